@@ -1,0 +1,112 @@
+//! What can happen to a request. The events of a request are its whole truth: its state is a fold over them.
+
+use crate::{
+    AttemptSeq, Failure, FinishReason, Idempotency, Lane, LaneSpec, ModelRef, Outcome, Prompt, Seq,
+    Timestamp, Token, TokenIndex, Usage,
+};
+
+/// One thing that happened to a request.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Event {
+    /// Its place within the request.
+    pub seq: Seq,
+    /// When the server recorded it.
+    pub at: Timestamp,
+    /// What happened.
+    pub body: EventBody,
+}
+
+/// What happened.
+#[derive(Clone, Debug, PartialEq)]
+pub enum EventBody {
+    /// The prompt was accepted. Always the first event, and only that.
+    RequestCreated(Box<RequestCreated>),
+    /// A provider is being called.
+    AttemptStarted(AttemptStarted),
+    /// A delta came from the provider.
+    Token(Token),
+    /// The attempt ended.
+    AttemptFinished(AttemptFinished),
+    /// All lanes ended. Always the last event.
+    RequestFinished(RequestFinished),
+}
+
+impl EventBody {
+    /// The name of the event on the wire.
+    pub fn name(&self) -> &'static str {
+        match self {
+            Self::RequestCreated(_) => "request.created",
+            Self::AttemptStarted(_) => "attempt.started",
+            Self::Token(_) => "token",
+            Self::AttemptFinished(_) => "attempt.finished",
+            Self::RequestFinished(_) => "request.finished",
+        }
+    }
+}
+
+/// The accepted prompt.
+#[derive(Clone, Debug, PartialEq)]
+pub struct RequestCreated {
+    /// What was asked.
+    pub prompt: Prompt,
+    /// Whom it was asked of: 1 to 5 lanes, lane 0 first.
+    pub lanes: Vec<LaneSpec>,
+    /// The caller's key against doubles, where it gave one.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// The start of a call to a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptStarted {
+    /// The attempt; one more than the one before it in this request.
+    pub attempt_seq: AttemptSeq,
+    /// The lane it serves.
+    pub lane: Lane,
+    /// The model that is called; with a fallback another one than the lane asked for.
+    pub model: ModelRef,
+    /// Where it goes on from an earlier attempt's text; none where it starts anew.
+    pub continues: Option<Continues>,
+}
+
+/// The last token of an earlier attempt that a continuation follows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Continues {
+    /// The earlier attempt.
+    pub attempt_seq: AttemptSeq,
+    /// Its last token that still counts.
+    pub token_index: TokenIndex,
+}
+
+/// The end of a call to a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptFinished {
+    /// The attempt that ended.
+    pub attempt_seq: AttemptSeq,
+    /// How it ended.
+    pub outcome: Outcome,
+    /// Why the provider stopped, where it said so.
+    pub finish_reason: Option<FinishReason>,
+    /// What it consumed, where the provider said so.
+    pub usage: Option<Usage>,
+    /// How many tokens were recorded; a reader that has fewer misses some.
+    pub token_count: u64,
+    /// The model that the provider says has answered.
+    pub answered_by: Option<String>,
+    /// Why it did not complete; always there for `Failed` and `Interrupted`.
+    pub failure: Option<Failure>,
+}
+
+/// The end of a request.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RequestFinished {
+    /// `Completed` only where every lane completed.
+    pub outcome: Outcome,
+    /// How many lanes completed.
+    pub lanes_completed: u32,
+    /// How many attempts were made.
+    pub attempt_count: u32,
+    /// How many tokens were recorded over all attempts.
+    pub token_count: u64,
+    /// The usage of all attempts that told theirs.
+    pub usage: Option<Usage>,
+}

@@ -1,0 +1,46 @@
+use std::fmt;
+
+use wordhoard_model::{Event, RequestId};
+
+/// The identity of a log: which server's WAL the rows came from.
+#[derive(Clone, Copy, PartialEq, Eq, Hash)]
+pub struct LogKey(pub [u8; 16]);
+
+impl fmt::Debug for LogKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+/// Records `from..through` of a log, as events.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// Whose records.
+    pub log: LogKey,
+    /// The position of the first record.
+    pub from: u64,
+    /// The position behind the last record: the applied position once this batch is in.
+    pub through: u64,
+    /// The events, in the order of the log. Fewer than records where some were damaged or not for SQL.
+    pub events: Vec<(RequestId, Event)>,
+}
+
+/// What applying a batch did.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Applied {
+    /// Events that were new.
+    pub inserted: u64,
+    /// Events that were there already, with the same content.
+    pub already_there: u64,
+    /// Events whose place holds something else. The row that was there first stays; each is an alarm.
+    pub conflicts: Vec<Conflict>,
+}
+
+/// An event that says something else than the row in its place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Conflict {
+    /// Whose event.
+    pub request_id: RequestId,
+    /// What differs, without the content itself.
+    pub what: String,
+}

@@ -1,0 +1,55 @@
+/// Why the database could not do it.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// It cannot be reached, is busy for too long, read-only or full. Trying again later makes sense.
+    #[error("the database is not available: {0}")]
+    Unavailable(String),
+    /// Its file or its rows are damaged, or are none of ours.
+    #[error("the database is damaged: {0}")]
+    Damaged(String),
+    /// Its schema was made by a newer server.
+    #[error("the database has schema version {found}, this server knows up to {known}: run a newer server")]
+    SchemaTooNew {
+        /// The version found.
+        found: u32,
+        /// The newest that this binary knows.
+        known: u32,
+    },
+    /// An applied migration differs from the one that this binary carries.
+    #[error("migration {version} was applied with other content than this server carries")]
+    MigrationChanged {
+        /// Which one.
+        version: u32,
+    },
+    /// A migration failed; the schema is as it was before it.
+    #[error("migration {version} failed and was rolled back: {reason}")]
+    MigrationFailed {
+        /// Which one.
+        version: u32,
+        /// The database's reason.
+        reason: String,
+    },
+    /// A batch begins behind the applied position: applying it would leave a gap.
+    #[error("the batch begins at {from}, but only {applied} records of its log are applied")]
+    Gap {
+        /// Where the batch begins.
+        from: u64,
+        /// How far the log is applied.
+        applied: u64,
+    },
+    /// The store was closed.
+    #[error("the database is closed")]
+    Closed,
+}
+
+impl From<rusqlite::Error> for Error {
+    fn from(error: rusqlite::Error) -> Self {
+        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        match error.sqlite_error_code() {
+            Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
+            Some(_) => Self::Unavailable(error.to_string()),
+            // Not from SQLite itself, but from reading a row: a column holds what we never write.
+            None => Self::Damaged(error.to_string()),
+        }
+    }
+}

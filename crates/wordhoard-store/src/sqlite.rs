@@ -1,0 +1,123 @@
+//! SQLite: the embedded default. One thread writes, a few connections read; the file's own WAL mode lets them go on
+//! side by side.
+
+mod apply;
+mod connection;
+mod events;
+mod lists;
+mod migrate;
+mod rows;
+mod writer;
+
+use std::path::Path;
+use std::sync::Arc;
+
+use async_trait::async_trait;
+use connection::Readers;
+use rusqlite::OptionalExtension;
+use wordhoard_model::{Event, RequestId, Seq, Timestamp};
+use writer::Writer;
+
+use crate::{
+    Applied, Batch, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport, RequestSummary, Store,
+};
+
+/// A database in one file.
+#[derive(Debug)]
+pub struct SqliteStore {
+    writer: Writer,
+    readers: Arc<Readers>,
+}
+
+impl SqliteStore {
+    /// Opens the file, or makes it. The schema is brought up by [`Store::migrate`].
+    ///
+    /// # Errors
+    /// Where the file cannot be opened, or is no database.
+    pub fn open(path: &Path) -> Result<Self, Error> {
+        let connection = connection::open_writer(path)?;
+        let writer = Writer::start(connection)?;
+        Ok(Self {
+            writer,
+            readers: Arc::new(Readers::new(path)),
+        })
+    }
+
+    /// Reading is short, but it is file I/O: it runs beside the async threads, not on them.
+    async fn read<T, F>(&self, query: F) -> Result<T, Error>
+    where
+        T: Send + 'static,
+        F: FnOnce(&rusqlite::Transaction<'_>) -> Result<T, Error> + Send + 'static,
+    {
+        let readers = Arc::clone(&self.readers);
+        let task = tokio::task::spawn_blocking(move || readers.with_snapshot(query));
+        task.await.map_err(|_| Error::Closed)?
+    }
+}
+
+#[async_trait]
+impl Store for SqliteStore {
+    async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error> {
+        self.writer
+            .run(move |connection| migrate::run(connection, at))
+            .await
+    }
+
+    async fn applied(&self, log: LogKey) -> Result<u64, Error> {
+        self.read(move |snapshot| Ok(apply::applied(snapshot, log)?))
+            .await
+    }
+
+    async fn apply(&self, batch: Batch) -> Result<Applied, Error> {
+        self.writer
+            .run(move |connection| apply::apply(connection, &batch))
+            .await
+    }
+
+    async fn events(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
+        self.read(move |snapshot| events::events(snapshot, id, from, limit))
+            .await
+    }
+
+    async fn summary(&self, id: RequestId) -> Result<Option<RequestSummary>, Error> {
+        self.read(move |snapshot| lists::summary(snapshot, id)).await
+    }
+
+    async fn list(&self, query: ListQuery) -> Result<Vec<RequestSummary>, Error> {
+        self.read(move |snapshot| lists::list(snapshot, &query)).await
+    }
+
+    async fn open_requests(&self, log: LogKey) -> Result<Vec<RequestId>, Error> {
+        self.read(move |snapshot| lists::open_requests(snapshot, log))
+            .await
+    }
+
+    async fn find_idempotent(
+        &self,
+        key: String,
+        not_before: Timestamp,
+    ) -> Result<Option<IdempotentMatch>, Error> {
+        self.read(move |snapshot| {
+            let sql = "SELECT request_id, idempotency_sha256 FROM llm_requests
+                       WHERE idempotency_key = ?1 AND created_at >= ?2 ORDER BY created_at DESC LIMIT 1";
+            let mut statement = snapshot.prepare_cached(sql)?;
+            let row = statement.query_row((key, not_before.as_millis()), |row| {
+                Ok(IdempotentMatch {
+                    request_id: RequestId::from_bytes(row.get(0)?),
+                    body_sha256: row.get(1)?,
+                })
+            });
+            Ok(row.optional()?)
+        })
+        .await
+    }
+
+    async fn make_durable(&self) -> Result<(), Error> {
+        self.writer.run(connection::checkpoint).await
+    }
+
+    async fn close(&self) {
+        self.writer.close().await;
+        self.readers.close();
+    }
+}

@@ -1,0 +1,278 @@
+//! Events to rows, with the applied position in the same transaction.
+
+use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
+use wordhoard_model::{
+    AttemptFinished, AttemptStarted, Event, EventBody, RequestCreated, RequestFinished, RequestId, Seq, Token,
+};
+
+use super::rows::{damaged, lanes_to_json, signed, unsigned, usage_columns};
+use crate::{Applied, Batch, Conflict, Error, LogKey};
+
+pub(super) fn applied(connection: &Connection, log: LogKey) -> Result<u64, rusqlite::Error> {
+    let mut statement = connection.prepare_cached("SELECT applied FROM wal_positions WHERE log_id = ?1")?;
+    let position: Option<i64> = statement.query_row([log.0], |row| row.get(0)).optional()?;
+    Ok(position.map_or(0, unsigned))
+}
+
+pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applied, Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    let applied = applied(&transaction, batch.log)?;
+    if batch.from > applied {
+        return Err(Error::Gap {
+            from: batch.from,
+            applied,
+        });
+    }
+    let mut outcome = Applied::default();
+    for (request_id, event) in &batch.events {
+        match insert(&transaction, batch.log, *request_id, event)? {
+            Place::New => outcome.inserted += 1,
+            Place::Same => outcome.already_there += 1,
+            Place::Taken(what) => outcome.conflicts.push(Conflict {
+                request_id: *request_id,
+                what,
+            }),
+        }
+    }
+    if batch.through > applied {
+        transaction
+            .prepare_cached(
+                "INSERT INTO wal_positions (log_id, applied) VALUES (?1, ?2)
+                 ON CONFLICT (log_id) DO UPDATE SET applied = excluded.applied",
+            )?
+            .execute((batch.log.0, signed(batch.through)))?;
+    }
+    transaction.commit()?;
+    Ok(outcome)
+}
+
+/// What was found in the place of an event.
+enum Place {
+    New,
+    Same,
+    Taken(String),
+}
+
+impl Place {
+    fn of(
+        changed_rows: usize,
+        same: impl FnOnce() -> Result<bool, rusqlite::Error>,
+        what: impl Fn() -> String,
+    ) -> Result<Self, rusqlite::Error> {
+        if changed_rows == 1 {
+            return Ok(Self::New);
+        }
+        Ok(if same()? { Self::Same } else { Self::Taken(what()) })
+    }
+}
+
+fn insert(tx: &Transaction<'_>, log: LogKey, id: RequestId, event: &Event) -> Result<Place, rusqlite::Error> {
+    match &event.body {
+        EventBody::RequestCreated(created) => insert_request(tx, log, id, event, created),
+        EventBody::AttemptStarted(started) => insert_attempt(tx, id, event, started),
+        EventBody::Token(token) => insert_token(tx, id, event, token),
+        EventBody::AttemptFinished(finished) => finish_attempt(tx, id, event, finished),
+        EventBody::RequestFinished(finished) => finish_request(tx, id, event, finished),
+    }
+}
+
+/// Whether SQL already tells this very event. The row is read back through the reader's own code, so that what is
+/// compared is what a client would see.
+fn same_event(tx: &Transaction<'_>, id: RequestId, event: &Event) -> Result<bool, rusqlite::Error> {
+    match super::events::events(tx, id, event.seq, 1) {
+        Ok(found) => Ok(found.first() == Some(event)),
+        Err(error) => Err(damaged(0, error)),
+    }
+}
+
+fn insert_request(
+    tx: &Transaction<'_>,
+    log: LogKey,
+    id: RequestId,
+    event: &Event,
+    created: &RequestCreated,
+) -> Result<Place, rusqlite::Error> {
+    let prompt = &created.prompt;
+    let extra = serde_json::to_string(&prompt.parameters.extra).map_err(|error| damaged(0, error))?;
+    let lanes = lanes_to_json(&created.lanes).map_err(|error| damaged(0, error))?;
+    let rows = tx
+        .prepare_cached(
+            "INSERT INTO llm_requests (request_id, log_id, created_at, prompt, system_message, max_tokens,
+                 temperature, parameters, lanes, idempotency_key, idempotency_sha256)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            log.0,
+            event.at.as_millis(),
+            prompt.text,
+            prompt.system_message,
+            prompt.parameters.max_tokens,
+            prompt.parameters.temperature,
+            extra,
+            lanes,
+            created.idempotency.as_ref().map(|idempotency| &idempotency.key),
+            created
+                .idempotency
+                .as_ref()
+                .map(|idempotency| idempotency.body_sha256),
+        ])?;
+    Place::of(
+        rows,
+        || same_event(tx, id, event),
+        || "another request under this id".to_owned(),
+    )
+}
+
+fn insert_attempt(
+    tx: &Transaction<'_>,
+    id: RequestId,
+    event: &Event,
+    started: &AttemptStarted,
+) -> Result<Place, rusqlite::Error> {
+    let rows = tx
+        .prepare_cached(
+            "INSERT INTO llm_attempts (request_id, attempt_seq, lane, provider, model, continues_attempt_seq,
+                 continues_token_index, started_seq, started_at)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            started.attempt_seq.0,
+            started.lane.0,
+            started.model.provider.as_str(),
+            started.model.model,
+            started.continues.map(|continues| continues.attempt_seq.0),
+            started.continues.map(|continues| signed(continues.token_index.0)),
+            signed(event.seq.0),
+            event.at.as_millis(),
+        ])?;
+    Place::of(
+        rows,
+        || same_event(tx, id, event),
+        || format!("another attempt {}", started.attempt_seq),
+    )
+}
+
+fn insert_token(
+    tx: &Transaction<'_>,
+    id: RequestId,
+    event: &Event,
+    token: &Token,
+) -> Result<Place, rusqlite::Error> {
+    let key = (id.as_bytes(), token.attempt_seq.0, signed(token.token_index.0));
+    let rows = tx
+        .prepare_cached(
+            "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+        )?
+        .execute(params![
+            key.0,
+            key.1,
+            key.2,
+            signed(event.seq.0),
+            event.at.as_millis(),
+            token.kind.as_str(),
+            token.text
+        ])?;
+    let same = || {
+        tx.prepare_cached(
+            "SELECT seq = ?4 AND at = ?5 AND kind = ?6 AND text = ?7 FROM llm_token_log
+             WHERE request_id = ?1 AND attempt_seq = ?2 AND token_index = ?3",
+        )?
+        .query_row(
+            params![
+                key.0,
+                key.1,
+                key.2,
+                signed(event.seq.0),
+                event.at.as_millis(),
+                token.kind.as_str(),
+                token.text
+            ],
+            |row| row.get(0),
+        )
+    };
+    Place::of(rows, same, || {
+        format!(
+            "another token {} of attempt {}",
+            token.token_index, token.attempt_seq
+        )
+    })
+}
+
+fn finish_attempt(
+    tx: &Transaction<'_>,
+    id: RequestId,
+    event: &Event,
+    finished: &AttemptFinished,
+) -> Result<Place, rusqlite::Error> {
+    let usage = usage_columns(finished.usage);
+    let failure = finished.failure.as_ref();
+    let rows = tx
+        .prepare_cached(
+            "UPDATE llm_attempts SET status = ?3, finished_seq = ?4, finished_at = ?5, finish_reason = ?6,
+                 token_count = ?7, answered_by = ?8, input_tokens = ?9, output_tokens = ?10, reasoning_tokens = ?11,
+                 cached_input_tokens = ?12, failure_class = ?13, failure_message = ?14,
+                 failure_provider_status = ?15, failure_retry_after_ms = ?16
+             WHERE request_id = ?1 AND attempt_seq = ?2 AND finished_seq IS NULL",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            finished.attempt_seq.0,
+            finished.outcome.as_str(),
+            signed(event.seq.0),
+            event.at.as_millis(),
+            finished.finish_reason.as_ref().map(|reason| &reason.0),
+            signed(finished.token_count),
+            finished.answered_by,
+            usage[0],
+            usage[1],
+            usage[2],
+            usage[3],
+            failure.map(|failure| failure.class.as_str()),
+            failure.map(|failure| &failure.message),
+            failure.and_then(|failure| failure.provider_status),
+            failure.and_then(|failure| failure.retry_after_ms).map(signed),
+        ])?;
+    Place::of(
+        rows,
+        || same_event(tx, id, event),
+        || format!("another end of attempt {}", finished.attempt_seq),
+    )
+}
+
+fn finish_request(
+    tx: &Transaction<'_>,
+    id: RequestId,
+    event: &Event,
+    finished: &RequestFinished,
+) -> Result<Place, rusqlite::Error> {
+    let usage = usage_columns(finished.usage);
+    let Seq(event_count) = event.seq.next();
+    let rows = tx
+        .prepare_cached(
+            "UPDATE llm_requests SET status = ?2, finished_at = ?3, event_count = ?4, lanes_completed = ?5,
+                 attempt_count = ?6, token_count = ?7, input_tokens = ?8, output_tokens = ?9, reasoning_tokens = ?10,
+                 cached_input_tokens = ?11
+             WHERE request_id = ?1 AND event_count IS NULL",
+        )?
+        .execute(params![
+            id.as_bytes(),
+            finished.outcome.as_str(),
+            event.at.as_millis(),
+            signed(event_count),
+            finished.lanes_completed,
+            finished.attempt_count,
+            signed(finished.token_count),
+            usage[0],
+            usage[1],
+            usage[2],
+            usage[3],
+        ])?;
+    Place::of(
+        rows,
+        || same_event(tx, id, event),
+        || "another end of the request".to_owned(),
+    )
+}

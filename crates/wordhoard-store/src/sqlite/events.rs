@@ -1,0 +1,198 @@
+//! Rows to events.
+
+use rusqlite::{OptionalExtension, Row, Transaction};
+use wordhoard_model::{
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
+    FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
+    RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
+};
+
+use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
+use crate::Error;
+
+/// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
+/// log, so what is found from `from` on has no gap.
+pub(super) fn events(
+    snapshot: &Transaction<'_>,
+    id: RequestId,
+    from: Seq,
+    limit: usize,
+) -> Result<Vec<Event>, Error> {
+    let mut events = request_events(snapshot, id)?;
+    if events.is_empty() {
+        return Ok(events);
+    }
+    attempt_events(snapshot, id, &mut events)?;
+    events.retain(|event| event.seq >= from);
+    token_events(snapshot, id, from, limit, &mut events)?;
+    events.sort_unstable_by_key(|event| event.seq);
+    events.truncate(limit);
+    Ok(events)
+}
+
+fn request_events(snapshot: &Transaction<'_>, id: RequestId) -> Result<Vec<Event>, Error> {
+    let sql = "SELECT created_at, prompt, system_message, max_tokens, temperature, parameters, lanes, idempotency_key,
+                   idempotency_sha256, status, finished_at, event_count, lanes_completed, attempt_count, token_count,
+                   input_tokens, output_tokens, reasoning_tokens, cached_input_tokens
+               FROM llm_requests WHERE request_id = ?1";
+    let mut statement = snapshot.prepare_cached(sql)?;
+    let found = statement
+        .query_row([id.as_bytes()], |row| {
+            Ok((created_event(row)?, request_finished_event(row)?))
+        })
+        .optional()?;
+    let Some((created, finished)) = found else {
+        return Ok(Vec::new());
+    };
+    Ok(std::iter::once(created).chain(finished).collect())
+}
+
+fn created_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
+    let extra: String = row.get(5)?;
+    let parameters = Parameters {
+        max_tokens: row.get(3)?,
+        temperature: row.get(4)?,
+        extra: serde_json::from_str(&extra).map_err(|error| damaged(5, error))?,
+    };
+    let idempotency = match row.get::<_, Option<String>>(7)? {
+        None => None,
+        Some(key) => Some(Idempotency {
+            key,
+            body_sha256: row.get(8)?,
+        }),
+    };
+    let prompt = Prompt {
+        text: row.get(1)?,
+        system_message: row.get(2)?,
+        parameters,
+    };
+    let created = RequestCreated {
+        prompt,
+        lanes: lanes_from_json(row, 6)?,
+        idempotency,
+    };
+    let at = Timestamp::from_millis(row.get(0)?);
+    Ok(Event {
+        seq: Seq::FIRST,
+        at,
+        body: EventBody::RequestCreated(Box::new(created)),
+    })
+}
+
+fn request_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Error> {
+    let RequestStatus::Finished(outcome) = named(row, 9, RequestStatus::from_name)? else {
+        return Ok(None);
+    };
+    let finished = RequestFinished {
+        outcome,
+        lanes_completed: row.get(12)?,
+        attempt_count: row.get(13)?,
+        token_count: unsigned(row.get(14)?),
+        usage: usage(row, 15)?,
+    };
+    let seq = Seq(unsigned(row.get::<_, i64>(11)? - 1));
+    let at = Timestamp::from_millis(row.get(10)?);
+    Ok(Some(Event {
+        seq,
+        at,
+        body: EventBody::RequestFinished(finished),
+    }))
+}
+
+fn attempt_events(snapshot: &Transaction<'_>, id: RequestId, events: &mut Vec<Event>) -> Result<(), Error> {
+    let sql = "SELECT attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
+                   started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by,
+                   input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
+                   failure_provider_status, failure_retry_after_ms
+               FROM llm_attempts WHERE request_id = ?1";
+    let mut statement = snapshot.prepare_cached(sql)?;
+    let mut rows = statement.query([id.as_bytes()])?;
+    while let Some(row) = rows.next()? {
+        events.push(started_event(row)?);
+        events.extend(attempt_finished_event(row)?);
+    }
+    Ok(())
+}
+
+fn started_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
+    let provider = ProviderName::new(&row.get::<_, String>(2)?).map_err(|error| damaged(2, error))?;
+    let model = ModelRef::new(provider, &row.get::<_, String>(3)?).map_err(|error| damaged(3, error))?;
+    let continues = match row.get::<_, Option<u32>>(4)? {
+        None => None,
+        Some(attempt) => Some(Continues {
+            attempt_seq: AttemptSeq(attempt),
+            token_index: TokenIndex(unsigned(row.get(5)?)),
+        }),
+    };
+    let attempt_seq = AttemptSeq(row.get(0)?);
+    let started = AttemptStarted {
+        attempt_seq,
+        lane: Lane(row.get(1)?),
+        model,
+        continues,
+    };
+    let at = Timestamp::from_millis(row.get(7)?);
+    Ok(Event {
+        seq: Seq(unsigned(row.get(6)?)),
+        at,
+        body: EventBody::AttemptStarted(started),
+    })
+}
+
+fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Error> {
+    let Some(seq) = row.get::<_, Option<i64>>(9)? else {
+        return Ok(None);
+    };
+    let failure = match row.get::<_, Option<String>>(18)? {
+        None => None,
+        Some(_) => Some(Failure {
+            class: named(row, 18, FailureClass::from_name)?,
+            message: row.get(19)?,
+            provider_status: row.get(20)?,
+            retry_after_ms: row.get::<_, Option<i64>>(21)?.map(unsigned),
+        }),
+    };
+    let finished = AttemptFinished {
+        attempt_seq: AttemptSeq(row.get(0)?),
+        outcome: named(row, 8, Outcome::from_name)?,
+        finish_reason: row.get::<_, Option<String>>(11)?.map(FinishReason),
+        usage: usage(row, 14)?,
+        token_count: unsigned(row.get(12)?),
+        answered_by: row.get(13)?,
+        failure,
+    };
+    let at = Timestamp::from_millis(row.get(10)?);
+    Ok(Some(Event {
+        seq: Seq(unsigned(seq)),
+        at,
+        body: EventBody::AttemptFinished(finished),
+    }))
+}
+
+fn token_events(
+    snapshot: &Transaction<'_>,
+    id: RequestId,
+    from: Seq,
+    limit: usize,
+    events: &mut Vec<Event>,
+) -> Result<(), Error> {
+    let sql = "SELECT attempt_seq, token_index, seq, at, kind, text FROM llm_token_log
+               WHERE request_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
+    let mut statement = snapshot.prepare_cached(sql)?;
+    let mut rows = statement.query((id.as_bytes(), signed(from.0), signed(limit as u64)))?;
+    while let Some(row) = rows.next()? {
+        let token = Token {
+            attempt_seq: AttemptSeq(row.get(0)?),
+            token_index: TokenIndex(unsigned(row.get(1)?)),
+            kind: named(row, 4, TokenKind::from_name)?,
+            text: row.get(5)?,
+        };
+        let at = Timestamp::from_millis(row.get(3)?);
+        events.push(Event {
+            seq: Seq(unsigned(row.get(2)?)),
+            at,
+            body: EventBody::Token(token),
+        });
+    }
+    Ok(())
+}

@@ -1,0 +1,54 @@
+use rusqlite::{Connection, TransactionBehavior};
+use wordhoard_model::Timestamp;
+
+use crate::Error;
+use crate::migration::{Migration, MigrationReport, pending};
+
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "initial",
+    sql: include_str!("../../migrations/sqlite/0001_initial.sql"),
+}];
+
+pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {
+    connection.execute_batch(
+        "CREATE TABLE IF NOT EXISTS schema_migrations (
+             version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, sha256 BLOB NOT NULL, applied_at INTEGER NOT NULL
+         ) STRICT",
+    )?;
+    let mut report = MigrationReport {
+        version: 0,
+        applied: Vec::new(),
+    };
+    for migration in pending(MIGRATIONS, &applied(connection)?)? {
+        apply(connection, migration, at).map_err(|error| Error::MigrationFailed {
+            version: migration.version,
+            reason: error.to_string(),
+        })?;
+        report.applied.push(migration.name);
+    }
+    report.version = MIGRATIONS.last().map_or(0, |migration| migration.version);
+    Ok(report)
+}
+
+fn applied(connection: &Connection) -> Result<Vec<(u32, [u8; 32])>, Error> {
+    let mut statement =
+        connection.prepare("SELECT version, sha256 FROM schema_migrations ORDER BY version")?;
+    let rows = statement.query_map([], |row| Ok((row.get(0)?, row.get(1)?)))?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn apply(connection: &mut Connection, migration: &Migration, at: Timestamp) -> Result<(), rusqlite::Error> {
+    let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
+    transaction.execute_batch(migration.sql)?;
+    transaction.execute(
+        "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (?1, ?2, ?3, ?4)",
+        (
+            migration.version,
+            migration.name,
+            migration.sha256(),
+            at.as_millis(),
+        ),
+    )?;
+    transaction.commit()
+}

@@ -1,0 +1,183 @@
+//! The behaviour of a store, whatever is behind it. A backend calls [`all`] with a way to make an empty one.
+
+use std::future::Future;
+use std::sync::Arc;
+
+use wordhoard_model::{EventBody, Outcome, RequestStatus, Seq, Timestamp, TokenKind};
+use wordhoard_store::{Error, ListQuery, LogKey, Store};
+
+use crate::story::{LOG, Story};
+
+pub async fn all<F, Fut>(empty: F)
+where
+    F: Fn() -> Fut,
+    Fut: Future<Output = Arc<dyn Store>>,
+{
+    migrating_again_changes_nothing(&*empty().await).await;
+    events_come_back_as_they_went_in(&*empty().await).await;
+    events_are_paged_without_gap_or_double(&*empty().await).await;
+    applying_again_changes_nothing(&*empty().await).await;
+    a_batch_behind_a_gap_is_refused(&*empty().await).await;
+    other_content_in_the_same_place_is_a_conflict_and_the_first_stays(&*empty().await).await;
+    open_requests_are_those_of_the_log_without_end(&*empty().await).await;
+    lists_are_newest_first_and_paged(&*empty().await).await;
+    the_newest_request_of_a_key_is_found_while_it_counts(&*empty().await).await;
+    a_closed_store_says_so(&*empty().await).await;
+}
+
+async fn migrating_again_changes_nothing(store: &dyn Store) {
+    let report = store.migrate(Timestamp::from_millis(2)).await.unwrap();
+    assert!(report.applied.is_empty() && report.version >= 1, "{report:?}");
+}
+
+async fn events_come_back_as_they_went_in(store: &dyn Store) {
+    let story = Story::whole(1_000);
+    let applied = store.apply(story.batch(0)).await.unwrap();
+    assert_eq!(
+        (applied.inserted, applied.conflicts.len()),
+        (story.events.len() as u64, 0)
+    );
+    assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
+    let summary = store.summary(story.id).await.unwrap().unwrap();
+    assert_eq!(summary.status, RequestStatus::Finished(Outcome::Cancelled));
+    assert_eq!(
+        (summary.event_count, summary.token_count),
+        (Some(story.events.len() as u64), Some(5))
+    );
+}
+
+async fn events_are_paged_without_gap_or_double(store: &dyn Store) {
+    let story = Story::whole(1_000);
+    store.apply(story.batch(0)).await.unwrap();
+    for limit in 1..6 {
+        let mut read = Vec::new();
+        loop {
+            let page = store
+                .events(story.id, Seq(read.len() as u64), limit)
+                .await
+                .unwrap();
+            assert!(page.len() <= limit);
+            if page.is_empty() {
+                break;
+            }
+            read.extend(page);
+        }
+        assert_eq!(read, story.events, "limit {limit}");
+    }
+    let unknown = Story::created(5, None);
+    assert!(store.events(unknown.id, Seq(0), 10).await.unwrap().is_empty());
+    assert!(store.summary(unknown.id).await.unwrap().is_none());
+}
+
+async fn applying_again_changes_nothing(store: &dyn Store) {
+    let story = Story::whole(1_000);
+    let mut half = story.batch(0);
+    half.events.truncate(6);
+    half.through = 6;
+    assert_eq!(store.apply(half.clone()).await.unwrap().inserted, 6);
+    assert_eq!(store.applied(LOG).await.unwrap(), 6);
+    let whole = store.apply(story.batch(0)).await.unwrap();
+    assert_eq!(
+        (whole.inserted, whole.already_there),
+        (story.events.len() as u64 - 6, 6)
+    );
+    let again = store.apply(half).await.unwrap();
+    assert_eq!(
+        (again.inserted, again.already_there, again.conflicts.len()),
+        (0, 6, 0)
+    );
+    assert_eq!(store.applied(LOG).await.unwrap(), story.events.len() as u64);
+    assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
+}
+
+async fn a_batch_behind_a_gap_is_refused(store: &dyn Store) {
+    let story = Story::whole(1_000);
+    let refused = store.apply(story.batch(3)).await.unwrap_err();
+    assert!(matches!(refused, Error::Gap { from: 3, applied: 0 }), "{refused}");
+    assert!(store.events(story.id, Seq(0), 10).await.unwrap().is_empty());
+    assert_eq!(store.applied(LogKey([1; 16])).await.unwrap(), 0);
+}
+
+async fn other_content_in_the_same_place_is_a_conflict_and_the_first_stays(store: &dyn Store) {
+    let story = Story::whole(1_000);
+    store.apply(story.batch(0)).await.unwrap();
+    let mut altered = story.batch(0);
+    for (_, event) in &mut altered.events {
+        match &mut event.body {
+            EventBody::RequestCreated(created) => created.prompt.text.push('!'),
+            EventBody::AttemptStarted(started) => started.model = "demo:bard".parse().unwrap(),
+            EventBody::Token(token) => token.text.push('!'),
+            EventBody::AttemptFinished(finished) => finished.token_count += 1,
+            EventBody::RequestFinished(finished) => finished.lanes_completed += 1,
+        }
+    }
+    let outcome = store.apply(altered).await.unwrap();
+    assert_eq!((outcome.inserted, outcome.already_there), (0, 0));
+    assert_eq!(outcome.conflicts.len(), story.events.len());
+    assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
+}
+
+async fn open_requests_are_those_of_the_log_without_end(store: &dyn Store) {
+    let (open, ended, foreign) = (Story::created(1, None), Story::whole(2), Story::created(3, None));
+    store.apply(open.batch(0)).await.unwrap();
+    store.apply(ended.batch(1)).await.unwrap();
+    let mut other_log = foreign.batch(0);
+    other_log.log = LogKey([8; 16]);
+    store.apply(other_log).await.unwrap();
+    assert_eq!(store.open_requests(LOG).await.unwrap(), [open.id]);
+}
+
+async fn lists_are_newest_first_and_paged(store: &dyn Store) {
+    let stories = [
+        Story::created(1_000, None),
+        Story::whole(2_000),
+        Story::created(3_000, None),
+    ];
+    let mut from = 0;
+    for story in &stories {
+        store.apply(story.batch(from)).await.unwrap();
+        from += story.events.len() as u64;
+    }
+    let list = |before, status| async move {
+        let page = store
+            .list(ListQuery {
+                before,
+                status,
+                limit: 2,
+            })
+            .await
+            .unwrap();
+        page.into_iter()
+            .map(|summary| summary.request_id)
+            .collect::<Vec<_>>()
+    };
+    assert_eq!(list(None, None).await, [stories[2].id, stories[1].id]);
+    assert_eq!(list(Some(stories[1].id), None).await, [stories[0].id]);
+    assert_eq!(
+        list(None, Some(RequestStatus::Running)).await,
+        [stories[2].id, stories[0].id]
+    );
+}
+
+async fn the_newest_request_of_a_key_is_found_while_it_counts(store: &dyn Store) {
+    let (older, newer) = (Story::created(1_000, Some("k")), Story::created(2_000, Some("k")));
+    store.apply(older.batch(0)).await.unwrap();
+    store.apply(newer.batch(1)).await.unwrap();
+    let find =
+        |key: &'static str, not_before| store.find_idempotent(key.into(), Timestamp::from_millis(not_before));
+    let found = find("k", 0).await.unwrap().unwrap();
+    assert_eq!((found.request_id, found.body_sha256), (newer.id, [9; 32]));
+    assert!(find("k", 2_001).await.unwrap().is_none());
+    assert!(find("other", 0).await.unwrap().is_none());
+}
+
+async fn a_closed_store_says_so(store: &dyn Store) {
+    let mut story = Story::created(1, None);
+    story.start(1, 0, None);
+    story.token(1, 0, TokenKind::Text, "x");
+    store.apply(story.batch(0)).await.unwrap();
+    store.make_durable().await.unwrap();
+    store.close().await;
+    assert!(matches!(store.apply(story.batch(0)).await, Err(Error::Closed)));
+    assert!(matches!(store.applied(LOG).await, Err(Error::Closed)));
+}

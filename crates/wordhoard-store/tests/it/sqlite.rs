@@ -1,0 +1,84 @@
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use wordhoard_model::{Seq, Timestamp};
+use wordhoard_store::{Error, SqliteStore, Store};
+
+use crate::conformance;
+use crate::story::{LOG, Story};
+
+async fn open(dir: &tempfile::TempDir) -> Arc<dyn Store> {
+    let store = SqliteStore::open(&dir.path().join("wordhoard.db")).unwrap();
+    store.migrate(Timestamp::from_millis(1)).await.unwrap();
+    Arc::new(store)
+}
+
+#[tokio::test]
+async fn sqlite_conforms() {
+    let kept = Mutex::new(Vec::new());
+    conformance::all(|| async {
+        let dir = tempfile::tempdir().unwrap();
+        let store = open(&dir).await;
+        kept.lock().push(dir);
+        store
+    })
+    .await;
+}
+
+#[tokio::test]
+async fn what_was_applied_is_there_after_opening_again() {
+    let dir = tempfile::tempdir().unwrap();
+    let story = Story::whole(1_000);
+    let store = open(&dir).await;
+    store.apply(story.batch(0)).await.unwrap();
+    store.close().await;
+    let store = open(&dir).await;
+    assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
+    assert_eq!(store.applied(LOG).await.unwrap(), story.events.len() as u64);
+}
+
+#[tokio::test]
+async fn a_file_that_is_no_database_or_of_a_newer_server_is_refused() {
+    let dir = tempfile::tempdir().unwrap();
+    let path = dir.path().join("wordhoard.db");
+    std::fs::write(&path, vec![b'x'; 8192]).unwrap();
+    assert!(matches!(SqliteStore::open(&path), Err(Error::Damaged(_))));
+
+    std::fs::remove_file(&path).unwrap();
+    open(&dir).await.close().await;
+    let connection = rusqlite::Connection::open(&path).unwrap();
+    connection
+        .execute(
+            "INSERT INTO schema_migrations VALUES (99, 'future', zeroblob(32), 0)",
+            [],
+        )
+        .unwrap();
+    drop(connection);
+    let newer = SqliteStore::open(&path)
+        .unwrap()
+        .migrate(Timestamp::from_millis(1))
+        .await;
+    assert!(
+        matches!(newer, Err(Error::SchemaTooNew { found: 99, .. })),
+        "{newer:?}"
+    );
+}
+
+#[tokio::test]
+async fn a_row_that_means_nothing_is_damage_and_not_a_default() {
+    let dir = tempfile::tempdir().unwrap();
+    let story = Story::whole(1_000);
+    let store = open(&dir).await;
+    store.apply(story.batch(0)).await.unwrap();
+    store.close().await;
+    let connection = rusqlite::Connection::open(dir.path().join("wordhoard.db")).unwrap();
+    connection
+        .execute("UPDATE llm_token_log SET kind = 'song'", [])
+        .unwrap();
+    drop(connection);
+    let read = open(&dir).await.events(story.id, Seq(0), 10).await;
+    assert!(
+        matches!(&read, Err(Error::Damaged(why)) if why.contains("song")),
+        "{read:?}"
+    );
+}

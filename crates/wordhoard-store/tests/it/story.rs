@@ -1,0 +1,133 @@
+//! A request that uses every column, as its events.
+
+use serde_json::json;
+use wordhoard_model::{
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
+    FinishReason, Idempotency, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated, RequestId,
+    RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
+};
+use wordhoard_store::{Batch, LogKey};
+
+pub const LOG: LogKey = LogKey([7; 16]);
+
+pub struct Story {
+    pub id: RequestId,
+    pub events: Vec<Event>,
+}
+
+impl Story {
+    pub fn created(at_ms: i64, key: Option<&str>) -> Self {
+        let mut parameters = Parameters {
+            max_tokens: Some(7),
+            temperature: Some(0.25),
+            ..Parameters::default()
+        };
+        parameters.insert("seed", json!(-3)).unwrap();
+        let prompt = Prompt::new("tell me\tof ☃".into(), Some("be brief".into()), parameters).unwrap();
+        let lane = |model: &str, weight| LaneSpec {
+            model: model.parse().unwrap(),
+            weight,
+        };
+        let created = RequestCreated {
+            prompt,
+            lanes: vec![lane("demo:brisk", Some(0.5)), lane("other:llama3:8b", None)],
+            idempotency: key.map(|key| Idempotency {
+                key: key.into(),
+                body_sha256: [9; 32],
+            }),
+        };
+        let id = RequestId::generate(Timestamp::from_millis(at_ms));
+        let body = EventBody::RequestCreated(Box::new(created));
+        Self {
+            id,
+            events: vec![Event {
+                seq: Seq(0),
+                at: Timestamp::from_millis(at_ms),
+                body,
+            }],
+        }
+    }
+
+    /// Two attempts, every kind of token with every odd character, a failure, usage, and the end.
+    pub fn whole(at_ms: i64) -> Self {
+        let mut story = Self::created(at_ms, None);
+        story.start(1, 0, None);
+        story.token(1, 0, TokenKind::Text, "a\0b \u{feff}☃");
+        story.start(2, 1, None);
+        story.token(2, 0, TokenKind::Reasoning, "hm");
+        story.token(1, 1, TokenKind::Text, "\r\n");
+        story.end(1, Outcome::Failed, 2);
+        story.start(3, 0, Some((1, 1)));
+        story.token(3, 0, TokenKind::ToolCall, r#"{"index":0}"#);
+        story.token(2, 1, TokenKind::Refusal, "no");
+        story.end(3, Outcome::Completed, 1);
+        story.end(2, Outcome::Cancelled, 2);
+        let closing = RequestState::replay(&story.events).unwrap().closing();
+        story.push(EventBody::RequestFinished(closing));
+        story
+    }
+
+    pub fn push(&mut self, body: EventBody) {
+        let at = Timestamp::from_millis(self.events[0].at.as_millis() + self.events.len() as i64);
+        self.events.push(Event {
+            seq: Seq(self.events.len() as u64),
+            at,
+            body,
+        });
+    }
+
+    pub fn start(&mut self, attempt: u32, lane: u8, continues: Option<(u32, u64)>) {
+        self.push(EventBody::AttemptStarted(AttemptStarted {
+            attempt_seq: AttemptSeq(attempt),
+            lane: Lane(lane),
+            model: "demo:brisk".parse().unwrap(),
+            continues: continues.map(|(a, t)| Continues {
+                attempt_seq: AttemptSeq(a),
+                token_index: TokenIndex(t),
+            }),
+        }));
+    }
+
+    pub fn token(&mut self, attempt: u32, index: u64, kind: TokenKind, text: &str) {
+        let (attempt_seq, token_index) = (AttemptSeq(attempt), TokenIndex(index));
+        self.push(EventBody::Token(Token {
+            attempt_seq,
+            token_index,
+            kind,
+            text: text.into(),
+        }));
+    }
+
+    fn end(&mut self, attempt: u32, outcome: Outcome, token_count: u64) {
+        let failed = outcome != Outcome::Completed;
+        self.push(EventBody::AttemptFinished(AttemptFinished {
+            attempt_seq: AttemptSeq(attempt),
+            outcome,
+            finish_reason: (!failed).then(|| FinishReason("stop".into())),
+            usage: (!failed).then_some(Usage {
+                input_tokens: 3,
+                output_tokens: 4,
+                reasoning_tokens: Some(1),
+                cached_input_tokens: None,
+            }),
+            token_count,
+            answered_by: Some("brisk-2026".into()),
+            failure: failed.then(|| Failure {
+                class: FailureClass::RateLimited,
+                message: "slow down".into(),
+                provider_status: Some(429),
+                retry_after_ms: Some(2000),
+            }),
+        }));
+    }
+
+    pub fn batch(&self, from: u64) -> Batch {
+        let events: Vec<_> = self.events.iter().map(|event| (self.id, event.clone())).collect();
+        Batch {
+            log: LOG,
+            from,
+            through: from + events.len() as u64,
+            events,
+        }
+    }
+}
