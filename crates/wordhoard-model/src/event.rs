@@ -42,6 +42,16 @@ impl EventBody {
             Self::RequestFinished(_) => "request.finished",
         }
     }
+
+    /// The attempt that the event belongs to; none for the request's own events.
+    pub fn attempt_seq(&self) -> Option<AttemptSeq> {
+        match self {
+            Self::RequestCreated(_) | Self::RequestFinished(_) => None,
+            Self::AttemptStarted(started) => Some(started.attempt_seq),
+            Self::Token(token) => Some(token.attempt_seq),
+            Self::AttemptFinished(finished) => Some(finished.attempt_seq),
+        }
+    }
 }
 
 /// The accepted prompt.

@@ -1,0 +1,57 @@
+//! Taking a prompt in: is there room, was it here before, and then its record, durable before anybody is told.
+
+mod gate;
+mod intake;
+mod keys;
+
+pub(crate) use gate::{Accepting, Running, RunningGuard};
+pub(crate) use keys::{Claim, Keys};
+use wordhoard_model::{Idempotency, LaneSpec, Prompt, RequestId};
+
+/// A prompt that keeps the rules, and the models it is for.
+#[derive(Clone, Debug)]
+pub struct NewRequest {
+    /// What is asked.
+    pub prompt: Prompt,
+    /// Whom, 1 to 5.
+    pub lanes: Vec<LaneSpec>,
+    /// The caller's key against doubles.
+    pub idempotency: Option<Idempotency>,
+}
+
+/// An accepted prompt. Its record is durable.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Admitted {
+    /// Its id.
+    pub request_id: RequestId,
+    /// Its lanes.
+    pub lanes: Vec<LaneSpec>,
+    /// Whether it was accepted before, under the same key.
+    pub replayed: bool,
+}
+
+/// Why a prompt is not accepted. Nothing was recorded, unless it says otherwise.
+#[derive(Clone, Debug, thiserror::Error)]
+pub enum AdmitError {
+    /// The server is starting or stopping.
+    #[error("the server does not accept prompts at the moment")]
+    NotAccepting,
+    /// The log cannot be written, or the disk is too full.
+    #[error("the prompt cannot be recorded at the moment: {0}")]
+    Storage(String),
+    /// So many requests run that one more would hurt them.
+    #[error("{running} requests are running, which is the limit")]
+    TooManyRunning {
+        /// How many run.
+        running: usize,
+    },
+    /// The key was used with another body.
+    #[error("this Idempotency-Key was used for another body within the last 24 hours")]
+    KeyReused,
+    /// The first prompt under this key is still being accepted.
+    #[error("a prompt with this Idempotency-Key is being accepted right now")]
+    KeyInFlight,
+    /// Whether the key was used before cannot be told.
+    #[error("the Idempotency-Key cannot be checked at the moment: {0}")]
+    KeysUnavailable(String),
+}

@@ -1,0 +1,139 @@
+use std::sync::Arc;
+
+use wordhoard_model::{Idempotency, RequestCreated, RequestId, Timestamp};
+use wordhoard_wal::State;
+
+use super::{AdmitError, Admitted, Claim, NewRequest};
+use crate::engine::Inner;
+use crate::hub::{AppendError, LiveRequest};
+use crate::status::Storage;
+use crate::tasks::TaskKind;
+
+impl Inner {
+    /// Takes a prompt in. Runs as a task of its own: a caller that goes away in the middle must not leave a request
+    /// that is recorded but never run.
+    pub(crate) async fn admit(self: Arc<Self>, new: NewRequest) -> Result<Admitted, AdmitError> {
+        // Entered before the gate is looked at, so that whoever closes the gate can wait for those inside.
+        let running = self.running.enter();
+        self.check_room()?;
+        let claim = match &new.idempotency {
+            None => None,
+            Some(given) => match self.claim(given).await? {
+                Ok(claim) => Some(claim),
+                Err(known) => return self.replay(known, new).await,
+            },
+        };
+        let created = RequestCreated {
+            prompt: new.prompt,
+            lanes: new.lanes.clone(),
+            idempotency: new.idempotency,
+        };
+        let request_id = RequestId::generate(self.clock.now());
+        let live = LiveRequest::create(request_id, created, &self.journal).map_err(refused)?;
+        self.hub.insert(Arc::clone(&live));
+        let mut visible = live.watch();
+        let seen = visible
+            .wait_for(|visible| visible.end.0 > 0 || visible.broken)
+            .await;
+        if !matches!(seen, Ok(visible) if visible.end.0 > 0) {
+            return Err(AdmitError::Storage("the log failed".into()));
+        }
+        if let Some(claim) = claim {
+            claim.accept(request_id);
+        }
+        self.start(live, running);
+        Ok(Admitted {
+            request_id,
+            lanes: new.lanes,
+            replayed: false,
+        })
+    }
+
+    /// Whether one more request can be recorded and run.
+    pub(crate) fn check_room(&self) -> Result<(), AdmitError> {
+        match self.storage() {
+            Storage::Latched => return Err(AdmitError::Storage("the log cannot be written".into())),
+            Storage::Full => return Err(AdmitError::Storage("the disk of the log is full".into())),
+            Storage::Open | Storage::Closed => {}
+        }
+        if !self.accepting.is_open() {
+            return Err(AdmitError::NotAccepting);
+        }
+        let running = self.hub.running_count();
+        if running >= self.settings.max_running_requests {
+            return Err(AdmitError::TooManyRunning { running });
+        }
+        Ok(())
+    }
+
+    pub(crate) fn storage(&self) -> Storage {
+        match self.wal.progress().state {
+            State::Latched(_) => return Storage::Latched,
+            State::Closed => return Storage::Closed,
+            State::Open => {}
+        }
+        let usage = self.wal.usage();
+        let over_limit = self
+            .settings
+            .wal_limit_bytes
+            .is_some_and(|limit| usage.size_bytes >= limit);
+        if over_limit || usage.free_bytes < self.settings.disk_reserve_bytes {
+            return Storage::Full;
+        }
+        Storage::Open
+    }
+
+    /// Claims a key, here and in SQL; or tells the request that it has brought about.
+    async fn claim(&self, given: &Idempotency) -> Result<Result<Claim, RequestId>, AdmitError> {
+        let claim = match self.keys.claim(given)? {
+            Ok(claim) => claim,
+            Err(known) => return Ok(Err(known)),
+        };
+        let window_ms = i64::try_from(self.settings.idempotency_window.as_millis()).unwrap_or(i64::MAX);
+        let not_before = Timestamp::from_millis(self.clock.now().as_millis().saturating_sub(window_ms));
+        let found = self.store.find_idempotent(given.key.clone(), not_before).await;
+        match found.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))? {
+            None => Ok(Ok(claim)),
+            Some(found) if found.body_sha256 == given.body_sha256 => Ok(Err(found.request_id)),
+            Some(_) => Err(AdmitError::KeyReused),
+        }
+    }
+
+    /// The answer that the first request under the key got. Its lanes may differ from what the same body would
+    /// select today.
+    async fn replay(&self, request_id: RequestId, new: NewRequest) -> Result<Admitted, AdmitError> {
+        if let Some(live) = self.hub.get(request_id) {
+            return Ok(Admitted {
+                request_id,
+                lanes: live.created().lanes.clone(),
+                replayed: true,
+            });
+        }
+        let transcript = self.transcript(request_id).await;
+        let transcript = transcript.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?;
+        let lanes = transcript.map_or(new.lanes, |transcript| transcript.created.lanes);
+        Ok(Admitted {
+            request_id,
+            lanes,
+            replayed: true,
+        })
+    }
+
+    /// Runs a request to its end.
+    pub(crate) fn start(self: &Arc<Self>, live: Arc<LiveRequest>, running: super::RunningGuard) {
+        let request = crate::request::Run {
+            live,
+            providers: self.providers.clone(),
+            stop: self.stop.clone(),
+            resume_interrupted: self.settings.resume_interrupted,
+        };
+        self.tasks.spawn(TaskKind::Request, async move {
+            request.run().await;
+            drop(running);
+        });
+    }
+}
+
+fn refused(error: AppendError) -> AdmitError {
+    AdmitError::Storage(error.to_string())
+}

@@ -1,0 +1,197 @@
+//! The engine as the server sees it.
+
+mod boot;
+mod reading;
+mod shutdown;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+pub use boot::StartError;
+use tokio_util::sync::CancellationToken;
+use wordhoard_model::{Outcome, RequestId, Seq, Transcript};
+use wordhoard_store::{ListQuery, RequestSummary, Store};
+use wordhoard_wal::Wal;
+
+use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Running};
+use crate::applier::Applier;
+use crate::clock::Clock;
+use crate::history::{History, ReadError};
+use crate::hub::{Hub, Journal};
+use crate::providers::ProviderSet;
+use crate::settings::Settings;
+use crate::status::{Status, Storage};
+use crate::subscription::{Subscribed, Subscription};
+use crate::tasks::{TaskKind, Tasks};
+
+/// How long a cancel waits for the end of the request to be recorded.
+const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
+
+/// What an engine is made of.
+#[derive(Debug)]
+pub struct Parts {
+    /// The log, opened and recovered.
+    pub wal: Wal,
+    /// The database, its schema brought up.
+    pub store: Arc<dyn Store>,
+    /// Whom it can call.
+    pub providers: ProviderSet,
+    /// Where it takes the time from.
+    pub clock: Arc<dyn Clock>,
+    /// How it behaves.
+    pub settings: Settings,
+    /// Where its tasks are registered.
+    pub tasks: Tasks,
+}
+
+/// The engine. Clones are the same one.
+#[derive(Clone, Debug)]
+pub struct Engine {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+pub(crate) struct Inner {
+    pub(crate) wal: Wal,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) providers: ProviderSet,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) settings: Settings,
+    pub(crate) tasks: Tasks,
+    pub(crate) hub: Arc<Hub>,
+    pub(crate) journal: Arc<Journal>,
+    pub(crate) history: Arc<History>,
+    pub(crate) applier: Arc<Applier>,
+    pub(crate) keys: Keys,
+    pub(crate) accepting: Accepting,
+    /// Open once the server has begun to stop.
+    pub(crate) draining: Accepting,
+    pub(crate) running: Running,
+    /// Ends the attempts that run.
+    pub(crate) stop: CancellationToken,
+    /// Ends the tasks of the engine itself, after the last request.
+    pub(crate) stop_tasks: CancellationToken,
+}
+
+/// Why a request could not be cancelled.
+#[derive(Debug, thiserror::Error)]
+pub enum CancelError {
+    /// There is no such request.
+    #[error("there is no such request")]
+    NotFound,
+    /// It was told to stop, but its end is not recorded yet.
+    #[error("the request was told to stop, but its end is not recorded yet")]
+    StillRunning,
+    /// Whether there is such a request cannot be told.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+impl Engine {
+    /// Takes a prompt in. When this returns, its record is durable and its lanes run, whether the caller stays or
+    /// not.
+    ///
+    /// # Errors
+    /// Why it was not taken in.
+    pub async fn admit(&self, new: NewRequest) -> Result<Admitted, AdmitError> {
+        let admission = self
+            .inner
+            .tasks
+            .spawn(TaskKind::Admission, Arc::clone(&self.inner).admit(new));
+        match admission.await {
+            Ok(Some(admitted)) => admitted,
+            Ok(None) | Err(_) => Err(AdmitError::Storage("taking the prompt in failed".into())),
+        }
+    }
+
+    /// Whether a prompt would be taken in now, as far as the server is concerned.
+    ///
+    /// # Errors
+    /// Why not.
+    pub fn check_room(&self) -> Result<(), AdmitError> {
+        self.inner.check_room()
+    }
+
+    /// Follows a request from the event behind `after` on, or from its first one.
+    ///
+    /// # Errors
+    /// Where its events cannot be read now.
+    pub async fn subscribe(&self, id: RequestId, after: Option<Seq>) -> Result<Subscribed, ReadError> {
+        let (history, hub) = (Arc::clone(&self.inner.history), Arc::clone(&self.inner.hub));
+        Subscription::open(history, hub, id, after).await
+    }
+
+    /// A request with its texts, as far as it is visible; `None` where there is none.
+    ///
+    /// # Errors
+    /// Where its events cannot be read now.
+    pub async fn transcript(&self, id: RequestId) -> Result<Option<Transcript>, ReadError> {
+        self.inner.transcript(id).await
+    }
+
+    /// Requests, newest first; also those that SQL does not have yet.
+    ///
+    /// # Errors
+    /// Where SQL cannot be read now.
+    pub async fn list(&self, query: ListQuery) -> Result<Vec<RequestSummary>, ReadError> {
+        self.inner.list(query).await
+    }
+
+    /// Stops a request and waits until its end is recorded. A request that has ended stays as it ended.
+    ///
+    /// # Errors
+    /// Where there is none, or its end takes too long.
+    pub async fn cancel(&self, id: RequestId) -> Result<Outcome, CancelError> {
+        if let Some(live) = self.inner.hub.get(id) {
+            live.cancel();
+            let mut visible = live.watch();
+            let ended = visible.wait_for(|visible| visible.finished || visible.broken);
+            drop(tokio::time::timeout(CANCEL_PATIENCE, ended).await);
+            return live
+                .visible_end()
+                .map(|finished| finished.outcome)
+                .ok_or(CancelError::StillRunning);
+        }
+        let summary = self.inner.store.summary(id).await;
+        match summary
+            .map_err(|error| CancelError::Unavailable(error.to_string()))?
+            .map(|summary| summary.status)
+        {
+            None => Err(CancelError::NotFound),
+            Some(wordhoard_model::RequestStatus::Finished(outcome)) => Ok(outcome),
+            Some(wordhoard_model::RequestStatus::Running) => Err(CancelError::StillRunning),
+        }
+    }
+
+    /// How the engine is. Asks neither SQL nor the disk beyond its free space.
+    pub fn status(&self) -> Status {
+        let inner = &self.inner;
+        let report = inner.applier.report();
+        let durable = inner.wal.progress().durable;
+        let applied = *inner.applier.applied().borrow();
+        Status {
+            accepting: inner.accepting.is_open(),
+            draining: inner.stop_accepting(),
+            storage: inner.storage(),
+            running_requests: inner.hub.running_count(),
+            buffer_len: durable.0.saturating_sub(applied.0),
+            wal_size_bytes: inner.wal.usage().size_bytes,
+            commits: inner.wal.commit_stats(),
+            db_ok: report.connected,
+            last_db_write: report.last_write,
+            last_flush_ms: report.last_flush_ms,
+            conflicts: report.conflicts,
+            quarantined: report.quarantined,
+        }
+    }
+
+    /// The providers that can be called.
+    pub fn providers(&self) -> &ProviderSet {
+        &self.inner.providers
+    }
+
+    /// Whether the log can be written.
+    pub fn storage(&self) -> Storage {
+        self.inner.storage()
+    }
+}

@@ -1,0 +1,324 @@
+use std::collections::VecDeque;
+use std::sync::Arc;
+
+use parking_lot::Mutex;
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
+use wordhoard_model::{
+    AttemptSeq, Event, EventBody, Idempotency, Prompt, RequestCreated, RequestFinished, RequestId,
+    RequestState, RequestStatus, Seq, Violation,
+};
+use wordhoard_wal::{MAX_RECORD_SIZE_BYTES, Position};
+
+use super::Journal;
+use super::journal::Waiting;
+use crate::record::{self, Encoded};
+use crate::settings::Durability;
+use crate::subscription::AttemptLabel;
+
+/// Events between two marks of the sparse index from `seq` to position.
+const INDEX_EVERY: u64 = 256;
+
+/// A request in memory: its state, its newest events, and how far it is visible.
+#[derive(Debug)]
+pub(crate) struct LiveRequest {
+    id: RequestId,
+    created: Arc<RequestCreated>,
+    journal: Arc<Journal>,
+    inner: Mutex<Inner>,
+    visible: watch::Sender<Visible>,
+    cancelled: CancellationToken,
+    broken: CancellationToken,
+}
+
+/// How far a request may be seen.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Visible {
+    /// Events below this are visible.
+    pub(crate) end: Seq,
+    /// The last of them is the request's last.
+    pub(crate) finished: bool,
+    /// The log could not go on; what is not visible by now never will be.
+    pub(crate) broken: bool,
+}
+
+#[derive(Debug)]
+struct Inner {
+    /// The fold over all events, visible or not.
+    state: RequestState,
+    /// The newest events, without a gap up to `state.next_seq()`. Never fewer than those that are not visible.
+    tail: VecDeque<Arc<Event>>,
+    /// Every so many events, where in the log one stands; ascending in both.
+    index: Vec<(Seq, Position)>,
+}
+
+/// Why an event could not be recorded.
+#[derive(Clone, Debug, thiserror::Error)]
+pub(crate) enum AppendError {
+    /// The log cannot take it.
+    #[error(transparent)]
+    Log(#[from] wordhoard_wal::AppendError),
+    /// It is larger than a record may be; nothing was recorded.
+    #[error("an event of {size_bytes} bytes is too large to be recorded")]
+    TooLarge {
+        /// Its size.
+        size_bytes: usize,
+    },
+    /// It cannot follow the events before it, or not be encoded: a fault of ours.
+    #[error("an event of the engine's own making is not possible: {0}")]
+    Impossible(String),
+}
+
+impl From<Violation> for AppendError {
+    fn from(violation: Violation) -> Self {
+        Self::Impossible(violation.to_string())
+    }
+}
+
+impl LiveRequest {
+    /// A new request; its first event is in the log's queue when this returns.
+    pub(crate) fn create(
+        id: RequestId,
+        created: RequestCreated,
+        journal: &Arc<Journal>,
+    ) -> Result<Arc<Self>, AppendError> {
+        let body = EventBody::RequestCreated(Box::new(created.clone()));
+        let event = Event {
+            seq: Seq::FIRST,
+            at: journal.now(),
+            body,
+        };
+        let state = RequestState::begin(&event)?;
+        let live = Arc::new(Self::with_state(id, created, state, Seq::FIRST, journal));
+        let record = Self::encode(id, &event)?;
+        live.write(&mut live.inner.lock(), event, &record)?;
+        Ok(live)
+    }
+
+    /// A request from before the start of this server, all of whose events are durable.
+    pub(crate) fn resume(
+        id: RequestId,
+        created: RequestCreated,
+        state: RequestState,
+        journal: &Arc<Journal>,
+    ) -> Arc<Self> {
+        let visible_end = state.next_seq();
+        Arc::new(Self::with_state(id, created, state, visible_end, journal))
+    }
+
+    fn with_state(
+        id: RequestId,
+        created: RequestCreated,
+        state: RequestState,
+        visible_end: Seq,
+        journal: &Arc<Journal>,
+    ) -> Self {
+        let visible = Visible {
+            end: visible_end,
+            finished: false,
+            broken: false,
+        };
+        Self {
+            id,
+            created: Arc::new(created),
+            journal: Arc::clone(journal),
+            inner: Mutex::new(Inner {
+                state,
+                tail: VecDeque::new(),
+                index: Vec::new(),
+            }),
+            visible: watch::Sender::new(visible),
+            cancelled: CancellationToken::new(),
+            broken: CancellationToken::new(),
+        }
+    }
+
+    /// Records the event that `make` gives for the state as it is. It is in the log's queue when this returns, and
+    /// visible later.
+    pub(crate) fn append(
+        self: &Arc<Self>,
+        make: impl FnOnce(&RequestState) -> EventBody,
+    ) -> Result<Arc<Event>, AppendError> {
+        let mut inner = self.inner.lock();
+        let event = Event {
+            seq: inner.state.next_seq(),
+            at: self.journal.now(),
+            body: make(&inner.state),
+        };
+        let record = Self::encode(self.id, &event)?;
+        inner.state.apply(&event)?;
+        self.write(&mut inner, event, &record)
+    }
+
+    fn encode(id: RequestId, event: &Event) -> Result<Encoded, AppendError> {
+        let record = record::encode(id, event).map_err(|error| AppendError::Impossible(error.to_string()))?;
+        if record.payload.len() > MAX_RECORD_SIZE_BYTES {
+            return Err(AppendError::TooLarge {
+                size_bytes: record.payload.len(),
+            });
+        }
+        Ok(record)
+    }
+
+    /// The one place where an event, whose `seq` is taken already, gets its place in the log; the caller holds the
+    /// lock, so that both orders agree. If the log refuses, the state is ahead of it: the request is over then, and
+    /// recovery makes its state anew from what is durable.
+    fn write(
+        self: &Arc<Self>,
+        inner: &mut Inner,
+        event: Event,
+        record: &Encoded,
+    ) -> Result<Arc<Event>, AppendError> {
+        let position = self
+            .journal
+            .wal
+            .append(record.kind, record.version, &record.payload)?;
+        if event.seq.0.is_multiple_of(INDEX_EVERY) || inner.index.is_empty() {
+            inner.index.push((event.seq, position));
+        }
+        let (end, is_last) = (
+            event.seq.next(),
+            matches!(event.body, EventBody::RequestFinished(_)),
+        );
+        let event = Arc::new(event);
+        inner.tail.push_back(Arc::clone(&event));
+        if self.journal.durability == Durability::Relaxed {
+            self.show(end, is_last);
+        }
+        self.journal.wait_for_disk(Waiting {
+            position,
+            request: Arc::clone(self),
+            end,
+            is_last,
+        });
+        self.trim(inner);
+        Ok(event)
+    }
+
+    /// Keeps memory bounded: events past the window go once they are visible, readers then take them from SQL or
+    /// from the log.
+    fn trim(&self, inner: &mut Inner) {
+        let visible_end = self.visible.borrow().end;
+        while inner.tail.len() > self.journal.window_events
+            && inner.tail.front().is_some_and(|event| event.seq < visible_end)
+        {
+            inner.tail.pop_front();
+        }
+    }
+
+    pub(super) fn show(&self, end: Seq, is_last: bool) {
+        self.visible.send_if_modified(|visible| {
+            if end <= visible.end {
+                return false;
+            }
+            visible.end = end;
+            visible.finished = is_last;
+            true
+        });
+    }
+
+    pub(crate) fn break_off(&self) {
+        self.visible.send_modify(|visible| visible.broken = true);
+        self.broken.cancel();
+    }
+
+    pub(crate) fn cancel(&self) {
+        self.cancelled.cancel();
+    }
+}
+
+/// Reading.
+impl LiveRequest {
+    pub(crate) fn id(&self) -> RequestId {
+        self.id
+    }
+
+    pub(crate) fn created(&self) -> &Arc<RequestCreated> {
+        &self.created
+    }
+
+    pub(crate) fn prompt(&self) -> &Prompt {
+        &self.created.prompt
+    }
+
+    pub(crate) fn idempotency(&self) -> Option<&Idempotency> {
+        self.created.idempotency.as_ref()
+    }
+
+    pub(crate) fn journal(&self) -> &Arc<Journal> {
+        &self.journal
+    }
+
+    pub(crate) fn watch(&self) -> watch::Receiver<Visible> {
+        self.visible.subscribe()
+    }
+
+    /// Ends when a caller wants the request to stop.
+    pub(crate) fn cancelled(&self) -> &CancellationToken {
+        &self.cancelled
+    }
+
+    /// Ends when the log cannot record the request any more.
+    pub(crate) fn broken(&self) -> &CancellationToken {
+        &self.broken
+    }
+
+    /// The state as the engine knows it, which may be ahead of what is visible.
+    pub(crate) fn state(&self) -> RequestState {
+        self.inner.lock().state.clone()
+    }
+
+    pub(crate) fn status(&self) -> RequestStatus {
+        self.inner.lock().state.status()
+    }
+
+    /// The end of the request, once it is visible.
+    pub(crate) fn visible_end(&self) -> Option<RequestFinished> {
+        let finished = self.visible.borrow().finished;
+        let inner = self.inner.lock();
+        inner
+            .state
+            .finished()
+            .filter(|_| finished)
+            .map(|(_, finished)| finished.clone())
+    }
+
+    /// Lane and model of each attempt that has started.
+    pub(crate) fn labels(&self) -> Vec<AttemptLabel> {
+        self.inner
+            .lock()
+            .state
+            .attempts()
+            .iter()
+            .map(|attempt| AttemptLabel::of(&attempt.started))
+            .collect()
+    }
+
+    /// How many tokens an attempt has.
+    pub(crate) fn token_count(&self, attempt: AttemptSeq) -> u64 {
+        self.inner
+            .lock()
+            .state
+            .attempt(attempt)
+            .map_or(0, |attempt| attempt.next_token_index.0)
+    }
+
+    /// Events `from..end`, at most `limit`, if memory still has the first of them. The caller asks for visible ones.
+    pub(crate) fn tail(&self, from: Seq, end: Seq, limit: usize) -> Option<Vec<Arc<Event>>> {
+        let inner = self.inner.lock();
+        let first = inner.tail.front()?.seq;
+        let skip = usize::try_from(from.0.checked_sub(first.0)?).ok()?;
+        let take = usize::try_from(end.0.saturating_sub(from.0)).ok()?.min(limit);
+        Some(inner.tail.iter().skip(skip).take(take).cloned().collect())
+    }
+
+    /// A position in the log at or before which event `seq` stands, if it was written since this server started.
+    pub(crate) fn position_before(&self, seq: Seq) -> Option<Position> {
+        let inner = self.inner.lock();
+        let behind = inner.index.partition_point(|(indexed, _)| *indexed <= seq);
+        inner
+            .index
+            .get(behind.checked_sub(1)?)
+            .map(|(_, position)| *position)
+    }
+}

@@ -1,0 +1,33 @@
+//! The engine: takes prompts in, runs their lanes, records every event before anyone sees it, and hands events to
+//! readers from memory, from SQL or from the log.
+//!
+//! It knows no HTTP and no SQL text. Its parts, in the way of a token: [`Engine::admit`] → a request's task →
+//! an attempt → the hub (`append`) → the WAL → the hub (visible) → a [`Subscription`]; and behind it the applier, which
+//! writes the log into SQL.
+
+mod admission;
+mod applier;
+mod clock;
+mod engine;
+mod history;
+mod hub;
+mod providers;
+mod quarantine;
+pub mod record;
+mod recovery;
+mod request;
+mod settings;
+mod status;
+mod storage_guard;
+mod subscription;
+mod tasks;
+
+pub use admission::{AdmitError, Admitted, NewRequest};
+pub use clock::{Clock, SystemClock};
+pub use engine::{CancelError, Engine, Parts, StartError};
+pub use history::ReadError;
+pub use providers::ProviderSet;
+pub use settings::{Durability, Settings};
+pub use status::{Status, Storage};
+pub use subscription::{AttemptLabel, Subscribed, Subscription};
+pub use tasks::{TaskKind, Tasks};

@@ -1,0 +1,42 @@
+use serde::{Deserialize, Serialize};
+use wordhoard_model::Usage;
+
+#[derive(Serialize, Deserialize)]
+pub(super) struct UsageV1 {
+    input_tokens: u64,
+    output_tokens: u64,
+    reasoning_tokens: Option<u64>,
+    cached_input_tokens: Option<u64>,
+}
+
+impl UsageV1 {
+    pub(super) fn from_model(usage: Usage) -> Self {
+        let Usage {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+        } = usage;
+        Self {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+        }
+    }
+
+    pub(super) fn into_model(self) -> Usage {
+        let Self {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+        } = self;
+        Usage {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+        }
+    }
+}

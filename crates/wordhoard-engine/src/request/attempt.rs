@@ -1,0 +1,204 @@
+//! One call to one provider, recorded from its start to its typed end.
+
+use std::sync::Arc;
+use std::time::Instant;
+
+use futures_util::StreamExt;
+use wordhoard_model::{
+    AttemptFinished, AttemptSeq, AttemptStarted, EventBody, Failure, FailureClass, Lane, ModelRef, Outcome,
+    RequestState, Token, TokenIndex, Violation,
+};
+use wordhoard_providers::{AnswerPart, AnswerStream, Call, Completion, Delta};
+
+use super::Run;
+use crate::hub::{AppendError, LiveRequest};
+
+/// How an attempt came to its end.
+enum End {
+    Completed(Completion),
+    Failed(Failure),
+    Cancelled,
+    ServerStopped,
+}
+
+pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outcome, AppendError> {
+    let started = Instant::now();
+    let attempt = start(&run.live, lane, model)?;
+    let mut first_token = None;
+    let end = match run.providers.get(&model.provider) {
+        Some(provider) => {
+            let call = Call {
+                model: model.model.clone(),
+                prompt: Arc::new(run.live.prompt().clone()),
+            };
+            let answer = provider.answer(call);
+            record_answer(run, attempt, answer, || first_token = Some(started.elapsed())).await?
+        }
+        None => End::Failed(Failure::new(
+            FailureClass::Unavailable,
+            format!(
+                "provider {:?} is not configured on this server",
+                model.provider.as_str()
+            ),
+        )),
+    };
+    let finished = finished(attempt, end);
+    log(run, model, &finished, started, first_token);
+    let outcome = finished.outcome;
+    run.live.append(|state| {
+        let token_count = token_count(state, attempt);
+        EventBody::AttemptFinished(AttemptFinished {
+            token_count,
+            ..finished
+        })
+    })?;
+    Ok(outcome)
+}
+
+fn start(live: &Arc<LiveRequest>, lane: Lane, model: &ModelRef) -> Result<AttemptSeq, AppendError> {
+    let event = live.append(|state| {
+        let attempt_seq = state.next_attempt_seq();
+        EventBody::AttemptStarted(AttemptStarted {
+            attempt_seq,
+            lane,
+            model: model.clone(),
+            continues: None,
+        })
+    })?;
+    match &event.body {
+        EventBody::AttemptStarted(started) => Ok(started.attempt_seq),
+        other => Err(Violation::NotCreated(other.name()).into()),
+    }
+}
+
+/// Takes the answer in until it ends, or until somebody ends it.
+async fn record_answer(
+    run: &Run,
+    attempt: AttemptSeq,
+    mut answer: AnswerStream,
+    on_first_token: impl FnOnce(),
+) -> Result<End, AppendError> {
+    let mut on_first_token = Some(on_first_token);
+    loop {
+        let part = tokio::select! {
+            biased;
+            () = run.live.broken().cancelled() => return Err(latched(run).await),
+            () = run.live.cancelled().cancelled() => return Ok(End::Cancelled),
+            () = run.stop.cancelled() => return Ok(End::ServerStopped),
+            part = answer.next() => part,
+        };
+        match part {
+            Some(Ok(AnswerPart::Delta(Delta { kind, text }))) => {
+                if let Some(told) = on_first_token.take() {
+                    told();
+                }
+                run.live.journal().has_room().await?;
+                let recorded = run.live.append(|state| {
+                    let token_index = TokenIndex(token_count(state, attempt));
+                    EventBody::Token(Token {
+                        attempt_seq: attempt,
+                        token_index,
+                        kind,
+                        text,
+                    })
+                });
+                match recorded {
+                    Ok(_) => {}
+                    Err(error @ AppendError::TooLarge { .. }) => {
+                        return Ok(End::Failed(Failure::new(
+                            FailureClass::Malformed,
+                            error.to_string(),
+                        )));
+                    }
+                    Err(error) => return Err(error),
+                }
+            }
+            Some(Ok(AnswerPart::Completed(completion))) => return Ok(End::Completed(completion)),
+            Some(Err(failure)) => return Ok(End::Failed(failure)),
+            None => {
+                let reason = "the provider's stream ended without saying that the answer is whole";
+                return Ok(End::Failed(Failure::new(FailureClass::Cut, reason)));
+            }
+        }
+    }
+}
+
+/// Why the log cannot go on, as the log itself says it.
+async fn latched(run: &Run) -> AppendError {
+    match run.live.journal().has_room().await {
+        Err(error) => error.into(),
+        Ok(()) => AppendError::Impossible("the request was broken off".into()),
+    }
+}
+
+fn token_count(state: &RequestState, attempt: AttemptSeq) -> u64 {
+    state
+        .attempt(attempt)
+        .map_or(0, |attempt| attempt.next_token_index.0)
+}
+
+fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
+    let bare = AttemptFinished {
+        attempt_seq,
+        outcome: Outcome::Cancelled,
+        finish_reason: None,
+        usage: None,
+        token_count: 0,
+        answered_by: None,
+        failure: None,
+    };
+    match end {
+        End::Completed(Completion {
+            finish_reason,
+            usage,
+            answered_by,
+        }) => AttemptFinished {
+            outcome: Outcome::Completed,
+            finish_reason,
+            usage,
+            answered_by,
+            ..bare
+        },
+        End::Failed(failure) => AttemptFinished {
+            outcome: Outcome::Failed,
+            failure: Some(failure),
+            ..bare
+        },
+        End::Cancelled => bare,
+        End::ServerStopped => AttemptFinished {
+            outcome: Outcome::Interrupted,
+            failure: Some(server_stopped()),
+            ..bare
+        },
+    }
+}
+
+/// What stands in an attempt that a stop or a crash of the server ended.
+pub(crate) fn server_stopped() -> Failure {
+    Failure::new(
+        FailureClass::ServerStopped,
+        "the server stopped while the answer was under way",
+    )
+}
+
+fn log(
+    run: &Run,
+    model: &ModelRef,
+    finished: &AttemptFinished,
+    started: Instant,
+    first: Option<std::time::Duration>,
+) {
+    let failure = finished.failure.as_ref();
+    tracing::info!(
+        request_id = %run.live.id(),
+        attempt_seq = finished.attempt_seq.0,
+        model = %model,
+        outcome = %finished.outcome,
+        tokens = run.live.token_count(finished.attempt_seq),
+        first_token_ms = first.map(|duration| duration.as_millis() as u64),
+        duration_ms = started.elapsed().as_millis() as u64,
+        failure = failure.map(|failure| failure.class.as_str()),
+        reason = failure.map(|failure| failure.message.as_str()),
+        "attempt finished"
+    );
+}

@@ -1,0 +1,231 @@
+//! A reader's place in a request: it follows the events from any `seq` on, wherever they are by now.
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use tokio::sync::watch;
+use wordhoard_model::{AttemptSeq, AttemptStarted, Event, EventBody, Lane, RequestId, Seq};
+
+use crate::history::{History, ReadError};
+use crate::hub::{Hub, LiveRequest, Visible};
+
+/// Events that one read gives at most.
+const PAGE_EVENTS: usize = 512;
+/// How often SQL is asked again for a request that is running, but not on this server.
+const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
+
+/// What asking for a place in a request's events gives.
+#[derive(Debug)]
+pub enum Subscribed {
+    /// Events follow, or will.
+    Following(Box<Subscription>),
+    /// The request has ended and the place is behind its last event.
+    PastTheEnd,
+    /// The place is behind the newest event of a request that has more to come.
+    BeyondTail {
+        /// The newest place that can be asked for.
+        newest: Option<Seq>,
+    },
+    /// There is no such request.
+    NotFound,
+}
+
+/// Whose tokens an attempt's are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AttemptLabel {
+    /// The lane that the attempt serves.
+    pub lane: Lane,
+    /// The model that it calls, as `provider:model`.
+    pub model: Arc<str>,
+}
+
+impl AttemptLabel {
+    pub(crate) fn of(started: &AttemptStarted) -> Self {
+        Self {
+            lane: started.lane,
+            model: started.model.to_string().into(),
+        }
+    }
+}
+
+/// Follows a request. Dropping it costs nothing; nothing waits for a reader.
+#[derive(Debug)]
+pub struct Subscription {
+    id: RequestId,
+    next: Seq,
+    labels: Vec<AttemptLabel>,
+    source: Source,
+    history: Arc<History>,
+    hub: Arc<Hub>,
+}
+
+#[derive(Debug)]
+enum Source {
+    /// In memory: woken with every commit.
+    Live(Arc<LiveRequest>, watch::Receiver<Visible>),
+    /// In SQL only.
+    Stored,
+    /// The last event was given.
+    Ended,
+}
+
+impl Subscription {
+    /// Finds the place behind `after`, or the first one.
+    pub(crate) async fn open(
+        history: Arc<History>,
+        hub: Arc<Hub>,
+        id: RequestId,
+        after: Option<Seq>,
+    ) -> Result<Subscribed, ReadError> {
+        let next = after.map_or(Seq::FIRST, Seq::next);
+        // The watch is taken before anything is read, so nothing that comes in between is missed.
+        if let Some(live) = hub.get(id) {
+            let watch = live.watch();
+            let visible = *watch.borrow();
+            if next > visible.end {
+                return Ok(Subscribed::BeyondTail {
+                    newest: visible.end.0.checked_sub(1).map(Seq),
+                });
+            }
+            if next == visible.end && visible.finished {
+                return Ok(Subscribed::PastTheEnd);
+            }
+            let labels = live.labels();
+            let source = Source::Live(live, watch);
+            return Ok(Subscribed::Following(Box::new(Self {
+                id,
+                next,
+                labels,
+                source,
+                history,
+                hub,
+            })));
+        }
+        Self::open_stored(history, hub, id, next).await
+    }
+
+    async fn open_stored(
+        history: Arc<History>,
+        hub: Arc<Hub>,
+        id: RequestId,
+        next: Seq,
+    ) -> Result<Subscribed, ReadError> {
+        let start = Self {
+            id,
+            next: Seq::FIRST,
+            labels: Vec::new(),
+            source: Source::Stored,
+            history,
+            hub,
+        };
+        let mut place = Box::new(start);
+        let mut found = false;
+        // To know whose tokens follow, the attempts before them are read too.
+        while place.next < next {
+            let page = place
+                .history
+                .stored(id, place.next, PAGE_EVENTS.min((next.0 - place.next.0) as usize))
+                .await?;
+            let Some(last) = page.last() else {
+                let newest = place.next.0.checked_sub(1).map(Seq);
+                return Ok(if found {
+                    Subscribed::BeyondTail { newest }
+                } else {
+                    Subscribed::NotFound
+                });
+            };
+            found = true;
+            let ended = matches!(last.body, EventBody::RequestFinished(_));
+            place.pass(&page);
+            if ended {
+                let past = place.next == next;
+                let newest = place.next.0.checked_sub(1).map(Seq);
+                return Ok(if past {
+                    Subscribed::PastTheEnd
+                } else {
+                    Subscribed::BeyondTail { newest }
+                });
+            }
+        }
+        if !found && place.history.stored(id, Seq::FIRST, 1).await?.is_empty() {
+            return Ok(Subscribed::NotFound);
+        }
+        Ok(Subscribed::Following(place))
+    }
+
+    /// The next events, at least one, as soon as there are any; `None` after the last one of the request.
+    ///
+    /// # Errors
+    /// Where the events cannot be read, or the log has failed under the request. The reader may come back later.
+    pub async fn next(&mut self) -> Result<Option<Vec<Arc<Event>>>, ReadError> {
+        loop {
+            let page = match &mut self.source {
+                Source::Ended => return Ok(None),
+                Source::Live(live, watch) => {
+                    let visible = *watch.borrow_and_update();
+                    if self.next < visible.end {
+                        match live.tail(self.next, visible.end, PAGE_EVENTS) {
+                            Some(page) => page,
+                            None => {
+                                let live = Arc::clone(live);
+                                self.history
+                                    .of_live(&live, self.next, visible.end, PAGE_EVENTS)
+                                    .await?
+                            }
+                        }
+                    } else if visible.finished {
+                        self.source = Source::Ended;
+                        continue;
+                    } else if visible.broken || watch.changed().await.is_err() {
+                        return Err(ReadError::Interrupted);
+                    } else {
+                        continue;
+                    }
+                }
+                Source::Stored => {
+                    let page = self.history.stored(self.id, self.next, PAGE_EVENTS).await?;
+                    if page.is_empty() {
+                        self.wait_for_more().await;
+                        continue;
+                    }
+                    page
+                }
+            };
+            self.pass(&page);
+            return Ok(Some(page));
+        }
+    }
+
+    /// Whether the next call of [`Subscription::next`] can only say that nothing follows.
+    pub fn is_ended(&self) -> bool {
+        matches!(self.source, Source::Ended)
+    }
+
+    /// Lane and model of an attempt whose start has been given, or came before the place where reading began.
+    pub fn label(&self, attempt: AttemptSeq) -> Option<&AttemptLabel> {
+        self.labels.get((attempt.0 as usize).checked_sub(1)?)
+    }
+
+    /// Events of the request's own end, which can be in SQL while another server runs it, or none does.
+    async fn wait_for_more(&mut self) {
+        tokio::time::sleep(FOLLOW_INTERVAL).await;
+        if let Some(live) = self.hub.get(self.id) {
+            let watch = live.watch();
+            self.source = Source::Live(live, watch);
+        }
+    }
+
+    fn pass(&mut self, page: &[Arc<Event>]) {
+        for event in page {
+            if let EventBody::AttemptStarted(started) = &event.body
+                && started.attempt_seq.0 as usize == self.labels.len() + 1
+            {
+                self.labels.push(AttemptLabel::of(started));
+            }
+            if let EventBody::RequestFinished(_) = &event.body {
+                self.source = Source::Ended;
+            }
+            self.next = event.seq.next();
+        }
+    }
+}

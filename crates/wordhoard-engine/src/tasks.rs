@@ -1,0 +1,81 @@
+//! The registry of background work. Every task has a kind, and every kind says what a panic in it means.
+
+use std::future::Future;
+use std::panic::AssertUnwindSafe;
+
+use futures_util::FutureExt;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use tokio_util::task::TaskTracker;
+
+/// What a task does, and so what its end means for the others.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum TaskKind {
+    /// Takes one prompt in. A panic in it fails that prompt.
+    Admission,
+    /// Runs one request. A panic in it leaves that request open; recovery closes it at the next start.
+    Request,
+    /// Serves one connection. A panic in it closes that connection.
+    Connection,
+    /// Accepts connections. Nobody is served without it.
+    Server,
+    /// Makes durable events visible. Nothing is shown without it.
+    Visibility,
+    /// Writes the log into SQL. The log grows without it.
+    Applier,
+    /// Reacts to a latched log. Nothing is accepted again without it.
+    StorageGuard,
+}
+
+impl TaskKind {
+    /// Whether the server cannot go on without it.
+    fn is_vital(self) -> bool {
+        matches!(
+            self,
+            Self::Server | Self::Visibility | Self::Applier | Self::StorageGuard
+        )
+    }
+}
+
+/// All background work of a server.
+#[derive(Clone, Debug, Default)]
+pub struct Tasks {
+    tracker: TaskTracker,
+    fatal: CancellationToken,
+}
+
+impl Tasks {
+    /// Starts a task. A panic is logged here; in a vital task it also ends the server, which restarts from its log
+    /// rather than going on half alive.
+    pub fn spawn<F>(&self, kind: TaskKind, work: F) -> JoinHandle<Option<F::Output>>
+    where
+        F: Future + Send + 'static,
+        F::Output: Send + 'static,
+    {
+        let fatal = self.fatal.clone();
+        self.tracker.spawn(async move {
+            let result = AssertUnwindSafe(work).catch_unwind().await;
+            match result {
+                Ok(output) => Some(output),
+                Err(_) => {
+                    tracing::error!(task = ?kind, vital = kind.is_vital(), "a task panicked");
+                    if kind.is_vital() {
+                        fatal.cancel();
+                    }
+                    None
+                }
+            }
+        })
+    }
+
+    /// Ends when a vital task has panicked: the server shall stop and be restarted.
+    pub async fn fatal(&self) {
+        self.fatal.cancelled().await;
+    }
+
+    /// Waits for all tasks. New ones may still start until [`Tasks::close`].
+    pub async fn finished(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
+    }
+}

@@ -1,0 +1,167 @@
+use std::collections::VecDeque;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use futures_util::future::BoxFuture;
+use tokio::time::{timeout, timeout_at};
+use wordhoard_model::Failure;
+use wordhoard_wire::openai_chat::{Limits, StreamDecoder};
+use wordhoard_wire::{Completion, Delta};
+
+use super::clock::Clock;
+use super::head;
+use crate::redaction::Redactor;
+use crate::transport::{Reply, ReplyBody};
+use crate::{AnswerPart, TimeLimits};
+
+/// How long the end of the body is awaited after the answer is complete, so that the connection can be used again.
+const DRAIN_LIMIT: Duration = Duration::from_millis(200);
+
+/// One answer, from the call to its end.
+pub(super) struct Answer {
+    limits: TimeLimits,
+    redactor: Redactor,
+    /// Decoded and not yet given. Whatever ends the answer comes after them.
+    pending: VecDeque<Delta>,
+    stage: Stage,
+}
+
+enum Stage {
+    /// Nothing has happened yet.
+    Called(BoxFuture<'static, Result<Reply, Failure>>),
+    /// The head came, the body is being read.
+    Streaming(Box<Streaming>),
+    /// The answer is whole; the body's own end may still come.
+    Complete(Completion, Option<ReplyBody>),
+    /// The answer failed; its connection is closed.
+    Failed(Failure),
+    /// All was given; what is left of the body is read so that the connection can be used again.
+    Draining(ReplyBody),
+    /// All was given.
+    Ended,
+}
+
+struct Streaming {
+    body: ReplyBody,
+    decoder: StreamDecoder,
+    clock: Clock,
+}
+
+impl Answer {
+    pub(super) fn new(
+        call: BoxFuture<'static, Result<Reply, Failure>>,
+        limits: TimeLimits,
+        redactor: Redactor,
+    ) -> Self {
+        Self {
+            limits,
+            redactor,
+            pending: VecDeque::new(),
+            stage: Stage::Called(call),
+        }
+    }
+
+    /// The next part, and the answer after it; none after the end.
+    pub(super) async fn next(mut self) -> Option<(Result<AnswerPart, Failure>, Self)> {
+        loop {
+            if let Some(delta) = self.pending.pop_front() {
+                return Some((Ok(AnswerPart::Delta(delta)), self));
+            }
+            self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
+                Stage::Called(call) => begin(call, self.limits).await,
+                Stage::Streaming(streaming) => streaming.read(&mut self.pending).await,
+                Stage::Complete(completion, body) => {
+                    self.stage = body.map_or(Stage::Ended, Stage::Draining);
+                    return Some((Ok(AnswerPart::Completed(completion)), self));
+                }
+                Stage::Failed(failure) => return Some((Err(self.redactor.redact(failure)), self)),
+                Stage::Draining(mut body) => {
+                    let rest = async { while let Some(Ok(_)) = body.next().await {} };
+                    // Whether it ended in time or not, nothing of it matters any more.
+                    timeout(DRAIN_LIMIT, rest).await.ok();
+                    Stage::Ended
+                }
+                Stage::Ended => return None,
+            };
+        }
+    }
+}
+
+/// Calls, and reads the head of the answer. The limit for the first token runs from here.
+async fn begin(call: BoxFuture<'static, Result<Reply, Failure>>, limits: TimeLimits) -> Stage {
+    let clock = Clock::start(limits);
+    let deadline = clock.deadline();
+    let reply = match timeout_at(deadline.at, call).await {
+        Ok(Ok(reply)) => reply,
+        Ok(Err(failure)) => return Stage::Failed(failure),
+        Err(_) => return Stage::Failed(deadline.failure()),
+    };
+    match head::stream_of(reply, deadline).await {
+        Ok(body) => Stage::Streaming(Box::new(Streaming {
+            body,
+            decoder: StreamDecoder::new(Limits::default()),
+            clock,
+        })),
+        Err(failure) => Stage::Failed(failure),
+    }
+}
+
+impl Streaming {
+    /// Reads until at least one delta is pending or the answer ends.
+    async fn read(mut self: Box<Self>, pending: &mut VecDeque<Delta>) -> Stage {
+        let deadline = self.clock.deadline();
+        let mut deltas = Vec::new();
+        // The limit is looked at before each read too: a timer alone never fires where bytes are always ready. Such
+        // bytes must leave room for others on this thread as well.
+        while !deadline.is_over() {
+            tokio::task::consume_budget().await;
+            let pushed = match timeout_at(deadline.at, self.body.next()).await {
+                Err(_) => break,
+                Ok(None) => return self.end_of_body(pending),
+                Ok(Some(Err(failure))) => return self.end_or(failure),
+                Ok(Some(Ok(bytes))) => self.decoder.push(&bytes, &mut deltas),
+            };
+            if !deltas.is_empty() {
+                self.clock.saw_token();
+                pending.extend(deltas.drain(..));
+            }
+            match pushed {
+                Err(failure) => return Stage::Failed(failure),
+                Ok(()) if self.decoder.is_done() => return ended(self.decoder, Some(self.body)),
+                Ok(()) if !pending.is_empty() => return Stage::Streaming(self),
+                Ok(()) => {}
+            }
+        }
+        self.end_or(deadline.failure())
+    }
+
+    fn end_of_body(mut self: Box<Self>, pending: &mut VecDeque<Delta>) -> Stage {
+        let mut deltas = Vec::new();
+        let taken = self.decoder.end_of_body(&mut deltas);
+        pending.extend(deltas);
+        match taken {
+            Ok(()) => ended(self.decoder, None),
+            Err(failure) => Stage::Failed(failure),
+        }
+    }
+
+    /// The end after the connection broke or stood still: the answer is whole all the same where the provider has
+    /// said why it stopped, for then only usage and `[DONE]` are missing.
+    fn end_or(self: Box<Self>, failure: Failure) -> Stage {
+        if self.decoder.has_finish_reason() {
+            ended(self.decoder, None)
+        } else {
+            Stage::Failed(failure)
+        }
+    }
+}
+
+fn ended(decoder: StreamDecoder, rest: Option<ReplyBody>) -> Stage {
+    match decoder.finish() {
+        Ok(completion) => Stage::Complete(completion, rest),
+        Err(failure) => Stage::Failed(failure),
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,30 @@
+//! Calls to LLM providers: connections, time limits, credentials, and failures told in classes.
+//!
+//! A [`Provider`] turns one call into a stream of deltas. All of them, the built-in demo included, go one way: a
+//! transport posts the request and gives the answer's bytes, and above it the same code decodes, keeps the time limits,
+//! classifies errors and takes secrets out of them. Nothing here retries, waits its turn or falls back: that is the
+//! engine's part.
+
+mod address_policy;
+mod api_key;
+mod chat;
+pub mod demo;
+mod limits;
+mod provider;
+mod redaction;
+mod settings;
+mod transport;
+
+pub use address_policy::Refused;
+pub use api_key::ApiKey;
+pub use limits::TimeLimits;
+pub use provider::{AnswerPart, AnswerStream, Call, Provider};
+pub use settings::{OpenAiChatSettings, SettingsError, openai_chat};
+pub use wordhoard_wire::{Completion, Delta};
+
+use std::sync::Arc;
+
+/// The built-in provider `demo`: models that answer without a key or a network, see [`demo::MODELS`].
+pub fn demo(limits: TimeLimits) -> Arc<dyn Provider> {
+    demo::provider(limits)
+}

@@ -1,0 +1,29 @@
+//! How a request reaches a provider: over HTTP, or within this process for the demo.
+
+mod http;
+
+use std::fmt::Debug;
+
+use bytes::Bytes;
+use futures_util::future::BoxFuture;
+use futures_util::stream::BoxStream;
+use wordhoard_model::Failure;
+
+pub(crate) use self::http::{HttpOptions, HttpTransport, root_cause};
+
+/// Posts a request and gives the answer as it comes. Keeps no time limit but the one for connecting, and does not
+/// look into what it carries.
+pub(crate) trait Transport: Debug + Send + Sync {
+    /// Nothing happens before the future is polled; dropping it, or the body, closes the connection.
+    fn post(&self, body: Vec<u8>) -> BoxFuture<'static, Result<Reply, Failure>>;
+}
+
+/// The head of an answer, and its body still to come.
+pub(crate) struct Reply {
+    pub(crate) status: u16,
+    pub(crate) headers: ::http::HeaderMap,
+    pub(crate) body: ReplyBody,
+}
+
+/// The bytes of an answer. A failure in it says that the connection broke, and ends it.
+pub(crate) type ReplyBody = BoxStream<'static, Result<Bytes, Failure>>;

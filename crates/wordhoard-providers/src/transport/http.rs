@@ -1,0 +1,128 @@
+use std::error::Error;
+use std::time::Duration;
+
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt};
+use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
+use reqwest::{Client, Url};
+use wordhoard_model::{Failure, FailureClass};
+
+use super::{Reply, Transport};
+use crate::address_policy::PolicyResolver;
+
+/// Idle connections are closed before load balancers, which commonly take 60 s, close them under a request.
+const POOL_IDLE: Duration = Duration::from_secs(50);
+/// A ping every 15 s finds a dead HTTP/2 connection, on which many streams may hang, before their own limits do.
+const PING_INTERVAL: Duration = Duration::from_secs(15);
+const PING_TIMEOUT: Duration = Duration::from_secs(10);
+
+/// Posts to one URL over HTTP/1.1 or HTTP/2, with TLS by rustls.
+#[derive(Debug)]
+pub(crate) struct HttpTransport {
+    client: Client,
+    url: Url,
+    /// Marked as sensitive, so that no log shows it.
+    authorization: Option<HeaderValue>,
+}
+
+pub(crate) struct HttpOptions {
+    pub(crate) url: Url,
+    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) resolver: PolicyResolver,
+    pub(crate) connect_timeout: Duration,
+    /// Whether a proxy that the environment names is used.
+    pub(crate) use_proxy: bool,
+}
+
+impl HttpTransport {
+    /// Sets no limit for the whole answer: reqwest's `timeout` would cut a long stream. Follows no redirect, for it
+    /// could lead anywhere with our key, and never sends a request twice.
+    pub(crate) fn new(options: HttpOptions) -> Result<Self, reqwest::Error> {
+        let mut builder = Client::builder()
+            .user_agent(concat!("wordhoard/", env!("CARGO_PKG_VERSION")))
+            .connect_timeout(options.connect_timeout)
+            .redirect(reqwest::redirect::Policy::none())
+            .retry(reqwest::retry::never())
+            .referer(false)
+            .tcp_nodelay(true)
+            .tcp_keepalive(PING_INTERVAL)
+            .pool_idle_timeout(POOL_IDLE)
+            .http2_keep_alive_interval(PING_INTERVAL)
+            .http2_keep_alive_timeout(PING_TIMEOUT)
+            .http2_keep_alive_while_idle(true)
+            .tls_backend_rustls()
+            .dns_resolver(options.resolver);
+        if !options.use_proxy {
+            builder = builder.no_proxy();
+        }
+        if options.url.scheme() == "http" {
+            // Without TLS no root certificates are needed; a machine without any can still call its own servers.
+            builder = builder.tls_certs_only([]);
+        }
+        Ok(Self {
+            client: builder.build()?,
+            url: options.url,
+            authorization: options.authorization,
+        })
+    }
+}
+
+impl Transport for HttpTransport {
+    fn post(&self, body: Vec<u8>) -> BoxFuture<'static, Result<Reply, Failure>> {
+        let mut request = self
+            .client
+            .post(self.url.clone())
+            .header(ACCEPT, HeaderValue::from_static("text/event-stream"))
+            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
+            .body(body);
+        if let Some(authorization) = &self.authorization {
+            request = request.header(AUTHORIZATION, authorization.clone());
+        }
+        async move {
+            let response = request
+                .send()
+                .await
+                .map_err(|error| failed_before_answer(&error))?;
+            Ok(Reply {
+                status: response.status().as_u16(),
+                headers: response.headers().clone(),
+                body: response
+                    .bytes_stream()
+                    .map(|piece| piece.map_err(|error| failed_in_body(&error)))
+                    .boxed(),
+            })
+        }
+        .boxed()
+    }
+}
+
+fn failed_before_answer(error: &reqwest::Error) -> Failure {
+    if error.is_connect() && error.is_timeout() {
+        let message = "no connection to the provider within the time limit";
+        return Failure::new(FailureClass::ConnectTimeout, message);
+    }
+    let what = if error.is_connect() {
+        "no connection to the provider"
+    } else {
+        "the connection broke before the provider answered"
+    };
+    Failure::new(FailureClass::Connect, format!("{what}: {}", root_cause(error)))
+}
+
+fn failed_in_body(error: &reqwest::Error) -> Failure {
+    let message = format!("the connection broke in mid-answer: {}", root_cause(error));
+    Failure::new(FailureClass::Cut, message)
+}
+
+/// The innermost cause. The outer ones name the URL or only that something failed.
+pub(crate) fn root_cause(error: &reqwest::Error) -> String {
+    let mut cause: &dyn Error = error;
+    while let Some(source) = cause.source() {
+        cause = source;
+    }
+    match cause.downcast_ref::<reqwest::Error>() {
+        // It has no cause, and its own words name the URL.
+        Some(_) => "no reason given".to_owned(),
+        None => cause.to_string(),
+    }
+}

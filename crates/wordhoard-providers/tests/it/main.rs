@@ -1,0 +1,83 @@
+//! Providers against one that misbehaves over real HTTP.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    reason = "a test fails by panicking, its helpers too"
+)]
+
+mod classes;
+mod connections;
+mod secrets;
+mod streams;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::StreamExt;
+use wordhoard_model::{Failure, Parameters, Prompt, ProviderName};
+use wordhoard_providers::{
+    AnswerPart, ApiKey, Call, Completion, OpenAiChatSettings, Provider, TimeLimits, openai_chat,
+};
+use wordhoard_testkit::provider::MisbehavingProvider;
+
+const PROMPT: &str = "why do lighthouses flicker";
+const KEY: &str = "canary.0123456789abcdef";
+
+/// Limits that differ from each other, so that a test sees which one it was.
+const LIMITS: TimeLimits = TimeLimits {
+    connect: Duration::from_millis(150),
+    first_token: Duration::from_millis(300),
+    between_tokens: Duration::from_millis(200),
+    total: Duration::from_secs(5),
+};
+
+fn settings(base_url: String, limits: TimeLimits) -> OpenAiChatSettings {
+    OpenAiChatSettings {
+        name: ProviderName::new("mock").unwrap(),
+        base_url,
+        api_key: Some(ApiKey::new(KEY.into())),
+        allow_private: true,
+        limits,
+    }
+}
+
+fn provider_at(base_url: String, limits: TimeLimits) -> Arc<dyn Provider> {
+    openai_chat(settings(base_url, limits)).unwrap()
+}
+
+fn provider(mock: &MisbehavingProvider) -> Arc<dyn Provider> {
+    provider_at(mock.base_url(), LIMITS)
+}
+
+fn call(model: &str) -> Call {
+    let prompt = Prompt::new(PROMPT.into(), None, Parameters::default()).unwrap();
+    Call {
+        model: model.into(),
+        prompt: Arc::new(prompt),
+    }
+}
+
+/// Everything that an answer gave.
+struct Answered {
+    tokens: Vec<(wordhoard_model::TokenKind, String)>,
+    end: Result<Completion, Failure>,
+}
+
+async fn ask(provider: &dyn Provider, model: &str) -> Answered {
+    let mut stream = provider.answer(call(model));
+    let (mut tokens, mut end) = (Vec::new(), None);
+    while let Some(part) = stream.next().await {
+        assert!(end.is_none(), "a part came after the end");
+        match part {
+            Ok(AnswerPart::Delta(delta)) => tokens.push((delta.kind, delta.text)),
+            Ok(AnswerPart::Completed(completion)) => end = Some(Ok(completion)),
+            Err(failure) => end = Some(Err(failure)),
+        }
+    }
+    Answered {
+        tokens,
+        end: end.expect("a stream ends with Completed or a failure"),
+    }
+}

@@ -1,0 +1,3 @@
+//! For tests and benches only: parts that break on purpose.
+
+pub mod provider;

@@ -1,0 +1,160 @@
+//! Looks at a log without opening it: takes no lock, changes nothing, works on a live log or a dead one.
+//!
+//! On a live log the last batch may be seen half written; it then shows as torn.
+
+use std::{path::Path, sync::Arc};
+
+use crate::{
+    Damage, LogId, OpenError, OsDisk, Position, ReadError, Record,
+    catalog::Catalog,
+    cursor::Cursor,
+    disk::Disk,
+    error::{Fault, Operation},
+    scan::{self, Survey, SurveyedSegment},
+};
+
+/// Bytes of records read at once.
+const READ_SIZE: usize = 256 << 10;
+
+/// What a log holds.
+#[derive(Clone, Debug)]
+pub struct Summary {
+    /// Identity of the log; `None` if no segment header is left, or there is no log.
+    pub log_id: Option<LogId>,
+    /// First position held.
+    pub first: Position,
+    /// Exclusive end of what is held.
+    pub end: Position,
+    /// Every readable segment, ascending.
+    pub segments: Vec<SegmentSummary>,
+    /// What was written durably once and is no longer intact.
+    pub damage: Vec<Damage>,
+    /// Bytes of an unfinished batch at the very end: torn by a crash, or being written just now.
+    pub torn_bytes: u64,
+}
+
+/// What one segment holds.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct SegmentSummary {
+    /// File name.
+    pub name: String,
+    /// Size of the file.
+    pub size_bytes: u64,
+    /// Reopenings after a fault before it was made.
+    pub epoch: u32,
+    /// First position.
+    pub first: Position,
+    /// Exclusive end of its records.
+    pub end: Position,
+    /// Intact batches.
+    pub batches: u64,
+    /// The log was closed with this as its last batch.
+    pub sealed: bool,
+    /// Bytes behind the last batch that are none, and superseded by the next segment if there is one.
+    pub torn_bytes: u64,
+}
+
+/// Reads and verifies a whole log.
+pub fn verify(dir: &Path) -> Result<Summary, OpenError> {
+    Ok(scan(dir)?.summary)
+}
+
+/// Verifies a log and gives its records in order.
+pub fn scan(dir: &Path) -> Result<Scan, OpenError> {
+    let disk = OsDisk::existing(dir)
+        .map_err(|source| Fault::new(Operation::Open, &dir.to_string_lossy(), source))?;
+    scan_disk(Arc::new(disk))
+}
+
+/// The same for any disk.
+pub fn scan_disk(disk: Arc<dyn Disk>) -> Result<Scan, OpenError> {
+    let survey = scan::survey(&*disk)?;
+    let summary = Summary::of(&survey);
+    let catalog = Arc::new(Catalog::new(survey.segments, survey.lost));
+    let cursor = Cursor::new(disk, Arc::clone(&catalog), catalog.first());
+    Ok(Scan {
+        summary,
+        cursor,
+        ready: Vec::new().into_iter(),
+        ended: false,
+    })
+}
+
+/// An iterator over the records of a log. Damaged records come as one [`ReadError::Damaged`] in their place; after
+/// another error it ends.
+#[derive(Debug)]
+pub struct Scan {
+    summary: Summary,
+    cursor: Cursor,
+    ready: std::vec::IntoIter<Record>,
+    ended: bool,
+}
+
+impl Scan {
+    /// What the log holds.
+    #[must_use]
+    pub fn summary(&self) -> &Summary {
+        &self.summary
+    }
+
+    /// Skips the records below `position`.
+    #[must_use]
+    pub fn from(mut self, position: Position) -> Self {
+        self.cursor.position = self.cursor.position.max(position);
+        self
+    }
+}
+
+impl Iterator for Scan {
+    type Item = Result<Record, ReadError>;
+
+    fn next(&mut self) -> Option<Self::Item> {
+        if let Some(record) = self.ready.next() {
+            return Some(Ok(record));
+        }
+        if self.ended {
+            return None;
+        }
+        match self.cursor.next_batch(self.summary.end, READ_SIZE) {
+            Ok(records) => {
+                self.ready = records.into_iter();
+                self.ready.next().map(Ok)
+            }
+            Err(error) => {
+                self.ended = !matches!(error, ReadError::Damaged { .. });
+                Some(Err(error))
+            }
+        }
+    }
+}
+
+impl Summary {
+    fn of(survey: &Survey) -> Self {
+        let segments: Vec<_> = survey.segments.iter().map(SegmentSummary::of).collect();
+        let lost = survey.lost.iter().map(|lost| lost.base);
+        let first = segments.iter().map(|segment| segment.first).chain(lost).min();
+        Self {
+            log_id: survey.log_id,
+            first: first.unwrap_or(survey.end),
+            end: survey.end,
+            damage: survey.damage.clone(),
+            torn_bytes: segments.last().map_or(0, |segment| segment.torn_bytes),
+            segments,
+        }
+    }
+}
+
+impl SegmentSummary {
+    fn of(found: &SurveyedSegment) -> Self {
+        Self {
+            name: found.name.clone(),
+            size_bytes: found.size_bytes,
+            epoch: found.header.epoch,
+            first: found.header.base,
+            end: found.scan.end,
+            batches: found.scan.batches,
+            sealed: found.scan.last.is_some_and(|(_, header)| header.seal),
+            torn_bytes: found.torn().map_or(0, |torn| torn.end - torn.start),
+        }
+    }
+}

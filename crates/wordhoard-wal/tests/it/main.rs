@@ -1,0 +1,18 @@
+//! The log as its callers see it, on real files and on a disk that fails on purpose.
+#![expect(
+    clippy::expect_used,
+    clippy::panic,
+    clippy::unwrap_used,
+    reason = "helpers of tests fail the test"
+)]
+
+mod bit_flips;
+mod crash;
+mod damage;
+mod lifecycle;
+mod model;
+mod real_disk;
+mod reopening;
+mod rig;
+mod space;
+mod waiting;

@@ -1,0 +1,61 @@
+//! The native dialect: a request's events as Server-Sent Events, and a request as one JSON document.
+//!
+//! Source of the shapes: SPEC FD 1. Every event carries `seq` and `ts`; an event of an attempt names its lane and model,
+//! so that a reader who begins in the middle needs nothing from before.
+
+mod event;
+mod request;
+
+pub use event::{Label, event_json, write_event};
+pub use request::{RequestView, request_view};
+
+use serde::Serialize;
+use wordhoard_model::{Failure, Usage};
+
+#[derive(Serialize)]
+struct UsageView {
+    input_tokens: u64,
+    output_tokens: u64,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    reasoning_tokens: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    cached_input_tokens: Option<u64>,
+}
+
+impl UsageView {
+    fn of(usage: Usage) -> Self {
+        let Usage {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+        } = usage;
+        Self {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+        }
+    }
+}
+
+#[derive(Serialize)]
+struct FailureView<'a> {
+    class: &'static str,
+    message: &'a str,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_status: Option<u16>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    retry_after_ms: Option<u64>,
+}
+
+impl<'a> FailureView<'a> {
+    fn of(failure: &'a Failure) -> Self {
+        Self {
+            class: failure.class.as_str(),
+            message: &failure.message,
+            provider_status: failure.provider_status,
+            retry_after_ms: failure.retry_after_ms,
+        }
+    }
+}

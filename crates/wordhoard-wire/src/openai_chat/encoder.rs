@@ -1,0 +1,123 @@
+use bytes::BufMut;
+use serde_json::{Value, json};
+use wordhoard_model::{Failure, TokenKind, Usage};
+
+use super::tool_call::ToolCallPiece;
+use super::usage::UsageBody;
+use super::{DONE, error_body};
+use crate::{Delta, sse};
+
+/// What every chunk of an answer repeats; a client tells by it that they belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerHead {
+    /// The id of the answer, such as `chatcmpl-…`.
+    pub id: String,
+    /// When it was begun, in seconds since 1970.
+    pub created_s: u64,
+    /// The model that answers.
+    pub model: String,
+}
+
+/// Encodes an answer as a stream for a client. The first chunk tells the role, as OpenAI's does.
+///
+/// No event has an `id:` or `retry:` field: both break clients of this dialect.
+#[derive(Clone, Debug)]
+pub struct StreamEncoder {
+    head: AnswerHead,
+    role_written: bool,
+}
+
+impl StreamEncoder {
+    /// An encoder for one answer.
+    pub fn new(head: AnswerHead) -> Self {
+        Self {
+            head,
+            role_written: false,
+        }
+    }
+
+    /// Writes the chunk that opens the answer. The first delta or the end writes it if it was not written yet.
+    pub fn open(&mut self, out: &mut impl BufMut) {
+        if !self.role_written {
+            self.role_written = true;
+            self.write(out, json!({"role": "assistant", "content": ""}), None);
+        }
+    }
+
+    /// Writes one delta as one chunk.
+    pub fn delta(&mut self, out: &mut impl BufMut, delta: &Delta) {
+        self.open(out);
+        let body = match delta.kind {
+            TokenKind::Text => json!({"content": delta.text}),
+            TokenKind::Reasoning => json!({"reasoning_content": delta.text}),
+            TokenKind::Refusal => json!({"refusal": delta.text}),
+            TokenKind::ToolCall => json!({"tool_calls": [tool_call(&delta.text)]}),
+        };
+        self.write(out, body, None);
+    }
+
+    /// Writes the chunk that says why the answer ended, and the usage chunk if the client asked for it. Without usage
+    /// to tell, none is made up.
+    pub fn finish(
+        &mut self,
+        out: &mut impl BufMut,
+        reason: &str,
+        usage: Option<&Usage>,
+        include_usage: bool,
+    ) {
+        self.open(out);
+        self.write(out, json!({}), Some(reason));
+        if let Some(usage) = usage.filter(|_| include_usage) {
+            let mut chunk = self.chunk(json!([]));
+            chunk["usage"] = json!(UsageBody::from(usage));
+            write_data(out, &chunk);
+        }
+    }
+
+    /// Writes `[DONE]`. Never after an error.
+    pub fn done(&self, out: &mut impl BufMut) {
+        sse::write_event(out, None, None, None, DONE);
+    }
+
+    /// Writes a failure in mid-stream. The stream then ends without `[DONE]`.
+    pub fn error(&self, out: &mut impl BufMut, failure: &Failure) {
+        write_data(out, &error_body::error_value(failure));
+    }
+
+    fn write(&self, out: &mut impl BufMut, delta: Value, finish_reason: Option<&str>) {
+        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
+        write_data(out, &self.chunk(json!([choice])));
+    }
+
+    fn chunk(&self, choices: Value) -> Value {
+        json!({
+            "id": self.head.id,
+            "object": "chat.completion.chunk",
+            "created": self.head.created_s,
+            "model": self.head.model,
+            "choices": choices,
+        })
+    }
+}
+
+fn tool_call(text: &str) -> Value {
+    let piece = ToolCallPiece::from_text(text);
+    let mut function = json!({});
+    if let Some(name) = piece.name {
+        function["name"] = name.into();
+    }
+    if let Some(arguments) = piece.arguments {
+        function["arguments"] = arguments.into();
+    }
+    let mut call = json!({"index": piece.index});
+    if let Some(id) = piece.id {
+        call["id"] = id.into();
+        call["type"] = "function".into();
+    }
+    call["function"] = function;
+    call
+}
+
+fn write_data(out: &mut impl BufMut, chunk: &Value) {
+    sse::write_event(out, None, None, None, &chunk.to_string());
+}

@@ -1,0 +1,6 @@
+//! The wire formats as a whole: what was recorded from providers, and what we write ourselves, read back.
+
+#![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
+
+mod openai_chat_golden;
+mod openai_chat_round_trip;

@@ -1,0 +1,252 @@
+//! The composition root: the one place that puts concrete parts together, from one checked configuration.
+
+use std::net::SocketAddr;
+use std::path::Path;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use anyhow::Context;
+use parking_lot::Mutex;
+use tokio::task::JoinHandle;
+use tokio_util::sync::CancellationToken;
+use wordhoard_engine::{
+    Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind, Tasks,
+};
+use wordhoard_providers::{OpenAiChatSettings, Provider};
+use wordhoard_store::{SqliteStore, Store};
+use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
+
+use crate::config::{Config, Dialect, ProviderConfig};
+use crate::http::{self, Hosts, Surface};
+use crate::selection::Catalogue;
+use crate::server::Server;
+
+/// The folder of the log within the data directory.
+pub const WAL_DIR: &str = "tokens.wal";
+/// The file that is locked by the server that owns the data directory.
+pub const LOCK_FILE: &str = "lock";
+
+/// A running server.
+#[derive(Debug)]
+pub struct App {
+    address: SocketAddr,
+    core: Core,
+    stop_serving: CancellationToken,
+    disconnect: CancellationToken,
+    serving: Mutex<Option<JoinHandle<Option<()>>>>,
+}
+
+/// The engine on a data directory, without a network.
+#[derive(Debug)]
+pub struct Core {
+    /// The engine.
+    pub engine: Engine,
+    tasks: Tasks,
+    /// Held while the data directory is ours.
+    _lock: DirLock,
+}
+
+impl Core {
+    /// Opens the data directory and starts the engine on it, in the order of SPEC FD 7.
+    ///
+    /// # Errors
+    /// What is wrong, and with which part.
+    pub async fn start(config: &Config) -> anyhow::Result<Self> {
+        let data_dir = &config.data_dir;
+        std::fs::create_dir_all(data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
+        let lock = DirLock::acquire(&data_dir.join(LOCK_FILE))?;
+        let wal = open_wal(config).await?;
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let store = open_store(&config.database_path, &*clock).await?;
+        let providers = config
+            .providers
+            .iter()
+            .map(provider)
+            .collect::<anyhow::Result<ProviderSet>>()?;
+        let tasks = Tasks::default();
+        let started = Instant::now();
+        let settings = engine_settings(config);
+        let parts = Parts {
+            wal,
+            store,
+            providers,
+            clock,
+            settings,
+            tasks: tasks.clone(),
+        };
+        let engine = Engine::start(parts).await?;
+        tracing::info!(
+            elapsed_ms = started.elapsed().as_millis() as u64,
+            "the log is applied and open requests are taken up"
+        );
+        Ok(Self {
+            engine,
+            tasks,
+            _lock: lock,
+        })
+    }
+
+    /// Ends the engine: running requests are interrupted, what is recorded is applied, all is closed.
+    pub async fn stop(&self, drain_timeout: Duration) {
+        self.engine.begin_drain();
+        self.engine.drain(drain_timeout).await;
+        self.engine.close().await;
+    }
+}
+
+impl App {
+    /// Starts the server. When this returns, it serves.
+    ///
+    /// # Errors
+    /// What is wrong, and with which part.
+    pub async fn start(config: Config) -> anyhow::Result<Self> {
+        let core = Core::start(&config).await?;
+        let server = Server::bind(config.listen, config.limits, core.tasks.clone()).await;
+        let server = server.with_context(|| format!("cannot listen on {}", config.listen))?;
+        let address = server.address()?;
+        let (stop_serving, disconnect) = (CancellationToken::new(), CancellationToken::new());
+        let surface = Surface {
+            engine: core.engine.clone(),
+            catalogue: Arc::new(Catalogue::new(&config)),
+            clock: Arc::new(SystemClock),
+            limits: config.limits,
+            disconnect: disconnect.clone(),
+        };
+        let router = http::router(surface, Hosts::new(address, &config.allowed_hosts));
+        let serve = server.serve(router, stop_serving.clone(), Duration::from_secs(3));
+        let serving = Mutex::new(Some(core.tasks.spawn(TaskKind::Server, serve)));
+        let providers: Vec<_> = core
+            .engine
+            .providers()
+            .names()
+            .map(|name| name.as_str().to_owned())
+            .collect();
+        tracing::info!(url = %format!("http://{address}"), data_dir = %config.data_dir.display(), providers = providers.join(","), "ready");
+        Ok(Self {
+            address,
+            core,
+            stop_serving,
+            disconnect,
+            serving,
+        })
+    }
+
+    /// Where it listens.
+    pub fn address(&self) -> SocketAddr {
+        self.address
+    }
+
+    /// Ends when a part has failed that the server cannot go on without.
+    pub async fn vital_task_failed(&self) {
+        self.core.tasks.fatal().await;
+    }
+
+    /// Stops in order: no new prompts; running requests end or are interrupted; streams get what is durable and are
+    /// told to come back; connections close; the log is synced, applied and closed.
+    pub async fn stop(&self, drain_timeout: Duration, connection_patience: Duration) {
+        self.core.engine.begin_drain();
+        self.core.engine.drain(drain_timeout).await;
+        self.disconnect.cancel();
+        self.stop_serving.cancel();
+        let serving = self.serving.lock().take();
+        if let Some(serving) = serving
+            && tokio::time::timeout(connection_patience * 2, serving)
+                .await
+                .is_err()
+        {
+            tracing::warn!("connections did not close in time");
+        }
+        self.core.engine.close().await;
+    }
+}
+
+async fn open_wal(config: &Config) -> anyhow::Result<Wal> {
+    let dir = config.data_dir.join(WAL_DIR);
+    let options = Options {
+        segment_size_bytes: config.limits.wal_segment_bytes,
+        sync: match config.durability {
+            Durability::Local | Durability::Database => SyncPolicy::EveryBatch,
+            // SPEC FD 3: at 16 tokens, or a second after the oldest.
+            Durability::Relaxed => SyncPolicy::Grouped {
+                records: 16,
+                max_delay: Duration::from_secs(1),
+            },
+        },
+        ..Options::default()
+    };
+    let shown = dir.display().to_string();
+    let opened = tokio::task::spawn_blocking(move || {
+        let disk = OsDisk::new(dir).context("cannot open the folder of the log")?;
+        Wal::open(Arc::new(disk), options).context("cannot open the log")
+    });
+    let (wal, recovery) = opened.await?.with_context(|| shown)?;
+    log_recovery(&recovery);
+    Ok(wal)
+}
+
+fn log_recovery(recovery: &Recovery) {
+    for damage in &recovery.damage {
+        tracing::error!(
+            ?damage,
+            "the log is damaged; a copy of the segment was put into quarantine"
+        );
+    }
+    tracing::info!(
+        log_id = %recovery.log_id,
+        created = recovery.created,
+        records = recovery.durable.0,
+        segments = recovery.segments,
+        torn_bytes = recovery.torn_bytes,
+        damaged = recovery.damage.len(),
+        elapsed_ms = recovery.elapsed.as_millis() as u64,
+        "the log is open"
+    );
+}
+
+async fn open_store(path: &Path, clock: &dyn Clock) -> anyhow::Result<Arc<dyn Store>> {
+    let started = Instant::now();
+    let store = SqliteStore::open(path).with_context(|| format!("cannot open {}", path.display()))?;
+    let report = store
+        .migrate(clock.now())
+        .await
+        .with_context(|| format!("{}", path.display()))?;
+    tracing::info!(
+        database = %path.display(),
+        schema_version = report.version,
+        migrations = report.applied.len(),
+        elapsed_ms = started.elapsed().as_millis() as u64,
+        "the database is open"
+    );
+    Ok(Arc::new(store))
+}
+
+fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provider>> {
+    match &config.dialect {
+        Dialect::Demo => Ok(wordhoard_providers::demo(config.limits)),
+        Dialect::OpenAi {
+            base_url,
+            api_key,
+            allow_private,
+        } => {
+            let settings = OpenAiChatSettings {
+                name: config.name.clone(),
+                base_url: base_url.clone(),
+                api_key: api_key.clone(),
+                allow_private: *allow_private,
+                limits: config.limits,
+            };
+            wordhoard_providers::openai_chat(settings).with_context(|| format!("provider {}", config.name))
+        }
+    }
+}
+
+fn engine_settings(config: &Config) -> Settings {
+    Settings {
+        durability: config.durability,
+        resume_interrupted: config.resume_interrupted,
+        max_running_requests: config.limits.running_requests,
+        disk_reserve_bytes: config.limits.disk_reserve_bytes,
+        wal_limit_bytes: config.limits.wal_limit_bytes,
+        ..Settings::new(config.data_dir.join("quarantine"))
+    }
+}

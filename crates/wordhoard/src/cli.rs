@@ -1,0 +1,166 @@
+//! The command line.
+
+mod ask;
+mod commands;
+mod wal;
+
+use std::io::Write;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+
+use clap::{Args, Parser, Subcommand};
+
+use crate::config::{self, Config, Environment, Overrides};
+use crate::{lifecycle, telemetry};
+
+/// A configuration or a command line that cannot be used.
+const EXIT_USAGE: u8 = 2;
+
+/// One prompt to many language models; every token kept, any stream resumed.
+#[derive(Debug, Parser)]
+#[command(name = "wordhoard", version, after_help = EXAMPLES, args_conflicts_with_subcommands = true)]
+struct Cli {
+    #[command(subcommand)]
+    command: Option<Command>,
+    #[command(flatten)]
+    serve: ServeArgs,
+}
+
+const EXAMPLES: &str = "\
+Examples:
+  wordhoard                                  serve on 127.0.0.1:8000 with ./data and the demo models
+  wordhoard serve --config wordhoard.toml    serve with your providers
+  wordhoard ask \"Why is the sky blue?\" -m demo:brisk -m demo:bard
+  wordhoard config check --config wordhoard.toml
+  wordhoard wal verify --data-dir data";
+
+#[derive(Debug, Subcommand)]
+enum Command {
+    /// Run the server (the default).
+    #[command(after_help = SERVE_EXAMPLES)]
+    Serve(ServeArgs),
+    /// Ask one or several models and watch their answers come.
+    #[command(after_help = ask::EXAMPLES)]
+    Ask(ask::AskArgs),
+    /// Look into the write-ahead log of a data directory.
+    #[command(subcommand)]
+    Wal(wal::WalCommand),
+    /// Look at the configuration.
+    #[command(subcommand)]
+    Config(ConfigCommand),
+}
+
+const SERVE_EXAMPLES: &str = "\
+Examples:
+  wordhoard serve
+  wordhoard serve --listen 127.0.0.1:9000 --data-dir /var/lib/wordhoard
+  OPENAI_API_KEY=… wordhoard serve           the provider openai is active once its key is there
+
+It stops on SIGTERM or SIGINT: new prompts are refused, running ones may end within drain_timeout, and what is cut
+short then goes on at the next start. A second signal leaves at once; nothing that anyone has seen is lost.";
+
+#[derive(Clone, Debug, Default, Args)]
+struct ServeArgs {
+    /// The configuration file (TOML). Without one, built-in defaults serve.
+    #[arg(long, value_name = "FILE", env = "WORDHOARD_CONFIG")]
+    config: Option<PathBuf>,
+    /// Address and port to listen on [default: 127.0.0.1:8000].
+    #[arg(long, value_name = "ADDR")]
+    listen: Option<String>,
+    /// The folder for the log, the database and all else [default: ./data].
+    #[arg(long, value_name = "DIR")]
+    data_dir: Option<PathBuf>,
+    /// The database: sqlite:PATH [default: wordhoard.db in the data directory].
+    #[arg(long, value_name = "URL")]
+    database_url: Option<String>,
+}
+
+#[derive(Debug, Subcommand)]
+enum ConfigCommand {
+    /// Check the configuration and say what is wrong with it, with its line.
+    ///
+    /// Exit code 0 if it can be used, 2 if not.
+    #[command(after_help = "Example:\n  wordhoard config check --config wordhoard.toml")]
+    Check(ServeArgs),
+    /// Print the configuration in force: file, environment and defaults together. Secrets are left out.
+    #[command(after_help = "Example:\n  wordhoard config show --config wordhoard.toml > effective.toml")]
+    Show(ServeArgs),
+}
+
+impl ServeArgs {
+    fn load(&self) -> Result<Config, config::Error> {
+        let overrides = Overrides {
+            listen: self.listen.clone(),
+            data_dir: self.data_dir.clone(),
+            database_url: self.database_url.clone(),
+        };
+        config::load(self.config.as_deref(), &Environment::of_process(), &overrides)
+    }
+}
+
+/// Runs the command that the process was started with.
+pub fn run() -> ExitCode {
+    let cli = Cli::parse();
+    match cli.command.unwrap_or(Command::Serve(cli.serve)) {
+        Command::Serve(args) => with_config(&args, |config| {
+            telemetry::start(&config.log)?;
+            block_on(lifecycle::serve(config))
+        }),
+        Command::Ask(args) => with_config(&args.place(), |config| block_on(ask::run(args, config))),
+        Command::Wal(command) => report(wal::run(command)),
+        Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),
+        Command::Config(ConfigCommand::Show(args)) => with_config(&args, |config| commands::show(&config)),
+    }
+}
+
+fn with_config(args: &ServeArgs, command: impl FnOnce(Config) -> anyhow::Result<ExitCode>) -> ExitCode {
+    match args.load() {
+        Ok(config) => report(command(config)),
+        Err(error) => {
+            complain(&error.to_string());
+            ExitCode::from(EXIT_USAGE)
+        }
+    }
+}
+
+fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
+    match result {
+        Ok(code) => code,
+        // Somebody closed the pipe that we print into: `wordhoard wal dump | head`.
+        Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
+        Err(error) => {
+            complain(&format!("{error:#}"));
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn is_broken_pipe(error: &anyhow::Error) -> bool {
+    let io = error
+        .chain()
+        .find_map(|cause| cause.downcast_ref::<std::io::Error>());
+    io.is_some_and(|error| error.kind() == std::io::ErrorKind::BrokenPipe)
+}
+
+fn complain(message: &str) {
+    // If standard error is gone, there is nobody to tell.
+    drop(writeln!(std::io::stderr(), "wordhoard: {message}"));
+}
+
+fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
+    tokio::runtime::Builder::new_multi_thread()
+        .enable_all()
+        .build()?
+        .block_on(work)
+}
+
+/// The folder of the log in a data directory; an error that helps where there is none.
+fn wal_dir(data_dir: &Path) -> anyhow::Result<PathBuf> {
+    let dir = data_dir.join(crate::app::WAL_DIR);
+    anyhow::ensure!(
+        dir.is_dir(),
+        "{} has no log: give the server's folder with --data-dir",
+        data_dir.display()
+    );
+    Ok(dir)
+}

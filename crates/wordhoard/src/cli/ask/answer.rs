@@ -1,0 +1,103 @@
+use std::io::{self, Write};
+
+use serde_json::Value;
+
+/// The answers of all lanes, gathered from events.
+#[derive(Debug, Default)]
+pub(super) struct Answers {
+    pub(super) lanes: Vec<Answer>,
+    /// Lanes below this are printed whole.
+    printed_lanes: usize,
+    /// Bytes of the next lane that are printed.
+    printed_bytes: usize,
+}
+
+/// One lane.
+#[derive(Debug, Default)]
+pub(super) struct Answer {
+    pub(super) model: String,
+    pub(super) text: String,
+    pub(super) reasoning: String,
+    /// `completed`, `failed: …`; empty while it runs.
+    pub(super) end: String,
+    completed: bool,
+}
+
+impl Answers {
+    pub(super) fn take(&mut self, name: &str, data: &Value) {
+        match name {
+            "request.created" => {
+                let models = data["models"].as_array().cloned().unwrap_or_default();
+                let answer = |model: Value| Answer {
+                    model: text(&model),
+                    ..Answer::default()
+                };
+                self.lanes = models.into_iter().map(answer).collect();
+            }
+            "attempt.started" => {
+                // A new attempt that does not go on from the text before it replaces that text.
+                if let Some(answer) = self.lane(data) {
+                    let replaces = data["continues"].is_null() && !answer.text.is_empty();
+                    if replaces {
+                        answer.text.push_str("\n[interrupted; starts again]\n");
+                    }
+                    answer.end.clear();
+                }
+            }
+            "token" => {
+                if let Some(answer) = self.lane(data) {
+                    match data["kind"].as_str() {
+                        Some("reasoning") => answer.reasoning.push_str(&text(&data["text"])),
+                        _ => answer.text.push_str(&text(&data["text"])),
+                    }
+                }
+            }
+            "attempt.finished" => {
+                if let Some(answer) = self.lane(data) {
+                    let status = text(&data["status"]);
+                    answer.completed = status == "completed";
+                    answer.end = match data["error"]["message"].as_str() {
+                        Some(message) => format!("{status}: {message}"),
+                        None => status,
+                    };
+                }
+            }
+            _ => {}
+        }
+    }
+
+    fn lane(&mut self, data: &Value) -> Option<&mut Answer> {
+        self.lanes.get_mut(usize::try_from(data["lane"].as_u64()?).ok()?)
+    }
+
+    pub(super) fn all_completed(&self) -> bool {
+        !self.lanes.is_empty() && self.lanes.iter().all(|answer| answer.completed)
+    }
+
+    /// Prints the lanes in their order, each as far as it has come; the next begins when the one before it has ended.
+    pub(super) fn print_ready(&mut self, out: &mut impl Write) -> io::Result<()> {
+        while let Some(answer) = self.lanes.get(self.printed_lanes) {
+            if self.printed_bytes == 0 && !(answer.text.is_empty() && answer.end.is_empty()) {
+                let gap = if self.printed_lanes == 0 { "" } else { "\n" };
+                writeln!(out, "{gap}## {}\n", answer.model)?;
+            }
+            write!(out, "{}", &answer.text[self.printed_bytes..])?;
+            self.printed_bytes = answer.text.len();
+            out.flush()?;
+            if answer.end.is_empty() {
+                return Ok(());
+            }
+            writeln!(out)?;
+            if !answer.completed {
+                writeln!(out, "[{}]", answer.end)?;
+            }
+            self.printed_lanes += 1;
+            self.printed_bytes = 0;
+        }
+        Ok(())
+    }
+}
+
+fn text(value: &Value) -> String {
+    value.as_str().unwrap_or_default().to_owned()
+}

@@ -1,0 +1,134 @@
+//! Asking a running server: submit, then follow the stream, and come back where a connection breaks.
+
+use std::time::Duration;
+
+use anyhow::{Context, bail};
+use futures_util::StreamExt;
+use serde_json::{Map, Value};
+use wordhoard_wire::sse;
+
+use super::Events;
+
+const CONNECT_TIMEOUT: Duration = Duration::from_secs(5);
+/// Longer than the server is ever silent.
+const READ_TIMEOUT: Duration = Duration::from_secs(40);
+const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
+/// Connections in a row that bring nothing before we give up.
+const MAX_FRUITLESS: u32 = 30;
+const MAX_EVENT_BYTES: usize = 32 << 20;
+
+pub(super) async fn ask(server: &str, body: Map<String, Value>) -> anyhow::Result<Events> {
+    let server = server.trim_end_matches('/').to_owned();
+    let client = reqwest::Client::builder()
+        .connect_timeout(CONNECT_TIMEOUT)
+        .read_timeout(READ_TIMEOUT)
+        .no_proxy()
+        .build()?;
+    let response = client
+        .post(format!("{server}/api/llm/prompt"))
+        .header("content-type", "application/json")
+        .body(serde_json::to_vec(&body)?)
+        .send()
+        .await
+        .with_context(|| {
+            format!("cannot reach a server at {server}; start one with `wordhoard`, or ask with --local")
+        })?;
+    let accepted = response.status().is_success();
+    let answer: Value =
+        serde_json::from_slice(&response.bytes().await?).context("the server's answer is not JSON")?;
+    if !accepted {
+        bail!(
+            "{}",
+            answer["detail"]
+                .as_str()
+                .unwrap_or("the server refused the prompt")
+        );
+    }
+    let url = format!(
+        "{server}{}",
+        answer["stream_url"]
+            .as_str()
+            .context("the server's answer has no stream_url")?
+    );
+    let follower = Follower {
+        client,
+        url,
+        last_id: None,
+        parser: None,
+        response: None,
+        fruitless: 0,
+        ended: false,
+    };
+    Ok(
+        futures_util::stream::try_unfold(follower, |mut follower| async move {
+            Ok(follower.next().await?.map(|event| (event, follower)))
+        })
+        .boxed(),
+    )
+}
+
+struct Follower {
+    client: reqwest::Client,
+    url: String,
+    last_id: Option<String>,
+    response: Option<reqwest::Response>,
+    parser: Option<sse::Parser>,
+    fruitless: u32,
+    ended: bool,
+}
+
+impl Follower {
+    async fn next(&mut self) -> anyhow::Result<Option<(String, Value)>> {
+        while !self.ended {
+            if let Some(parser) = &mut self.parser
+                && let Some(event) = parser.next_event()?
+            {
+                let name = event.event.unwrap_or_else(|| "message".into());
+                if let Some(id) = event.id {
+                    self.last_id = Some(id);
+                    self.fruitless = 0;
+                }
+                self.ended = name == "request.finished";
+                return Ok(Some((name, serde_json::from_str(&event.data)?)));
+            }
+            let chunk = match &mut self.response {
+                Some(response) => response.chunk().await.ok().flatten(),
+                None => None,
+            };
+            match (chunk, &mut self.parser) {
+                (Some(bytes), Some(parser)) => parser.feed(&bytes),
+                _ => self.reconnect().await?,
+            }
+        }
+        Ok(None)
+    }
+
+    async fn reconnect(&mut self) -> anyhow::Result<()> {
+        if self.fruitless > 0 {
+            tokio::time::sleep(RECONNECT_PAUSE).await;
+        }
+        self.fruitless += 1;
+        anyhow::ensure!(
+            self.fruitless <= MAX_FRUITLESS,
+            "the server is gone; the answer goes on there: {}",
+            self.url
+        );
+        let mut request = self.client.get(&self.url);
+        if let Some(id) = &self.last_id {
+            request = request.header("last-event-id", id);
+        }
+        let Ok(response) = request.send().await else {
+            return Ok(());
+        };
+        match response.status().as_u16() {
+            200 => {
+                self.parser = Some(sse::Parser::new(MAX_EVENT_BYTES));
+                self.response = Some(response);
+            }
+            204 => self.ended = true,
+            500.. => {}
+            status => bail!("the server answers {status} for {}", self.url),
+        }
+        Ok(())
+    }
+}

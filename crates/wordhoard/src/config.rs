@@ -1,0 +1,172 @@
+//! The configuration: one TOML file, the environment over it, the command line over both.
+//!
+//! This is the only place that reads the environment. What comes out is checked and whole: no part behind it has to
+//! ask whether a setting makes sense.
+
+mod environment;
+mod file;
+mod resolve;
+mod show;
+mod units;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::PathBuf;
+use std::time::Duration;
+
+pub use environment::Environment;
+pub use file::load;
+pub use resolve::Overrides;
+pub use show::show;
+use wordhoard_engine::Durability;
+use wordhoard_model::{ModelRef, ProviderName};
+use wordhoard_providers::{ApiKey, TimeLimits};
+
+/// What the server runs with.
+#[derive(Clone, Debug)]
+pub struct Config {
+    /// Where it listens.
+    pub listen: SocketAddr,
+    /// Where the log, the database and all else of its own lie.
+    pub data_dir: PathBuf,
+    /// The file of the embedded database.
+    pub database_path: PathBuf,
+    /// When an event may be shown.
+    pub durability: Durability,
+    /// Whether interrupted requests go on after a restart.
+    pub resume_interrupted: bool,
+    /// How long running requests may take to end after SIGTERM.
+    pub drain_timeout: Duration,
+    /// The sizes and numbers that keep the server bounded.
+    pub limits: Limits,
+    /// Host names, besides those of the listening address and of loopback, under which it may be called.
+    pub allowed_hosts: Vec<String>,
+    /// Whom it can call.
+    pub providers: Vec<ProviderConfig>,
+    /// Short names of models.
+    pub aliases: BTreeMap<String, ModelRef>,
+    /// Which models answer where the caller names none.
+    pub selection: SelectionConfig,
+    /// How it logs.
+    pub log: LogConfig,
+}
+
+/// The sizes and numbers that keep the server bounded.
+#[derive(Clone, Copy, Debug)]
+pub struct Limits {
+    /// Connections at the same time; past it new ones wait in the kernel's queue.
+    pub connections: usize,
+    /// Requests that run at the same time.
+    pub running_requests: usize,
+    /// The longest body of a request, in bytes.
+    pub body_bytes: usize,
+    /// How long a client may take to send its headers, and then its body.
+    pub header_timeout: Duration,
+    /// How long a client may leave its connection unread before it is closed.
+    pub stalled_reader_timeout: Duration,
+    /// The size of a segment of the log, in bytes.
+    pub wal_segment_bytes: u64,
+    /// Bytes that the log may have on disk before new prompts are refused.
+    pub wal_limit_bytes: Option<u64>,
+    /// Free bytes on the disk below which new prompts are refused.
+    pub disk_reserve_bytes: u64,
+}
+
+/// A provider as configured.
+#[derive(Clone, Debug)]
+pub struct ProviderConfig {
+    /// The part before the colon in `openai:gpt-4o`.
+    pub name: ProviderName,
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// How long it may take.
+    pub limits: TimeLimits,
+    /// Its models; empty where any name passes.
+    pub models: Vec<String>,
+}
+
+/// How a provider is spoken to.
+#[derive(Clone, Debug)]
+pub enum Dialect {
+    /// OpenAI's chat dialect over HTTP.
+    OpenAi {
+        /// The URL before `/chat/completions`.
+        base_url: String,
+        /// Its key.
+        api_key: Option<ApiKey>,
+        /// Whether it may have a loopback or private address.
+        allow_private: bool,
+    },
+    /// The built-in models.
+    Demo,
+}
+
+/// Which models answer where the caller names none: the first class that fits the prompt, up to three models of
+/// different providers.
+#[derive(Clone, Debug)]
+pub struct SelectionConfig {
+    /// For prompts about code.
+    pub coding: Vec<ModelRef>,
+    /// For prompts that ask for reasoning.
+    pub reasoning: Vec<ModelRef>,
+    /// For prompts over 1,000 characters.
+    pub long: Vec<ModelRef>,
+    /// For all others.
+    pub default: Vec<ModelRef>,
+}
+
+/// How the server logs.
+#[derive(Clone, Debug)]
+pub struct LogConfig {
+    /// Which events, as tracing's filters have it: `info`, `wordhoard_engine=debug`.
+    pub filter: String,
+    /// For machines or for people.
+    pub format: LogFormat,
+}
+
+/// How a line of the log looks.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum LogFormat {
+    /// A line for people.
+    Text,
+    /// A JSON object.
+    Json,
+}
+
+/// A configuration that cannot be used. Tells where and what would be right.
+#[derive(Debug, thiserror::Error)]
+pub enum Error {
+    /// The file cannot be read.
+    #[error("the configuration {path} cannot be read: {source}")]
+    Unreadable {
+        /// Which file.
+        path: PathBuf,
+        /// Why not.
+        source: std::io::Error,
+    },
+    /// The file is no TOML, or has fields that are unknown or of a wrong type. Names the line.
+    #[error("the configuration {path} is not valid:\n{source}")]
+    Invalid {
+        /// Which file.
+        path: PathBuf,
+        /// What and where.
+        source: toml::de::Error,
+    },
+    /// A setting has a value that makes no sense.
+    #[error("{setting}: {problem}")]
+    Setting {
+        /// Which one, and where it came from.
+        setting: String,
+        /// What is wrong, and what would be right.
+        problem: String,
+    },
+}
+
+impl Error {
+    fn setting(setting: impl Into<String>, problem: impl Into<String>) -> Self {
+        Self::Setting {
+            setting: setting.into(),
+            problem: problem.into(),
+        }
+    }
+}

@@ -1,0 +1,130 @@
+//! The file as it is written. Every field is optional; an unknown one is refused with its line.
+
+use std::collections::BTreeMap;
+use std::path::Path;
+
+use serde::Deserialize;
+
+use super::units::{DurationText, SizeText};
+use super::{Config, Environment, Error, Overrides, resolve};
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct File {
+    pub(super) listen: Option<String>,
+    pub(super) data_dir: Option<String>,
+    pub(super) database_url: Option<String>,
+    pub(super) durability: Option<DurabilityText>,
+    pub(super) resume_interrupted: Option<bool>,
+    pub(super) drain_timeout: Option<DurationText>,
+    pub(super) allowed_hosts: Vec<String>,
+    pub(super) demo: Option<bool>,
+    pub(super) limits: LimitsTable,
+    pub(super) providers: Vec<ProviderTable>,
+    pub(super) aliases: BTreeMap<String, String>,
+    pub(super) selection: SelectionTable,
+    pub(super) log: LogTable,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum DurabilityText {
+    Local,
+    Database,
+    Relaxed,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LimitsTable {
+    pub(super) connections: Option<usize>,
+    pub(super) running_requests: Option<usize>,
+    pub(super) body: Option<SizeText>,
+    pub(super) header_timeout: Option<DurationText>,
+    pub(super) stalled_reader_timeout: Option<DurationText>,
+    pub(super) wal_segment: Option<SizeText>,
+    pub(super) wal_limit: Option<SizeText>,
+    pub(super) disk_reserve: Option<SizeText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ProviderTable {
+    pub(super) name: String,
+    pub(super) dialect: DialectText,
+    pub(super) base_url: Option<String>,
+    pub(super) api_key_env: Option<String>,
+    pub(super) api_key_file: Option<String>,
+    #[serde(default)]
+    pub(super) allow_private: bool,
+    #[serde(default)]
+    pub(super) timeouts: TimeoutsTable,
+    #[serde(default)]
+    pub(super) models: Vec<ModelTable>,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum DialectText {
+    OpenAi,
+    Demo,
+}
+
+#[derive(Clone, Copy, Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TimeoutsTable {
+    pub(super) connect: Option<DurationText>,
+    pub(super) first_token: Option<DurationText>,
+    pub(super) between_tokens: Option<DurationText>,
+    pub(super) total: Option<DurationText>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModelTable {
+    pub(super) name: String,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct SelectionTable {
+    pub(super) coding: Option<Vec<String>>,
+    pub(super) reasoning: Option<Vec<String>>,
+    pub(super) long: Option<Vec<String>>,
+    pub(super) default: Option<Vec<String>>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct LogTable {
+    pub(super) filter: Option<String>,
+    pub(super) format: Option<LogFormatText>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum LogFormatText {
+    Text,
+    Json,
+}
+
+/// Reads the file, if one is given, and puts environment and command line over it.
+///
+/// # Errors
+/// The first thing that is wrong, with its place.
+pub fn load(path: Option<&Path>, environment: &Environment, overrides: &Overrides) -> Result<Config, Error> {
+    let file = match path {
+        None => File::default(),
+        Some(path) => {
+            let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
+                path: path.to_owned(),
+                source,
+            })?;
+            toml::from_str(&text).map_err(|source| Error::Invalid {
+                path: path.to_owned(),
+                source,
+            })?
+        }
+    };
+    resolve::resolve(file, environment, overrides)
+}

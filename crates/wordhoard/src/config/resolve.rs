@@ -1,0 +1,207 @@
+//! From what is written to what is meant: defaults, environment, command line, and the checks across settings.
+
+mod providers;
+
+use std::collections::BTreeMap;
+use std::net::SocketAddr;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use wordhoard_engine::Durability;
+use wordhoard_model::ModelRef;
+
+use super::file::{DurabilityText, File, LimitsTable, LogFormatText, LogTable, SelectionTable};
+use super::units;
+use super::{Config, Environment, Error, Limits, LogConfig, LogFormat, ProviderConfig, SelectionConfig};
+
+/// What the command line says over file and environment.
+#[derive(Clone, Debug, Default)]
+pub struct Overrides {
+    /// `--listen`.
+    pub listen: Option<String>,
+    /// `--data-dir`.
+    pub data_dir: Option<PathBuf>,
+    /// `--database-url`.
+    pub database_url: Option<String>,
+}
+
+pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrides) -> Result<Config, Error> {
+    let data_dir = overrides.data_dir.clone();
+    let data_dir = data_dir
+        .or(file.data_dir.map(PathBuf::from))
+        .unwrap_or_else(|| "data".into());
+    let database_url = overrides
+        .database_url
+        .as_deref()
+        .or(environment.get("DATABASE_URL"))
+        .or(file.database_url.as_deref());
+    let database_path = database_path(database_url, &data_dir)?;
+    let providers = providers::resolve(file.providers, file.demo, environment)?;
+    Ok(Config {
+        listen: listen(overrides.listen.as_deref().or(file.listen.as_deref()))?,
+        database_path,
+        durability: match file.durability {
+            None | Some(DurabilityText::Local) => Durability::Local,
+            Some(DurabilityText::Database) => Durability::Database,
+            Some(DurabilityText::Relaxed) => Durability::Relaxed,
+        },
+        resume_interrupted: file.resume_interrupted.unwrap_or(true),
+        drain_timeout: file.drain_timeout.map_or(Duration::from_secs(25), |text| text.0),
+        limits: limits(&file.limits, environment)?,
+        allowed_hosts: file.allowed_hosts,
+        aliases: aliases(file.aliases, &providers)?,
+        selection: selection(&file.selection, &providers)?,
+        providers,
+        log: log(file.log),
+        data_dir,
+    })
+}
+
+/// Loopback only: what another address needs, keys, does not exist yet, and an open relay to paid APIs must not.
+fn listen(text: Option<&str>) -> Result<SocketAddr, Error> {
+    let text = text.unwrap_or("127.0.0.1:8000");
+    let address: SocketAddr = text.parse().map_err(|_| {
+        Error::setting(
+            "listen",
+            format!("{text:?} is no address and port, such as 127.0.0.1:8000"),
+        )
+    })?;
+    if !address.ip().is_loopback() {
+        let problem =
+            format!("{address} is not loopback: this version has no keys, so it serves this machine only");
+        return Err(Error::setting("listen", problem));
+    }
+    Ok(address)
+}
+
+fn database_path(url: Option<&str>, data_dir: &Path) -> Result<PathBuf, Error> {
+    let Some(url) = url else {
+        return Ok(data_dir.join("wordhoard.db"));
+    };
+    if let Some(path) = url.strip_prefix("sqlite:")
+        && !path.is_empty()
+    {
+        return Ok(path.into());
+    }
+    // The URL may hold a password, so only its scheme is shown.
+    let scheme = url.split(':').next().unwrap_or_default();
+    Err(Error::setting(
+        "database_url",
+        format!("{scheme:?} is not supported by this version: write sqlite:PATH, or leave it out"),
+    ))
+}
+
+fn limits(table: &LimitsTable, environment: &Environment) -> Result<Limits, Error> {
+    let wal_segment_bytes = match environment.get("WAL_MAX_SIZE_BYTES") {
+        Some(text) => units::size(text).map_err(|problem| Error::setting("WAL_MAX_SIZE_BYTES", problem))?,
+        None => table.wal_segment.map_or(100 << 20, |size| size.0),
+    };
+    if !(1 << 20..=4 << 30).contains(&wal_segment_bytes) {
+        let problem = "a segment of the log may have 1MiB to 4GiB";
+        return Err(Error::setting(
+            "limits.wal_segment (or WAL_MAX_SIZE_BYTES)",
+            problem,
+        ));
+    }
+    let positive = |setting: &str, value: Option<usize>, default| match value {
+        Some(0) => Err(Error::setting(setting, "must be at least 1")),
+        other => Ok(other.unwrap_or(default)),
+    };
+    let body_bytes = table.body.map_or(10 << 20, |size| size.0);
+    Ok(Limits {
+        connections: positive("limits.connections", table.connections, 10_000)?,
+        running_requests: positive("limits.running_requests", table.running_requests, 1_000)?,
+        body_bytes: positive(
+            "limits.body",
+            Some(usize::try_from(body_bytes).unwrap_or(usize::MAX)),
+            1,
+        )?,
+        header_timeout: table
+            .header_timeout
+            .map_or(Duration::from_secs(10), |text| text.0),
+        stalled_reader_timeout: table
+            .stalled_reader_timeout
+            .map_or(Duration::from_secs(300), |text| text.0),
+        wal_segment_bytes,
+        wal_limit_bytes: table.wal_limit.map(|size| size.0),
+        disk_reserve_bytes: table.disk_reserve.map_or(1 << 30, |size| size.0),
+    })
+}
+
+fn aliases(
+    written: BTreeMap<String, String>,
+    providers: &[ProviderConfig],
+) -> Result<BTreeMap<String, ModelRef>, Error> {
+    let mut aliases = BTreeMap::new();
+    for (alias, model) in written {
+        let setting = format!("aliases.{alias}");
+        if alias.is_empty() || alias.contains(':') {
+            return Err(Error::setting(setting, "an alias is a word without a colon"));
+        }
+        let model = model_ref(&setting, &model, providers)?;
+        aliases.insert(alias, model);
+    }
+    Ok(aliases)
+}
+
+fn model_ref(setting: &str, text: &str, providers: &[ProviderConfig]) -> Result<ModelRef, Error> {
+    let model: ModelRef = text
+        .parse()
+        .map_err(|error| Error::setting(setting, format!("{error}")))?;
+    if !providers.iter().any(|provider| provider.name == model.provider) {
+        let problem = format!(
+            "there is no active provider {:?}; is its key set?",
+            model.provider.as_str()
+        );
+        return Err(Error::setting(setting, problem));
+    }
+    Ok(model)
+}
+
+fn selection(table: &SelectionTable, providers: &[ProviderConfig]) -> Result<SelectionConfig, Error> {
+    let class = |name: &str, written: &Option<Vec<String>>, built_in: &[&str]| match written {
+        Some(models) => {
+            let setting = format!("selection.{name}");
+            models
+                .iter()
+                .map(|model| model_ref(&setting, model, providers))
+                .collect::<Result<Vec<_>, _>>()
+        }
+        None => {
+            let models = built_in.iter().filter_map(|model| model.parse::<ModelRef>().ok());
+            let active = |model: &ModelRef| providers.iter().any(|provider| provider.name == model.provider);
+            Ok(models.filter(active).collect())
+        }
+    };
+    Ok(SelectionConfig {
+        coding: class(
+            "coding",
+            &table.coding,
+            &["openai:gpt-4o", "deepseek:deepseek-chat"],
+        )?,
+        reasoning: class(
+            "reasoning",
+            &table.reasoning,
+            &["deepseek:deepseek-reasoner", "openai:gpt-4o"],
+        )?,
+        long: class("long", &table.long, &["openai:gpt-4o", "deepseek:deepseek-chat"])?,
+        default: class(
+            "default",
+            &table.default,
+            &["openai:gpt-4o-mini", "deepseek:deepseek-chat"],
+        )?,
+    })
+}
+
+fn log(table: LogTable) -> LogConfig {
+    LogConfig {
+        filter: table.filter.unwrap_or_else(|| "info".into()),
+        format: match table.format {
+            Some(LogFormatText::Json) => LogFormat::Json,
+            None | Some(LogFormatText::Text) => LogFormat::Text,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests;

@@ -1,0 +1,76 @@
+//! The HTTP surface: handlers parse, ask the engine, and answer. Wire shapes come from `wordhoard-wire`.
+
+mod body;
+mod guard;
+mod health;
+mod openapi;
+mod problem;
+mod prompt;
+mod prompt_body;
+mod query;
+mod requests;
+mod stream;
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::routing::get;
+pub(crate) use guard::Hosts;
+use problem::Problem;
+pub(crate) use prompt_body::parse as parse_prompt;
+use tokio_util::sync::CancellationToken;
+use utoipa::OpenApi;
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+use wordhoard_engine::{Clock, Engine};
+
+use crate::config::Limits;
+use crate::selection::Catalogue;
+
+/// What handlers need.
+#[derive(Clone)]
+pub(crate) struct Surface {
+    pub(crate) engine: Engine,
+    pub(crate) catalogue: Arc<Catalogue>,
+    pub(crate) clock: Arc<dyn Clock>,
+    pub(crate) limits: Limits,
+    /// Ends open streams: the server stops, the readers shall come back.
+    pub(crate) disconnect: CancellationToken,
+}
+
+/// All routes.
+pub(crate) fn router(surface: Surface, hosts: Hosts) -> Router {
+    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+        .routes(routes!(prompt::submit))
+        .routes(routes!(prompt::validate))
+        .routes(routes!(stream::stream))
+        .routes(routes!(requests::list))
+        .routes(routes!(requests::one))
+        .routes(routes!(requests::cancel))
+        .routes(routes!(health::health))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz))
+        .split_for_parts();
+    let document = Arc::new(document);
+    router
+        .route(
+            "/openapi.json",
+            get(move || openapi::serve(Arc::clone(&document))),
+        )
+        .fallback(async || {
+            Problem::new(
+                StatusCode::NOT_FOUND,
+                "not-found",
+                "there is nothing at this path",
+            )
+        })
+        .method_not_allowed_fallback(async || {
+            let detail = "this path does not take that method";
+            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+        })
+        .layer(middleware::from_fn_with_state(Arc::new(hosts), guard::check_host))
+        .layer(middleware::from_fn(guard::log_refusals))
+        .with_state(surface)
+}

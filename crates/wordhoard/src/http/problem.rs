@@ -1,0 +1,168 @@
+//! Errors as clients of the native API see them: RFC 9457, `application/problem+json`.
+
+use axum::http::{HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use wordhoard_engine::{AdmitError, CancelError, ReadError};
+use wordhoard_model::{Invalid, Rule};
+
+/// An error. `type` is a stable URN, `detail` is for people.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct Problem {
+    /// A URN that names the kind of problem, such as `urn:wordhoard:problem:invalid-field`.
+    #[serde(rename = "type")]
+    kind: String,
+    /// The kind in words.
+    title: String,
+    /// The HTTP status.
+    status: u16,
+    /// What is wrong with this very request.
+    pub(super) detail: String,
+    /// The field, header or parameter at fault, where one is.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) field: Option<String>,
+    /// All that is wrong, where there is more than one thing.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    errors: Vec<FieldError>,
+    #[serde(skip)]
+    retry_after_seconds: Option<u64>,
+}
+
+/// One thing that is wrong with a request.
+#[derive(Clone, Debug, Serialize, ToSchema)]
+pub(crate) struct FieldError {
+    /// The field at fault.
+    pub(super) field: String,
+    /// What is wrong with it.
+    pub(super) detail: String,
+}
+
+impl Problem {
+    pub(super) fn new(status: StatusCode, slug: &str, detail: impl Into<String>) -> Self {
+        Self {
+            kind: format!("urn:wordhoard:problem:{slug}"),
+            title: status.canonical_reason().unwrap_or("Error").to_owned(),
+            status: status.as_u16(),
+            detail: detail.into(),
+            field: None,
+            errors: Vec::new(),
+            retry_after_seconds: None,
+        }
+    }
+
+    pub(super) fn bad_request(slug: &str, detail: impl Into<String>) -> Self {
+        Self::new(StatusCode::BAD_REQUEST, slug, detail)
+    }
+
+    pub(super) fn no_such_request() -> Self {
+        Self::new(
+            StatusCode::NOT_FOUND,
+            "no-such-request",
+            "there is no request with this id",
+        )
+    }
+
+    pub(super) fn field(mut self, field: impl Into<String>) -> Self {
+        self.field = Some(field.into());
+        self
+    }
+
+    fn retry_after(mut self, seconds: u64) -> Self {
+        self.retry_after_seconds = Some(seconds);
+        self
+    }
+
+    fn unavailable(slug: &str, detail: String, retry_after_seconds: u64) -> Self {
+        Self::new(StatusCode::SERVICE_UNAVAILABLE, slug, detail).retry_after(retry_after_seconds)
+    }
+
+    /// What broken rules are to the caller: 400 for a text that is not acceptable, 422 for a field of a wrong shape.
+    pub(super) fn invalid(broken: &[Invalid]) -> Self {
+        let Some(first) = broken.first() else {
+            return Self::bad_request("invalid-field", "the request is not valid");
+        };
+        let (status, slug) = match first.rule {
+            Rule::Content => (StatusCode::BAD_REQUEST, "invalid-content"),
+            Rule::Shape => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
+        };
+        let mut problem =
+            Self::new(status, slug, format!("{} {}", first.field, first.detail)).field(first.field.clone());
+        if broken.len() > 1 {
+            problem.errors = FieldError::all(broken);
+        }
+        problem
+    }
+}
+
+impl FieldError {
+    pub(super) fn all(broken: &[Invalid]) -> Vec<Self> {
+        let one = |invalid: &Invalid| Self {
+            field: invalid.field.clone(),
+            detail: invalid.detail.clone(),
+        };
+        broken.iter().map(one).collect()
+    }
+}
+
+impl IntoResponse for Problem {
+    fn into_response(self) -> Response {
+        let status = StatusCode::from_u16(self.status).unwrap_or(StatusCode::INTERNAL_SERVER_ERROR);
+        let body = serde_json::to_vec(&self).unwrap_or_default();
+        let mut response = (status, body).into_response();
+        let headers = response.headers_mut();
+        headers.insert(
+            header::CONTENT_TYPE,
+            HeaderValue::from_static("application/problem+json"),
+        );
+        headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+        if let Some(seconds) = self.retry_after_seconds {
+            headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        // The log line of a refused request tells what its caller was told.
+        response.extensions_mut().insert(self);
+        response
+    }
+}
+
+impl From<AdmitError> for Problem {
+    fn from(error: AdmitError) -> Self {
+        let detail = error.to_string();
+        match error {
+            AdmitError::NotAccepting => Self::unavailable("not-accepting", detail, 5),
+            AdmitError::Storage(_) => Self::unavailable("storage", detail, 5),
+            AdmitError::TooManyRunning { .. } => Self::unavailable("too-many-running", detail, 1),
+            AdmitError::KeysUnavailable(_) => Self::unavailable("idempotency-unavailable", detail, 5),
+            AdmitError::KeyReused => {
+                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
+                    .field("Idempotency-Key")
+            }
+            AdmitError::KeyInFlight => Self::new(StatusCode::CONFLICT, "idempotency-key-in-flight", detail)
+                .field("Idempotency-Key")
+                .retry_after(1),
+        }
+    }
+}
+
+impl From<ReadError> for Problem {
+    fn from(error: ReadError) -> Self {
+        let detail = error.to_string();
+        match error {
+            ReadError::Unavailable(_) | ReadError::Interrupted => {
+                Self::unavailable("history-unavailable", detail, 2)
+            }
+            ReadError::Gap { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history-damaged", detail),
+        }
+    }
+}
+
+impl From<CancelError> for Problem {
+    fn from(error: CancelError) -> Self {
+        match error {
+            CancelError::NotFound => Self::no_such_request(),
+            CancelError::StillRunning | CancelError::Unavailable(_) => {
+                Self::unavailable("cancel-unfinished", error.to_string(), 1)
+            }
+        }
+    }
+}

@@ -1,0 +1,192 @@
+//! The body of a prompt: from JSON to a prompt and its lanes, with every broken rule named.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use wordhoard_model::{Invalid, LaneSpec, MAX_LANES, ModelRef, Parameters, Prompt, ProviderName};
+
+use crate::selection::Catalogue;
+
+/// A prompt for one to five models. Besides the fields below it takes the generation parameters of OpenAI's chat
+/// dialect: `top_p`, `stop`, `seed`, `presence_penalty`, `frequency_penalty`, `logit_bias`, `response_format`,
+/// `tools`, `tool_choice`, `parallel_tool_calls`, `reasoning_effort`, `max_completion_tokens`, `user`, `metadata`,
+/// `prediction`, `service_tier`, `verbosity`. Any other field is refused.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct PromptBody {
+    /// The user's message: 1 to 8,000 characters, no control characters but tab, newline and carriage return.
+    #[schema(max_length = 8000, min_length = 1)]
+    prompt: String,
+    /// Whom to ask, 1 to 5; selected by rules if left out.
+    #[schema(min_items = 1, max_items = 5)]
+    models: Option<Vec<ModelInput>>,
+    /// The system message: at most 2,000 characters.
+    #[schema(max_length = 2000, min_length = 1)]
+    system_message: Option<String>,
+    /// The most tokens of an answer.
+    #[schema(minimum = 1)]
+    max_tokens: Option<u32>,
+    /// 0 to 2.
+    #[schema(minimum = 0, maximum = 2)]
+    temperature: Option<f64>,
+}
+
+/// A model to ask.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum ModelInput {
+    /// `provider:model`, an alias, or a bare name that exactly one provider lists.
+    Name(String),
+    /// Provider and model apart, with an optional weight above 0 and at most 1.
+    Parts {
+        /// The provider's name.
+        provider: String,
+        /// The provider's name for the model.
+        model: String,
+        /// How much this model counts.
+        weight: Option<f64>,
+    },
+}
+
+/// Checks the body of a prompt.
+pub(crate) fn parse(
+    mut fields: Map<String, Value>,
+    catalogue: &Catalogue,
+) -> Result<(Prompt, Vec<LaneSpec>), Vec<Invalid>> {
+    let mut broken = Vec::new();
+    let text = match fields.remove("prompt") {
+        Some(Value::String(text)) => Some(text),
+        Some(_) => note(&mut broken, "prompt", "must be a string"),
+        None => note(&mut broken, "prompt", "is missing"),
+    };
+    let system_message = match fields.remove("system_message") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text),
+        Some(_) => note(&mut broken, "system_message", "must be a string"),
+    };
+    let models = fields.remove("models");
+    let parameters = parameters(fields, &mut broken);
+    let lanes = match models {
+        None | Some(Value::Null) => {
+            let selected = catalogue.select(text.as_deref().unwrap_or_default());
+            selected
+                .into_iter()
+                .map(|model| LaneSpec { model, weight: None })
+                .collect()
+        }
+        Some(models) => lanes(models, catalogue, &mut broken),
+    };
+    if lanes.is_empty() && broken.is_empty() {
+        note::<()>(
+            &mut broken,
+            "models",
+            "were left out, and no configured model can be selected: name some",
+        );
+    }
+    match Prompt::new(text.unwrap_or_else(|| "?".into()), system_message, parameters) {
+        Ok(prompt) if broken.is_empty() => Ok((prompt, lanes)),
+        Ok(_) => Err(broken),
+        Err(rules) => Err(rules.into_iter().chain(broken).collect()),
+    }
+}
+
+fn note<T>(broken: &mut Vec<Invalid>, field: &str, detail: &str) -> Option<T> {
+    broken.push(Invalid::shape(field, detail));
+    None
+}
+
+fn parameters(fields: Map<String, Value>, broken: &mut Vec<Invalid>) -> Parameters {
+    let mut parameters = Parameters::default();
+    for (name, value) in fields {
+        match (name.as_str(), value) {
+            (_, Value::Null) if is_known(&name) => {}
+            ("max_tokens", value) => match value
+                .as_u64()
+                .and_then(|n| u32::try_from(n).ok())
+                .filter(|n| *n > 0)
+            {
+                Some(max_tokens) => parameters.max_tokens = Some(max_tokens),
+                None => broken.push(Invalid::shape(
+                    "max_tokens",
+                    "must be a whole number of at least 1",
+                )),
+            },
+            ("temperature", value) => match value.as_f64().filter(|t| (0.0..=2.0).contains(t)) {
+                Some(temperature) => parameters.temperature = Some(temperature),
+                None => broken.push(Invalid::shape("temperature", "must be a number from 0 to 2")),
+            },
+            (name, value) => {
+                if let Err(invalid) = parameters.insert(name, value) {
+                    broken.push(invalid);
+                }
+            }
+        }
+    }
+    parameters
+}
+
+/// `null` for a field that exists is the same as leaving it out, as clients with optional fields write it.
+fn is_known(name: &str) -> bool {
+    matches!(name, "max_tokens" | "temperature")
+        || wordhoard_model::known_parameters()
+            .iter()
+            .any(|(known, _)| *known == name)
+}
+
+fn lanes(models: Value, catalogue: &Catalogue, broken: &mut Vec<Invalid>) -> Vec<LaneSpec> {
+    let Value::Array(models) = models else {
+        note::<()>(broken, "models", "must be a list of 1 to 5 models");
+        return Vec::new();
+    };
+    if models.is_empty() || models.len() > MAX_LANES {
+        let detail = format!("has {} models; 1 to {MAX_LANES} are allowed", models.len());
+        broken.push(Invalid::shape("models", detail));
+        return Vec::new();
+    }
+    let mut lanes = Vec::new();
+    for (place, model) in models.into_iter().enumerate() {
+        match lane(model, catalogue) {
+            Ok(lane) => lanes.push(lane),
+            Err((part, detail)) => broken.push(Invalid::shape(format!("models[{place}]{part}"), detail)),
+        }
+    }
+    lanes
+}
+
+/// One model, or the part of it that is wrong and why.
+fn lane(model: Value, catalogue: &Catalogue) -> Result<LaneSpec, (&'static str, String)> {
+    match model {
+        Value::String(text) => {
+            let model = catalogue.resolve(&text).map_err(|detail| ("", detail))?;
+            Ok(LaneSpec { model, weight: None })
+        }
+        Value::Object(mut parts) => {
+            let provider = text_part(&mut parts, "provider").map_err(|detail| (".provider", detail))?;
+            let model = text_part(&mut parts, "model").map_err(|detail| (".model", detail))?;
+            let weight = match parts.remove("weight") {
+                None | Some(Value::Null) => None,
+                Some(weight) => Some(
+                    weight
+                        .as_f64()
+                        .filter(|weight| *weight > 0.0 && *weight <= 1.0)
+                        .ok_or((".weight", "must be a number above 0 and at most 1".to_owned()))?,
+                ),
+            };
+            if let Some(unknown) = parts.keys().next() {
+                return Err(("", format!("has the unknown field {unknown:?}")));
+            }
+            let provider = ProviderName::new(&provider).map_err(|error| (".provider", error.to_string()))?;
+            let model = ModelRef::new(provider, &model).map_err(|error| (".model", error.to_string()))?;
+            let model = catalogue.check(model).map_err(|detail| ("", detail))?;
+            Ok(LaneSpec { model, weight })
+        }
+        _ => Err(("", "must be a string or an object with provider and model".into())),
+    }
+}
+
+fn text_part(parts: &mut Map<String, Value>, name: &str) -> Result<String, String> {
+    match parts.remove(name) {
+        Some(Value::String(text)) => Ok(text),
+        Some(_) => Err("must be a string".into()),
+        None => Err("is missing".into()),
+    }
+}

@@ -1,0 +1,162 @@
+use axum::extract::{Path, RawQuery, State};
+use axum::http::{HeaderValue, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde::Serialize;
+use utoipa::ToSchema;
+use wordhoard_model::{RequestId, RequestStatus};
+use wordhoard_store::{ListQuery, RequestSummary};
+use wordhoard_wire::native;
+
+use super::Surface;
+use super::problem::Problem;
+use super::query::{Query, invalid};
+
+const DEFAULT_PAGE: usize = 50;
+const LARGEST_PAGE: usize = 500;
+
+/// A page of requests, newest first.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RequestPage {
+    /// The requests.
+    requests: Vec<RequestLine>,
+    /// The `before` of the next page; none where this is the last one.
+    next_before: Option<String>,
+}
+
+/// One request of a list.
+#[derive(Serialize, ToSchema)]
+pub(super) struct RequestLine {
+    request_id: String,
+    /// `running`, `completed`, `failed`, `cancelled` or `interrupted`.
+    status: &'static str,
+    created_at: String,
+    finished_at: Option<String>,
+    models: Vec<String>,
+    /// Known once the request has ended.
+    token_count: Option<u64>,
+}
+
+/// What cancelling a request led to.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Cancelled {
+    request_id: String,
+    /// How the request has ended: `cancelled`, or as it had ended before.
+    status: &'static str,
+}
+
+/// List requests, newest first.
+#[utoipa::path(
+    get,
+    path = "/api/llm/requests",
+    tag = "requests",
+    params(
+        ("limit" = Option<usize>, Query, description = "1 to 500; 50 if left out"),
+        ("before" = Option<String>, Query, description = "Only requests older than this one"),
+        ("status" = Option<String>, Query, description = "running, completed, failed, cancelled or interrupted"),
+    ),
+    responses(
+        (status = 200, body = RequestPage),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "A bad parameter"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
+    )
+)]
+pub(super) async fn list(
+    State(surface): State<Surface>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<RequestPage>, Problem> {
+    let query = Query::parse(query.as_deref(), &["limit", "before", "status"])?;
+    let limit = query
+        .get::<usize>("limit", "a number from 1 to 500")?
+        .unwrap_or(DEFAULT_PAGE);
+    if !(1..=LARGEST_PAGE).contains(&limit) {
+        return Err(invalid("limit", &limit.to_string(), "a number from 1 to 500"));
+    }
+    let before = query.get::<RequestId>("before", "the id of a request")?;
+    let status = match query.get::<String>("status", "a status")? {
+        None => None,
+        Some(name) => Some(RequestStatus::from_name(&name).ok_or_else(|| {
+            invalid(
+                "status",
+                &name,
+                "one of running, completed, failed, cancelled, interrupted",
+            )
+        })?),
+    };
+    let found = surface
+        .engine
+        .list(ListQuery {
+            before,
+            status,
+            limit,
+        })
+        .await?;
+    let next_before = (found.len() == limit)
+        .then(|| found.last().map(|last| last.request_id.to_string()))
+        .flatten();
+    Ok(Json(RequestPage {
+        requests: found.iter().map(line).collect(),
+        next_before,
+    }))
+}
+
+fn line(summary: &RequestSummary) -> RequestLine {
+    RequestLine {
+        request_id: summary.request_id.to_string(),
+        status: summary.status.as_str(),
+        created_at: summary.created_at.to_string(),
+        finished_at: summary.finished_at.map(|at| at.to_string()),
+        models: summary.models.iter().map(ToString::to_string).collect(),
+        token_count: summary.token_count,
+    }
+}
+
+/// Get a request with its lanes, attempts and texts, as far as it is recorded.
+#[utoipa::path(
+    get,
+    path = "/api/llm/requests/{request_id}",
+    tag = "requests",
+    params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
+    responses(
+        (status = 200, description = "The request", body = Object),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
+        (status = 500, body = Problem, content_type = "application/problem+json", description = "Its history is damaged"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
+    )
+)]
+pub(super) async fn one(State(surface): State<Surface>, Path(id): Path<String>) -> Result<Response, Problem> {
+    let id: RequestId = id.parse().map_err(|_| Problem::no_such_request())?;
+    let transcript = surface
+        .engine
+        .transcript(id)
+        .await?
+        .ok_or_else(Problem::no_such_request)?;
+    let mut response = Json(native::request_view(id, &transcript)).into_response();
+    response
+        .headers_mut()
+        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Stop a request: connections to its providers are closed, its attempts end as `cancelled`.
+#[utoipa::path(
+    post,
+    path = "/api/llm/requests/{request_id}/cancel",
+    tag = "requests",
+    params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
+    responses(
+        (status = 200, body = Cancelled),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "Its end is not recorded yet"),
+    )
+)]
+pub(super) async fn cancel(
+    State(surface): State<Surface>,
+    Path(id): Path<String>,
+) -> Result<Json<Cancelled>, Problem> {
+    let id: RequestId = id.parse().map_err(|_| Problem::no_such_request())?;
+    let outcome = surface.engine.cancel(id).await?;
+    Ok(Json(Cancelled {
+        request_id: id.to_string(),
+        status: outcome.as_str(),
+    }))
+}

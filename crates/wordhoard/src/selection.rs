@@ -1,0 +1,228 @@
+//! Which models a prompt goes to: those the caller names, or those the rules select by its content.
+
+use std::collections::BTreeMap;
+
+use wordhoard_model::ModelRef;
+
+use crate::config::{Config, ProviderConfig, SelectionConfig};
+
+/// Models that are selected where the caller names none.
+const SELECTED: usize = 3;
+/// Prompts longer than this count as long (SPEC FD 1).
+const LONG_CHARS: usize = 1_000;
+/// Words that make a prompt one about code, or one that asks for reasoning.
+const CODING_WORDS: &[&str] = &[
+    "api",
+    "bug",
+    "class",
+    "code",
+    "compile",
+    "compiler",
+    "debug",
+    "function",
+    "javascript",
+    "python",
+    "regex",
+    "rust",
+    "sql",
+    "stacktrace",
+    "typescript",
+    "unittest",
+];
+const REASONING_WORDS: &[&str] = &[
+    "analyze", "analyse", "compare", "derive", "evaluate", "explain", "logic", "prove", "reason", "solve",
+    "why",
+];
+
+/// The models that can be asked for.
+#[derive(Clone, Debug)]
+pub(crate) struct Catalogue {
+    providers: Vec<ProviderConfig>,
+    aliases: BTreeMap<String, ModelRef>,
+    selection: SelectionConfig,
+}
+
+impl Catalogue {
+    pub(crate) fn new(config: &Config) -> Self {
+        Self {
+            providers: config.providers.clone(),
+            aliases: config.aliases.clone(),
+            selection: config.selection.clone(),
+        }
+    }
+
+    /// The model that a text names: `provider:model`, an alias, or a bare name that exactly one provider lists.
+    pub(crate) fn resolve(&self, text: &str) -> Result<ModelRef, String> {
+        if let Some(model) = self.aliases.get(text) {
+            return Ok(model.clone());
+        }
+        if text.contains(':') {
+            return self.check(text.parse().map_err(|error| format!("{error}"))?);
+        }
+        let listing: Vec<_> = self
+            .providers
+            .iter()
+            .filter(|provider| provider.models.iter().any(|model| model == text))
+            .collect();
+        match listing.as_slice() {
+            [provider] => ModelRef::new(provider.name.clone(), text).map_err(|error| error.to_string()),
+            [] => Err(format!(
+                "{text:?} is no alias, and no provider lists it: write provider:model"
+            )),
+            several => {
+                let names: Vec<_> = several
+                    .iter()
+                    .map(|provider| format!("{}:{text}", provider.name))
+                    .collect();
+                Err(format!(
+                    "{text:?} is listed by several providers: write one of {}",
+                    names.join(", ")
+                ))
+            }
+        }
+    }
+
+    /// Whether the model's provider is there, and lists the model if it lists any.
+    pub(crate) fn check(&self, model: ModelRef) -> Result<ModelRef, String> {
+        let Some(provider) = self
+            .providers
+            .iter()
+            .find(|provider| provider.name == model.provider)
+        else {
+            let names: Vec<_> = self
+                .providers
+                .iter()
+                .map(|provider| provider.name.as_str())
+                .collect();
+            let provider = model.provider.as_str();
+            return Err(format!(
+                "there is no active provider {provider:?}; there are: {}",
+                names.join(", ")
+            ));
+        };
+        if !provider.models.is_empty() && !provider.models.contains(&model.model) {
+            return Err(format!(
+                "provider {:?} has the models {}",
+                provider.name.as_str(),
+                provider.models.join(", ")
+            ));
+        }
+        Ok(model)
+    }
+
+    /// The models for a prompt whose caller names none, of different providers where there are several.
+    pub(crate) fn select(&self, prompt: &str) -> Vec<ModelRef> {
+        let candidates = self.class(prompt);
+        let mut selected: Vec<ModelRef> = Vec::new();
+        for model in candidates {
+            if selected.iter().all(|other| other.provider != model.provider) {
+                selected.push(model.clone());
+            }
+        }
+        selected.extend(
+            candidates
+                .iter()
+                .filter(|model| !selected.contains(model))
+                .cloned()
+                .collect::<Vec<_>>(),
+        );
+        if selected.is_empty() {
+            selected = self.listed();
+        }
+        selected.truncate(SELECTED);
+        selected
+    }
+
+    fn class(&self, prompt: &str) -> &[ModelRef] {
+        let lower = prompt.to_lowercase();
+        let has = |words: &[&str]| {
+            lower
+                .split(|c: char| !c.is_alphanumeric())
+                .any(|word| words.contains(&word))
+        };
+        let rules = [
+            (
+                has(CODING_WORDS) || prompt.contains("```"),
+                &self.selection.coding,
+            ),
+            (has(REASONING_WORDS), &self.selection.reasoning),
+            (prompt.chars().count() > LONG_CHARS, &self.selection.long),
+        ];
+        let fitting = rules
+            .into_iter()
+            .find(|(fits, models)| *fits && !models.is_empty());
+        fitting.map_or(&self.selection.default, |(_, models)| models)
+    }
+
+    /// Without rules that fit an active provider: what the providers list, in their order.
+    fn listed(&self) -> Vec<ModelRef> {
+        let listed = self.providers.iter().flat_map(|provider| {
+            provider
+                .models
+                .iter()
+                .filter_map(|model| ModelRef::new(provider.name.clone(), model).ok())
+        });
+        listed.collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::config::{Environment, Overrides, load};
+
+    fn catalogue(toml: &str) -> Catalogue {
+        let dir = tempfile::tempdir().unwrap();
+        let path = dir.path().join("c.toml");
+        std::fs::write(&path, toml).unwrap();
+        Catalogue::new(&load(Some(&path), &Environment::default(), &Overrides::default()).unwrap())
+    }
+
+    const TWO: &str = r#"
+        [[providers]]
+        name = "one"
+        dialect = "openai"
+        base_url = "https://one.example"
+        models = [{ name = "a" }, { name = "b" }]
+        [[providers]]
+        name = "two"
+        dialect = "openai"
+        base_url = "https://two.example"
+        [aliases]
+        fast = "two:x"
+        [selection]
+        coding = ["one:a", "one:b", "two:x"]
+        default = ["two:y"]
+    "#;
+
+    #[test]
+    fn models_are_found_by_full_name_alias_or_bare_name() {
+        let catalogue = catalogue(TWO);
+        let resolve = |text: &str| catalogue.resolve(text).map(|model| model.to_string());
+        assert_eq!(resolve("two:anything"), Ok("two:anything".into()));
+        assert_eq!(resolve("fast"), Ok("two:x".into()));
+        assert_eq!(resolve("a"), Ok("one:a".into()));
+        assert!(resolve("zzz").unwrap_err().contains("no alias"));
+        assert!(resolve("one:c").unwrap_err().contains("has the models a, b"));
+        assert!(resolve("three:c").unwrap_err().contains("no active provider"));
+    }
+
+    #[test]
+    fn selection_goes_by_content_and_prefers_different_providers() {
+        let catalogue = catalogue(TWO);
+        let select = |prompt: &str| {
+            catalogue
+                .select(prompt)
+                .iter()
+                .map(ToString::to_string)
+                .collect::<Vec<_>>()
+        };
+        assert_eq!(select("Fix this Rust function"), ["one:a", "two:x", "one:b"]);
+        assert_eq!(select("rusty nails"), ["two:y"]);
+        let demo = self::catalogue("").select("hello");
+        assert!(
+            demo.len() == 3 && demo.iter().all(|model| model.provider.as_str() == "demo"),
+            "{demo:?}"
+        );
+    }
+}

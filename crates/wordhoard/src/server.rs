@@ -1,0 +1,145 @@
+//! The accept loop: connections with limits on their number, their headers, their patience and their end.
+//!
+//! Our own instead of `axum::serve`, which has no header timeout, and whose shutdown an open stream holds up for ever.
+
+mod guarded_io;
+
+use std::io;
+use std::net::SocketAddr;
+use std::sync::Arc;
+use std::time::Duration;
+
+use axum::Router;
+use axum::body::Body;
+use guarded_io::GuardedIo;
+use hyper::body::Incoming;
+use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
+use hyper_util::server::conn::auto::Builder;
+use hyper_util::server::graceful::GracefulShutdown;
+use hyper_util::service::TowerToHyperService;
+use tokio::net::{TcpListener, TcpStream};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio_util::sync::CancellationToken;
+use tower::ServiceExt;
+use wordhoard_engine::{TaskKind, Tasks};
+
+use crate::config::Limits;
+
+/// The largest header block, in bytes.
+const MAX_HEADER_BYTES: usize = 64 << 10;
+/// Streams that one HTTP/2 connection may have open.
+const MAX_H2_STREAMS: u32 = 256;
+const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
+const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Waits after an error of `accept` that has to do with us (too many open files), not with one client.
+const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// A bound server that does not accept yet.
+#[derive(Debug)]
+pub(crate) struct Server {
+    listener: TcpListener,
+    limits: Limits,
+    tasks: Tasks,
+}
+
+impl Server {
+    pub(crate) async fn bind(address: SocketAddr, limits: Limits, tasks: Tasks) -> io::Result<Self> {
+        Ok(Self {
+            listener: TcpListener::bind(address).await?,
+            limits,
+            tasks,
+        })
+    }
+
+    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
+        self.listener.local_addr()
+    }
+
+    /// Serves until `stop`; then lets open connections end, for as long as `patience`, and closes the rest.
+    pub(crate) async fn serve(self, router: Router, stop: CancellationToken, patience: Duration) {
+        let graceful = GracefulShutdown::new();
+        let places = Arc::new(Semaphore::new(self.limits.connections));
+        loop {
+            // A place first, then a connection: past the limit clients wait in the kernel's queue.
+            let accepted = tokio::select! {
+                () = stop.cancelled() => break,
+                accepted = self.accept(&places) => accepted,
+            };
+            match accepted {
+                Ok((stream, place)) => self.spawn_connection(stream, place, &router, &graceful),
+                Err(error) => {
+                    tracing::warn!(%error, "a connection could not be accepted");
+                    tokio::time::sleep(ACCEPT_PAUSE).await;
+                }
+            }
+        }
+        if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
+            tracing::info!("connections that did not end in time are closed");
+        }
+    }
+
+    async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+        let place = Arc::clone(places)
+            .acquire_owned()
+            .await
+            .map_err(io::Error::other)?;
+        loop {
+            match self.listener.accept().await {
+                Ok((stream, _)) => return Ok((stream, place)),
+                // The client was gone before we took it.
+                Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
+                Err(error) => return Err(error),
+            }
+        }
+    }
+
+    fn spawn_connection(
+        &self,
+        stream: TcpStream,
+        place: OwnedSemaphorePermit,
+        router: &Router,
+        graceful: &GracefulShutdown,
+    ) {
+        // Tokens are small and shall not wait for more of them.
+        if let Err(error) = stream.set_nodelay(true) {
+            tracing::debug!(%error, "TCP_NODELAY could not be set");
+        }
+        let io = GuardedIo::new(
+            stream,
+            self.limits.header_timeout,
+            self.limits.stalled_reader_timeout,
+        );
+        let router = router.clone();
+        let service = tower::service_fn(move |request: hyper::Request<Incoming>| {
+            router.clone().oneshot(request.map(Body::new))
+        });
+        let builder = self.builder();
+        let connection = builder
+            .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
+            .into_owned();
+        let connection = graceful.watch(connection);
+        self.tasks.spawn(TaskKind::Connection, async move {
+            let _place = place;
+            if let Err(error) = connection.await {
+                tracing::debug!(error, "a connection ended with an error");
+            }
+        });
+    }
+
+    fn builder(&self) -> Builder<TokioExecutor> {
+        let mut builder = Builder::new(TokioExecutor::new());
+        builder
+            .http1()
+            .timer(TokioTimer::new())
+            .header_read_timeout(self.limits.header_timeout)
+            .max_buf_size(MAX_HEADER_BYTES);
+        builder
+            .http2()
+            .timer(TokioTimer::new())
+            .max_concurrent_streams(MAX_H2_STREAMS)
+            .max_header_list_size(MAX_HEADER_BYTES as u32)
+            .keep_alive_interval(H2_PING_INTERVAL)
+            .keep_alive_timeout(H2_PING_TIMEOUT);
+        builder
+    }
+}
