@@ -2,6 +2,7 @@
 //! code; the applied position in SQL says where to go on.
 
 use std::ops::Range;
+use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
@@ -10,7 +11,7 @@ use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wordhoard_model::Timestamp;
 use wordhoard_store::{Batch, LogKey, Store};
-use wordhoard_wal::{Position, ReadError, Reader, Record, Wal};
+use wordhoard_wal::{LogId, Position, ReadError, Reader, Record, State, Wal};
 
 use crate::clock::Clock;
 use crate::settings::{Durability, Settings};
@@ -81,18 +82,16 @@ impl Applier {
         }
     }
 
-    /// Waits until SQL has all that is durable now.
-    pub(crate) async fn catch_up(&self) {
-        let durable = self.wal.progress().durable;
+    /// Waits until SQL has all that was given to the log before. False where the log cannot make it durable.
+    pub(crate) async fn catch_up(&self) -> bool {
+        let end = self.wal.queued();
         self.urgent
-            .send_if_modified(|urgent| std::mem::replace(urgent, durable.max(*urgent)) < durable);
-        // The sender lives as long as we do, so waiting cannot fail.
-        drop(
-            self.applied
-                .subscribe()
-                .wait_for(|applied| *applied >= durable)
-                .await,
-        );
+            .send_if_modified(|urgent| std::mem::replace(urgent, end.max(*urgent)) < end);
+        let (mut applied, mut progress) = (self.applied.subscribe(), self.wal.watch());
+        tokio::select! {
+            caught_up = applied.wait_for(|applied| *applied >= end) => caught_up.is_ok(),
+            _ = progress.wait_for(|progress| matches!(progress.state, State::Latched(_))) => false,
+        }
     }
 
     /// Exclusive end of what is in SQL.
@@ -111,7 +110,7 @@ impl Applier {
         let mut released = Instant::now();
         loop {
             let stopping = self.wait_until_due(&mut progress, &stop).await;
-            while self.backlog() > 0 {
+            if self.backlog() > 0 {
                 self.apply_next(&mut reader, &stop).await;
                 if stop.is_cancelled() && !self.report.lock().connected {
                     tracing::warn!(
@@ -120,11 +119,7 @@ impl Applier {
                     );
                     return;
                 }
-                if !self.is_due() {
-                    break;
-                }
-            }
-            if stopping && self.backlog() == 0 {
+            } else if stopping {
                 return;
             }
             if released.elapsed() >= RELEASE_INTERVAL {
@@ -182,30 +177,35 @@ impl Applier {
     /// Applies the next batch, however long SQL is away.
     async fn apply_next(&self, reader: &mut Option<Reader>, stop: &CancellationToken) {
         let from = *self.applied.borrow();
-        let (back, read) = self.read(reader.take(), from).await;
-        *reader = back;
-        let batch = match read {
-            Ok(batch) => batch,
-            Err(error) => {
-                tracing::error!(%error, from = from.0, "the log cannot be read for SQL; trying again");
-                *reader = None;
-                tokio::time::sleep(RETRY.end).await;
-                return;
-            }
-        };
         let mut wait = RETRY.start;
-        while let Err(error) = self.apply(&batch).await {
-            let first = std::mem::replace(&mut self.report.lock().connected, false);
-            if first {
-                tracing::warn!(%error, waiting = self.backlog(), "SQL cannot be written; the log keeps everything");
+        let mut told = String::new();
+        let mut batch = None;
+        loop {
+            let tried = match &batch {
+                None => self.read(reader, from).await.map(|read| batch = Some(read)),
+                Some(batch) => match self.apply(batch).await {
+                    Ok(()) => {
+                        self.applied.send_replace(Position(batch.through));
+                        return;
+                    }
+                    Err(error) => Err(format!("SQL cannot be written: {error}")),
+                },
+            };
+            let Err(problem) = tried else { continue };
+            self.report.lock().connected = false;
+            if problem != told {
+                tracing::warn!(
+                    problem,
+                    waiting = self.backlog(),
+                    "the log keeps everything until SQL has it; trying again"
+                );
+                told = problem;
             }
             tokio::select! {
                 () = stop.cancelled() => return,
                 () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY.end),
             }
         }
-        let through = Position(batch.through);
-        self.applied.send_replace(through);
     }
 
     async fn apply(&self, batch: &Batch) -> Result<(), wordhoard_store::Error> {
@@ -224,79 +224,47 @@ impl Applier {
         Ok(())
     }
 
-    /// Reads and decodes the next batch; file I/O, so beside the async threads. Gives the reader back for the next.
-    async fn read(
-        &self,
-        reader: Option<Reader>,
-        from: Position,
-    ) -> (Option<Reader>, Result<Batch, ReadError>) {
-        let wal = self.wal.clone();
-        let task = tokio::task::spawn_blocking(move || {
-            let mut reader = match reader.filter(|reader| reader.position() == from) {
-                Some(reader) => reader,
-                None => match wal.reader(from) {
-                    Ok(reader) => reader,
-                    Err(error) => return (None, Err(error)),
-                },
-            };
-            let records = reader.next_batch(BATCH_BYTES);
-            (Some(reader), records)
-        });
-        let (reader, records) = match task.await {
-            Ok(read) => read,
-            Err(_) => (None, Ok(Vec::new())),
-        };
-        match records {
-            Ok(records) => {
-                let batch = self.batch(from, &records);
-                (reader, Ok(batch))
-            }
-            Err(ReadError::Damaged { missing }) => {
-                tracing::error!(
-                    from = missing.start.0,
-                    to = missing.end.0,
-                    "records of the log are damaged and lost"
-                );
-                self.report.lock().quarantined += missing.end.0 - missing.start.0;
-                // An empty batch moves the applied position over the hole.
-                let batch = Batch {
-                    log: self.log,
-                    from: from.0,
-                    through: missing.end.0,
-                    events: Vec::new(),
-                };
-                (reader, Ok(batch))
-            }
-            Err(error) => (reader, Err(error)),
-        }
-    }
-
-    fn batch(&self, from: Position, records: &[Record]) -> Batch {
-        let mut events = Vec::with_capacity(records.len());
-        for found in records {
-            match record::decode(found.kind, found.version, &found.payload) {
-                Ok(event) => events.extend(event),
-                Err(error) => self.put_aside(found, &error),
-            }
-        }
-        let through = records.last().map_or(from.0, |last| last.position.0 + 1);
-        Batch {
-            log: self.log,
-            from: from.0,
-            through,
-            events,
-        }
-    }
-
-    fn put_aside(&self, found: &Record, error: &record::Error) {
-        self.report.lock().quarantined += 1;
-        let kept = quarantine::keep(&self.settings.quarantine_dir, found);
-        tracing::error!(
-            position = found.position.0,
-            %error,
-            kept = kept.is_ok(),
-            "a record cannot be applied and was put aside"
+    /// Reads and decodes the next batch, beside the async threads. Keeps the reader for the next one.
+    async fn read(&self, reader: &mut Option<Reader>, from: Position) -> Result<Batch, String> {
+        let (wal, kept) = (
+            self.wal.clone(),
+            reader.take().filter(|reader| reader.position() == from),
         );
+        let (log, quarantine_dir) = (self.log, self.settings.quarantine_dir.clone());
+        let task = tokio::task::spawn_blocking(move || {
+            let mut reader = match kept {
+                Some(reader) => reader,
+                None => wal.reader(from).map_err(|error| error.to_string())?,
+            };
+            let read = match reader.next_batch(BATCH_BYTES) {
+                Ok(records) => decode(log, from, &records, &quarantine_dir, wal.log_id())?,
+                Err(ReadError::Damaged { missing }) => {
+                    tracing::error!(
+                        from = missing.start.0,
+                        to = missing.end.0,
+                        "records of the log are damaged and lost"
+                    );
+                    // An empty batch moves the applied position over the hole.
+                    let batch = Batch {
+                        log,
+                        from: from.0,
+                        through: missing.end.0,
+                        events: Vec::new(),
+                    };
+                    Read {
+                        batch,
+                        put_aside: missing.end.0 - missing.start.0,
+                    }
+                }
+                Err(error) => return Err(error.to_string()),
+            };
+            Ok((reader, read))
+        });
+        let read = task.await.unwrap_or_else(|_| Err("decoding failed".into()));
+        let (used, read) = read.map_err(|problem| format!("the log cannot be read for SQL: {problem}"))?;
+        *reader = Some(used);
+        self.report.lock().quarantined += read.put_aside;
+        Ok(read.batch)
     }
 
     /// Removes segments of the log that SQL has durably.
@@ -325,4 +293,44 @@ impl Applier {
             Err(error) => tracing::error!(%error, "removing segments of the log failed"),
         }
     }
+}
+
+/// A batch as it was read.
+struct Read {
+    batch: Batch,
+    /// Records that are not in it because they are damaged or unknown.
+    put_aside: u64,
+}
+
+/// Decodes records. What cannot be decoded is kept aside first; if that fails, nothing is passed over.
+fn decode(
+    log: LogKey,
+    from: Position,
+    records: &[Record],
+    quarantine_dir: &Path,
+    log_id: LogId,
+) -> Result<Read, String> {
+    let mut events = Vec::with_capacity(records.len());
+    let mut put_aside = 0;
+    for found in records {
+        match record::decode(found.kind, found.version, &found.payload) {
+            Ok(event) => events.extend(event),
+            Err(error) => {
+                quarantine::keep(quarantine_dir, log_id, found)
+                    .map_err(|failed| format!("record {} cannot be put aside: {failed}", found.position))?;
+                tracing::error!(position = found.position.0, %error, "a record cannot be applied and was put aside");
+                put_aside += 1;
+            }
+        }
+    }
+    let through = records.last().map_or(from.0, |last| last.position.0 + 1);
+    Ok(Read {
+        batch: Batch {
+            log,
+            from: from.0,
+            through,
+            events,
+        },
+        put_aside,
+    })
 }

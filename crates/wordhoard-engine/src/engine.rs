@@ -67,6 +67,8 @@ pub(crate) struct Inner {
     /// Open once the server has begun to stop.
     pub(crate) draining: Accepting,
     pub(crate) running: Running,
+    /// Held while open requests are recovered, which only one may do at a time.
+    pub(crate) recovering: tokio::sync::Mutex<()>,
     /// Ends the attempts that run.
     pub(crate) stop: CancellationToken,
     /// Ends the tasks of the engine itself, after the last request.
@@ -157,6 +159,9 @@ impl Engine {
             .map_err(|error| CancelError::Unavailable(error.to_string()))?
             .map(|summary| summary.status)
         {
+            None if !self.inner.hub.is_whole() => {
+                Err(CancelError::Unavailable("requests are being recovered".into()))
+            }
             None => Err(CancelError::NotFound),
             Some(wordhoard_model::RequestStatus::Finished(outcome)) => Ok(outcome),
             Some(wordhoard_model::RequestStatus::Running) => Err(CancelError::StillRunning),

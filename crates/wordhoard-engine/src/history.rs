@@ -1,7 +1,9 @@
 //! Events that memory does not have (any more): from SQL, or from the log where SQL does not have them yet.
 
 use std::sync::Arc;
+use std::time::Duration;
 
+use tokio::sync::Semaphore;
 use wordhoard_model::{Event, RequestId, Seq};
 use wordhoard_store::Store;
 use wordhoard_wal::{Position, Wal};
@@ -9,8 +11,12 @@ use wordhoard_wal::{Position, Wal};
 use crate::hub::LiveRequest;
 use crate::record;
 
+/// How long SQL may take to give a page.
+const READ_PATIENCE: Duration = Duration::from_secs(5);
 /// Bytes of the log that one step of a scan reads.
 const SCAN_BYTES: usize = 1 << 20;
+/// Scans of the log at the same time: each takes a thread and some steps of memory.
+const CONCURRENT_SCANS: usize = 4;
 
 /// Why events could not be given.
 #[derive(Debug, thiserror::Error)]
@@ -36,11 +42,16 @@ pub enum ReadError {
 pub(crate) struct History {
     store: Arc<dyn Store>,
     wal: Wal,
+    scans: Arc<Semaphore>,
 }
 
 impl History {
     pub(crate) fn new(store: Arc<dyn Store>, wal: Wal) -> Self {
-        Self { store, wal }
+        Self {
+            store,
+            wal,
+            scans: Arc::new(Semaphore::new(CONCURRENT_SCANS)),
+        }
     }
 
     /// Events that SQL has, from `from` on. Empty where it has none.
@@ -50,8 +61,10 @@ impl History {
         from: Seq,
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, ReadError> {
-        let events = self.store.events(id, from, limit).await;
-        let events = events.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        let events = match tokio::time::timeout(READ_PATIENCE, self.store.events(id, from, limit)).await {
+            Ok(events) => events.map_err(|error| ReadError::Unavailable(error.to_string()))?,
+            Err(_) => return Err(ReadError::Unavailable("SQL does not answer".into())),
+        };
         without_gap(id, from, events.into_iter().map(Arc::new).collect())
     }
 
@@ -76,8 +89,13 @@ impl History {
                 missing: from,
             }));
         };
+        let place = Arc::clone(&self.scans).acquire_owned().await;
         let (wal, id) = (self.wal.clone(), live.id());
-        let scan = tokio::task::spawn_blocking(move || scan(&wal, position, id, from, limit)).await;
+        let scan = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            scan(&wal, position, id, from, limit)
+        })
+        .await;
         let events = scan.map_err(|error| ReadError::Unavailable(error.to_string()))??;
         if events.is_empty() {
             return Err(ReadError::Gap { id, missing: from });
@@ -98,9 +116,12 @@ fn scan(
     let mut reader = wal.reader(position).map_err(|error| unavailable(&error))?;
     let mut events = Vec::new();
     while events.len() < limit {
-        let records = reader
-            .next_batch(SCAN_BYTES)
-            .map_err(|error| unavailable(&error))?;
+        let records = match reader.next_batch(SCAN_BYTES) {
+            Ok(records) => records,
+            // The hole may be another request's; if it is ours, the caller finds the gap.
+            Err(wordhoard_wal::ReadError::Damaged { .. }) => continue,
+            Err(error) => return Err(unavailable(&error)),
+        };
         if records.is_empty() {
             break;
         }
@@ -120,14 +141,15 @@ fn scan(
     Ok(events)
 }
 
-fn without_gap(id: RequestId, from: Seq, events: Vec<Arc<Event>>) -> Result<Vec<Arc<Event>>, ReadError> {
-    for (expected, event) in (from.0..).zip(&events) {
-        if event.seq.0 != expected {
-            return Err(ReadError::Gap {
-                id,
-                missing: Seq(expected),
-            });
-        }
+/// The events up to the first that is missing; an error where that is the very first.
+fn without_gap(id: RequestId, from: Seq, mut events: Vec<Arc<Event>>) -> Result<Vec<Arc<Event>>, ReadError> {
+    let whole = (from.0..)
+        .zip(&events)
+        .take_while(|(expected, event)| event.seq.0 == *expected)
+        .count();
+    if whole == 0 && !events.is_empty() {
+        return Err(ReadError::Gap { id, missing: from });
     }
+    events.truncate(whole);
     Ok(events)
 }

@@ -7,26 +7,35 @@
 mod journal;
 mod live;
 
-use std::collections::{HashMap, VecDeque};
+use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use journal::Journal;
 pub(crate) use live::{AppendError, LiveRequest, Visible};
 use parking_lot::Mutex;
-use wordhoard_model::{RequestId, RequestStatus};
+use wordhoard_model::RequestId;
 use wordhoard_wal::Position;
+
+/// Ended requests whose events stay in memory until SQL has them. Of older ones only the place in the log stays.
+const ENDED_WITH_EVENTS: usize = 64;
 
 /// The requests in memory: those that run, and those that ended but are not in SQL yet.
 #[derive(Debug, Default)]
 pub(crate) struct Hub {
     requests: Mutex<HashMap<RequestId, Arc<LiveRequest>>>,
-    /// Ended requests with the position of their last event, in the order in which they ended.
+    /// Ended requests with the position of their last event, in the order in which they ended. Taken before
+    /// `requests`, never after.
     ended: Mutex<VecDeque<(Position, RequestId)>>,
+    /// While recovery is due, a request that is not here may come back: that it does not exist cannot be said.
+    incomplete: AtomicBool,
 }
 
 impl Hub {
     pub(crate) fn insert(&self, live: Arc<LiveRequest>) {
-        self.requests.lock().insert(live.id(), live);
+        let mut requests = self.requests.lock();
+        live.journal().note_live_requests(requests.len() + 1);
+        requests.insert(live.id(), live);
     }
 
     pub(crate) fn get(&self, id: RequestId) -> Option<Arc<LiveRequest>> {
@@ -40,9 +49,10 @@ impl Hub {
         all
     }
 
+    /// How many run.
     pub(crate) fn running_count(&self) -> usize {
-        let running = |live: &&Arc<LiveRequest>| live.status() == RequestStatus::Running;
-        self.requests.lock().values().filter(running).count()
+        let ended = self.ended.lock();
+        self.requests.lock().len().saturating_sub(ended.len())
     }
 
     /// Shows what the journal holds below `shown`, and lets go what ended and is in SQL, that is below `applied`.
@@ -54,7 +64,9 @@ impl Hub {
         applied: Position,
     ) -> Vec<Arc<LiveRequest>> {
         let mut ended = self.ended.lock();
+        let ended_before = ended.len();
         journal.publish(shown, |position, id| ended.push_back((position, id)));
+        let newly_ended = ended.len() - ended_before;
         let mut let_go = Vec::new();
         while let Some((position, id)) = ended.front().copied()
             && position < applied
@@ -62,14 +74,45 @@ impl Hub {
             ended.pop_front();
             let_go.extend(self.requests.lock().remove(&id));
         }
+        if !let_go.is_empty() {
+            journal.note_live_requests(self.requests.lock().len());
+        }
+        self.forget_events_of_old_ones(&ended, newly_ended);
         let_go
     }
 
-    /// Ends all that is in memory because the log cannot record it: readers are told, tasks stop.
-    pub(crate) fn break_all(&self) {
-        self.ended.lock().clear();
-        for (_, live) in self.requests.lock().drain() {
-            live.break_off();
+    /// While SQL is away, ended requests gather here. Their events are in the log; memory must not keep them.
+    fn forget_events_of_old_ones(&self, ended: &VecDeque<(Position, RequestId)>, newly_ended: usize) {
+        let old = ended.len().saturating_sub(ENDED_WITH_EVENTS);
+        // Those further in front were forgotten when they came to stand here.
+        for (_, id) in ended.range(old.saturating_sub(newly_ended)..old) {
+            if let Some(live) = self.requests.lock().get(id) {
+                live.forget_events();
+            }
         }
+    }
+
+    /// Ends all that runs because the log cannot record it: readers are told, tasks stop. What has visibly ended
+    /// stays.
+    pub(crate) fn break_all(&self) {
+        self.incomplete.store(true, Ordering::Release);
+        let ended: HashSet<_> = self.ended.lock().iter().map(|(_, id)| *id).collect();
+        self.requests.lock().retain(|id, live| {
+            let has_ended = ended.contains(id);
+            if !has_ended {
+                live.break_off();
+            }
+            has_ended
+        });
+    }
+
+    /// Recovery has brought back what there is.
+    pub(crate) fn is_whole_again(&self) {
+        self.incomplete.store(false, Ordering::Release);
+    }
+
+    /// Whether what is neither here nor in SQL does not exist.
+    pub(crate) fn is_whole(&self) -> bool {
+        !self.incomplete.load(Ordering::Acquire)
     }
 }

@@ -3,12 +3,10 @@
 
 use std::sync::Arc;
 
-use wordhoard_model::{
-    AttemptFinished, EventBody, Lane, Outcome, RequestCreated, RequestId, RequestState, Seq,
-};
+use wordhoard_model::{EventBody, Lane, Outcome, RequestCreated, RequestId, RequestState, Seq};
 use wordhoard_store::{LogKey, Store};
 
-use crate::hub::{AppendError, Journal, LiveRequest};
+use crate::hub::{AppendError, Hub, Journal, LiveRequest};
 use crate::request;
 
 /// Interruptions of one lane after which it is closed instead of tried again: a prompt that kills the server shall
@@ -22,6 +20,9 @@ pub enum RecoveryError {
     /// SQL could not be read.
     #[error(transparent)]
     Store(#[from] wordhoard_store::Error),
+    /// The log latched (again) before all was recovered.
+    #[error("the log cannot be written")]
+    Latched,
     /// The log could not take the events that recovery makes.
     #[error("{0}")]
     Append(String),
@@ -39,7 +40,7 @@ pub(crate) struct Recovered {
     /// Requests that go on.
     pub(crate) resumed: Vec<Arc<LiveRequest>>,
     /// Requests that were closed as interrupted.
-    pub(crate) closed: Vec<Arc<LiveRequest>>,
+    pub(crate) closed: usize,
     /// Requests whose events do not make sense; left as they are, for the consistency check.
     pub(crate) damaged: usize,
 }
@@ -47,22 +48,28 @@ pub(crate) struct Recovered {
 pub(crate) async fn recover(
     store: &dyn Store,
     log: LogKey,
+    hub: &Hub,
     journal: &Arc<Journal>,
     resume_interrupted: bool,
 ) -> Result<Recovered, RecoveryError> {
     let mut recovered = Recovered::default();
     for id in store.open_requests(log).await? {
+        // What is in memory runs, or has ended and is not applied yet: nothing of it was interrupted.
+        if hub.get(id).is_some() {
+            continue;
+        }
         let Some((created, state)) = load(store, id).await? else {
             recovered.damaged += 1;
             continue;
         };
         let live = LiveRequest::resume(id, created, state, journal);
+        hub.insert(Arc::clone(&live));
         close_open_attempts(&live)?;
         if resume_interrupted && may_go_on(&live.state()) {
             recovered.resumed.push(live);
         } else {
             live.append(|state| EventBody::RequestFinished(state.closing()))?;
-            recovered.closed.push(live);
+            recovered.closed += 1;
         }
     }
     Ok(recovered)
@@ -103,18 +110,9 @@ fn close_open_attempts(live: &Arc<LiveRequest>) -> Result<(), AppendError> {
         .map(|attempt| attempt.started.attempt_seq)
         .collect();
     for attempt_seq in open {
+        let failure = Some(request::server_stopped());
         live.append(|state| {
-            EventBody::AttemptFinished(AttemptFinished {
-                attempt_seq,
-                outcome: Outcome::Interrupted,
-                finish_reason: None,
-                usage: None,
-                token_count: state
-                    .attempt(attempt_seq)
-                    .map_or(0, |attempt| attempt.next_token_index.0),
-                answered_by: None,
-                failure: Some(request::server_stopped()),
-            })
+            EventBody::AttemptFinished(state.ending(attempt_seq, Outcome::Interrupted, failure))
         })?;
     }
     Ok(())

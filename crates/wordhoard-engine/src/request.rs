@@ -13,12 +13,15 @@ use wordhoard_model::{EventBody, Lane, LaneState, Outcome};
 
 use crate::hub::{AppendError, LiveRequest};
 use crate::providers::ProviderSet;
+use crate::tasks::Tasks;
 
 /// What a request needs to run.
 #[derive(Clone, Debug)]
 pub(crate) struct Run {
     pub(crate) live: Arc<LiveRequest>,
     pub(crate) providers: ProviderSet,
+    /// Where the rests of answers are read.
+    pub(crate) tasks: Tasks,
     /// Ends when the server stops.
     pub(crate) stop: CancellationToken,
     /// Whether what the stop of a server interrupts is left open, to go on at the next start.
@@ -29,20 +32,20 @@ impl Run {
     /// Runs every lane that has not ended, and closes the request. All lanes share one task: they wait for
     /// providers nearly all the time.
     pub(crate) async fn run(self) {
+        let _end = EndGuard(&self.live);
         let state = self.live.state();
         let lanes = (0..state.lanes().len()).map(|lane| Lane(lane as u8));
         let due = lanes.filter(|lane| is_due(state.lane(*lane)));
         let ends = join_all(due.map(|lane| lane::run(&self, lane))).await;
-        if let Err(error) = self.close(&ends) {
+        match self.close(&ends) {
+            Ok(()) => {}
             // A latched log is told once, by the guard of the storage; recovery goes on from what is durable.
-            match error {
-                AppendError::Log(error) => {
-                    tracing::debug!(request_id = %self.live.id(), %error, "a request was left open");
-                }
-                AppendError::TooLarge { .. } | AppendError::Impossible(_) => {
-                    tracing::error!(request_id = %self.live.id(), %error, "a request was left open by a fault of ours");
-                    self.live.break_off();
-                }
+            Err(AppendError::Log(error)) => {
+                tracing::debug!(request_id = %self.live.id(), %error, "a request was left open");
+            }
+            Err(error) => {
+                tracing::error!(request_id = %self.live.id(), %error, "a request fails by a fault of ours");
+                self.live.fail_open_parts();
             }
         }
     }
@@ -58,6 +61,17 @@ impl Run {
         self.live
             .append(|state| EventBody::RequestFinished(state.closing()))?;
         Ok(())
+    }
+}
+
+/// Ends a request whose task panics: it must not stay open until the next start, its readers waiting.
+struct EndGuard<'a>(&'a Arc<LiveRequest>);
+
+impl Drop for EndGuard<'_> {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            self.0.fail_open_parts();
+        }
     }
 }
 

@@ -26,8 +26,9 @@ pub struct Settings {
     pub disk_reserve_bytes: u64,
     /// Bytes that the log may have on disk before new prompts are refused; unlimited but for the reserve if none.
     pub wal_limit_bytes: Option<u64>,
-    /// Events of a running request that are kept in memory for readers that follow it.
-    pub live_window_events: usize,
+    /// Events of running requests that are kept in memory for readers that follow them, shared among the requests.
+    /// Older ones are read from SQL. 100,000 are some 25 MiB.
+    pub live_events: usize,
     /// How many tokens waiting for SQL start a transaction.
     pub flush_tokens: u64,
     /// How long a token waits for SQL at most before a transaction starts.
@@ -47,7 +48,7 @@ impl Settings {
             max_running_requests: 1_000,
             disk_reserve_bytes: 1 << 30,
             wal_limit_bytes: None,
-            live_window_events: 256,
+            live_events: 100_000,
             flush_tokens: 16,
             flush_interval: Duration::from_secs(1),
             idempotency_window: Duration::from_secs(24 * 60 * 60),

@@ -29,6 +29,8 @@ pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
             tracing::error!(%fault, "the log cannot be written: running requests end, new prompts are refused");
         }
         engine.accepting.close();
+        // What became durable before the fault may be seen, and told.
+        engine.show_durable();
         engine.hub.break_all();
         engine.journal.forget_waiting();
         if !reopen(&engine, &stop).await {
@@ -58,8 +60,9 @@ async fn reopen(engine: &Arc<Inner>, stop: &CancellationToken) -> bool {
     }
 }
 
+/// Recovers and accepts prompts again; gives up where the log latches once more, so that it is opened once more.
 async fn go_on(engine: &Arc<Inner>, stop: &CancellationToken) {
-    loop {
+    while matches!(engine.wal.progress().state, State::Open) {
         match engine.recover().await {
             Ok(()) => {
                 engine.accepting.open();

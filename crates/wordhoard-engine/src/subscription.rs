@@ -9,8 +9,10 @@ use wordhoard_model::{AttemptSeq, AttemptStarted, Event, EventBody, Lane, Reques
 use crate::history::{History, ReadError};
 use crate::hub::{Hub, LiveRequest, Visible};
 
-/// Events that one read gives at most.
-const PAGE_EVENTS: usize = 512;
+/// Events that one read gives at most. A reader that has stopped holds one page of them, encoded, so it is small.
+const PAGE_EVENTS: usize = 64;
+/// Events of a page that is only passed over.
+const SKIPPED_PAGE_EVENTS: usize = 4096;
 /// How often SQL is asked again for a request that is running, but not on this server.
 const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
 
@@ -124,15 +126,19 @@ impl Subscription {
         while place.next < next {
             let page = place
                 .history
-                .stored(id, place.next, PAGE_EVENTS.min((next.0 - place.next.0) as usize))
+                .stored(
+                    id,
+                    place.next,
+                    SKIPPED_PAGE_EVENTS.min((next.0 - place.next.0) as usize),
+                )
                 .await?;
             let Some(last) = page.last() else {
                 let newest = place.next.0.checked_sub(1).map(Seq);
-                return Ok(if found {
-                    Subscribed::BeyondTail { newest }
+                return if found {
+                    Ok(Subscribed::BeyondTail { newest })
                 } else {
-                    Subscribed::NotFound
-                });
+                    place.not_found()
+                };
             };
             found = true;
             let ended = matches!(last.body, EventBody::RequestFinished(_));
@@ -148,9 +154,17 @@ impl Subscription {
             }
         }
         if !found && place.history.stored(id, Seq::FIRST, 1).await?.is_empty() {
-            return Ok(Subscribed::NotFound);
+            return place.not_found();
         }
         Ok(Subscribed::Following(place))
+    }
+
+    fn not_found(&self) -> Result<Subscribed, ReadError> {
+        if self.hub.is_whole() {
+            Ok(Subscribed::NotFound)
+        } else {
+            Err(ReadError::Interrupted)
+        }
     }
 
     /// The next events, at least one, as soon as there are any; `None` after the last one of the request.

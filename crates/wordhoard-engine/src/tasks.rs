@@ -15,6 +15,8 @@ pub enum TaskKind {
     Admission,
     /// Runs one request. A panic in it leaves that request open; recovery closes it at the next start.
     Request,
+    /// Reads what a provider sends behind its answer. A panic in it closes that connection.
+    AnswerRest,
     /// Serves one connection. A panic in it closes that connection.
     Connection,
     /// Accepts connections. Nobody is served without it.
@@ -71,11 +73,5 @@ impl Tasks {
     /// Ends when a vital task has panicked: the server shall stop and be restarted.
     pub async fn fatal(&self) {
         self.fatal.cancelled().await;
-    }
-
-    /// Waits for all tasks. New ones may still start until [`Tasks::close`].
-    pub async fn finished(&self) {
-        self.tracker.close();
-        self.tracker.wait().await;
     }
 }

@@ -57,6 +57,8 @@ pub enum FailureClass {
     Storage,
     /// The server stopped or crashed under the attempt.
     ServerStopped,
+    /// A fault in the server itself.
+    Internal,
 }
 
 name_table!(FailureClass {
@@ -78,6 +80,7 @@ name_table!(FailureClass {
     Unavailable => "unavailable",
     Storage => "storage",
     ServerStopped => "server_stopped",
+    Internal => "internal",
 });
 
 impl Failure {

@@ -4,8 +4,8 @@
 //! holds. All use this one fold, and it refuses an event that cannot follow the ones before it.
 
 use crate::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Lane, LaneSpec, Outcome, RequestFinished,
-    RequestStatus, Seq, Timestamp, TokenIndex, Usage,
+    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, Lane, LaneSpec, Outcome,
+    RequestFinished, RequestStatus, Seq, Timestamp, TokenIndex, Usage,
 };
 
 /// Where a request stands after the events seen so far. Holds no text of tokens.
@@ -193,8 +193,10 @@ impl RequestState {
         if usize::from(started.lane.0) >= self.lanes.len() {
             return refuse("belongs to no lane");
         }
-        if matches!(self.lane(started.lane), LaneState::Running(_)) {
-            return refuse("starts while another one of its lane runs");
+        match self.lane(started.lane) {
+            LaneState::Running(_) => return refuse("starts while another one of its lane runs"),
+            LaneState::Ended(_, Outcome::Completed) => return refuse("starts in a lane that has completed"),
+            LaneState::Waiting | LaneState::Ended(..) => {}
         }
         self.attempts.push(AttemptState {
             started: started.clone(),
@@ -292,6 +294,26 @@ impl RequestState {
         match &last.finished {
             None => LaneState::Running(last.started.attempt_seq),
             Some((_, finished)) => LaneState::Ended(last.started.attempt_seq, finished.outcome),
+        }
+    }
+
+    /// The event that ends an attempt as it stands.
+    pub fn ending(
+        &self,
+        attempt_seq: AttemptSeq,
+        outcome: Outcome,
+        failure: Option<Failure>,
+    ) -> AttemptFinished {
+        AttemptFinished {
+            attempt_seq,
+            outcome,
+            finish_reason: None,
+            usage: None,
+            token_count: self
+                .attempt(attempt_seq)
+                .map_or(0, |attempt| attempt.next_token_index.0),
+            answered_by: None,
+            failure,
         }
     }
 

@@ -49,8 +49,13 @@ impl SqliteStore {
         T: Send + 'static,
         F: FnOnce(&rusqlite::Transaction<'_>) -> Result<T, Error> + Send + 'static,
     {
+        // Waiting here costs a few bytes; a connection and a thread for everyone who asks would cost megabytes.
+        let place = self.readers.place().await?;
         let readers = Arc::clone(&self.readers);
-        let task = tokio::task::spawn_blocking(move || readers.with_snapshot(query));
+        let task = tokio::task::spawn_blocking(move || {
+            let _place = place;
+            readers.with_snapshot(query)
+        });
         task.await.map_err(|_| Error::Closed)?
     }
 }

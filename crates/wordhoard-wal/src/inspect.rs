@@ -2,7 +2,7 @@
 //!
 //! On a live log the last batch may be seen half written; it then shows as torn.
 
-use std::{path::Path, sync::Arc};
+use std::{io, path::Path, sync::Arc};
 
 use crate::{
     Damage, LogId, OpenError, OsDisk, Position, ReadError, Record,
@@ -15,6 +15,8 @@ use crate::{
 
 /// Bytes of records read at once.
 const READ_SIZE: usize = 256 << 10;
+/// How often a survey begins anew because a live log released a segment under it.
+const SURVEY_TRIES: u32 = 10;
 
 /// What a log holds.
 #[derive(Clone, Debug)]
@@ -68,23 +70,41 @@ pub fn scan(dir: &Path) -> Result<Scan, OpenError> {
 
 /// The same for any disk.
 pub fn scan_disk(disk: Arc<dyn Disk>) -> Result<Scan, OpenError> {
-    let survey = scan::survey(&*disk)?;
+    let survey = survey(&*disk)?;
     let summary = Summary::of(&survey);
     let catalog = Arc::new(Catalog::new(survey.segments, survey.lost));
     let cursor = Cursor::new(disk, Arc::clone(&catalog), catalog.first());
     Ok(Scan {
         summary,
+        catalog,
         cursor,
         ready: Vec::new().into_iter(),
         ended: false,
     })
 }
 
-/// An iterator over the records of a log. Damaged records come as one [`ReadError::Damaged`] in their place; after
+fn survey(disk: &dyn Disk) -> Result<Survey, OpenError> {
+    let mut tries = 1;
+    loop {
+        match scan::survey(disk) {
+            Err(OpenError::Disk(fault)) if is_gone(&fault) && tries < SURVEY_TRIES => tries += 1,
+            surveyed => return surveyed,
+        }
+    }
+}
+
+/// Whether a segment went away: on a live log it was released.
+fn is_gone(fault: &Fault) -> bool {
+    fault.operation == Operation::Open && fault.source.kind() == io::ErrorKind::NotFound
+}
+
+/// An iterator over the records of a log. A segment that a live log releases meanwhile comes as
+/// [`ReadError::Released`], and the records behind it follow. Damaged records come as one [`ReadError::Damaged`] in their place; after
 /// another error it ends.
 #[derive(Debug)]
 pub struct Scan {
     summary: Summary,
+    catalog: Arc<Catalog>,
     cursor: Cursor,
     ready: std::vec::IntoIter<Record>,
     ended: bool,
@@ -105,6 +125,18 @@ impl Scan {
     }
 }
 
+impl Scan {
+    /// Where the records go on behind the segment that is gone.
+    fn behind_released(&self) -> Position {
+        let segments = self.catalog.all();
+        let behind = segments
+            .iter()
+            .map(|segment| segment.base)
+            .find(|base| *base > self.cursor.position);
+        behind.unwrap_or(self.summary.end)
+    }
+}
+
 impl Iterator for Scan {
     type Item = Result<Record, ReadError>;
 
@@ -119,6 +151,11 @@ impl Iterator for Scan {
             Ok(records) => {
                 self.ready = records.into_iter();
                 self.ready.next().map(Ok)
+            }
+            Err(ReadError::Disk(fault)) if is_gone(&fault) => {
+                let first_available = self.behind_released();
+                self.cursor.position = first_available;
+                Some(Err(ReadError::Released { first_available }))
             }
             Err(error) => {
                 self.ended = !matches!(error, ReadError::Damaged { .. });

@@ -18,6 +18,18 @@ pub(crate) struct Writer {
     epoch: u32,
 }
 
+/// A writer that dies must not leave a log that takes records and never makes them durable.
+struct LatchOnPanic(Arc<Shared>);
+
+impl Drop for LatchOnPanic {
+    fn drop(&mut self) {
+        if std::thread::panicking() {
+            let reason = std::io::Error::other("the thread that writes the log panicked");
+            self.0.latch(Fault::new(Operation::Write, "the log", reason));
+        }
+    }
+}
+
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, active: Active, epoch: u32) -> Self {
         Self {
@@ -28,6 +40,8 @@ impl Writer {
     }
 
     pub(crate) fn run(mut self) {
+        // Declared first, so dropped last: by then no lock of ours is held.
+        let _latch = LatchOnPanic(Arc::clone(&self.shared));
         loop {
             let outcome = match self.shared.queue.take() {
                 Work::Batch { chunk, rotate } => self.commit(chunk, rotate),

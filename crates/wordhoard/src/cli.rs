@@ -43,10 +43,10 @@ enum Command {
     #[command(after_help = ask::EXAMPLES)]
     Ask(ask::AskArgs),
     /// Look into the write-ahead log of a data directory.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
     /// Look at the configuration.
-    #[command(subcommand)]
+    #[command(subcommand, after_help = CONFIG_EXAMPLES)]
     Config(ConfigCommand),
 }
 
@@ -58,6 +58,11 @@ Examples:
 
 It stops on SIGTERM or SIGINT: new prompts are refused, running ones may end within drain_timeout, and what is cut
 short then goes on at the next start. A second signal leaves at once; nothing that anyone has seen is lost.";
+
+const CONFIG_EXAMPLES: &str = "\
+Examples:
+  wordhoard config check --config wordhoard.toml
+  wordhoard config show                      what is in force without a file";
 
 #[derive(Clone, Debug, Default, Args)]
 struct ServeArgs {
@@ -148,10 +153,11 @@ fn complain(message: &str) {
 }
 
 fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<T> {
-    tokio::runtime::Builder::new_multi_thread()
-        .enable_all()
-        .build()?
-        .block_on(work)
+    let runtime = tokio::runtime::Builder::new_multi_thread().enable_all().build()?;
+    let result = runtime.block_on(work);
+    // A thread that hangs on a disk or a database must not keep the process from ending.
+    runtime.shutdown_background();
+    result
 }
 
 /// The folder of the log in a data directory; an error that helps where there is none.

@@ -8,6 +8,7 @@ mod problem;
 mod prompt;
 mod prompt_body;
 mod query;
+mod request_path;
 mod requests;
 mod stream;
 

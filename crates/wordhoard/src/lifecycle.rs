@@ -20,7 +20,13 @@ const EXIT_IMPATIENT: u8 = 130;
 pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::install().context("signals cannot be handled")?;
     let drain_timeout = config.drain_timeout;
-    let app = App::start(config).await?;
+    let app = tokio::select! {
+        app = App::start(config) => app?,
+        name = signals.stop() => {
+            tracing::info!(signal = name, "stopped while starting; the next start goes on from the log");
+            return Ok(ExitCode::SUCCESS);
+        }
+    };
     let vital_task_failed = tokio::select! {
         name = signals.stop() => {
             tracing::info!(signal = name, ?drain_timeout, "stopping: new prompts are refused, running requests may end");

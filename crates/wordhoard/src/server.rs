@@ -25,8 +25,8 @@ use wordhoard_engine::{TaskKind, Tasks};
 
 use crate::config::Limits;
 
-/// The largest header block, in bytes.
-const MAX_HEADER_BYTES: usize = 64 << 10;
+/// The largest header block, in bytes; also how much of a stream a connection buffers for a client that does not read.
+const MAX_HEADER_BYTES: usize = 16 << 10;
 /// Streams that one HTTP/2 connection may have open.
 const MAX_H2_STREAMS: u32 = 256;
 const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
@@ -59,6 +59,7 @@ impl Server {
     pub(crate) async fn serve(self, router: Router, stop: CancellationToken, patience: Duration) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.limits.connections));
+        let cut = CancellationToken::new();
         loop {
             // A place first, then a connection: past the limit clients wait in the kernel's queue.
             let accepted = tokio::select! {
@@ -66,7 +67,7 @@ impl Server {
                 accepted = self.accept(&places) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => self.spawn_connection(stream, place, &router, &graceful),
+                Ok((stream, place)) => self.spawn_connection(stream, place, &router, &graceful, cut.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -76,6 +77,7 @@ impl Server {
         if tokio::time::timeout(patience, graceful.shutdown()).await.is_err() {
             tracing::info!("connections that did not end in time are closed");
         }
+        cut.cancel();
     }
 
     async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
@@ -99,6 +101,7 @@ impl Server {
         place: OwnedSemaphorePermit,
         router: &Router,
         graceful: &GracefulShutdown,
+        cut: CancellationToken,
     ) {
         // Tokens are small and shall not wait for more of them.
         if let Err(error) = stream.set_nodelay(true) {
@@ -120,8 +123,11 @@ impl Server {
         let connection = graceful.watch(connection);
         self.tasks.spawn(TaskKind::Connection, async move {
             let _place = place;
-            if let Err(error) = connection.await {
-                tracing::debug!(error, "a connection ended with an error");
+            tokio::select! {
+                ended = connection => if let Err(error) = ended {
+                    tracing::debug!(error, "a connection ended with an error");
+                },
+                () = cut.cancelled() => {}
             }
         });
     }

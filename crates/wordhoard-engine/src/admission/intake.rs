@@ -1,6 +1,7 @@
 use std::sync::Arc;
+use std::time::Duration;
 
-use wordhoard_model::{Idempotency, RequestCreated, RequestId, Timestamp};
+use wordhoard_model::{EventBody, Idempotency, RequestCreated, RequestId, Seq, Timestamp};
 use wordhoard_wal::State;
 
 use super::{AdmitError, Admitted, Claim, NewRequest};
@@ -8,6 +9,11 @@ use crate::engine::Inner;
 use crate::hub::{AppendError, LiveRequest};
 use crate::status::Storage;
 use crate::tasks::TaskKind;
+
+/// How long a prompt may wait for its record to be durable.
+const RECORD_PATIENCE: Duration = Duration::from_secs(15);
+/// How long SQL may take to say whether a key is known.
+const KEY_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Inner {
     /// Takes a prompt in. Runs as a task of its own: a caller that goes away in the middle must not leave a request
@@ -32,11 +38,15 @@ impl Inner {
         let live = LiveRequest::create(request_id, created, &self.journal).map_err(refused)?;
         self.hub.insert(Arc::clone(&live));
         let mut visible = live.watch();
-        let seen = visible
-            .wait_for(|visible| visible.end.0 > 0 || visible.broken)
-            .await;
-        if !matches!(seen, Ok(visible) if visible.end.0 > 0) {
-            return Err(AdmitError::Storage("the log failed".into()));
+        let seen = visible.wait_for(|visible| visible.end.0 > 0 || visible.broken);
+        match tokio::time::timeout(RECORD_PATIENCE, seen).await {
+            Ok(Ok(visible)) if visible.end.0 > 0 => {}
+            Ok(_) => return Err(AdmitError::Storage("the log failed".into())),
+            // Nobody waits for it any more, but its record may become durable: then it runs, as after a crash.
+            Err(_) => {
+                self.start(live, running);
+                return Err(AdmitError::Storage("recording takes too long".into()));
+            }
         }
         if let Some(claim) = claim {
             claim.accept(request_id);
@@ -56,7 +66,7 @@ impl Inner {
             Storage::Full => return Err(AdmitError::Storage("the disk of the log is full".into())),
             Storage::Open | Storage::Closed => {}
         }
-        if !self.accepting.is_open() {
+        if !self.accepting.is_open() || self.draining.is_open() {
             return Err(AdmitError::NotAccepting);
         }
         let running = self.hub.running_count();
@@ -77,7 +87,8 @@ impl Inner {
             .settings
             .wal_limit_bytes
             .is_some_and(|limit| usage.size_bytes >= limit);
-        if over_limit || usage.free_bytes < self.settings.disk_reserve_bytes {
+        // Without a segment reserved ahead the disk (or a quota, which free bytes do not show) is at its end.
+        if over_limit || !usage.reserved || usage.free_bytes < self.settings.disk_reserve_bytes {
             return Storage::Full;
         }
         Storage::Open
@@ -91,8 +102,12 @@ impl Inner {
         };
         let window_ms = i64::try_from(self.settings.idempotency_window.as_millis()).unwrap_or(i64::MAX);
         let not_before = Timestamp::from_millis(self.clock.now().as_millis().saturating_sub(window_ms));
-        let found = self.store.find_idempotent(given.key.clone(), not_before).await;
-        match found.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))? {
+        let found = self.store.find_idempotent(given.key.clone(), not_before);
+        let found = match tokio::time::timeout(KEY_PATIENCE, found).await {
+            Ok(found) => found.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?,
+            Err(_) => return Err(AdmitError::KeysUnavailable("SQL does not answer".into())),
+        };
+        match found {
             None => Ok(Ok(claim)),
             Some(found) if found.body_sha256 == given.body_sha256 => Ok(Err(found.request_id)),
             Some(_) => Err(AdmitError::KeyReused),
@@ -109,9 +124,12 @@ impl Inner {
                 replayed: true,
             });
         }
-        let transcript = self.transcript(request_id).await;
-        let transcript = transcript.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?;
-        let lanes = transcript.map_or(new.lanes, |transcript| transcript.created.lanes);
+        let first = self.history.stored(request_id, Seq::FIRST, 1).await;
+        let first = first.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?;
+        let lanes = match first.first().map(|event| &event.body) {
+            Some(EventBody::RequestCreated(created)) => created.lanes.clone(),
+            _ => new.lanes,
+        };
         Ok(Admitted {
             request_id,
             lanes,
@@ -124,12 +142,13 @@ impl Inner {
         let request = crate::request::Run {
             live,
             providers: self.providers.clone(),
+            tasks: self.tasks.clone(),
             stop: self.stop.clone(),
             resume_interrupted: self.settings.resume_interrupted,
         };
         self.tasks.spawn(TaskKind::Request, async move {
+            let _running = running;
             request.run().await;
-            drop(running);
         });
     }
 }

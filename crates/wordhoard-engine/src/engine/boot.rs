@@ -73,6 +73,9 @@ impl Engine {
         inner.spawn_tasks();
         inner.recover().await?;
         inner.accepting.open();
+        // Only now: a log that latches before is the end of this start, and the next one recovers.
+        let guard = storage_guard::run(Arc::clone(&inner), inner.stop_tasks.clone());
+        inner.tasks.spawn(TaskKind::StorageGuard, guard);
         Ok(Self { inner })
     }
 }
@@ -130,6 +133,7 @@ fn assemble(parts: Parts, applied: Position) -> Inner {
         accepting: admission::Accepting::default(),
         draining: admission::Accepting::default(),
         running: admission::Running::default(),
+        recovering: tokio::sync::Mutex::new(()),
         stop: CancellationToken::new(),
         stop_tasks: CancellationToken::new(),
         wal,
@@ -149,10 +153,6 @@ impl Inner {
         );
         self.tasks
             .spawn(TaskKind::Visibility, Arc::clone(self).show_what_is_durable());
-        self.tasks.spawn(
-            TaskKind::StorageGuard,
-            storage_guard::run(Arc::clone(self), self.stop_tasks.clone()),
-        );
     }
 
     /// Moves the visible marks with the log and SQL, until the log is closed.
@@ -160,25 +160,31 @@ impl Inner {
         let mut progress = self.wal.watch();
         let mut applied = self.applier.applied();
         loop {
-            let durable = progress.borrow_and_update().durable;
-            let applied_end = *applied.borrow_and_update();
-            let shown = if self.settings.durability == Durability::Database {
-                applied_end
-            } else {
-                durable
-            };
-            for let_go in self.hub.advance(&self.journal, shown, applied_end) {
-                if let Some(given) = let_go.idempotency() {
-                    self.keys.forget(given, let_go.id());
-                }
-            }
+            progress.mark_unchanged();
+            applied.mark_unchanged();
+            self.show_durable();
             tokio::select! {
                 changed = progress.changed() => if changed.is_err() { return },
                 changed = applied.changed() => if changed.is_err() { return },
                 () = self.stop_tasks.cancelled() => {
-                    self.hub.advance(&self.journal, progress.borrow().durable, *applied.borrow());
+                    self.show_durable();
                     return;
                 }
+            }
+        }
+    }
+
+    /// Shows what is durable by the setting, and lets go what ended and is in SQL.
+    pub(crate) fn show_durable(&self) {
+        let (durable, applied) = (self.wal.progress().durable, *self.applier.applied().borrow());
+        let shown = if self.settings.durability == Durability::Database {
+            applied
+        } else {
+            durable
+        };
+        for let_go in self.hub.advance(&self.journal, shown, applied) {
+            if let Some(given) = let_go.idempotency() {
+                self.keys.forget(given, let_go.id());
             }
         }
     }
@@ -187,25 +193,26 @@ impl Inner {
     /// latched.
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), RecoveryError> {
         let started = Instant::now();
+        let _alone = self.recovering.lock().await;
         let mut caught_up = std::pin::pin!(self.applier.catch_up());
-        while tokio::time::timeout(PROGRESS_INTERVAL, &mut caught_up)
-            .await
-            .is_err()
-        {
-            let (applied, durable) = (*self.applier.applied().borrow(), self.wal.progress().durable);
-            tracing::info!(applied = applied.0, of = durable.0, "applying what the log holds");
+        loop {
+            match tokio::time::timeout(PROGRESS_INTERVAL, &mut caught_up).await {
+                Ok(true) => break,
+                Ok(false) => return Err(RecoveryError::Latched),
+                Err(_) => {
+                    let (applied, durable) = (*self.applier.applied().borrow(), self.wal.progress().durable);
+                    tracing::info!(applied = applied.0, of = durable.0, "applying what the log holds");
+                }
+            }
         }
         let log = LogKey(self.wal.log_id().0);
         let resume = self.settings.resume_interrupted;
-        let recovered = recovery::recover(&*self.store, log, &self.journal, resume).await?;
-        let (resumed, closed) = (recovered.resumed.len(), recovered.closed.len());
-        for live in recovered.closed {
-            self.hub.insert(live);
-        }
+        let recovered = recovery::recover(&*self.store, log, &self.hub, &self.journal, resume).await?;
+        let (resumed, closed) = (recovered.resumed.len(), recovered.closed);
         for live in recovered.resumed {
-            self.hub.insert(Arc::clone(&live));
             self.start(live, self.running.enter());
         }
+        self.hub.is_whole_again();
         if resumed + closed + recovered.damaged > 0 {
             tracing::info!(
                 resumed,

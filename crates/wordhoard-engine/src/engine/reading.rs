@@ -24,6 +24,9 @@ impl Inner {
                 (Some(live), Some(end)) => self.page_of_live(live, next, end).await?,
                 _ => self.history.stored(id, next, PAGE_EVENTS).await?,
             };
+            if page.is_empty() && transcript.is_none() && !self.hub.is_whole() {
+                return Err(ReadError::Interrupted);
+            }
             if page.is_empty() {
                 return Ok(transcript);
             }

@@ -4,6 +4,8 @@ use std::time::{Duration, Instant};
 
 use super::{Engine, Inner};
 
+/// How long the log and then SQL may take to close.
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 /// How long the last events may take to become durable, and how often that is looked at.
 const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
 const SETTLE_INTERVAL: Duration = Duration::from_millis(2);
@@ -63,19 +65,25 @@ impl Engine {
     /// Makes durable what was recorded, gives SQL a last chance, and closes both. Call it after the last reader.
     pub async fn close(&self) {
         let inner = &self.inner;
-        if tokio::time::timeout(APPLY_PATIENCE, inner.applier.catch_up())
-            .await
-            .is_err()
-        {
+        if !matches!(
+            tokio::time::timeout(APPLY_PATIENCE, inner.applier.catch_up()).await,
+            Ok(true)
+        ) {
             tracing::warn!(
                 "SQL did not catch up in time; the log has everything and is applied at the next start"
             );
         }
         inner.stop_tasks.cancel();
         let wal = inner.wal.clone();
-        if tokio::task::spawn_blocking(move || wal.close()).await.is_err() {
-            tracing::error!("the log could not be closed");
+        let closing = tokio::task::spawn_blocking(move || wal.close());
+        if !matches!(tokio::time::timeout(CLOSE_PATIENCE, closing).await, Ok(Ok(()))) {
+            tracing::error!("the log could not be closed in time; the next start recovers it");
         }
-        inner.store.close().await;
+        if tokio::time::timeout(CLOSE_PATIENCE, inner.store.close())
+            .await
+            .is_err()
+        {
+            tracing::warn!("the database could not be closed in time");
+        }
     }
 }

@@ -1,33 +1,41 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicUsize, Ordering};
+use std::time::Duration;
 
 use parking_lot::Mutex;
 use wordhoard_model::{RequestId, Seq, Timestamp};
-use wordhoard_wal::{Position, Wal};
+use wordhoard_wal::{Position, State, Wal};
 
 use super::LiveRequest;
 use crate::clock::Clock;
+use crate::record::Encoded;
 use crate::settings::{Durability, Settings};
+
+/// Events that may wait to become visible before producers have to wait, and for how long they do.
+const MAX_WAITING: usize = 50_000;
+const WAITING_PAUSE: Duration = Duration::from_millis(5);
 
 /// The way of events into the log: what is written but not yet visible waits here, in the order of the log.
 #[derive(Debug)]
 pub(crate) struct Journal {
-    pub(super) wal: Wal,
+    wal: Wal,
     pub(super) durability: Durability,
-    pub(super) window_events: usize,
+    live_events: usize,
+    live_requests: AtomicUsize,
     clock: Arc<dyn Clock>,
-    /// As long as the queue of the log at most, since only events that are not durable wait.
+    /// In the order of the log. Bounded by [`Journal::has_room`].
     waiting: Mutex<VecDeque<Waiting>>,
 }
 
 /// An event that is not visible yet.
 #[derive(Debug)]
-pub(super) struct Waiting {
-    pub(super) position: Position,
-    pub(super) request: Arc<LiveRequest>,
+struct Waiting {
+    position: Position,
+    request: Arc<LiveRequest>,
     /// The visible end once this event is visible.
-    pub(super) end: Seq,
-    pub(super) is_last: bool,
+    end: Seq,
+    is_last: bool,
 }
 
 impl Journal {
@@ -35,29 +43,59 @@ impl Journal {
         Self {
             wal,
             durability: settings.durability,
-            window_events: settings.live_window_events,
+            live_events: settings.live_events,
+            live_requests: AtomicUsize::new(0),
             clock,
             waiting: Mutex::default(),
         }
     }
 
-    /// Waits while the log's queue is full: back-pressure towards the providers.
+    /// Waits while the log's queue is full, or too much waits to become visible: back-pressure towards the providers.
     pub(crate) async fn has_room(&self) -> Result<(), wordhoard_wal::AppendError> {
-        self.wal.has_room().await
+        self.wal.has_room().await?;
+        // Only where visibility waits for SQL can this be long.
+        while self.waiting.lock().len() > MAX_WAITING && matches!(self.wal.progress().state, State::Open) {
+            tokio::time::sleep(WAITING_PAUSE).await;
+        }
+        Ok(())
+    }
+
+    /// How many visible events one request may keep in memory, as many requests as there are.
+    pub(super) fn window_events(&self) -> usize {
+        self.live_events / self.live_requests.load(Ordering::Relaxed).max(1)
+    }
+
+    pub(super) fn note_live_requests(&self, count: usize) {
+        self.live_requests.store(count, Ordering::Relaxed);
     }
 
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
 
-    pub(super) fn wait_for_disk(&self, waiting: Waiting) {
-        self.waiting.lock().push_back(waiting);
+    /// Gives a record to the log, and its event to those that wait for the disk.
+    ///
+    /// Both under one lock, which publishing takes too: a commit that covers the record finds its event waiting,
+    /// however quick the disk is. Otherwise the last event of a quiet server could wait for ever.
+    pub(super) fn append(
+        &self,
+        record: &Encoded,
+        request: &Arc<LiveRequest>,
+        end: Seq,
+        is_last: bool,
+    ) -> Result<Position, wordhoard_wal::AppendError> {
+        let mut waiting = self.waiting.lock();
+        let position = self.wal.append(record.kind, record.version, &record.payload)?;
+        waiting.push_back(Waiting {
+            position,
+            request: Arc::clone(request),
+            end,
+            is_last,
+        });
+        Ok(position)
     }
 
     /// Makes visible what stands below `shown`.
-    ///
-    /// Two requests may enter their events in the other order than the log has them. Then the later one waits for
-    /// the next commit, which is under way already, since its event was written after.
     pub(super) fn publish(&self, shown: Position, mut on_last: impl FnMut(Position, RequestId)) {
         let mut due = Vec::new();
         let mut waiting = self.waiting.lock();
@@ -66,6 +104,7 @@ impl Journal {
         }
         drop(waiting);
         for event in due {
+            event.request.note_recorded(event.end);
             event.request.show(event.end, event.is_last);
             if event.is_last {
                 on_last(event.position, event.request.id());

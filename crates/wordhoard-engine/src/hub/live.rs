@@ -1,23 +1,25 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wordhoard_model::{
-    AttemptSeq, Event, EventBody, Idempotency, Prompt, RequestCreated, RequestFinished, RequestId,
-    RequestState, RequestStatus, Seq, Violation,
+    AttemptSeq, Event, EventBody, Failure, FailureClass, Idempotency, Outcome, Prompt, RequestCreated,
+    RequestFinished, RequestId, RequestState, Seq, Violation,
 };
 use wordhoard_wal::{MAX_RECORD_SIZE_BYTES, Position};
 
 use super::Journal;
-use super::journal::Waiting;
 use crate::record::{self, Encoded};
 use crate::settings::Durability;
 use crate::subscription::AttemptLabel;
 
 /// Events between two marks of the sparse index from `seq` to position.
 const INDEX_EVERY: u64 = 256;
+/// Text after which a page of events ends.
+const PAGE_TEXT_BYTES: usize = 64 << 10;
 
 /// A request in memory: its state, its newest events, and how far it is visible.
 #[derive(Debug)]
@@ -27,6 +29,8 @@ pub(crate) struct LiveRequest {
     journal: Arc<Journal>,
     inner: Mutex<Inner>,
     visible: watch::Sender<Visible>,
+    /// Events below this are durable. Behind `visible` only where events are shown before they are.
+    recorded_end: AtomicU64,
     cancelled: CancellationToken,
     broken: CancellationToken,
 }
@@ -128,6 +132,7 @@ impl LiveRequest {
                 index: Vec::new(),
             }),
             visible: watch::Sender::new(visible),
+            recorded_end: AtomicU64::new(visible_end.0),
             cancelled: CancellationToken::new(),
             broken: CancellationToken::new(),
         }
@@ -169,41 +174,43 @@ impl LiveRequest {
         event: Event,
         record: &Encoded,
     ) -> Result<Arc<Event>, AppendError> {
-        let position = self
-            .journal
-            .wal
-            .append(record.kind, record.version, &record.payload)?;
-        if event.seq.0.is_multiple_of(INDEX_EVERY) || inner.index.is_empty() {
-            inner.index.push((event.seq, position));
-        }
         let (end, is_last) = (
             event.seq.next(),
             matches!(event.body, EventBody::RequestFinished(_)),
         );
+        let position = self.journal.append(record, self, end, is_last)?;
+        if event.seq.0.is_multiple_of(INDEX_EVERY) || inner.index.is_empty() {
+            inner.index.push((event.seq, position));
+        }
         let event = Arc::new(event);
         inner.tail.push_back(Arc::clone(&event));
         if self.journal.durability == Durability::Relaxed {
             self.show(end, is_last);
         }
-        self.journal.wait_for_disk(Waiting {
-            position,
-            request: Arc::clone(self),
-            end,
-            is_last,
-        });
-        self.trim(inner);
+        self.trim(inner, self.journal.window_events());
         Ok(event)
     }
 
-    /// Keeps memory bounded: events past the window go once they are visible, readers then take them from SQL or
+    /// Keeps memory bounded: events past the window go once they are durable, readers then take them from SQL or
     /// from the log.
-    fn trim(&self, inner: &mut Inner) {
-        let visible_end = self.visible.borrow().end;
-        while inner.tail.len() > self.journal.window_events
-            && inner.tail.front().is_some_and(|event| event.seq < visible_end)
-        {
+    fn trim(&self, inner: &mut Inner, window: usize) {
+        let recorded_end = Seq(self.recorded_end.load(Ordering::Acquire));
+        while inner.tail.len() > window && inner.tail.front().is_some_and(|event| event.seq < recorded_end) {
             inner.tail.pop_front();
         }
+        if inner.tail.is_empty() {
+            inner.tail.shrink_to_fit();
+        }
+    }
+
+    /// Lets all events go that are durable: the request has ended, and others need the memory.
+    pub(super) fn forget_events(&self) {
+        self.trim(&mut self.inner.lock(), 0);
+    }
+
+    /// Events below `end` are durable by the rule in force, so memory is no longer the only place that has them.
+    pub(super) fn note_recorded(&self, end: Seq) {
+        self.recorded_end.fetch_max(end.0, Ordering::AcqRel);
     }
 
     pub(super) fn show(&self, end: Seq, is_last: bool) {
@@ -220,6 +227,30 @@ impl LiveRequest {
     pub(crate) fn break_off(&self) {
         self.visible.send_modify(|visible| visible.broken = true);
         self.broken.cancel();
+    }
+
+    /// Ends what is open as failed, by a fault of ours. Where even that cannot be recorded, readers are broken off.
+    pub(crate) fn fail_open_parts(self: &Arc<Self>) {
+        let failure = Failure::new(
+            FailureClass::Internal,
+            "the server failed while the answer was under way",
+        );
+        let open: Vec<_> = self
+            .state()
+            .open_attempts()
+            .map(|attempt| attempt.started.attempt_seq)
+            .collect();
+        let ends = open.into_iter().map(|attempt_seq| {
+            self.append(|state| {
+                EventBody::AttemptFinished(state.ending(attempt_seq, Outcome::Failed, Some(failure.clone())))
+            })
+        });
+        let ended = ends.collect::<Result<Vec<_>, _>>();
+        let closed = ended.and_then(|_| self.append(|state| EventBody::RequestFinished(state.closing())));
+        if let Err(error) = closed {
+            tracing::error!(request_id = %self.id, %error, "a request could not be ended; recovery does it at the next start");
+            self.break_off();
+        }
     }
 
     pub(crate) fn cancel(&self) {
@@ -268,10 +299,6 @@ impl LiveRequest {
         self.inner.lock().state.clone()
     }
 
-    pub(crate) fn status(&self) -> RequestStatus {
-        self.inner.lock().state.status()
-    }
-
     /// The end of the request, once it is visible.
     pub(crate) fn visible_end(&self) -> Option<RequestFinished> {
         let finished = self.visible.borrow().finished;
@@ -303,13 +330,30 @@ impl LiveRequest {
             .map_or(0, |attempt| attempt.next_token_index.0)
     }
 
-    /// Events `from..end`, at most `limit`, if memory still has the first of them. The caller asks for visible ones.
+    /// Events `from..end`, at most `limit` of them and about [`PAGE_TEXT_BYTES`], if memory still has the first of
+    /// them. The caller asks for visible ones.
     pub(crate) fn tail(&self, from: Seq, end: Seq, limit: usize) -> Option<Vec<Arc<Event>>> {
         let inner = self.inner.lock();
         let first = inner.tail.front()?.seq;
         let skip = usize::try_from(from.0.checked_sub(first.0)?).ok()?;
         let take = usize::try_from(end.0.saturating_sub(from.0)).ok()?.min(limit);
-        Some(inner.tail.iter().skip(skip).take(take).cloned().collect())
+        let mut text_bytes = 0;
+        let fits = |event: &&Arc<Event>| {
+            let fits = text_bytes < PAGE_TEXT_BYTES;
+            if let EventBody::Token(token) = &event.body {
+                text_bytes += token.text.len();
+            }
+            fits
+        };
+        Some(
+            inner
+                .tail
+                .range(skip..)
+                .take(take)
+                .take_while(fits)
+                .cloned()
+                .collect(),
+        )
     }
 
     /// A position in the log at or before which event `seq` stands, if it was written since this server started.

@@ -12,6 +12,7 @@ use wordhoard_providers::{AnswerPart, AnswerStream, Call, Completion, Delta};
 
 use super::Run;
 use crate::hub::{AppendError, LiveRequest};
+use crate::tasks::TaskKind;
 
 /// How an attempt came to its end.
 enum End {
@@ -25,13 +26,14 @@ pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outco
     let started = Instant::now();
     let attempt = start(&run.live, lane, model)?;
     let mut first_token = None;
+    let mut answer = None;
     let end = match run.providers.get(&model.provider) {
         Some(provider) => {
             let call = Call {
                 model: model.model.clone(),
                 prompt: Arc::new(run.live.prompt().clone()),
             };
-            let answer = provider.answer(call);
+            let answer = answer.insert(provider.answer(call));
             record_answer(run, attempt, answer, || first_token = Some(started.elapsed())).await?
         }
         None => End::Failed(Failure::new(
@@ -52,6 +54,12 @@ pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outco
             ..finished
         })
     })?;
+    if let (Outcome::Completed, Some(mut rest)) = (outcome, answer) {
+        // What may follow a whole answer says nothing more, but a connection whose body was read can be used again.
+        run.tasks.spawn(TaskKind::AnswerRest, async move {
+            while rest.next().await.is_some() {}
+        });
+    }
     Ok(outcome)
 }
 
@@ -75,7 +83,7 @@ fn start(live: &Arc<LiveRequest>, lane: Lane, model: &ModelRef) -> Result<Attemp
 async fn record_answer(
     run: &Run,
     attempt: AttemptSeq,
-    mut answer: AnswerStream,
+    answer: &mut AnswerStream,
     on_first_token: impl FnOnce(),
 ) -> Result<End, AppendError> {
     let mut on_first_token = Some(on_first_token);

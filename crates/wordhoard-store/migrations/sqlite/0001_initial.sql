@@ -66,6 +66,9 @@ CREATE TABLE llm_token_log (
     PRIMARY KEY (request_id, attempt_seq, token_index)
 ) STRICT, WITHOUT ROWID;
 
+-- For reading in the order of events, and for finding gaps in it.
+CREATE UNIQUE INDEX llm_token_log_seq ON llm_token_log (request_id, seq);
+
 -- Records below `applied` of each server's log are in the tables above. Written in their transaction, always.
 CREATE TABLE wal_positions (
     log_id  BLOB    NOT NULL PRIMARY KEY,

@@ -176,22 +176,16 @@ fn insert_token(
             token.text
         ])?;
     let same = || {
-        tx.prepare_cached(
-            "SELECT seq = ?4 AND at = ?5 AND kind = ?6 AND text = ?7 FROM llm_token_log
-             WHERE request_id = ?1 AND attempt_seq = ?2 AND token_index = ?3",
-        )?
-        .query_row(
-            params![
-                key.0,
-                key.1,
-                key.2,
-                signed(event.seq.0),
-                event.at.as_millis(),
-                token.kind.as_str(),
-                token.text
-            ],
-            |row| row.get(0),
-        )
+        let sql = "SELECT seq = ?4 AND at = ?5 AND kind = ?6 AND text = ?7 FROM llm_token_log
+                   WHERE request_id = ?1 AND attempt_seq = ?2 AND token_index = ?3";
+        let (seq, at) = (signed(event.seq.0), event.at.as_millis());
+        let values = params![key.0, key.1, key.2, seq, at, token.kind.as_str(), token.text];
+        let same = tx
+            .prepare_cached(sql)?
+            .query_row(values, |row| row.get(0))
+            .optional()?;
+        // No row under the key: then another token has the event's seq.
+        Ok(same.unwrap_or(false))
     };
     Place::of(rows, same, || {
         format!(

@@ -1,22 +1,31 @@
 //! How the file is opened, and the read connections.
 
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::time::Duration;
 
 use parking_lot::Mutex;
 use rusqlite::{Connection, OpenFlags, TransactionBehavior};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 
 use crate::Error;
 
-/// Read connections that are kept open while unused.
-const IDLE_READERS: usize = 4;
+/// Read connections, and so queries at the same time.
+const READERS: usize = 4;
 /// How long a call waits for a lock that another process holds (a backup tool, say).
 const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
-    connection.pragma_update(None, "journal_mode", "wal")?;
+    let mode: String = connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0))?;
+    if mode != "wal" {
+        // Some network file systems cannot share memory; there SQLite silently keeps its old mode.
+        return Err(Error::Unavailable(format!(
+            "the file system of {} does not allow SQLite's WAL mode (it stays in {mode:?}); put it on a local disk",
+            path.display()
+        )));
+    }
     // NORMAL may lose the newest transactions when power fails, never the consistency of the file. That is enough:
     // the applied position goes with them, and our log still has them (see `checkpoint`).
     connection.pragma_update(None, "synchronous", "normal")?;
@@ -42,15 +51,26 @@ pub(super) fn checkpoint(connection: &mut Connection) -> Result<(), Error> {
 #[derive(Debug)]
 pub(super) struct Readers {
     path: PathBuf,
+    places: Arc<Semaphore>,
     idle: Mutex<Option<Vec<Connection>>>,
 }
 
 impl Readers {
     pub(super) fn new(path: &Path) -> Self {
+        let (places, idle) = (Arc::new(Semaphore::new(READERS)), Mutex::new(Some(Vec::new())));
         Self {
             path: path.to_owned(),
-            idle: Mutex::new(Some(Vec::new())),
+            places,
+            idle,
         }
+    }
+
+    /// Waits for a turn to read; fair.
+    pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
+        Arc::clone(&self.places)
+            .acquire_owned()
+            .await
+            .map_err(|_| Error::Closed)
     }
 
     /// Runs a query on one consistent state of the database.
@@ -67,6 +87,7 @@ impl Readers {
     }
 
     pub(super) fn close(&self) {
+        self.places.close();
         self.idle.lock().take();
     }
 
@@ -83,9 +104,7 @@ impl Readers {
     }
 
     fn put_back(&self, connection: Connection) {
-        if let Some(idle) = self.idle.lock().as_mut()
-            && idle.len() < IDLE_READERS
-        {
+        if let Some(idle) = self.idle.lock().as_mut() {
             idle.push(connection);
         }
     }

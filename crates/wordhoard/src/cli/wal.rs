@@ -12,6 +12,11 @@ use wordhoard_wire::native;
 
 use super::wal_dir;
 
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  wordhoard wal dump --data-dir data | tail
+  wordhoard wal verify --data-dir data";
+
 #[derive(Debug, Subcommand)]
 pub(super) enum WalCommand {
     /// Print what the log holds, one JSON object a line.
@@ -72,6 +77,10 @@ fn dump(args: &DumpArgs) -> anyhow::Result<ExitCode> {
             Err(ReadError::Damaged { missing }) => {
                 intact = false;
                 Some(json!({ "damaged": { "from": missing.start.0, "to": missing.end.0 } }))
+            }
+            // A running server has let a segment go meanwhile: SQL has it.
+            Err(ReadError::Released { first_available }) => {
+                Some(json!({ "released": { "to": first_available.0 } }))
             }
             Err(error) => return Err(error.into()),
         };

@@ -2,19 +2,25 @@
 
 use std::time::Duration;
 
-use axum::body::{Body, Bytes};
+use axum::body::{Body, Bytes, HttpBody};
 use axum::http::{HeaderMap, StatusCode, header};
-use http_body_util::{BodyExt, LengthLimitError, Limited};
+use bytes::BytesMut;
+use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 
 use super::problem::Problem;
 
+/// How much of a body that is too long is read and thrown away. A client that is cut off while it still sends may
+/// never see why.
+const DRAINED_BYTES: usize = 64 << 20;
+
 /// Reads the whole body, at most `limit_bytes`, within the time limit.
-pub(super) async fn read(body: Body, limit_bytes: usize, timeout: Duration) -> Result<Bytes, Problem> {
-    let limited = Limited::new(body, limit_bytes);
-    match tokio::time::timeout(timeout, limited.collect()).await {
-        Ok(Ok(collected)) => Ok(collected.to_bytes()),
-        Ok(Err(error)) if error.downcast_ref::<LengthLimitError>().is_some() => {
+pub(super) async fn read(mut body: Body, limit_bytes: usize, timeout: Duration) -> Result<Bytes, Problem> {
+    match tokio::time::timeout(timeout, collect(&mut body, limit_bytes)).await {
+        Ok(Ok(Some(bytes))) => Ok(bytes),
+        Ok(Ok(None)) => {
+            // However that ends, the answer is the same.
+            drop(tokio::time::timeout(timeout, drain(&mut body)).await);
             let detail = format!("the body is longer than {limit_bytes} bytes");
             Err(Problem::new(
                 StatusCode::PAYLOAD_TOO_LARGE,
@@ -30,6 +36,31 @@ pub(super) async fn read(body: Body, limit_bytes: usize, timeout: Duration) -> R
             let detail = format!("the body did not come within {timeout:?}");
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", detail))
         }
+    }
+}
+
+/// The bytes of the body; none where there are more than the limit, or more are announced.
+async fn collect(body: &mut Body, limit_bytes: usize) -> Result<Option<Bytes>, axum::Error> {
+    if body.size_hint().lower() > limit_bytes as u64 {
+        return Ok(None);
+    }
+    let mut bytes = BytesMut::new();
+    while let Some(frame) = body.frame().await {
+        let data = frame?.into_data().unwrap_or_default();
+        if bytes.len() + data.len() > limit_bytes {
+            return Ok(None);
+        }
+        bytes.extend_from_slice(&data);
+    }
+    Ok(Some(bytes.freeze()))
+}
+
+async fn drain(body: &mut Body) {
+    let mut drained = 0;
+    while drained < DRAINED_BYTES
+        && let Some(Ok(frame)) = body.frame().await
+    {
+        drained += frame.data_ref().map_or(0, Bytes::len);
     }
 }
 

@@ -1,4 +1,4 @@
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
@@ -10,6 +10,7 @@ use wordhoard_wire::native;
 use super::Surface;
 use super::problem::Problem;
 use super::query::{Query, invalid};
+use super::request_path::RequestPath;
 
 const DEFAULT_PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
@@ -82,20 +83,18 @@ pub(super) async fn list(
             )
         })?),
     };
-    let found = surface
-        .engine
-        .list(ListQuery {
-            before,
-            status,
-            limit,
-        })
-        .await?;
-    let next_before = (found.len() == limit)
-        .then(|| found.last().map(|last| last.request_id.to_string()))
-        .flatten();
+    // One more than is shown tells whether there is a next page.
+    let wanted = ListQuery {
+        before,
+        status,
+        limit: limit + 1,
+    };
+    let found = surface.engine.list(wanted).await?;
+    let page = &found[..limit.min(found.len())];
+    let last = page.last().filter(|_| found.len() > limit);
     Ok(Json(RequestPage {
-        requests: found.iter().map(line).collect(),
-        next_before,
+        requests: page.iter().map(line).collect(),
+        next_before: last.map(|last| last.request_id.to_string()),
     }))
 }
 
@@ -123,8 +122,10 @@ fn line(summary: &RequestSummary) -> RequestLine {
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
     )
 )]
-pub(super) async fn one(State(surface): State<Surface>, Path(id): Path<String>) -> Result<Response, Problem> {
-    let id: RequestId = id.parse().map_err(|_| Problem::no_such_request())?;
+pub(super) async fn one(
+    State(surface): State<Surface>,
+    RequestPath(id): RequestPath,
+) -> Result<Response, Problem> {
     let transcript = surface
         .engine
         .transcript(id)
@@ -151,9 +152,8 @@ pub(super) async fn one(State(surface): State<Surface>, Path(id): Path<String>) 
 )]
 pub(super) async fn cancel(
     State(surface): State<Surface>,
-    Path(id): Path<String>,
+    RequestPath(id): RequestPath,
 ) -> Result<Json<Cancelled>, Problem> {
-    let id: RequestId = id.parse().map_err(|_| Problem::no_such_request())?;
     let outcome = surface.engine.cancel(id).await?;
     Ok(Json(Cancelled {
         request_id: id.to_string(),

@@ -3,7 +3,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
+use axum::extract::{RawQuery, State};
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
@@ -16,6 +16,7 @@ use wordhoard_wire::{native, sse};
 use super::Surface;
 use super::problem::Problem;
 use super::query::{Query, invalid};
+use super::request_path::RequestPath;
 
 /// How long a stream is silent at most (SPEC FD 1).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -46,11 +47,10 @@ const RETRY_MS: u32 = 1_000;
 )]
 pub(super) async fn stream(
     State(surface): State<Surface>,
-    Path(id): Path<String>,
+    RequestPath(id): RequestPath,
     RawQuery(query): RawQuery,
     headers: HeaderMap,
 ) -> Result<Response, Problem> {
-    let id: RequestId = id.parse().map_err(|_| Problem::no_such_request())?;
     let query = Query::parse(query.as_deref(), &["starting_after", "lane"])?;
     let (name, after) = cursor(&headers, &query)?;
     let lane = query.get::<u8>("lane", "the number of a lane, from 0")?.map(Lane);
@@ -146,20 +146,25 @@ impl Writer {
     /// has for the whole.
     async fn next_chunk(&mut self) -> Option<io::Result<Bytes>> {
         if self.broken {
+            // The connection fails at once on an error, with what it still holds. Given a turn, it sends that first.
+            tokio::task::yield_now().await;
             return Some(Err(io::Error::other("the stream ends before its request")));
         }
+        // One clock for the whole silence: events that this reader does not want must not start it anew.
+        let silence = tokio::time::sleep(KEEP_ALIVE);
+        tokio::pin!(silence);
         loop {
             let mut out = BytesMut::new();
             let read = tokio::select! {
                 biased;
+                () = &mut silence => {
+                    sse::write_keep_alive(&mut out);
+                    return Some(Ok(out.freeze()));
+                }
                 read = self.subscription.next() => read,
                 () = self.disconnect.cancelled() => {
                     self.broken = true;
                     sse::write_comment(&mut out, "the server stops: reconnect with Last-Event-ID");
-                    return Some(Ok(out.freeze()));
-                }
-                () = tokio::time::sleep(KEEP_ALIVE) => {
-                    sse::write_keep_alive(&mut out);
                     return Some(Ok(out.freeze()));
                 }
             };

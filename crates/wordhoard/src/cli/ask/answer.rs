@@ -6,6 +6,8 @@ use serde_json::Value;
 #[derive(Debug, Default)]
 pub(super) struct Answers {
     pub(super) lanes: Vec<Answer>,
+    /// The request has ended, so nothing more comes in any lane.
+    finished: bool,
     /// Lanes below this are printed whole.
     printed_lanes: usize,
     /// Bytes of the next lane that are printed.
@@ -21,6 +23,8 @@ pub(super) struct Answer {
     /// `completed`, `failed: …`; empty while it runs.
     pub(super) end: String,
     completed: bool,
+    /// The server stopped under it. It starts again with the server, unless the request ends first.
+    interrupted: bool,
 }
 
 impl Answers {
@@ -56,12 +60,14 @@ impl Answers {
                 if let Some(answer) = self.lane(data) {
                     let status = text(&data["status"]);
                     answer.completed = status == "completed";
+                    answer.interrupted = status == "interrupted";
                     answer.end = match data["error"]["message"].as_str() {
                         Some(message) => format!("{status}: {message}"),
                         None => status,
                     };
                 }
             }
+            "request.finished" => self.finished = true,
             _ => {}
         }
     }
@@ -77,14 +83,15 @@ impl Answers {
     /// Prints the lanes in their order, each as far as it has come; the next begins when the one before it has ended.
     pub(super) fn print_ready(&mut self, out: &mut impl Write) -> io::Result<()> {
         while let Some(answer) = self.lanes.get(self.printed_lanes) {
-            if self.printed_bytes == 0 && !(answer.text.is_empty() && answer.end.is_empty()) {
+            let ended = !answer.end.is_empty() && (self.finished || !answer.interrupted);
+            if self.printed_bytes == 0 && (ended || !answer.text.is_empty()) {
                 let gap = if self.printed_lanes == 0 { "" } else { "\n" };
                 writeln!(out, "{gap}## {}\n", answer.model)?;
             }
             write!(out, "{}", &answer.text[self.printed_bytes..])?;
             self.printed_bytes = answer.text.len();
             out.flush()?;
-            if answer.end.is_empty() {
+            if !ended {
                 return Ok(());
             }
             writeln!(out)?;

@@ -1,0 +1,43 @@
+# Wordhoard: `make run` starts the server, `make test` installs what the tests need and runs them all.
+
+CARGO ?= cargo
+CYCLES ?= 500
+
+.PHONY: run build test check lint deps bench soak fuzz deny clean
+
+run: ## Build and start the server with its built-in defaults (ARGS="--listen 127.0.0.1:9000" to change them)
+	$(CARGO) run --release --locked --bin wordhoard -- serve $(ARGS)
+
+build: ## Build the release binary: target/release/wordhoard
+	$(CARGO) build --release --locked --bin wordhoard
+
+test: deps lint ## Format, lints and all tests
+	$(CARGO) nextest run --locked --workspace
+	$(CARGO) test --locked --workspace --doc
+
+check: lint ## Format and lints only
+
+lint:
+	$(CARGO) fmt --all --check
+	$(CARGO) clippy --locked --workspace --all-targets -- -D warnings
+
+deps: ## What the tests need and the machine may not have
+	./scripts/install-test-deps.sh
+
+bench: ## Benchmarks, each beside its baseline in the same run; prints ratios
+	$(CARGO) bench --locked -p wordhoard-wal
+	$(CARGO) build --release --locked --workspace --bins
+	$(CARGO) bench --locked -p wordhoard
+
+soak: ## The long versions: CYCLES crashes, and the property tests with many more cases
+	WORDHOARD_CRASH_CYCLES=$(CYCLES) $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(crash::)' --no-capture --profile soak
+	PROPTEST_CASES=20000 $(CARGO) nextest run --locked --workspace -E 'not package(wordhoard)' --profile soak
+
+fuzz: ## Each fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
+	./scripts/fuzz.sh 60
+
+deny: ## Licences, bans and sources of all dependencies (needs cargo-deny; works offline)
+	$(CARGO) deny --offline check licenses bans sources
+
+clean:
+	$(CARGO) clean

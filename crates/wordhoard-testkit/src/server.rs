@@ -1,0 +1,195 @@
+//! The server as a child process on a data directory of the test's own.
+
+use std::fs::{self, File};
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Child, Command, ExitStatus, Stdio};
+use std::time::{Duration, Instant};
+
+use rustix::process::{Pid, Signal, kill_process};
+use serde_json::Value;
+
+use crate::client::Client;
+
+const START_PATIENCE: Duration = Duration::from_secs(30);
+
+/// Where a server lives over several lives of its process: its data directory and its configuration.
+#[derive(Debug)]
+pub struct ServerHome {
+    dir: tempfile::TempDir,
+    exe: PathBuf,
+}
+
+/// A running server. Killed when dropped.
+#[derive(Debug)]
+pub struct ServerProcess {
+    child: Child,
+    base_url: String,
+    log: PathBuf,
+}
+
+impl ServerHome {
+    /// A fresh home for the binary `exe` with this configuration, to which address, data directory and log format
+    /// are added.
+    ///
+    /// # Errors
+    /// Where the folder cannot be made.
+    pub fn new(exe: &str, config: &str) -> io::Result<Self> {
+        let home = Self {
+            dir: tempfile::tempdir()?,
+            exe: exe.into(),
+        };
+        home.configure(config)?;
+        Ok(home)
+    }
+
+    /// Another configuration, for the next start.
+    ///
+    /// # Errors
+    /// Where the file cannot be written.
+    pub fn configure(&self, config: &str) -> io::Result<()> {
+        let data_dir = self.data_dir();
+        let whole = format!(
+            "listen = \"127.0.0.1:0\"\ndata_dir = {data_dir:?}\nlog = {{ format = \"json\", filter = \"info\" }}\n{config}\n"
+        );
+        fs::write(self.config_path(), whole)
+    }
+
+    /// The data directory.
+    pub fn data_dir(&self) -> PathBuf {
+        self.dir.path().join("data")
+    }
+
+    /// The configuration file.
+    pub fn config_path(&self) -> PathBuf {
+        self.dir.path().join("wordhoard.toml")
+    }
+
+    /// Starts the server and waits until it is ready.
+    ///
+    /// # Errors
+    /// Where it ends before, or takes too long; with what it logged.
+    pub fn start(&self) -> io::Result<ServerProcess> {
+        let log = self.dir.path().join("server.log");
+        let mut command = Command::new(&self.exe);
+        command.arg("serve").arg("--config").arg(self.config_path());
+        // Keys of the developer's own must not make providers active.
+        command
+            .env_clear()
+            .stdin(Stdio::null())
+            .stdout(Stdio::null())
+            .stderr(File::create(&log)?);
+        let mut child = command.spawn()?;
+        let deadline = Instant::now() + START_PATIENCE;
+        loop {
+            if let Some(base_url) = ready_url(&log)? {
+                return Ok(ServerProcess { child, base_url, log });
+            }
+            let ended = child.try_wait()?;
+            if ended.is_some() || Instant::now() > deadline {
+                drop(child.kill());
+                let said = fs::read_to_string(&log)?;
+                return Err(io::Error::other(format!(
+                    "the server did not start ({ended:?}): {said}"
+                )));
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+    }
+}
+
+fn ready_url(log: &Path) -> io::Result<Option<String>> {
+    let said = fs::read_to_string(log)?;
+    let ready = said
+        .lines()
+        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let mut ready = ready.filter(|line| line["message"] == "ready");
+    Ok(ready
+        .next()
+        .and_then(|line| line["url"].as_str().map(str::to_owned)))
+}
+
+impl ServerProcess {
+    /// A client of this server.
+    pub fn client(&self) -> Client {
+        Client::new(&self.base_url)
+    }
+
+    /// `http://127.0.0.1:PORT`.
+    pub fn base_url(&self) -> &str {
+        &self.base_url
+    }
+
+    /// What it has logged, line by line.
+    ///
+    /// # Errors
+    /// Where the log cannot be read.
+    pub fn log(&self) -> io::Result<Vec<Value>> {
+        let said = fs::read_to_string(&self.log)?;
+        Ok(said
+            .lines()
+            .filter_map(|line| serde_json::from_str(line).ok())
+            .collect())
+    }
+
+    /// Kills it with signal 9, as a crash would, and waits until it is gone.
+    ///
+    /// # Errors
+    /// Where it cannot be killed.
+    pub fn kill_9(mut self) -> io::Result<()> {
+        self.child.kill()?;
+        self.child.wait()?;
+        Ok(())
+    }
+
+    /// Asks it to stop.
+    ///
+    /// # Errors
+    /// Where the signal cannot be sent.
+    pub fn terminate(&self) -> io::Result<()> {
+        Ok(kill_process(self.pid()?, Signal::TERM)?)
+    }
+
+    /// Waits until it has ended, at most so long.
+    ///
+    /// # Errors
+    /// Where it takes longer.
+    pub fn wait(&mut self, patience: Duration) -> io::Result<ExitStatus> {
+        let deadline = Instant::now() + patience;
+        while Instant::now() < deadline {
+            if let Some(status) = self.child.try_wait()? {
+                return Ok(status);
+            }
+            std::thread::sleep(Duration::from_millis(5));
+        }
+        Err(io::Error::new(
+            io::ErrorKind::TimedOut,
+            "the server did not end in time",
+        ))
+    }
+
+    /// Its resident memory, in bytes.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn resident_bytes(&self) -> io::Result<u64> {
+        let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
+        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
+        kib.map(|kib| kib * 1024)
+            .ok_or_else(|| io::Error::other("no VmRSS"))
+    }
+
+    fn pid(&self) -> io::Result<Pid> {
+        let raw = i32::try_from(self.child.id()).map_err(io::Error::other)?;
+        Pid::from_raw(raw).ok_or_else(|| io::Error::other("no pid"))
+    }
+}
+
+impl Drop for ServerProcess {
+    fn drop(&mut self) {
+        // It may have ended already.
+        drop(self.child.kill());
+        drop(self.child.wait());
+    }
+}

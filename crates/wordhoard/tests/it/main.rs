@@ -1,0 +1,18 @@
+//! The server as a whole: a child process, real sockets, real providers that misbehave, real crashes.
+
+#![allow(
+    clippy::unwrap_used,
+    clippy::expect_used,
+    clippy::panic,
+    clippy::print_stdout,
+    missing_docs,
+    reason = "a test fails by panicking, and prints its seed"
+)]
+
+mod crash;
+mod ledger;
+mod lifecycle;
+mod readers;
+mod seed;
+
+const EXE: &str = env!("CARGO_BIN_EXE_wordhoard");
