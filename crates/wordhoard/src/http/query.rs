@@ -36,8 +36,13 @@ impl Query {
         let Some((_, value)) = self.given.iter().find(|(given, _)| given == name) else {
             return Ok(None);
         };
-        value.parse().map(Some).map_err(|_| invalid(name, value, what))
+        parse(value).map(Some).ok_or_else(|| invalid(name, value, what))
     }
+}
+
+/// A value, if it is one. Numbers have digits only: Rust would take a `+` too, which in a query means a blank.
+pub(super) fn parse<T: FromStr>(value: &str) -> Option<T> {
+    value.parse().ok().filter(|_| !value.starts_with('+'))
 }
 
 /// A parameter or header with a value that it cannot have.

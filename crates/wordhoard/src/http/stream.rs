@@ -15,7 +15,7 @@ use wordhoard_wire::{native, sse};
 
 use super::Surface;
 use super::problem::Problem;
-use super::query::{Query, invalid};
+use super::query::{self, Query, invalid};
 use super::request_path::RequestPath;
 
 /// How long a stream is silent at most (SPEC FD 1).
@@ -79,9 +79,7 @@ fn cursor(headers: &HeaderMap, query: &Query) -> Result<(&'static str, Option<Se
     let place = |seq: &u64| *seq < u64::MAX;
     if let Some(value) = headers.get("last-event-id") {
         let value = value.to_str().unwrap_or_default();
-        let seq = value
-            .parse()
-            .ok()
+        let seq = query::parse(value)
             .filter(place)
             .ok_or_else(|| invalid("Last-Event-ID", value, WHAT))?;
         return Ok(("Last-Event-ID", Some(Seq(seq))));

@@ -31,6 +31,7 @@ async fn bad_cursors_are_400_by_query_and_by_header() {
         for cursor in [
             "x",
             "-1",
+            "+1",
             "1.5",
             "",
             "0x1",
@@ -64,6 +65,7 @@ async fn bad_parameters_are_400_by_name() {
         (format!("{stream}?lane=x"), "lane"),
         (format!("{stream}?lane=5"), "lane"),
         (format!("{stream}?lane=-1"), "lane"),
+        (format!("{stream}?lane=+0"), "lane"),
         (format!("{stream}?lane=256"), "lane"),
         (format!("{stream}?lane="), "lane"),
         (format!("{stream}?lane=0&lane=0"), "lane"),
