@@ -65,28 +65,15 @@ impl Applier {
         applied: Position,
     ) -> Self {
         let log = LogKey(wal.log_id().0);
-        let report = Mutex::new(Report {
-            connected: true,
-            ..Report::default()
-        });
+        let report = Mutex::new(Report { connected: true, ..Report::default() });
         let (applied, urgent) = (watch::Sender::new(applied), watch::Sender::new(applied));
-        Self {
-            wal,
-            store,
-            clock,
-            settings,
-            log,
-            applied,
-            urgent,
-            report,
-        }
+        Self { wal, store, clock, settings, log, applied, urgent, report }
     }
 
     /// Waits until SQL has all that was given to the log before. False where the log cannot make it durable.
     pub(crate) async fn catch_up(&self) -> bool {
         let end = self.wal.queued();
-        self.urgent
-            .send_if_modified(|urgent| std::mem::replace(urgent, end.max(*urgent)) < end);
+        self.urgent.send_if_modified(|urgent| std::mem::replace(urgent, end.max(*urgent)) < end);
         let (mut applied, mut progress) = (self.applied.subscribe(), self.wal.watch());
         tokio::select! {
             caught_up = applied.wait_for(|applied| *applied >= end) => caught_up.is_ok(),
@@ -130,11 +117,7 @@ impl Applier {
     }
 
     fn backlog(&self) -> u64 {
-        self.wal
-            .progress()
-            .durable
-            .0
-            .saturating_sub(self.applied.borrow().0)
+        self.wal.progress().durable.0.saturating_sub(self.applied.borrow().0)
     }
 
     fn is_due(&self) -> bool {
@@ -226,10 +209,7 @@ impl Applier {
 
     /// Reads and decodes the next batch, beside the async threads. Keeps the reader for the next one.
     async fn read(&self, reader: &mut Option<Reader>, from: Position) -> Result<Batch, String> {
-        let (wal, kept) = (
-            self.wal.clone(),
-            reader.take().filter(|reader| reader.position() == from),
-        );
+        let (wal, kept) = (self.wal.clone(), reader.take().filter(|reader| reader.position() == from));
         let (log, quarantine_dir) = (self.log, self.settings.quarantine_dir.clone());
         let task = tokio::task::spawn_blocking(move || {
             let mut reader = match kept {
@@ -245,16 +225,8 @@ impl Applier {
                         "records of the log are damaged and lost"
                     );
                     // An empty batch moves the applied position over the hole.
-                    let batch = Batch {
-                        log,
-                        from: from.0,
-                        through: missing.end.0,
-                        events: Vec::new(),
-                    };
-                    Read {
-                        batch,
-                        put_aside: missing.end.0 - missing.start.0,
-                    }
+                    let batch = Batch { log, from: from.0, through: missing.end.0, events: Vec::new() };
+                    Read { batch, put_aside: missing.end.0 - missing.start.0 }
                 }
                 Err(error) => return Err(error.to_string()),
             };
@@ -324,13 +296,5 @@ fn decode(
         }
     }
     let through = records.last().map_or(from.0, |last| last.position.0 + 1);
-    Ok(Read {
-        batch: Batch {
-            log,
-            from: from.0,
-            through,
-            events,
-        },
-        put_aside,
-    })
+    Ok(Read { batch: Batch { log, from: from.0, through, events }, put_aside })
 }

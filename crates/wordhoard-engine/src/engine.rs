@@ -96,10 +96,7 @@ impl Engine {
     /// # Errors
     /// Why it was not taken in.
     pub async fn admit(&self, new: NewRequest) -> Result<Admitted, AdmitError> {
-        let admission = self
-            .inner
-            .tasks
-            .spawn(TaskKind::Admission, Arc::clone(&self.inner).admit(new));
+        let admission = self.inner.tasks.spawn(TaskKind::Admission, Arc::clone(&self.inner).admit(new));
         match admission.await {
             Ok(Some(admitted)) => admitted,
             Ok(None) | Err(_) => Err(AdmitError::Storage("taking the prompt in failed".into())),
@@ -149,10 +146,7 @@ impl Engine {
             let mut visible = live.watch();
             let ended = visible.wait_for(|visible| visible.finished || visible.broken);
             drop(tokio::time::timeout(CANCEL_PATIENCE, ended).await);
-            return live
-                .visible_end()
-                .map(|finished| finished.outcome)
-                .ok_or(CancelError::StillRunning);
+            return live.visible_end().map(|finished| finished.outcome).ok_or(CancelError::StillRunning);
         }
         let summary = self.inner.store.summary(id).await;
         match summary

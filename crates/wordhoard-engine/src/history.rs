@@ -47,11 +47,7 @@ pub(crate) struct History {
 
 impl History {
     pub(crate) fn new(store: Arc<dyn Store>, wal: Wal) -> Self {
-        Self {
-            store,
-            wal,
-            scans: Arc::new(Semaphore::new(CONCURRENT_SCANS)),
-        }
+        Self { store, wal, scans: Arc::new(Semaphore::new(CONCURRENT_SCANS)) }
     }
 
     /// Events that SQL has, from `from` on. Empty where it has none.
@@ -84,10 +80,7 @@ impl History {
         }
         let Some(position) = live.position_before(from) else {
             // Written before this server started, so it is in SQL or nowhere.
-            return stored.and(Err(ReadError::Gap {
-                id: live.id(),
-                missing: from,
-            }));
+            return stored.and(Err(ReadError::Gap { id: live.id(), missing: from }));
         };
         let place = Arc::clone(&self.scans).acquire_owned().await;
         let (wal, id) = (self.wal.clone(), live.id());
@@ -125,10 +118,7 @@ fn scan(
         if records.is_empty() {
             break;
         }
-        for found in records
-            .iter()
-            .filter(|found| record::request_id(&found.payload) == Some(id))
-        {
+        for found in records.iter().filter(|found| record::request_id(&found.payload) == Some(id)) {
             let decoded = record::decode(found.kind, found.version, &found.payload);
             if let Some((_, event)) = decoded.map_err(|error| unavailable(&error))?
                 && event.seq >= from
@@ -143,10 +133,7 @@ fn scan(
 
 /// The events up to the first that is missing; an error where that is the very first.
 fn without_gap(id: RequestId, from: Seq, mut events: Vec<Arc<Event>>) -> Result<Vec<Arc<Event>>, ReadError> {
-    let whole = (from.0..)
-        .zip(&events)
-        .take_while(|(expected, event)| event.seq.0 == *expected)
-        .count();
+    let whole = (from.0..).zip(&events).take_while(|(expected, event)| event.seq.0 == *expected).count();
     if whole == 0 && !events.is_empty() {
         return Err(ReadError::Gap { id, missing: from });
     }

@@ -22,11 +22,6 @@ impl ProviderSet {
 
 impl FromIterator<Arc<dyn Provider>> for ProviderSet {
     fn from_iter<I: IntoIterator<Item = Arc<dyn Provider>>>(providers: I) -> Self {
-        Self(
-            providers
-                .into_iter()
-                .map(|provider| (provider.name().clone(), provider))
-                .collect(),
-        )
+        Self(providers.into_iter().map(|provider| (provider.name().clone(), provider)).collect())
     }
 }

@@ -9,10 +9,7 @@ use wordhoard_wal::{LogId, Record};
 /// Keeps a record as a file of its own, durable when this returns. Doing it again changes nothing.
 pub(crate) fn keep(dir: &Path, log_id: LogId, record: &Record) -> io::Result<()> {
     fs::create_dir_all(dir)?;
-    let name = format!(
-        "{log_id}-{:020}-kind{}-v{}.bin",
-        record.position.0, record.kind, record.version
-    );
+    let name = format!("{log_id}-{:020}-kind{}-v{}.bin", record.position.0, record.kind, record.version);
     let path = dir.join(name);
     match OpenOptions::new().write(true).create_new(true).open(&path) {
         Ok(mut file) => {

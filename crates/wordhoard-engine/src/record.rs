@@ -61,11 +61,7 @@ pub(crate) fn encode(id: RequestId, event: &Event) -> Result<Encoded, Error> {
         version: VERSION,
         reason,
     })?;
-    Ok(Encoded {
-        kind,
-        version: VERSION,
-        payload,
-    })
+    Ok(Encoded { kind, version: VERSION, payload })
 }
 
 /// Decodes a record of the log; `None` for a filler.
@@ -79,11 +75,7 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
     if version != VERSION {
         return Err(Error::Unknown { kind, version });
     }
-    let malformed = |reason: String| Error::Malformed {
-        kind,
-        version,
-        reason,
-    };
+    let malformed = |reason: String| Error::Malformed { kind, version, reason };
     let id = request_id(payload).ok_or_else(|| malformed("shorter than a request id".into()))?;
     let event = v1::decode(kind, payload.get(16..).unwrap_or_default())
         .map_err(malformed)?
@@ -93,9 +85,7 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
 
 /// Whose record it is, without decoding the rest.
 pub(crate) fn request_id(payload: &[u8]) -> Option<RequestId> {
-    payload
-        .first_chunk::<16>()
-        .map(|bytes| RequestId::from_bytes(*bytes))
+    payload.first_chunk::<16>().map(|bytes| RequestId::from_bytes(*bytes))
 }
 
 #[cfg(test)]

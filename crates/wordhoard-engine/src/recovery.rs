@@ -104,11 +104,7 @@ async fn load(
 }
 
 fn close_open_attempts(live: &Arc<LiveRequest>) -> Result<(), AppendError> {
-    let open: Vec<_> = live
-        .state()
-        .open_attempts()
-        .map(|attempt| attempt.started.attempt_seq)
-        .collect();
+    let open: Vec<_> = live.state().open_attempts().map(|attempt| attempt.started.attempt_seq).collect();
     for attempt_seq in open {
         let failure = Some(request::server_stopped());
         live.append(|state| {
@@ -125,16 +121,10 @@ fn may_go_on(state: &RequestState) -> bool {
 }
 
 fn interruptions(state: &RequestState, lane: Lane) -> usize {
-    let of_lane = state
-        .attempts()
-        .iter()
-        .filter(|attempt| attempt.started.lane == lane);
+    let of_lane = state.attempts().iter().filter(|attempt| attempt.started.lane == lane);
     of_lane
         .filter(|attempt| {
-            attempt
-                .finished
-                .as_ref()
-                .is_some_and(|(_, end)| end.outcome == Outcome::Interrupted)
+            attempt.finished.as_ref().is_some_and(|(_, end)| end.outcome == Outcome::Interrupted)
         })
         .count()
 }

@@ -58,8 +58,7 @@ impl Run {
         if stopped && self.resume_interrupted {
             return Ok(());
         }
-        self.live
-            .append(|state| EventBody::RequestFinished(state.closing()))?;
+        self.live.append(|state| EventBody::RequestFinished(state.closing()))?;
         Ok(())
     }
 }
@@ -77,8 +76,5 @@ impl Drop for EndGuard<'_> {
 
 /// Whether a lane has to run (again).
 pub(crate) fn is_due(lane: LaneState) -> bool {
-    matches!(
-        lane,
-        LaneState::Waiting | LaneState::Ended(_, Outcome::Interrupted)
-    )
+    matches!(lane, LaneState::Waiting | LaneState::Ended(_, Outcome::Interrupted))
 }

@@ -43,10 +43,7 @@ pub struct AttemptLabel {
 
 impl AttemptLabel {
     pub(crate) fn of(started: &AttemptStarted) -> Self {
-        Self {
-            lane: started.lane,
-            model: started.model.to_string().into(),
-        }
+        Self { lane: started.lane, model: started.model.to_string().into() }
     }
 }
 
@@ -85,23 +82,14 @@ impl Subscription {
             let watch = live.watch();
             let visible = *watch.borrow();
             if next > visible.end {
-                return Ok(Subscribed::BeyondTail {
-                    newest: visible.end.0.checked_sub(1).map(Seq),
-                });
+                return Ok(Subscribed::BeyondTail { newest: visible.end.0.checked_sub(1).map(Seq) });
             }
             if next == visible.end && visible.finished {
                 return Ok(Subscribed::PastTheEnd);
             }
             let labels = live.labels();
             let source = Source::Live(live, watch);
-            return Ok(Subscribed::Following(Box::new(Self {
-                id,
-                next,
-                labels,
-                source,
-                history,
-                hub,
-            })));
+            return Ok(Subscribed::Following(Box::new(Self { id, next, labels, source, history, hub })));
         }
         Self::open_stored(history, hub, id, next).await
     }
@@ -112,33 +100,18 @@ impl Subscription {
         id: RequestId,
         next: Seq,
     ) -> Result<Subscribed, ReadError> {
-        let start = Self {
-            id,
-            next: Seq::FIRST,
-            labels: Vec::new(),
-            source: Source::Stored,
-            history,
-            hub,
-        };
+        let start = Self { id, next: Seq::FIRST, labels: Vec::new(), source: Source::Stored, history, hub };
         let mut place = Box::new(start);
         let mut found = false;
         // To know whose tokens follow, the attempts before them are read too.
         while place.next < next {
             let page = place
                 .history
-                .stored(
-                    id,
-                    place.next,
-                    SKIPPED_PAGE_EVENTS.min((next.0 - place.next.0) as usize),
-                )
+                .stored(id, place.next, SKIPPED_PAGE_EVENTS.min((next.0 - place.next.0) as usize))
                 .await?;
             let Some(last) = page.last() else {
                 let newest = place.next.0.checked_sub(1).map(Seq);
-                return if found {
-                    Ok(Subscribed::BeyondTail { newest })
-                } else {
-                    place.not_found()
-                };
+                return if found { Ok(Subscribed::BeyondTail { newest }) } else { place.not_found() };
             };
             found = true;
             let ended = matches!(last.body, EventBody::RequestFinished(_));
@@ -146,11 +119,7 @@ impl Subscription {
             if ended {
                 let past = place.next == next;
                 let newest = place.next.0.checked_sub(1).map(Seq);
-                return Ok(if past {
-                    Subscribed::PastTheEnd
-                } else {
-                    Subscribed::BeyondTail { newest }
-                });
+                return Ok(if past { Subscribed::PastTheEnd } else { Subscribed::BeyondTail { newest } });
             }
         }
         if !found && place.history.stored(id, Seq::FIRST, 1).await?.is_empty() {
@@ -160,11 +129,7 @@ impl Subscription {
     }
 
     fn not_found(&self) -> Result<Subscribed, ReadError> {
-        if self.hub.is_whole() {
-            Ok(Subscribed::NotFound)
-        } else {
-            Err(ReadError::Interrupted)
-        }
+        if self.hub.is_whole() { Ok(Subscribed::NotFound) } else { Err(ReadError::Interrupted) }
     }
 
     /// The next events, at least one, as soon as there are any; `None` after the last one of the request.
@@ -182,9 +147,7 @@ impl Subscription {
                             Some(page) => page,
                             None => {
                                 let live = Arc::clone(live);
-                                self.history
-                                    .of_live(&live, self.next, visible.end, PAGE_EVENTS)
-                                    .await?
+                                self.history.of_live(&live, self.next, visible.end, PAGE_EVENTS).await?
                             }
                         }
                     } else if visible.finished {

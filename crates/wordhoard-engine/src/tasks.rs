@@ -32,10 +32,7 @@ pub enum TaskKind {
 impl TaskKind {
     /// Whether the server cannot go on without it.
     fn is_vital(self) -> bool {
-        matches!(
-            self,
-            Self::Server | Self::Visibility | Self::Applier | Self::StorageGuard
-        )
+        matches!(self, Self::Server | Self::Visibility | Self::Applier | Self::StorageGuard)
     }
 }
 

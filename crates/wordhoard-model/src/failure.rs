@@ -86,12 +86,7 @@ name_table!(FailureClass {
 impl Failure {
     /// A failure of that class, without a status of the provider.
     pub fn new(class: FailureClass, message: impl Into<String>) -> Self {
-        Self {
-            class,
-            message: message.into(),
-            provider_status: None,
-            retry_after_ms: None,
-        }
+        Self { class, message: message.into(), provider_status: None, retry_after_ms: None }
     }
 }
 

@@ -22,11 +22,7 @@ impl RequestId {
         let millis = u64::try_from(at.as_millis()).unwrap_or(0);
         let (seconds, subsec_millis) = (millis / 1000, (millis % 1000) as u32);
         let context = uuid::timestamp::context::ContextV7::new();
-        Self(Uuid::new_v7(uuid::Timestamp::from_unix(
-            &context,
-            seconds,
-            subsec_millis * 1_000_000,
-        )))
+        Self(Uuid::new_v7(uuid::Timestamp::from_unix(&context, seconds, subsec_millis * 1_000_000)))
     }
 
     /// The id with these 16 bytes, as they were once given by [`RequestId::as_bytes`].
@@ -56,9 +52,9 @@ impl FromStr for RequestId {
     type Err = ParseRequestIdError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        // Only the hyphenated form: one request, one spelling, also in caches and logs.
+        // Only the hyphenated form in lower case: one request, one spelling, also in caches and logs.
         match Uuid::try_parse(text) {
-            Ok(id) if text.len() == 36 => Ok(Self(id)),
+            Ok(id) if text.len() == 36 && !text.contains(|c: char| c.is_ascii_uppercase()) => Ok(Self(id)),
             _ => Err(ParseRequestIdError),
         }
     }
@@ -125,6 +121,7 @@ mod tests {
             "",
             "x",
             "0198c5b27c1e7cc3a3a50f6f0d4b9d11",
+            "0198C5B2-7C1E-7CC3-A3A5-0F6F0D4B9D11",
             "{0198c5b2-7c1e-7cc3-a3a5-0f6f0d4b9d11}",
         ] {
             assert_eq!(text.parse::<RequestId>(), Err(ParseRequestIdError), "{text}");

@@ -59,10 +59,7 @@ impl ModelRef {
         if model.is_empty() || model.chars().count() > 200 || !model.chars().all(visible) {
             return Err(ParseModelRefError::BadModel(model.to_owned()));
         }
-        Ok(Self {
-            provider,
-            model: model.to_owned(),
-        })
+        Ok(Self { provider, model: model.to_owned() })
     }
 }
 
@@ -96,10 +93,7 @@ mod tests {
     #[test]
     fn a_model_may_hold_colons_a_provider_may_not() {
         let model: ModelRef = "ollama:llama3:8b".parse().unwrap();
-        assert_eq!(
-            (model.provider.as_str(), model.model.as_str()),
-            ("ollama", "llama3:8b")
-        );
+        assert_eq!((model.provider.as_str(), model.model.as_str()), ("ollama", "llama3:8b"));
         assert_eq!(model.to_string(), "ollama:llama3:8b");
     }
 
@@ -107,10 +101,7 @@ mod tests {
     fn bad_names_say_which_part_is_bad() {
         let parse = |text: &str| text.parse::<ModelRef>().unwrap_err();
         assert_eq!(parse("gpt-4o"), ParseModelRefError::NoProvider("gpt-4o".into()));
-        assert_eq!(
-            parse("Open AI:x"),
-            ParseModelRefError::BadProvider("Open AI".into())
-        );
+        assert_eq!(parse("Open AI:x"), ParseModelRefError::BadProvider("Open AI".into()));
         assert_eq!(parse("openai:"), ParseModelRefError::BadModel(String::new()));
         assert_eq!(parse("openai:a b"), ParseModelRefError::BadModel("a b".into()));
     }

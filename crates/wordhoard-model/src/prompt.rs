@@ -41,14 +41,6 @@ impl Prompt {
         if let Some(message) = &system_message {
             rules::check_text("system_message", message, MAX_SYSTEM_MESSAGE_CHARS, &mut broken);
         }
-        if broken.is_empty() {
-            Ok(Self {
-                text,
-                system_message,
-                parameters,
-            })
-        } else {
-            Err(broken)
-        }
+        if broken.is_empty() { Ok(Self { text, system_message, parameters }) } else { Err(broken) }
     }
 }

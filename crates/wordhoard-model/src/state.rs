@@ -122,24 +122,15 @@ impl RequestState {
     /// Why it cannot follow; the state is then unchanged.
     pub fn apply(&mut self, event: &Event) -> Result<(), Violation> {
         if event.seq != self.next_seq {
-            return Err(Violation::Seq {
-                expected: self.next_seq,
-                found: event.seq,
-            });
+            return Err(Violation::Seq { expected: self.next_seq, found: event.seq });
         }
         let name = event.body.name();
         if self.finished.is_some() {
-            return Err(Violation::Misplaced {
-                event: name,
-                problem: "comes after the end of the request",
-            });
+            return Err(Violation::Misplaced { event: name, problem: "comes after the end of the request" });
         }
         match &event.body {
             EventBody::RequestCreated(_) => {
-                return Err(Violation::Misplaced {
-                    event: name,
-                    problem: "comes a second time",
-                });
+                return Err(Violation::Misplaced { event: name, problem: "comes a second time" });
             }
             EventBody::AttemptStarted(started) => self.start(started, event.at)?,
             EventBody::Token(token) => {
@@ -167,10 +158,7 @@ impl RequestState {
             }
             EventBody::RequestFinished(finished) => {
                 if self.open_attempts().next().is_some() {
-                    return Err(Violation::Misplaced {
-                        event: name,
-                        problem: "comes while an attempt runs",
-                    });
+                    return Err(Violation::Misplaced { event: name, problem: "comes while an attempt runs" });
                 }
                 self.finished = Some((event.at, finished.clone()));
             }
@@ -181,11 +169,7 @@ impl RequestState {
 
     fn start(&mut self, started: &AttemptStarted, at: Timestamp) -> Result<(), Violation> {
         let refuse = |problem| {
-            Err(Violation::Attempt {
-                event: "attempt.started",
-                attempt: started.attempt_seq,
-                problem,
-            })
+            Err(Violation::Attempt { event: "attempt.started", attempt: started.attempt_seq, problem })
         };
         if started.attempt_seq != self.next_attempt_seq() {
             return refuse("is not the next one");
@@ -212,18 +196,9 @@ impl RequestState {
         attempt: AttemptSeq,
         event: &'static str,
     ) -> Result<&mut AttemptState, Violation> {
-        let refuse = |problem| Violation::Attempt {
-            event,
-            attempt,
-            problem,
-        };
-        let place = (attempt.0 as usize)
-            .checked_sub(1)
-            .ok_or_else(|| refuse("does not exist"))?;
-        let state = self
-            .attempts
-            .get_mut(place)
-            .ok_or_else(|| refuse("was not started"))?;
+        let refuse = |problem| Violation::Attempt { event, attempt, problem };
+        let place = (attempt.0 as usize).checked_sub(1).ok_or_else(|| refuse("does not exist"))?;
+        let state = self.attempts.get_mut(place).ok_or_else(|| refuse("was not started"))?;
         if state.finished.is_some() {
             return Err(refuse("has already ended"));
         }
@@ -283,12 +258,7 @@ impl RequestState {
 
     /// Where a lane stands.
     pub fn lane(&self, lane: Lane) -> LaneState {
-        let Some(last) = self
-            .attempts
-            .iter()
-            .rev()
-            .find(|attempt| attempt.started.lane == lane)
-        else {
+        let Some(last) = self.attempts.iter().rev().find(|attempt| attempt.started.lane == lane) else {
             return LaneState::Waiting;
         };
         match &last.finished {
@@ -309,9 +279,7 @@ impl RequestState {
             outcome,
             finish_reason: None,
             usage: None,
-            token_count: self
-                .attempt(attempt_seq)
-                .map_or(0, |attempt| attempt.next_token_index.0),
+            token_count: self.attempt(attempt_seq).map_or(0, |attempt| attempt.next_token_index.0),
             answered_by: None,
             failure,
         }
@@ -328,28 +296,13 @@ impl RequestState {
             });
         }
         let gravest = [Outcome::Interrupted, Outcome::Cancelled, Outcome::Failed];
-        let ended = self
-            .attempts
-            .iter()
-            .filter_map(|attempt| attempt.finished.as_ref());
+        let ended = self.attempts.iter().filter_map(|attempt| attempt.finished.as_ref());
         RequestFinished {
-            outcome: gravest
-                .into_iter()
-                .find(|grave| outcomes.contains(grave))
-                .unwrap_or(Outcome::Completed),
-            lanes_completed: outcomes
-                .iter()
-                .filter(|outcome| **outcome == Outcome::Completed)
-                .count() as u32,
+            outcome: gravest.into_iter().find(|grave| outcomes.contains(grave)).unwrap_or(Outcome::Completed),
+            lanes_completed: outcomes.iter().filter(|outcome| **outcome == Outcome::Completed).count() as u32,
             attempt_count: self.attempts.len() as u32,
-            token_count: self
-                .attempts
-                .iter()
-                .map(|attempt| attempt.next_token_index.0)
-                .sum(),
-            usage: ended
-                .filter_map(|(_, finished)| finished.usage)
-                .reduce(Usage::plus),
+            token_count: self.attempts.iter().map(|attempt| attempt.next_token_index.0).sum(),
+            usage: ended.filter_map(|(_, finished)| finished.usage).reduce(Usage::plus),
         }
     }
 }

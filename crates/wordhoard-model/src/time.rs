@@ -46,9 +46,6 @@ mod tests {
     #[test]
     fn is_written_as_rfc_3339_with_milliseconds() {
         assert_eq!(Timestamp::from_millis(0).to_string(), "1970-01-01T00:00:00.000Z");
-        assert_eq!(
-            Timestamp::from_millis(1_764_000_000_042).to_string(),
-            "2025-11-24T16:00:00.042Z"
-        );
+        assert_eq!(Timestamp::from_millis(1_764_000_000_042).to_string(), "2025-11-24T16:00:00.042Z");
     }
 }

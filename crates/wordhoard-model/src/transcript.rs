@@ -36,11 +36,9 @@ impl Transcript {
     pub fn begin(first: &Event) -> Result<Self, Violation> {
         let state = RequestState::begin(first)?;
         match &first.body {
-            EventBody::RequestCreated(created) => Ok(Self {
-                created: (**created).clone(),
-                state,
-                attempts: Vec::new(),
-            }),
+            EventBody::RequestCreated(created) => {
+                Ok(Self { created: (**created).clone(), state, attempts: Vec::new() })
+            }
             other => Err(Violation::NotCreated(other.name())),
         }
     }
@@ -73,14 +71,9 @@ impl Transcript {
         let mut next = Some(last);
         while let Some(attempt_seq) = next {
             chain.push(attempt_seq);
-            let continues = self
-                .state
-                .attempt(attempt_seq)
-                .and_then(|attempt| attempt.started.continues);
+            let continues = self.state.attempt(attempt_seq).and_then(|attempt| attempt.started.continues);
             // An attempt continues an earlier one only, so the chain ends.
-            next = continues
-                .map(|earlier| earlier.attempt_seq)
-                .filter(|earlier| *earlier < attempt_seq);
+            next = continues.map(|earlier| earlier.attempt_seq).filter(|earlier| *earlier < attempt_seq);
         }
         chain
             .iter()

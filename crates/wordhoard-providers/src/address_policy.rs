@@ -21,11 +21,7 @@ pub struct Refused {
 
 impl Refused {
     fn advice(&self) -> &'static str {
-        if self.allowed_as_private {
-            "needs allow_private = true"
-        } else {
-            "is never allowed"
-        }
+        if self.allowed_as_private { "needs allow_private = true" } else { "is never allowed" }
     }
 }
 
@@ -44,13 +40,7 @@ pub(crate) fn check(address: IpAddr, allow_private: bool) -> Result<(), Refused>
             None => reach_of_v6(v6),
         },
     };
-    let refused = |kind, allowed_as_private| {
-        Err(Refused {
-            address,
-            kind,
-            allowed_as_private,
-        })
-    };
+    let refused = |kind, allowed_as_private| Err(Refused { address, kind, allowed_as_private });
     match reach {
         Reach::Public => Ok(()),
         Reach::Private(_) if allow_private => Ok(()),
@@ -159,14 +149,9 @@ mod tests {
             assert!(!verdict(address, false), "{address}");
             assert!(verdict(address, true), "{address}");
         }
-        for address in [
-            "1.1.1.1",
-            "172.32.0.1",
-            "100.128.0.1",
-            "169.253.1.1",
-            "2606:4700::1111",
-            "::ffff:8.8.8.8",
-        ] {
+        for address in
+            ["1.1.1.1", "172.32.0.1", "100.128.0.1", "169.253.1.1", "2606:4700::1111", "::ffff:8.8.8.8"]
+        {
             assert!(verdict(address, false), "{address}");
         }
     }
@@ -174,10 +159,7 @@ mod tests {
     #[test]
     fn a_refusal_says_what_would_help() {
         let told = |address: &str| check(address.parse().unwrap(), false).unwrap_err().to_string();
-        assert_eq!(
-            told("127.0.0.1"),
-            "the address 127.0.0.1 is loopback, which needs allow_private = true"
-        );
+        assert_eq!(told("127.0.0.1"), "the address 127.0.0.1 is loopback, which needs allow_private = true");
         assert!(told("169.254.169.254").ends_with("is never allowed"));
     }
 }

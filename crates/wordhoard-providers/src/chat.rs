@@ -32,12 +32,7 @@ impl ChatProvider {
         limits: TimeLimits,
         redactor: Redactor,
     ) -> Self {
-        Self {
-            name,
-            transport,
-            limits,
-            redactor,
-        }
+        Self { name, transport, limits, redactor }
     }
 }
 

@@ -23,12 +23,7 @@ pub(crate) fn provider(limits: TimeLimits) -> Arc<dyn Provider> {
         reason = "a literal that keeps the rules; every test of the demo proves it"
     )]
     let name = ProviderName::new("demo").expect("demo is a provider name");
-    Arc::new(ChatProvider::new(
-        name,
-        Arc::new(DemoTransport),
-        limits,
-        Redactor::default(),
-    ))
+    Arc::new(ChatProvider::new(name, Arc::new(DemoTransport), limits, Redactor::default()))
 }
 
 #[cfg(test)]

@@ -28,17 +28,12 @@ pub(crate) struct Redactor {
 
 impl Redactor {
     pub(crate) fn new(key: Option<ApiKey>) -> Self {
-        Self {
-            key: key.filter(|key| !key.expose().is_empty()),
-        }
+        Self { key: key.filter(|key| !key.expose().is_empty()) }
     }
 
     /// The failure with a message that holds no secret and is at most 500 characters long.
     pub(crate) fn redact(&self, failure: Failure) -> Failure {
-        let message = one_line(
-            &redact_lookalikes(&self.redact_key(&failure.message)),
-            MAX_MESSAGE_CHARS,
-        );
+        let message = one_line(&redact_lookalikes(&self.redact_key(&failure.message)), MAX_MESSAGE_CHARS);
         Failure { message, ..failure }
     }
 
@@ -119,17 +114,12 @@ mod tests {
 
     fn redact(message: &str) -> String {
         let redactor = Redactor::new(Some(ApiKey::new(format!(" {KEY}\n"))));
-        redactor
-            .redact(Failure::new(FailureClass::Unauthorized, message))
-            .message
+        redactor.redact(Failure::new(FailureClass::Unauthorized, message)).message
     }
 
     #[test]
     fn our_key_never_shows_whole_or_cut() {
-        assert_eq!(
-            redact(&format!("bad key {KEY}, and {KEY}!")),
-            "bad key [redacted], and [redacted]!"
-        );
+        assert_eq!(redact(&format!("bad key {KEY}, and {KEY}!")), "bad key [redacted], and [redacted]!");
         for cut in MIN_KEY_PREFIX_BYTES..KEY.len() {
             assert_eq!(redact(&format!("bad {}", &KEY[..cut])), "bad [redacted]");
         }
@@ -141,10 +131,7 @@ mod tests {
     #[test]
     fn a_placeholder_for_a_key_tears_no_words_apart() {
         let redactor = Redactor::new(Some(ApiKey::new("none".into())));
-        let failure = Failure::new(
-            FailureClass::Unauthorized,
-            "nonesuch: your key 'none' is none of ours",
-        );
+        let failure = Failure::new(FailureClass::Unauthorized, "nonesuch: your key 'none' is none of ours");
         let told = redactor.redact(failure).message;
         assert_eq!(told, "nonesuch: your key '[redacted]' is [redacted] of ours");
     }
@@ -155,17 +142,11 @@ mod tests {
             redact("Incorrect API key provided: sk-proj-abcdefgh1234. See \"Authorization: Bearer abc.def\""),
             "Incorrect API key provided: [redacted] See \"Authorization: Bearer [redacted]\""
         );
-        assert_eq!(
-            redact("key=AIzaSyA0123456789&x=hf_abcdefghij"),
-            "key=[redacted]&x=[redacted]"
-        );
+        assert_eq!(redact("key=AIzaSyA0123456789&x=hf_abcdefghij"), "key=[redacted]&x=[redacted]");
         assert_eq!(
             redact("Authorization: bearer  YWJj/ZGVm+Z2g=, then"),
             "Authorization: bearer [redacted], then"
         );
-        assert_eq!(
-            redact("ask-me about task-based models"),
-            "ask-me about task-based models"
-        );
+        assert_eq!(redact("ask-me about task-based models"), "ask-me about task-based models");
     }
 }

@@ -65,11 +65,7 @@ pub fn openai_chat(settings: OpenAiChatSettings) -> Result<Arc<dyn Provider>, Se
     let url = chat_url(&settings)?;
     let host = url.host_str().unwrap_or_default();
     let transport = HttpTransport::new(HttpOptions {
-        authorization: settings
-            .api_key
-            .as_ref()
-            .map(|key| authorization(&settings.name, key))
-            .transpose()?,
+        authorization: settings.api_key.as_ref().map(|key| authorization(&settings.name, key)).transpose()?,
         resolver: PolicyResolver::new(host, settings.allow_private),
         connect_timeout: settings.limits.connect,
         use_proxy: !settings.allow_private,
@@ -93,17 +89,10 @@ fn chat_url(settings: &OpenAiChatSettings) -> Result<Url, SettingsError> {
         problem: error.to_string(),
     })?;
     let part = |wrong: bool, problem| {
-        if wrong {
-            Err(SettingsError::UrlPart(problem))
-        } else {
-            Ok(())
-        }
+        if wrong { Err(SettingsError::UrlPart(problem)) } else { Ok(()) }
     };
     let plain = url.scheme() == "http";
-    part(
-        !plain && url.scheme() != "https",
-        "must begin with https:// or http://",
-    )?;
+    part(!plain && url.scheme() != "https", "must begin with https:// or http://")?;
     part(
         !url.username().is_empty() || url.password().is_some(),
         "has a user or password: give a key instead",
@@ -129,9 +118,7 @@ fn check_host(url: &Url, allow_private: bool) -> Result<(), SettingsError> {
     }
     let name = host.trim_end_matches('.').to_ascii_lowercase();
     if !allow_private && (name == "localhost" || name.ends_with(".localhost")) {
-        return Err(SettingsError::UrlPart(
-            "is on this machine, which needs allow_private = true",
-        ));
+        return Err(SettingsError::UrlPart("is on this machine, which needs allow_private = true"));
     }
     Ok(())
 }
@@ -156,9 +143,7 @@ mod tests {
     use super::*;
 
     fn refusal(base_url: &str, allow_private: bool) -> String {
-        openai_chat(settings(base_url, allow_private))
-            .unwrap_err()
-            .to_string()
+        openai_chat(settings(base_url, allow_private)).unwrap_err().to_string()
     }
 
     fn settings(base_url: &str, allow_private: bool) -> OpenAiChatSettings {
@@ -189,10 +174,7 @@ mod tests {
             ("http://0.0.0.0:8000/", true, "never allowed"),
         ] {
             let told = refusal(base_url, allow_private);
-            assert!(
-                told.contains(word) && !told.contains("secret"),
-                "{base_url}: {told}"
-            );
+            assert!(told.contains(word) && !told.contains("secret"), "{base_url}: {told}");
         }
         assert!(!refusal("https://u:secret@", true).contains("secret"));
         let mut bad_key = settings("https://x.example", false);
@@ -203,10 +185,7 @@ mod tests {
     #[test]
     fn the_route_is_joined_to_the_path_and_the_query_stays() {
         let url = |base_url: &str| chat_url(&settings(base_url, false)).unwrap().to_string();
-        assert_eq!(
-            url("https://api.openai.com/v1"),
-            "https://api.openai.com/v1/chat/completions"
-        );
+        assert_eq!(url("https://api.openai.com/v1"), "https://api.openai.com/v1/chat/completions");
         assert_eq!(
             url("https://x.example/v1/?api-version=1"),
             "https://x.example/v1/chat/completions?api-version=1"

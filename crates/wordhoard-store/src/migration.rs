@@ -34,10 +34,7 @@ pub(crate) fn pending<'a>(
 ) -> Result<&'a [Migration], Error> {
     for (place, (version, sha256)) in applied.iter().enumerate() {
         let Some(migration) = known.get(place) else {
-            return Err(Error::SchemaTooNew {
-                found: *version,
-                known: known.len() as u32,
-            });
+            return Err(Error::SchemaTooNew { found: *version, known: known.len() as u32 });
         };
         if migration.version != *version || migration.sha256() != *sha256 {
             return Err(Error::MigrationChanged { version: *version });
@@ -50,18 +47,8 @@ pub(crate) fn pending<'a>(
 mod tests {
     use super::*;
 
-    const KNOWN: &[Migration] = &[
-        Migration {
-            version: 1,
-            name: "one",
-            sql: "a",
-        },
-        Migration {
-            version: 2,
-            name: "two",
-            sql: "b",
-        },
-    ];
+    const KNOWN: &[Migration] =
+        &[Migration { version: 1, name: "one", sql: "a" }, Migration { version: 2, name: "two", sql: "b" }];
 
     #[test]
     fn only_the_missing_steps_are_pending_and_a_changed_or_newer_one_is_refused() {
@@ -69,14 +56,8 @@ mod tests {
         let names = |steps: &[Migration]| steps.iter().map(|step| step.name).collect::<Vec<_>>();
         assert_eq!(names(pending(KNOWN, &[]).unwrap()), ["one", "two"]);
         assert_eq!(names(pending(KNOWN, &[one]).unwrap()), ["two"]);
-        assert!(matches!(
-            pending(KNOWN, &[(1, [0; 32])]),
-            Err(Error::MigrationChanged { version: 1 })
-        ));
+        assert!(matches!(pending(KNOWN, &[(1, [0; 32])]), Err(Error::MigrationChanged { version: 1 })));
         let newer = [one, (2, KNOWN[1].sha256()), (3, [0; 32])];
-        assert!(matches!(
-            pending(KNOWN, &newer),
-            Err(Error::SchemaTooNew { found: 3, known: 2 })
-        ));
+        assert!(matches!(pending(KNOWN, &newer), Err(Error::SchemaTooNew { found: 3, known: 2 })));
     }
 }

@@ -37,10 +37,7 @@ impl SqliteStore {
     pub fn open(path: &Path) -> Result<Self, Error> {
         let connection = connection::open_writer(path)?;
         let writer = Writer::start(connection)?;
-        Ok(Self {
-            writer,
-            readers: Arc::new(Readers::new(path)),
-        })
+        Ok(Self { writer, readers: Arc::new(Readers::new(path)) })
     }
 
     /// Reading is short, but it is file I/O: it runs beside the async threads, not on them.
@@ -63,25 +60,19 @@ impl SqliteStore {
 #[async_trait]
 impl Store for SqliteStore {
     async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error> {
-        self.writer
-            .run(move |connection| migrate::run(connection, at))
-            .await
+        self.writer.run(move |connection| migrate::run(connection, at)).await
     }
 
     async fn applied(&self, log: LogKey) -> Result<u64, Error> {
-        self.read(move |snapshot| Ok(apply::applied(snapshot, log)?))
-            .await
+        self.read(move |snapshot| Ok(apply::applied(snapshot, log)?)).await
     }
 
     async fn apply(&self, batch: Batch) -> Result<Applied, Error> {
-        self.writer
-            .run(move |connection| apply::apply(connection, &batch))
-            .await
+        self.writer.run(move |connection| apply::apply(connection, &batch)).await
     }
 
     async fn events(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
-        self.read(move |snapshot| events::events(snapshot, id, from, limit))
-            .await
+        self.read(move |snapshot| events::events(snapshot, id, from, limit)).await
     }
 
     async fn summary(&self, id: RequestId) -> Result<Option<RequestSummary>, Error> {
@@ -93,8 +84,7 @@ impl Store for SqliteStore {
     }
 
     async fn open_requests(&self, log: LogKey) -> Result<Vec<RequestId>, Error> {
-        self.read(move |snapshot| lists::open_requests(snapshot, log))
-            .await
+        self.read(move |snapshot| lists::open_requests(snapshot, log)).await
     }
 
     async fn find_idempotent(

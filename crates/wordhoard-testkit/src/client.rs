@@ -60,14 +60,8 @@ pub enum Next {
 impl Client {
     /// A client of the server at that URL. Every wait for bytes is bounded, so a test cannot hang.
     pub fn new(base_url: &str) -> Self {
-        let http = reqwest::Client::builder()
-            .no_proxy()
-            .read_timeout(Duration::from_secs(60))
-            .build();
-        Self {
-            http: http.unwrap_or_default(),
-            base_url: base_url.to_owned(),
-        }
+        let http = reqwest::Client::builder().no_proxy().read_timeout(Duration::from_secs(60)).build();
+        Self { http: http.unwrap_or_default(), base_url: base_url.to_owned() }
     }
 
     /// The URL of a path.
@@ -85,10 +79,7 @@ impl Client {
     /// # Errors
     /// Where no answer comes.
     pub async fn post(&self, path: &str, body: &Value) -> io::Result<Answer> {
-        let request = self
-            .http
-            .post(self.url(path))
-            .header("content-type", "application/json");
+        let request = self.http.post(self.url(path)).header("content-type", "application/json");
         answer(request.body(body.to_string())).await
     }
 
@@ -126,10 +117,7 @@ impl Client {
         if response.status() != 200 {
             return Err(io::Error::other(format!("status {}", response.status().as_u16())));
         }
-        Ok(EventStream {
-            response,
-            parser: sse::Parser::new(MAX_EVENT_BYTES),
-        })
+        Ok(EventStream { response, parser: sse::Parser::new(MAX_EVENT_BYTES) })
     }
 
     /// All events of a request from behind `after` to its end.
@@ -155,10 +143,7 @@ impl Client {
     pub async fn wait_for_end(&self, id: &str) -> io::Result<Value> {
         for _ in 0..1200 {
             let answer = self.get(&format!("/api/llm/requests/{id}")).await?;
-            if answer.body["status"]
-                .as_str()
-                .is_some_and(|status| status != "running")
-            {
+            if answer.body["status"].as_str().is_some_and(|status| status != "running") {
                 return Ok(answer.body);
             }
             tokio::time::sleep(Duration::from_millis(50)).await;
@@ -192,21 +177,11 @@ impl EventStream {
 
 async fn answer(request: reqwest::RequestBuilder) -> io::Result<Answer> {
     let response = request.send().await.map_err(io::Error::other)?;
-    let header = |name: &str| {
-        response
-            .headers()
-            .get(name)
-            .and_then(|value| value.to_str().ok())
-            .map(str::to_owned)
-    };
+    let header =
+        |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (status, retry_after) = (response.status().as_u16(), header("retry-after"));
     let content_type = header("content-type").unwrap_or_default();
     let bytes = response.bytes().await.map_err(io::Error::other)?;
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Ok(Answer {
-        status,
-        content_type,
-        retry_after,
-        body,
-    })
+    Ok(Answer { status, content_type, retry_after, body })
 }

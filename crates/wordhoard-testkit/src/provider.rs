@@ -78,29 +78,20 @@ impl MisbehavingProvider {
         let listener = std::net::TcpListener::bind(address)?;
         listener.set_nonblocking(true)?;
         let address = listener.local_addr()?;
-        let runtime = tokio::runtime::Builder::new_current_thread()
-            .enable_all()
-            .build()?;
+        let runtime = tokio::runtime::Builder::new_current_thread().enable_all().build()?;
         let (stop, stopped) = oneshot::channel();
         let calls = Calls::default();
         let log = calls.clone();
-        let thread = std::thread::Builder::new()
-            .name("mock-provider".to_owned())
-            .spawn(move || {
-                runtime.block_on(async {
-                    tokio::select! {
-                        // Either the provider was dropped, or nothing can be accepted any more.
-                        _ = stopped => {}
-                        _ = serve(listener, log) => {}
-                    }
-                });
-            })?;
-        Ok(Self {
-            address,
-            calls,
-            stop: Some(stop),
-            thread: Some(thread),
-        })
+        let thread = std::thread::Builder::new().name("mock-provider".to_owned()).spawn(move || {
+            runtime.block_on(async {
+                tokio::select! {
+                    // Either the provider was dropped, or nothing can be accepted any more.
+                    _ = stopped => {}
+                    _ = serve(listener, log) => {}
+                }
+            });
+        })?;
+        Ok(Self { address, calls, stop: Some(stop), thread: Some(thread) })
     }
 
     /// What a provider's `base_url` has to be: `http://127.0.0.1:PORT/v1`.

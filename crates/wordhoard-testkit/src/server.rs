@@ -35,10 +35,7 @@ impl ServerHome {
     /// # Errors
     /// Where the folder cannot be made.
     pub fn new(exe: &str, config: &str) -> io::Result<Self> {
-        let home = Self {
-            dir: tempfile::tempdir()?,
-            exe: exe.into(),
-        };
+        let home = Self { dir: tempfile::tempdir()?, exe: exe.into() };
         home.configure(config)?;
         Ok(home)
     }
@@ -74,11 +71,7 @@ impl ServerHome {
         let mut command = Command::new(&self.exe);
         command.arg("serve").arg("--config").arg(self.config_path());
         // Keys of the developer's own must not make providers active.
-        command
-            .env_clear()
-            .stdin(Stdio::null())
-            .stdout(Stdio::null())
-            .stderr(File::create(&log)?);
+        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
         let mut child = command.spawn()?;
         let deadline = Instant::now() + START_PATIENCE;
         loop {
@@ -89,9 +82,7 @@ impl ServerHome {
             if ended.is_some() || Instant::now() > deadline {
                 drop(child.kill());
                 let said = fs::read_to_string(&log)?;
-                return Err(io::Error::other(format!(
-                    "the server did not start ({ended:?}): {said}"
-                )));
+                return Err(io::Error::other(format!("the server did not start ({ended:?}): {said}")));
             }
             std::thread::sleep(Duration::from_millis(5));
         }
@@ -100,13 +91,9 @@ impl ServerHome {
 
 fn ready_url(log: &Path) -> io::Result<Option<String>> {
     let said = fs::read_to_string(log)?;
-    let ready = said
-        .lines()
-        .filter_map(|line| serde_json::from_str::<Value>(line).ok());
+    let ready = said.lines().filter_map(|line| serde_json::from_str::<Value>(line).ok());
     let mut ready = ready.filter(|line| line["message"] == "ready");
-    Ok(ready
-        .next()
-        .and_then(|line| line["url"].as_str().map(str::to_owned)))
+    Ok(ready.next().and_then(|line| line["url"].as_str().map(str::to_owned)))
 }
 
 impl ServerProcess {
@@ -126,10 +113,7 @@ impl ServerProcess {
     /// Where the log cannot be read.
     pub fn log(&self) -> io::Result<Vec<Value>> {
         let said = fs::read_to_string(&self.log)?;
-        Ok(said
-            .lines()
-            .filter_map(|line| serde_json::from_str(line).ok())
-            .collect())
+        Ok(said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
     }
 
     /// Kills it with signal 9, as a crash would, and waits until it is gone.
@@ -162,10 +146,7 @@ impl ServerProcess {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
-        Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the server did not end in time",
-        ))
+        Err(io::Error::new(io::ErrorKind::TimedOut, "the server did not end in time"))
     }
 
     /// Its resident memory, in bytes.
@@ -176,8 +157,7 @@ impl ServerProcess {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
         let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kib.map(|kib| kib * 1024)
-            .ok_or_else(|| io::Error::other("no VmRSS"))
+        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("no VmRSS"))
     }
 
     fn pid(&self) -> io::Result<Pid> {

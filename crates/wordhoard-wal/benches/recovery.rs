@@ -29,10 +29,7 @@ fn main() {
     let names: Vec<_> = wal.segments().into_iter().map(|segment| segment.name).collect();
     drop(wal);
 
-    println!(
-        "{:>10} {:>14} {:>14} {:>7}",
-        "GiB", "open MiB/s", "read MiB/s", "ratio"
-    );
+    println!("{:>10} {:>14} {:>14} {:>7}", "GiB", "open MiB/s", "read MiB/s", "ratio");
     for _ in 0..4 {
         let (bytes, read_s) = read_and_checksum(temp.path(), &names);
         let (wal, recovery) = open(temp.path());

@@ -4,11 +4,7 @@
 //! `ratio` compares with the bare loop alone, whose file was zero-filled before its clock started. The log fills its
 //! next segment while it runs; `+fill` adds to the bare loop the time of filling as many bytes as it writes.
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
-#![expect(
-    clippy::unwrap_used,
-    clippy::disallowed_methods,
-    reason = "a bench stops at the first error"
-)]
+#![expect(clippy::unwrap_used, clippy::disallowed_methods, reason = "a bench stops at the first error")]
 
 use std::{
     fs::OpenOptions,
@@ -58,9 +54,7 @@ fn main() {
         for producers in [1, 16, 128] {
             let (mut wal, mut bare) = (Tally::default(), Tally::default());
             for round in 0..ROUNDS {
-                let at = dir
-                    .path()
-                    .join(format!("{producers}-{round}-{}", mode == Mode::Waits));
+                let at = dir.path().join(format!("{producers}-{round}-{}", mode == Mode::Waits));
                 let before = (wal.bytes, wal.commits, wal.records);
                 run_wal(&at, producers, mode, &mut wal);
                 run_bare(&at, &wal, before, &mut bare);
@@ -82,18 +76,14 @@ fn main() {
 
 fn run_wal(dir: &Path, producers: usize, mode: Mode, tally: &mut Tally) {
     let (wal, _) = Wal::open(Arc::new(OsDisk::new(dir).unwrap()), Options::default()).unwrap();
-    let runtime = tokio::runtime::Builder::new_multi_thread()
-        .worker_threads(2)
-        .enable_time()
-        .build()
-        .unwrap();
+    let runtime =
+        tokio::runtime::Builder::new_multi_thread().worker_threads(2).enable_time().build().unwrap();
     // The spare is made in the background at the start; that is not what is measured.
     std::thread::sleep(Duration::from_millis(600));
     let started = Instant::now();
     runtime.block_on(async {
-        let tasks: Vec<_> = (0..producers)
-            .map(|_| tokio::spawn(produce(wal.clone(), mode, started)))
-            .collect();
+        let tasks: Vec<_> =
+            (0..producers).map(|_| tokio::spawn(produce(wal.clone(), mode, started))).collect();
         for task in tasks {
             task.await.unwrap();
         }
@@ -125,18 +115,10 @@ async fn produce(wal: Wal, mode: Mode, started: Instant) {
 
 /// Writes the bytes of the last round in as many batches into a file that was zero-filled before.
 fn run_bare(dir: &Path, wal: &Tally, before: (u64, u64, u64), tally: &mut Tally) {
-    let (bytes, commits, records) = (
-        wal.bytes - before.0,
-        wal.commits - before.1,
-        wal.records - before.2,
-    );
+    let (bytes, commits, records) = (wal.bytes - before.0, wal.commits - before.1, wal.records - before.2);
     let batch = vec![b'b'; (bytes / commits) as usize];
     let path = dir.join("bare");
-    let file = OpenOptions::new()
-        .create_new(true)
-        .write(true)
-        .open(path)
-        .unwrap();
+    let file = OpenOptions::new().create_new(true).write(true).open(path).unwrap();
     // As large as the log's segments; the loop starts again at its end.
     let size = (100 << 20).max(batch.len() as u64);
     let zeros = vec![0; 1 << 20];

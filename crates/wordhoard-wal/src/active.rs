@@ -42,18 +42,9 @@ impl Active {
     pub(crate) fn create(disk: &dyn Disk, spare: Option<Spare>, birth: Birth) -> Result<Self, Fault> {
         let (temporary, file, mut reserved_bytes) = match spare {
             Some(spare) => (SPARE_NAME, spare.file, spare.size_bytes),
-            None => (
-                FRESH_NAME,
-                disk.create(FRESH_NAME).during(Operation::Create, FRESH_NAME)?,
-                0,
-            ),
+            None => (FRESH_NAME, disk.create(FRESH_NAME).during(Operation::Create, FRESH_NAME)?, 0),
         };
-        let wanted = FIRST_BATCH_OFFSET
-            + if reserved_bytes > 0 {
-                birth.first_batch_bytes
-            } else {
-                0
-            };
+        let wanted = FIRST_BATCH_OFFSET + if reserved_bytes > 0 { birth.first_batch_bytes } else { 0 };
         if reserved_bytes < wanted {
             write_zeros(&*file, reserved_bytes, wanted).during(Operation::Write, temporary)?;
             reserved_bytes = wanted;
@@ -67,8 +58,7 @@ impl Active {
             reserved_bytes,
         };
         let name = segment_name(birth.base);
-        file.write_all_at(&header.block(), 0)
-            .during(Operation::Write, temporary)?;
+        file.write_all_at(&header.block(), 0).during(Operation::Write, temporary)?;
         file.sync_data().during(Operation::Sync, temporary)?;
         disk.rename(temporary, &name).during(Operation::Rename, &name)?;
         disk.sync_directory().during(Operation::SyncDirectory, &name)?;

@@ -107,30 +107,18 @@ impl Segment {
 
     /// Where to start walking towards `position`.
     pub(crate) fn seek(&self, position: Position) -> u64 {
-        self.extent
-            .read()
-            .index
-            .offset_before(position)
-            .unwrap_or(FIRST_BATCH_OFFSET)
+        self.extent.read().index.offset_before(position).unwrap_or(FIRST_BATCH_OFFSET)
     }
 
     /// The damage that starts at this offset.
     pub(crate) fn hole_at(&self, offset: u64) -> Option<Hole> {
-        self.extent
-            .read()
-            .holes
-            .iter()
-            .find(|hole| hole.offset == offset)
-            .cloned()
+        self.extent.read().holes.iter().find(|hole| hole.offset == offset).cloned()
     }
 
     /// What is missing from `position` on, if that record is.
     pub(crate) fn missing_at(&self, position: Position) -> Option<Range<Position>> {
         let extent = self.extent.read();
-        let hole = extent
-            .holes
-            .iter()
-            .find(|hole| hole.missing.contains(&position))?;
+        let hole = extent.holes.iter().find(|hole| hole.missing.contains(&position))?;
         Some(position..hole.missing.end)
     }
 }
@@ -153,14 +141,9 @@ pub(crate) struct Catalog {
 impl Catalog {
     pub(crate) fn new(found: Vec<SurveyedSegment>, lost: Vec<LostSegment>) -> Self {
         let found = found.into_iter().map(Segment::surveyed);
-        let mut segments: Vec<_> = found
-            .chain(lost.into_iter().map(Segment::lost))
-            .map(Arc::new)
-            .collect();
+        let mut segments: Vec<_> = found.chain(lost.into_iter().map(Segment::lost)).map(Arc::new).collect();
         segments.sort_by_key(|segment| segment.base);
-        Self {
-            segments: RwLock::new(segments),
-        }
+        Self { segments: RwLock::new(segments) }
     }
 
     pub(crate) fn all(&self) -> Vec<Arc<Segment>> {
@@ -168,11 +151,7 @@ impl Catalog {
     }
 
     pub(crate) fn first(&self) -> Position {
-        self.segments
-            .read()
-            .first()
-            .map(|segment| segment.base)
-            .unwrap_or_default()
+        self.segments.read().first().map(|segment| segment.base).unwrap_or_default()
     }
 
     /// Adds the newest segment, in place of one that never took a record.

@@ -40,12 +40,7 @@ struct Inside {
 
 impl Cursor {
     pub(crate) fn new(disk: Arc<dyn Disk>, catalog: Arc<Catalog>, position: Position) -> Self {
-        Self {
-            disk,
-            catalog,
-            position,
-            spot: None,
-        }
+        Self { disk, catalog, position, spot: None }
     }
 
     /// Records below `durable`, about `max_bytes` of them, at least one if there is any.
@@ -91,11 +86,7 @@ impl Cursor {
         if let Some(missing) = segment.missing_at(self.position) {
             return Err(ReadError::Damaged { missing });
         }
-        let mut spot = match self
-            .spot
-            .take()
-            .filter(|spot| Arc::ptr_eq(&spot.segment, &segment))
-        {
+        let mut spot = match self.spot.take().filter(|spot| Arc::ptr_eq(&spot.segment, &segment)) {
             Some(spot) => spot,
             None => self.enter(segment)?,
         };
@@ -109,20 +100,13 @@ impl Cursor {
         let file = match self.disk.open_read(&segment.name) {
             Ok(file) => file,
             Err(error) if error.kind() == io::ErrorKind::NotFound && self.catalog.first() > self.position => {
-                return Err(ReadError::Released {
-                    first_available: self.catalog.first(),
-                });
+                return Err(ReadError::Released { first_available: self.catalog.first() });
             }
             Err(error) => return Err(Fault::new(Operation::Open, &segment.name, error).into()),
         };
         let offset = segment.seek(self.position);
         let window = Window::new(file, offset).with_read_ahead(READ_AHEAD);
-        Ok(Spot {
-            segment,
-            window,
-            offset,
-            inside: None,
-        })
+        Ok(Spot { segment, window, offset, inside: None })
     }
 }
 
@@ -142,11 +126,7 @@ impl Spot {
             match header {
                 Some(header) if header.end() <= position => self.offset += header.size_bytes(),
                 Some(header) if header.first <= position && self.is_intact(&header)? => {
-                    self.inside = Some(Inside {
-                        header,
-                        position: header.first,
-                        payload_offset: 0,
-                    });
+                    self.inside = Some(Inside { header, position: header.first, payload_offset: 0 });
                 }
                 _ => return self.damaged(position, end),
             }
@@ -174,9 +154,7 @@ impl Spot {
             missing_from = position.0, missing_to = behind.0,
             "damage found while reading"
         );
-        Err(ReadError::Damaged {
-            missing: position..behind,
-        })
+        Err(ReadError::Damaged { missing: position..behind })
     }
 
     /// Takes records from `position` on, and gives the position after them. Records below it are passed over.
@@ -192,29 +170,17 @@ impl Spot {
         };
         let size = inside.header.payload_size as usize;
         let start = self.offset + crate::format::BATCH_HEADER_SIZE as u64;
-        let payload = self
-            .window
-            .slice(start, size)
-            .during(Operation::Read, &self.segment.name)?;
+        let payload = self.window.slice(start, size).during(Operation::Read, &self.segment.name)?;
         let end = inside.header.end().min(durable).min(self.segment.end());
-        let mut rest = payload
-            .and_then(|payload| payload.get(inside.payload_offset..))
-            .unwrap_or_default();
+        let mut rest = payload.and_then(|payload| payload.get(inside.payload_offset..)).unwrap_or_default();
         while position < end && (records.is_empty() || *budget > 0) {
             let Some((raw, after)) = split_record(rest) else {
-                return Err(ReadError::Damaged {
-                    missing: position..end,
-                });
+                return Err(ReadError::Damaged { missing: position..end });
             };
             if inside.position == position {
                 *budget = budget.saturating_sub(raw.payload.len().max(1));
                 let payload = raw.payload.to_vec();
-                records.push(Record {
-                    position,
-                    kind: raw.kind,
-                    version: raw.version,
-                    payload,
-                });
+                records.push(Record { position, kind: raw.kind, version: raw.version, payload });
                 position = position.plus(1);
             }
             inside.position = inside.position.plus(1);

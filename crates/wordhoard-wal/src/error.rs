@@ -62,11 +62,7 @@ pub struct Fault {
 
 impl Fault {
     pub(crate) fn new(operation: Operation, file: &str, source: io::Error) -> Self {
-        Self {
-            operation,
-            file: file.to_owned(),
-            source,
-        }
+        Self { operation, file: file.to_owned(), source }
     }
 
     /// True if the cause is a full disk, a quota or the file size limit.

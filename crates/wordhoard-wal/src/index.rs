@@ -12,11 +12,7 @@ pub(crate) struct Index {
 impl Index {
     /// Notes a batch by its first position, if the last entry is far enough away.
     pub(crate) fn note(&mut self, first: Position, offset: u64) {
-        if self
-            .entries
-            .last()
-            .is_none_or(|(_, last)| offset >= last + SPACING_BYTES)
-        {
+        if self.entries.last().is_none_or(|(_, last)| offset >= last + SPACING_BYTES) {
             self.entries.push((first, offset));
         }
     }
@@ -46,10 +42,7 @@ mod tests {
         for position in [0, 1, 2_621, 2_622, 50_000, 99_999] {
             let offset = index.offset_before(Position(position)).unwrap();
             let exact = 4096 + position * 100;
-            assert!(
-                offset <= exact && exact - offset < SPACING_BYTES + 100,
-                "{position}: {offset}"
-            );
+            assert!(offset <= exact && exact - offset < SPACING_BYTES + 100, "{position}: {offset}");
         }
         assert!(index.entries.len() < 50);
     }

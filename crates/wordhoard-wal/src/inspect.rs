@@ -74,13 +74,7 @@ pub fn scan_disk(disk: Arc<dyn Disk>) -> Result<Scan, OpenError> {
     let summary = Summary::of(&survey);
     let catalog = Arc::new(Catalog::new(survey.segments, survey.lost));
     let cursor = Cursor::new(disk, Arc::clone(&catalog), catalog.first());
-    Ok(Scan {
-        summary,
-        catalog,
-        cursor,
-        ready: Vec::new().into_iter(),
-        ended: false,
-    })
+    Ok(Scan { summary, catalog, cursor, ready: Vec::new().into_iter(), ended: false })
 }
 
 fn survey(disk: &dyn Disk) -> Result<Survey, OpenError> {
@@ -129,10 +123,7 @@ impl Scan {
     /// Where the records go on behind the segment that is gone.
     fn behind_released(&self) -> Position {
         let segments = self.catalog.all();
-        let behind = segments
-            .iter()
-            .map(|segment| segment.base)
-            .find(|base| *base > self.cursor.position);
+        let behind = segments.iter().map(|segment| segment.base).find(|base| *base > self.cursor.position);
         behind.unwrap_or(self.summary.end)
     }
 }

@@ -41,10 +41,7 @@ fn holder(pid: Option<u32>) -> String {
 impl DirLock {
     /// Locks by the file at `path`, which is made where it is missing and never removed. Does not wait.
     pub fn acquire(path: &Path) -> Result<Self, LockError> {
-        let disk = |source| LockError::Disk {
-            path: path.to_owned(),
-            source,
-        };
+        let disk = |source| LockError::Disk { path: path.to_owned(), source };
         let mut file = OpenOptions::new()
             .read(true)
             .write(true)
@@ -58,10 +55,7 @@ impl DirLock {
                 let mut text = String::new();
                 let read = file.read_to_string(&mut text);
                 let pid = read.ok().and_then(|_| text.trim().parse().ok());
-                return Err(LockError::Held {
-                    path: path.to_owned(),
-                    pid,
-                });
+                return Err(LockError::Held { path: path.to_owned(), pid });
             }
             Err(errno) => return Err(disk(errno.into())),
         }

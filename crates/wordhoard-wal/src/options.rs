@@ -29,13 +29,9 @@ impl Default for Options {
 
 impl Options {
     pub(crate) fn within_bounds(mut self) -> Self {
-        self.segment_size_bytes = self
-            .segment_size_bytes
-            .max(2 * format::FIRST_BATCH_OFFSET)
-            .next_multiple_of(8);
-        self.batch_limit_bytes = self
-            .batch_limit_bytes
-            .clamp(4 << 10, format::MAX_RECORD_SIZE_BYTES);
+        self.segment_size_bytes =
+            self.segment_size_bytes.max(2 * format::FIRST_BATCH_OFFSET).next_multiple_of(8);
+        self.batch_limit_bytes = self.batch_limit_bytes.clamp(4 << 10, format::MAX_RECORD_SIZE_BYTES);
         self.queue_limit_bytes = self.queue_limit_bytes.max(1);
         self
     }

@@ -42,11 +42,7 @@ pub(crate) struct OutOfOrder(Marks);
 
 impl Marks {
     pub(crate) fn new(released: Position, durable: Position) -> Self {
-        Self {
-            released,
-            durable,
-            written: durable,
-        }
+        Self { released, durable, written: durable }
     }
 
     pub(crate) fn durable(&self) -> Position {

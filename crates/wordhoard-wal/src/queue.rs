@@ -62,19 +62,12 @@ impl Queue {
             admission: Admission::Open,
             rotate: false,
         };
-        Self {
-            inner: Mutex::new(inner),
-            work: Condvar::new(),
-            batch_limit_bytes,
-            policy,
-        }
+        Self { inner: Mutex::new(inner), work: Condvar::new(), batch_limit_bytes, policy }
     }
 
     pub(crate) fn append(&self, kind: u8, version: u8, payload: &[u8]) -> Result<Position, AppendError> {
         if payload.len() > MAX_RECORD_SIZE_BYTES {
-            return Err(AppendError::TooLarge {
-                size_bytes: payload.len(),
-            });
+            return Err(AppendError::TooLarge { size_bytes: payload.len() });
         }
         let mut inner = self.inner.lock();
         inner.admission.check()?;
@@ -102,10 +95,7 @@ impl Queue {
     }
 
     pub(crate) fn is_closed(&self) -> bool {
-        matches!(
-            self.inner.lock().admission,
-            Admission::Draining | Admission::Abandoned
-        )
+        matches!(self.inner.lock().admission, Admission::Draining | Admission::Abandoned)
     }
 
     /// Exclusive end of the positions given out.
@@ -214,9 +204,7 @@ impl Inner {
         match policy {
             SyncPolicy::Grouped { records, max_delay } if !full && !draining && oldest.records < records => {
                 let deadline = oldest.since.checked_add(max_delay.min(Duration::from_secs(3600)));
-                deadline
-                    .filter(|deadline| *deadline > Instant::now())
-                    .map_or(Wait::Ready, Wait::Until)
+                deadline.filter(|deadline| *deadline > Instant::now()).map_or(Wait::Ready, Wait::Until)
             }
             _ => Wait::Ready,
         }

@@ -76,11 +76,7 @@ pub(crate) fn recover(disk: &dyn Disk, survey: &mut Survey) -> Result<Recovered,
     for damage in &mut survey.damage {
         quarantine(disk, damage);
     }
-    let mut recovered = Recovered {
-        torn_bytes: 0,
-        torn_batches: 0,
-        can_continue: false,
-    };
+    let mut recovered = Recovered { torn_bytes: 0, torn_batches: 0, can_continue: false };
     if let Some(name) = &survey.unborn {
         tracing::warn!(segment = %name, "removing a segment that a crash left unfinished");
         disk.remove(name).during(Operation::Remove, name)?;
@@ -134,6 +130,5 @@ fn rewrite_last_batch(file: &dyn DiskFile, newest: &SurveyedSegment) -> Result<(
     let mut bytes = vec![0; size.min(newest.size_bytes.saturating_sub(offset)) as usize];
     let count = read_full(file, &mut bytes, offset).during(Operation::Read, &newest.name)?;
     bytes.truncate(count);
-    file.write_all_at(&bytes, offset)
-        .during(Operation::Write, &newest.name)
+    file.write_all_at(&bytes, offset).during(Operation::Write, &newest.name)
 }

@@ -59,18 +59,9 @@ impl Reserve {
             stock: Mutex::new(Stock::Wanted { after_failure: false }),
             changed: Condvar::new(),
         });
-        let filler = Filler {
-            shelf: Arc::clone(&shelf),
-            disk,
-            size_bytes,
-        };
-        let thread = thread::Builder::new()
-            .name("wal-reserve".into())
-            .spawn(move || filler.run())?;
-        Ok(Self {
-            shelf,
-            thread: Mutex::new(Some(thread)),
-        })
+        let filler = Filler { shelf: Arc::clone(&shelf), disk, size_bytes };
+        let thread = thread::Builder::new().name("wal-reserve".into()).spawn(move || filler.run())?;
+        Ok(Self { shelf, thread: Mutex::new(Some(thread)) })
     }
 
     /// The spare, waiting for it while it is being made; `None` if it cannot be made at present.
@@ -92,19 +83,14 @@ impl Reserve {
     pub(crate) fn refill(&self) {
         let mut stock = self.shelf.stock.lock();
         if matches!(*stock, Stock::Taken | Stock::Failed) {
-            *stock = Stock::Wanted {
-                after_failure: matches!(*stock, Stock::Failed),
-            };
+            *stock = Stock::Wanted { after_failure: matches!(*stock, Stock::Failed) };
             self.shelf.changed.notify_all();
         }
     }
 
     /// True unless space for the next segment is lacking.
     pub(crate) fn is_reserved(&self) -> bool {
-        !matches!(
-            *self.shelf.stock.lock(),
-            Stock::Failed | Stock::Wanted { after_failure: true }
-        )
+        !matches!(*self.shelf.stock.lock(), Stock::Failed | Stock::Wanted { after_failure: true })
     }
 
     /// Size of the spare on disk.
@@ -148,10 +134,7 @@ impl Filler {
                 continue;
             }
             *stock = match made {
-                Ok(file) => Stock::Ready(Spare {
-                    file,
-                    size_bytes: self.size_bytes,
-                }),
+                Ok(file) => Stock::Ready(Spare { file, size_bytes: self.size_bytes }),
                 Err(fault) => {
                     tracing::warn!(error = %fault, "cannot reserve the next segment");
                     Stock::Failed
@@ -193,21 +176,14 @@ impl Filler {
     }
 
     fn fill(&self) -> Result<Arc<dyn DiskFile>, Fault> {
-        let file = self
-            .disk
-            .create(SPARE_NAME)
-            .during(Operation::Create, SPARE_NAME)?;
+        let file = self.disk.create(SPARE_NAME).during(Operation::Create, SPARE_NAME)?;
         let mut at = 0;
         while at < self.size_bytes {
             let to = self.size_bytes.min(at + STRIDE_BYTES);
             write_zeros(&*file, at, to).during(Operation::Write, SPARE_NAME)?;
             file.sync_data().during(Operation::Sync, SPARE_NAME)?;
             if matches!(*self.shelf.stock.lock(), Stock::Stopped) {
-                return Err(Fault::new(
-                    Operation::Write,
-                    SPARE_NAME,
-                    io::ErrorKind::Interrupted.into(),
-                ));
+                return Err(Fault::new(Operation::Write, SPARE_NAME, io::ErrorKind::Interrupted.into()));
             }
             at = to;
         }

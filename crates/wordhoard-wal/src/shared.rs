@@ -50,16 +50,12 @@ impl Shared {
         self.marks.lock().withdraw_written();
         self.queue.latch(Arc::clone(&fault));
         *self.last_fault.lock() = Some(Arc::clone(&fault));
-        self.progress
-            .send_modify(|progress| progress.state = State::Latched(fault));
+        self.progress.send_modify(|progress| progress.state = State::Latched(fault));
     }
 
     /// Why records of an earlier epoch were lost.
     pub(crate) fn last_fault(&self) -> AppendError {
-        self.last_fault
-            .lock()
-            .clone()
-            .map_or(AppendError::Closed, AppendError::Latched)
+        self.last_fault.lock().clone().map_or(AppendError::Closed, AppendError::Latched)
     }
 
     pub(crate) fn publish_closed(&self) {

@@ -39,16 +39,7 @@ impl Wal {
     pub fn open(disk: Arc<dyn Disk>, options: Options) -> Result<(Self, Recovery), OpenError> {
         let (shared, writer, recovery) = open::open(disk, options.within_bounds())?;
         let writer = Mutex::new(Some(spawn(writer)?));
-        Ok((
-            Self {
-                handle: Arc::new(Handle {
-                    shared,
-                    writer,
-                    maintenance: Mutex::new(()),
-                }),
-            },
-            recovery,
-        ))
+        Ok((Self { handle: Arc::new(Handle { shared, writer, maintenance: Mutex::new(()) }) }, recovery))
     }
 
     fn shared(&self) -> &Shared {
@@ -98,11 +89,7 @@ impl Wal {
             let settled = |now: &Progress| {
                 now.epoch != epoch || now.durable > position || !matches!(now.state, State::Open)
             };
-            let now = progress
-                .wait_for(settled)
-                .await
-                .map_err(|_| AppendError::Closed)?
-                .clone();
+            let now = progress.wait_for(settled).await.map_err(|_| AppendError::Closed)?.clone();
             if now.epoch == epoch && now.durable > position {
                 return Ok(());
             }
@@ -216,10 +203,7 @@ impl Wal {
 }
 
 fn spawn(writer: Writer) -> Result<JoinHandle<()>, OpenError> {
-    thread::Builder::new()
-        .name("wal-writer".into())
-        .spawn(move || writer.run())
-        .map_err(OpenError::Thread)
+    thread::Builder::new().name("wal-writer".into()).spawn(move || writer.run()).map_err(OpenError::Thread)
 }
 
 impl Handle {

@@ -32,11 +32,7 @@ impl Drop for LatchOnPanic {
 
 impl Writer {
     pub(crate) fn new(shared: Arc<Shared>, active: Active, epoch: u32) -> Self {
-        Self {
-            shared,
-            active,
-            epoch,
-        }
+        Self { shared, active, epoch }
     }
 
     pub(crate) fn run(mut self) {
@@ -81,15 +77,8 @@ impl Writer {
         let (first, end, offset) = (chunk.first, chunk.end(), active.offset);
         let durable = self.shared.durable();
         let bytes = chunk.finish(active.segment.seed, active.next_number, durable);
-        active
-            .file
-            .write_all_at(bytes, offset)
-            .during(Operation::Write, name)?;
-        self.shared
-            .marks
-            .lock()
-            .advance_written(end)
-            .map_err(|order| out_of_order(name, order))?;
+        active.file.write_all_at(bytes, offset).during(Operation::Write, name)?;
+        self.shared.marks.lock().advance_written(end).map_err(|order| out_of_order(name, order))?;
         active.file.sync_data().during(Operation::Sync, name)?;
         active.offset += bytes.len() as u64;
         active.next_number += 1;
@@ -99,9 +88,7 @@ impl Writer {
     }
 
     fn publish(&self) -> Result<(), Fault> {
-        self.shared
-            .publish_durable()
-            .map_err(|order| out_of_order(&self.active.segment.name, order))
+        self.shared.publish_durable().map_err(|order| out_of_order(&self.active.segment.name, order))
     }
 
     /// Goes on in a fresh segment, if there is one: without a spare the current one grows.
@@ -112,12 +99,7 @@ impl Writer {
         let Some(spare) = self.shared.reserve.take() else {
             return Ok(());
         };
-        let birth = Birth {
-            log_id: self.shared.log_id,
-            base,
-            epoch: self.epoch,
-            first_batch_bytes,
-        };
+        let birth = Birth { log_id: self.shared.log_id, base, epoch: self.epoch, first_batch_bytes };
         self.active = Active::create(&*self.shared.disk, Some(spare), birth)?;
         self.shared.catalog.push(Arc::clone(&self.active.segment));
         self.shared.reserve.refill();

@@ -24,9 +24,6 @@ pub struct Completion {
 impl Delta {
     /// A piece of the answer itself.
     pub fn text(text: impl Into<String>) -> Self {
-        Self {
-            kind: TokenKind::Text,
-            text: text.into(),
-        }
+        Self { kind: TokenKind::Text, text: text.into() }
     }
 }

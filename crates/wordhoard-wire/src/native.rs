@@ -24,18 +24,8 @@ struct UsageView {
 
 impl UsageView {
     fn of(usage: Usage) -> Self {
-        let Usage {
-            input_tokens,
-            output_tokens,
-            reasoning_tokens,
-            cached_input_tokens,
-        } = usage;
-        Self {
-            input_tokens,
-            output_tokens,
-            reasoning_tokens,
-            cached_input_tokens,
-        }
+        let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = usage;
+        Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
     }
 }
 

@@ -60,11 +60,7 @@ fn http_date_s(text: &str) -> Option<i64> {
 /// Days from 1970-01-01 to a date of the Gregorian calendar. Counting years from March puts the leap day at the end
 /// of a year, so that the days before a month are a plain formula.
 fn days_since_1970(year: i64, month: i64, day: i64) -> i64 {
-    let (year, month) = if month > 2 {
-        (year, month - 3)
-    } else {
-        (year - 1, month + 9)
-    };
+    let (year, month) = if month > 2 { (year, month - 3) } else { (year - 1, month + 9) };
     let day_of_year = (153 * month + 2) / 5 + day - 1;
     year * 365 + year / 4 - year / 100 + year / 400 + day_of_year - 719_468
 }
@@ -89,11 +85,7 @@ mod tests {
         // 2100 is no leap year.
         assert_eq!(wait_ms("Mon, 01 Mar 2100 00:00:20 GMT"), Some(30_000));
         assert_eq!(wait_ms("Sun, 28 Feb 2100 23:59:40 GMT"), Some(0));
-        let both = RetryHint {
-            retry_after: Some("9"),
-            retry_after_ms: Some("150"),
-            date: None,
-        };
+        let both = RetryHint { retry_after: Some("9"), retry_after_ms: Some("150"), date: None };
         assert_eq!(both.wait_ms(), Some(150));
         assert_eq!(http_date_s("Sun, 06 Nov 1994 08:49:37 GMT"), Some(784_111_777));
         assert_eq!(http_date_s("Thu, 01 Jan 1970 00:00:00 GMT"), Some(0));
@@ -113,10 +105,8 @@ mod tests {
         ] {
             assert_eq!(wait_ms(text), None, "{text:?}");
         }
-        let without_date = RetryHint {
-            retry_after: Some("Mon, 01 Mar 2100 00:00:20 GMT"),
-            ..RetryHint::default()
-        };
+        let without_date =
+            RetryHint { retry_after: Some("Mon, 01 Mar 2100 00:00:20 GMT"), ..RetryHint::default() };
         assert_eq!(without_date.wait_ms(), None);
     }
 }

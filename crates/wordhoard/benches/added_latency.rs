@@ -30,16 +30,10 @@ struct Provider(Child, String);
 impl Provider {
     fn start() -> Self {
         let exe = Path::new(EXE).with_file_name("mock-provider");
-        assert!(
-            exe.exists(),
-            "{} is not built: run this by `make bench`",
-            exe.display()
-        );
+        assert!(exe.exists(), "{} is not built: run this by `make bench`", exe.display());
         let mut child = Command::new(exe).stdout(Stdio::piped()).spawn().unwrap();
         let mut url = String::new();
-        BufReader::new(child.stdout.take().unwrap())
-            .read_line(&mut url)
-            .unwrap();
+        BufReader::new(child.stdout.take().unwrap()).read_line(&mut url).unwrap();
         Self(child, url.trim().to_owned())
     }
 }
@@ -63,10 +57,8 @@ async fn read_directly(url: String) -> Vec<u64> {
         "{{\"model\":\"paced-{TOKENS}x{RATE}\",\"stream\":true,\"messages\":[{{\"role\":\"user\",\"content\":\"x\"}}]}}"
     );
     let http = reqwest::Client::builder().no_proxy().build().unwrap();
-    let request = http
-        .post(format!("{url}/chat/completions"))
-        .header("content-type", "application/json")
-        .body(body);
+    let request =
+        http.post(format!("{url}/chat/completions")).header("content-type", "application/json").body(body);
     let mut response = request.send().await.unwrap();
     let mut decoder = StreamDecoder::new(Limits::default());
     let (mut ages, mut deltas) = (Vec::new(), Vec::new());
@@ -78,19 +70,16 @@ async fn read_directly(url: String) -> Vec<u64> {
 }
 
 async fn read_through_server(client: Client) -> Vec<u64> {
-    let id = client
-        .submit("bench", &[&format!("mock:paced-{TOKENS}x{RATE}")])
-        .await
-        .unwrap();
+    let id = client.submit("bench", &[&format!("mock:paced-{TOKENS}x{RATE}")]).await.unwrap();
     let mut stream = client.follow(&id, None).await.unwrap();
     let mut ages = Vec::new();
     loop {
         match stream.next().await.unwrap() {
             Next::Event(event) if event.name == "token" => {
-                ages.push(age_micros(event.data["text"].as_str().unwrap()))
+                ages.push(age_micros(event.data["text"].as_str().unwrap()));
             }
             Next::Event(event) if event.name == "request.finished" => {
-                assert_eq!(event.data["status"], "completed")
+                assert_eq!(event.data["status"], "completed");
             }
             Next::Event(_) => {}
             Next::Ended => return ages,
@@ -160,16 +149,9 @@ async fn main() {
         _ = highest_resident(&server) => unreachable!("it never ends"),
     };
     let added = |percent| millis(&through, percent) - millis(&direct, percent);
-    println!(
-        "added: p50 {:.2} ms (limit 3), p99 {:.2} ms (limit 25)",
-        added(50),
-        added(99)
-    );
+    println!("added: p50 {:.2} ms (limit 3), p99 {:.2} ms (limit 25)", added(50), added(99));
     let resident = HIGHEST.load(std::sync::atomic::Ordering::Relaxed);
-    println!(
-        "resident memory of the server: {} MiB at most (limit 100)",
-        resident >> 20
-    );
+    println!("resident memory of the server: {} MiB at most (limit 100)", resident >> 20);
     let health = client.get("/api/health").await.unwrap().body;
     println!(
         "log commits: {}, events not yet in SQL: {}",

@@ -58,32 +58,17 @@ impl Core {
         let wal = open_wal(config).await?;
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let store = open_store(&config.database_path, &*clock).await?;
-        let providers = config
-            .providers
-            .iter()
-            .map(provider)
-            .collect::<anyhow::Result<ProviderSet>>()?;
+        let providers = config.providers.iter().map(provider).collect::<anyhow::Result<ProviderSet>>()?;
         let tasks = Tasks::default();
         let started = Instant::now();
         let settings = engine_settings(config);
-        let parts = Parts {
-            wal,
-            store,
-            providers,
-            clock,
-            settings,
-            tasks: tasks.clone(),
-        };
+        let parts = Parts { wal, store, providers, clock, settings, tasks: tasks.clone() };
         let engine = Engine::start(parts).await?;
         tracing::info!(
             elapsed_ms = started.elapsed().as_millis() as u64,
             "the log is applied and open requests are taken up"
         );
-        Ok(Self {
-            engine,
-            tasks,
-            _lock: lock,
-        })
+        Ok(Self { engine, tasks, _lock: lock })
     }
 
     /// Ends the engine: running requests are interrupted, what is recorded is applied, all is closed.
@@ -115,20 +100,10 @@ impl App {
         let router = http::router(surface, Hosts::new(address, &config.allowed_hosts));
         let serve = server.serve(router, stop_serving.clone(), Duration::from_secs(3));
         let serving = Mutex::new(Some(core.tasks.spawn(TaskKind::Server, serve)));
-        let providers: Vec<_> = core
-            .engine
-            .providers()
-            .names()
-            .map(|name| name.as_str().to_owned())
-            .collect();
+        let providers: Vec<_> =
+            core.engine.providers().names().map(|name| name.as_str().to_owned()).collect();
         tracing::info!(url = %format!("http://{address}"), data_dir = %config.data_dir.display(), providers = providers.join(","), "ready");
-        Ok(Self {
-            address,
-            core,
-            stop_serving,
-            disconnect,
-            serving,
-        })
+        Ok(Self { address, core, stop_serving, disconnect, serving })
     }
 
     /// Where it listens.
@@ -150,9 +125,7 @@ impl App {
         self.stop_serving.cancel();
         let serving = self.serving.lock().take();
         if let Some(serving) = serving
-            && tokio::time::timeout(connection_patience * 2, serving)
-                .await
-                .is_err()
+            && tokio::time::timeout(connection_patience * 2, serving).await.is_err()
         {
             tracing::warn!("connections did not close in time");
         }
@@ -167,10 +140,7 @@ async fn open_wal(config: &Config) -> anyhow::Result<Wal> {
         sync: match config.durability {
             Durability::Local | Durability::Database => SyncPolicy::EveryBatch,
             // SPEC FD 3: at 16 tokens, or a second after the oldest.
-            Durability::Relaxed => SyncPolicy::Grouped {
-                records: 16,
-                max_delay: Duration::from_secs(1),
-            },
+            Durability::Relaxed => SyncPolicy::Grouped { records: 16, max_delay: Duration::from_secs(1) },
         },
         ..Options::default()
     };
@@ -186,10 +156,7 @@ async fn open_wal(config: &Config) -> anyhow::Result<Wal> {
 
 fn log_recovery(recovery: &Recovery) {
     for damage in &recovery.damage {
-        tracing::error!(
-            ?damage,
-            "the log is damaged; a copy of the segment was put into quarantine"
-        );
+        tracing::error!(?damage, "the log is damaged; a copy of the segment was put into quarantine");
     }
     tracing::info!(
         log_id = %recovery.log_id,
@@ -206,10 +173,7 @@ fn log_recovery(recovery: &Recovery) {
 async fn open_store(path: &Path, clock: &dyn Clock) -> anyhow::Result<Arc<dyn Store>> {
     let started = Instant::now();
     let store = SqliteStore::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let report = store
-        .migrate(clock.now())
-        .await
-        .with_context(|| format!("{}", path.display()))?;
+    let report = store.migrate(clock.now()).await.with_context(|| format!("{}", path.display()))?;
     tracing::info!(
         database = %path.display(),
         schema_version = report.version,
@@ -223,11 +187,7 @@ async fn open_store(path: &Path, clock: &dyn Clock) -> anyhow::Result<Arc<dyn St
 fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provider>> {
     match &config.dialect {
         Dialect::Demo => Ok(wordhoard_providers::demo(config.limits)),
-        Dialect::OpenAi {
-            base_url,
-            api_key,
-            allow_private,
-        } => {
+        Dialect::OpenAi { base_url, api_key, allow_private } => {
             let settings = OpenAiChatSettings {
                 name: config.name.clone(),
                 base_url: base_url.clone(),

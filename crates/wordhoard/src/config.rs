@@ -164,9 +164,6 @@ pub enum Error {
 
 impl Error {
     fn setting(setting: impl Into<String>, problem: impl Into<String>) -> Self {
-        Self::Setting {
-            setting: setting.into(),
-            problem: problem.into(),
-        }
+        Self::Setting { setting: setting.into(), problem: problem.into() }
     }
 }

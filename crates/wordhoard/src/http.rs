@@ -56,17 +56,8 @@ pub(crate) fn router(surface: Surface, hosts: Hosts) -> Router {
         .split_for_parts();
     let document = Arc::new(document);
     router
-        .route(
-            "/openapi.json",
-            get(move || openapi::serve(Arc::clone(&document))),
-        )
-        .fallback(async || {
-            Problem::new(
-                StatusCode::NOT_FOUND,
-                "not-found",
-                "there is nothing at this path",
-            )
-        })
+        .route("/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
+        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
         .method_not_allowed_fallback(async || {
             let detail = "this path does not take that method";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)

@@ -47,11 +47,7 @@ pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
         }
     }
     tracing::info!(elapsed_ms = started.elapsed().as_millis() as u64, "stopped");
-    Ok(if vital_task_failed {
-        ExitCode::from(EXIT_VITAL_TASK)
-    } else {
-        ExitCode::SUCCESS
-    })
+    Ok(if vital_task_failed { ExitCode::from(EXIT_VITAL_TASK) } else { ExitCode::SUCCESS })
 }
 
 struct Signals {

@@ -66,39 +66,21 @@ impl Catalogue {
             .collect();
         match listing.as_slice() {
             [provider] => ModelRef::new(provider.name.clone(), text).map_err(|error| error.to_string()),
-            [] => Err(format!(
-                "{text:?} is no alias, and no provider lists it: write provider:model"
-            )),
+            [] => Err(format!("{text:?} is no alias, and no provider lists it: write provider:model")),
             several => {
-                let names: Vec<_> = several
-                    .iter()
-                    .map(|provider| format!("{}:{text}", provider.name))
-                    .collect();
-                Err(format!(
-                    "{text:?} is listed by several providers: write one of {}",
-                    names.join(", ")
-                ))
+                let names: Vec<_> =
+                    several.iter().map(|provider| format!("{}:{text}", provider.name)).collect();
+                Err(format!("{text:?} is listed by several providers: write one of {}", names.join(", ")))
             }
         }
     }
 
     /// Whether the model's provider is there, and lists the model if it lists any.
     pub(crate) fn check(&self, model: ModelRef) -> Result<ModelRef, String> {
-        let Some(provider) = self
-            .providers
-            .iter()
-            .find(|provider| provider.name == model.provider)
-        else {
-            let names: Vec<_> = self
-                .providers
-                .iter()
-                .map(|provider| provider.name.as_str())
-                .collect();
+        let Some(provider) = self.providers.iter().find(|provider| provider.name == model.provider) else {
+            let names: Vec<_> = self.providers.iter().map(|provider| provider.name.as_str()).collect();
             let provider = model.provider.as_str();
-            return Err(format!(
-                "there is no active provider {provider:?}; there are: {}",
-                names.join(", ")
-            ));
+            return Err(format!("there is no active provider {provider:?}; there are: {}", names.join(", ")));
         };
         if !provider.models.is_empty() && !provider.models.contains(&model.model) {
             return Err(format!(
@@ -119,13 +101,8 @@ impl Catalogue {
                 selected.push(model.clone());
             }
         }
-        selected.extend(
-            candidates
-                .iter()
-                .filter(|model| !selected.contains(model))
-                .cloned()
-                .collect::<Vec<_>>(),
-        );
+        selected
+            .extend(candidates.iter().filter(|model| !selected.contains(model)).cloned().collect::<Vec<_>>());
         if selected.is_empty() {
             selected = self.listed();
         }
@@ -135,32 +112,21 @@ impl Catalogue {
 
     fn class(&self, prompt: &str) -> &[ModelRef] {
         let lower = prompt.to_lowercase();
-        let has = |words: &[&str]| {
-            lower
-                .split(|c: char| !c.is_alphanumeric())
-                .any(|word| words.contains(&word))
-        };
+        let has =
+            |words: &[&str]| lower.split(|c: char| !c.is_alphanumeric()).any(|word| words.contains(&word));
         let rules = [
-            (
-                has(CODING_WORDS) || prompt.contains("```"),
-                &self.selection.coding,
-            ),
+            (has(CODING_WORDS) || prompt.contains("```"), &self.selection.coding),
             (has(REASONING_WORDS), &self.selection.reasoning),
             (prompt.chars().count() > LONG_CHARS, &self.selection.long),
         ];
-        let fitting = rules
-            .into_iter()
-            .find(|(fits, models)| *fits && !models.is_empty());
+        let fitting = rules.into_iter().find(|(fits, models)| *fits && !models.is_empty());
         fitting.map_or(&self.selection.default, |(_, models)| models)
     }
 
     /// Without rules that fit an active provider: what the providers list, in their order.
     fn listed(&self) -> Vec<ModelRef> {
         let listed = self.providers.iter().flat_map(|provider| {
-            provider
-                .models
-                .iter()
-                .filter_map(|model| ModelRef::new(provider.name.clone(), model).ok())
+            provider.models.iter().filter_map(|model| ModelRef::new(provider.name.clone(), model).ok())
         });
         listed.collect()
     }
@@ -210,19 +176,11 @@ mod tests {
     #[test]
     fn selection_goes_by_content_and_prefers_different_providers() {
         let catalogue = catalogue(TWO);
-        let select = |prompt: &str| {
-            catalogue
-                .select(prompt)
-                .iter()
-                .map(ToString::to_string)
-                .collect::<Vec<_>>()
-        };
+        let select =
+            |prompt: &str| catalogue.select(prompt).iter().map(ToString::to_string).collect::<Vec<_>>();
         assert_eq!(select("Fix this Rust function"), ["one:a", "two:x", "one:b"]);
         assert_eq!(select("rusty nails"), ["two:y"]);
         let demo = self::catalogue("").select("hello");
-        assert!(
-            demo.len() == 3 && demo.iter().all(|model| model.provider.as_str() == "demo"),
-            "{demo:?}"
-        );
+        assert!(demo.len() == 3 && demo.iter().all(|model| model.provider.as_str() == "demo"), "{demo:?}");
     }
 }

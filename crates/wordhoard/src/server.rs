@@ -44,11 +44,7 @@ pub(crate) struct Server {
 
 impl Server {
     pub(crate) async fn bind(address: SocketAddr, limits: Limits, tasks: Tasks) -> io::Result<Self> {
-        Ok(Self {
-            listener: TcpListener::bind(address).await?,
-            limits,
-            tasks,
-        })
+        Ok(Self { listener: TcpListener::bind(address).await?, limits, tasks })
     }
 
     pub(crate) fn address(&self) -> io::Result<SocketAddr> {
@@ -81,10 +77,7 @@ impl Server {
     }
 
     async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
-        let place = Arc::clone(places)
-            .acquire_owned()
-            .await
-            .map_err(io::Error::other)?;
+        let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
         loop {
             match self.listener.accept().await {
                 Ok((stream, _)) => return Ok((stream, place)),
@@ -107,19 +100,14 @@ impl Server {
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
-        let io = GuardedIo::new(
-            stream,
-            self.limits.header_timeout,
-            self.limits.stalled_reader_timeout,
-        );
+        let io = GuardedIo::new(stream, self.limits.header_timeout, self.limits.stalled_reader_timeout);
         let router = router.clone();
         let service = tower::service_fn(move |request: hyper::Request<Incoming>| {
             router.clone().oneshot(request.map(Body::new))
         });
         let builder = self.builder();
-        let connection = builder
-            .serve_connection(TokioIo::new(io), TowerToHyperService::new(service))
-            .into_owned();
+        let connection =
+            builder.serve_connection(TokioIo::new(io), TowerToHyperService::new(service)).into_owned();
         let connection = graceful.watch(connection);
         self.tasks.spawn(TaskKind::Connection, async move {
             let _place = place;

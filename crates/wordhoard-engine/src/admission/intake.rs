@@ -21,7 +21,7 @@ impl Inner {
     pub(crate) async fn admit(self: Arc<Self>, new: NewRequest) -> Result<Admitted, AdmitError> {
         // Entered before the gate is looked at, so that whoever closes the gate can wait for those inside.
         let running = self.running.enter();
-        self.check_room()?;
+        // A key that was accepted before has its answer, whatever the state of the server.
         let claim = match &new.idempotency {
             None => None,
             Some(given) => match self.claim(given).await? {
@@ -29,11 +29,9 @@ impl Inner {
                 Err(known) => return self.replay(known, new).await,
             },
         };
-        let created = RequestCreated {
-            prompt: new.prompt,
-            lanes: new.lanes.clone(),
-            idempotency: new.idempotency,
-        };
+        self.check_room()?;
+        let created =
+            RequestCreated { prompt: new.prompt, lanes: new.lanes.clone(), idempotency: new.idempotency };
         let request_id = RequestId::generate(self.clock.now());
         let live = LiveRequest::create(request_id, created, &self.journal).map_err(refused)?;
         self.hub.insert(Arc::clone(&live));
@@ -52,11 +50,7 @@ impl Inner {
             claim.accept(request_id);
         }
         self.start(live, running);
-        Ok(Admitted {
-            request_id,
-            lanes: new.lanes,
-            replayed: false,
-        })
+        Ok(Admitted { request_id, lanes: new.lanes, replayed: false })
     }
 
     /// Whether one more request can be recorded and run.
@@ -83,10 +77,7 @@ impl Inner {
             State::Open => {}
         }
         let usage = self.wal.usage();
-        let over_limit = self
-            .settings
-            .wal_limit_bytes
-            .is_some_and(|limit| usage.size_bytes >= limit);
+        let over_limit = self.settings.wal_limit_bytes.is_some_and(|limit| usage.size_bytes >= limit);
         // Without a segment reserved ahead the disk (or a quota, which free bytes do not show) is at its end.
         if over_limit || !usage.reserved || usage.free_bytes < self.settings.disk_reserve_bytes {
             return Storage::Full;
@@ -118,11 +109,7 @@ impl Inner {
     /// select today.
     async fn replay(&self, request_id: RequestId, new: NewRequest) -> Result<Admitted, AdmitError> {
         if let Some(live) = self.hub.get(request_id) {
-            return Ok(Admitted {
-                request_id,
-                lanes: live.created().lanes.clone(),
-                replayed: true,
-            });
+            return Ok(Admitted { request_id, lanes: live.created().lanes.clone(), replayed: true });
         }
         let first = self.history.stored(request_id, Seq::FIRST, 1).await;
         let first = first.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?;
@@ -130,11 +117,7 @@ impl Inner {
             Some(EventBody::RequestCreated(created)) => created.lanes.clone(),
             _ => new.lanes,
         };
-        Ok(Admitted {
-            request_id,
-            lanes,
-            replayed: true,
-        })
+        Ok(Admitted { request_id, lanes, replayed: true })
     }
 
     /// Runs a request to its end.

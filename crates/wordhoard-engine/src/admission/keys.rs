@@ -11,10 +11,7 @@ use super::AdmitError;
 #[derive(Debug)]
 enum Entry {
     InFlight,
-    Accepted {
-        request_id: RequestId,
-        body_sha256: [u8; 32],
-    },
+    Accepted { request_id: RequestId, body_sha256: [u8; 32] },
 }
 
 #[derive(Clone, Debug, Default)]
@@ -34,16 +31,12 @@ impl Keys {
         match entries.get(&given.key) {
             None => {
                 entries.insert(given.key.clone(), Entry::InFlight);
-                Ok(Ok(Claim {
-                    keys: self.clone(),
-                    given: given.clone(),
-                }))
+                Ok(Ok(Claim { keys: self.clone(), given: given.clone() }))
             }
             Some(Entry::InFlight) => Err(AdmitError::KeyInFlight),
-            Some(Entry::Accepted {
-                request_id,
-                body_sha256,
-            }) if *body_sha256 == given.body_sha256 => Ok(Err(*request_id)),
+            Some(Entry::Accepted { request_id, body_sha256 }) if *body_sha256 == given.body_sha256 => {
+                Ok(Err(*request_id))
+            }
             Some(Entry::Accepted { .. }) => Err(AdmitError::KeyReused),
         }
     }
@@ -60,10 +53,7 @@ impl Keys {
 
 impl Claim {
     pub(crate) fn accept(self, request_id: RequestId) {
-        let accepted = Entry::Accepted {
-            request_id,
-            body_sha256: self.given.body_sha256,
-        };
+        let accepted = Entry::Accepted { request_id, body_sha256: self.given.body_sha256 };
         self.keys.0.lock().insert(self.given.key.clone(), accepted);
     }
 }
@@ -82,10 +72,7 @@ mod tests {
     use super::*;
 
     fn given(body: u8) -> Idempotency {
-        Idempotency {
-            key: "k".into(),
-            body_sha256: [body; 32],
-        }
+        Idempotency { key: "k".into(), body_sha256: [body; 32] }
     }
 
     #[test]

@@ -94,10 +94,7 @@ async fn align(parts: &Parts, applied: u64) -> Result<(), StartError> {
     }
     // The end of the log was damaged after it had been applied. SQL has those records; the log must not give their
     // positions to others.
-    tracing::warn!(
-        missing = applied - durable,
-        "SQL has records that the log has lost; the log skips them"
-    );
+    tracing::warn!(missing = applied - durable, "SQL has records that the log has lost; the log skips them");
     let mut last = Position(durable);
     for _ in durable..applied {
         parts.wal.has_room().await?;
@@ -108,14 +105,7 @@ async fn align(parts: &Parts, applied: u64) -> Result<(), StartError> {
 }
 
 fn assemble(parts: Parts, applied: Position) -> Inner {
-    let Parts {
-        wal,
-        store,
-        providers,
-        clock,
-        settings,
-        tasks,
-    } = parts;
+    let Parts { wal, store, providers, clock, settings, tasks } = parts;
     let journal = Arc::new(Journal::new(wal.clone(), Arc::clone(&clock), &settings));
     let applier = Applier::new(
         wal.clone(),
@@ -147,12 +137,8 @@ fn assemble(parts: Parts, applied: Position) -> Inner {
 
 impl Inner {
     fn spawn_tasks(self: &Arc<Self>) {
-        self.tasks.spawn(
-            TaskKind::Applier,
-            Arc::clone(&self.applier).run(self.stop_tasks.clone()),
-        );
-        self.tasks
-            .spawn(TaskKind::Visibility, Arc::clone(self).show_what_is_durable());
+        self.tasks.spawn(TaskKind::Applier, Arc::clone(&self.applier).run(self.stop_tasks.clone()));
+        self.tasks.spawn(TaskKind::Visibility, Arc::clone(self).show_what_is_durable());
     }
 
     /// Moves the visible marks with the log and SQL, until the log is closed.
@@ -177,11 +163,7 @@ impl Inner {
     /// Shows what is durable by the setting, and lets go what ended and is in SQL.
     pub(crate) fn show_durable(&self) {
         let (durable, applied) = (self.wal.progress().durable, *self.applier.applied().borrow());
-        let shown = if self.settings.durability == Durability::Database {
-            applied
-        } else {
-            durable
-        };
+        let shown = if self.settings.durability == Durability::Database { applied } else { durable };
         for let_go in self.hub.advance(&self.journal, shown, applied) {
             if let Some(given) = let_go.idempotency() {
                 self.keys.forget(given, let_go.id());

@@ -16,9 +16,7 @@ impl Inner {
         let end = live.as_ref().map(|live| live.watch().borrow().end);
         let mut transcript: Option<Transcript> = None;
         loop {
-            let next = transcript
-                .as_ref()
-                .map_or(Seq::FIRST, |so_far| so_far.state.next_seq());
+            let next = transcript.as_ref().map_or(Seq::FIRST, |so_far| so_far.state.next_seq());
             let page = match (&live, end) {
                 (Some(_), Some(end)) if next >= end => Vec::new(),
                 (Some(live), Some(end)) => self.page_of_live(live, next, end).await?,
@@ -63,26 +61,12 @@ impl Inner {
         let live = self.hub.all();
         let in_memory: HashSet<_> = live.iter().map(|live| live.id()).collect();
         // Memory is newer than SQL, so what both have is taken from memory, even where it then does not match.
-        let mut found: Vec<_> = live
-            .iter()
-            .filter_map(|live| summary(live))
-            .filter(matches)
-            .collect();
+        let mut found: Vec<_> = live.iter().filter_map(|live| summary(live)).filter(matches).collect();
         let limit = query.limit;
-        let stored = ListQuery {
-            limit: limit + in_memory.len(),
-            ..query
-        };
-        let stored = self
-            .store
-            .list(stored)
-            .await
-            .map_err(|error| ReadError::Unavailable(error.to_string()))?;
-        found.extend(
-            stored
-                .into_iter()
-                .filter(|summary| !in_memory.contains(&summary.request_id)),
-        );
+        let stored = ListQuery { limit: limit + in_memory.len(), ..query };
+        let stored =
+            self.store.list(stored).await.map_err(|error| ReadError::Unavailable(error.to_string()))?;
+        found.extend(stored.into_iter().filter(|summary| !in_memory.contains(&summary.request_id)));
         found.sort_unstable_by_key(|summary| std::cmp::Reverse(summary.request_id));
         found.truncate(limit);
         Ok(found)
@@ -99,12 +83,10 @@ fn summary(live: &LiveRequest) -> Option<RequestSummary> {
     Some(RequestSummary {
         request_id: live.id(),
         created_at: state.created_at(),
-        status: finished.as_ref().map_or(RequestStatus::Running, |finished| {
-            RequestStatus::Finished(finished.outcome)
-        }),
-        finished_at: finished
+        status: finished
             .as_ref()
-            .and_then(|_| state.finished().map(|(at, _)| *at)),
+            .map_or(RequestStatus::Running, |finished| RequestStatus::Finished(finished.outcome)),
+        finished_at: finished.as_ref().and_then(|_| state.finished().map(|(at, _)| *at)),
         models: state.lanes().iter().map(|lane| lane.model.clone()).collect(),
         event_count: finished.as_ref().map(|_| state.next_seq().0),
         token_count: finished.map(|finished| finished.token_count),

@@ -31,19 +31,14 @@ impl Engine {
     /// at the next start.
     pub async fn drain(&self, timeout: Duration) {
         let started = Instant::now();
-        let ran_out = tokio::time::timeout(timeout, self.inner.running.wait_until_none())
-            .await
-            .is_err();
+        let ran_out = tokio::time::timeout(timeout, self.inner.running.wait_until_none()).await.is_err();
         if ran_out {
             tracing::info!(
                 running = self.inner.hub.running_count(),
                 "the time to drain is over; requests are interrupted"
             );
             self.inner.stop.cancel();
-            if tokio::time::timeout(STOP_PATIENCE, self.inner.running.wait_until_none())
-                .await
-                .is_err()
-            {
+            if tokio::time::timeout(STOP_PATIENCE, self.inner.running.wait_until_none()).await.is_err() {
                 tracing::warn!("requests did not stop in time; recovery closes them at the next start");
             }
         }
@@ -65,10 +60,7 @@ impl Engine {
     /// Makes durable what was recorded, gives SQL a last chance, and closes both. Call it after the last reader.
     pub async fn close(&self) {
         let inner = &self.inner;
-        if !matches!(
-            tokio::time::timeout(APPLY_PATIENCE, inner.applier.catch_up()).await,
-            Ok(true)
-        ) {
+        if !matches!(tokio::time::timeout(APPLY_PATIENCE, inner.applier.catch_up()).await, Ok(true)) {
             tracing::warn!(
                 "SQL did not catch up in time; the log has everything and is applied at the next start"
             );
@@ -79,10 +71,7 @@ impl Engine {
         if !matches!(tokio::time::timeout(CLOSE_PATIENCE, closing).await, Ok(Ok(()))) {
             tracing::error!("the log could not be closed in time; the next start recovers it");
         }
-        if tokio::time::timeout(CLOSE_PATIENCE, inner.store.close())
-            .await
-            .is_err()
-        {
+        if tokio::time::timeout(CLOSE_PATIENCE, inner.store.close()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }
     }

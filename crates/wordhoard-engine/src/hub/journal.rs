@@ -86,12 +86,7 @@ impl Journal {
     ) -> Result<Position, wordhoard_wal::AppendError> {
         let mut waiting = self.waiting.lock();
         let position = self.wal.append(record.kind, record.version, &record.payload)?;
-        waiting.push_back(Waiting {
-            position,
-            request: Arc::clone(request),
-            end,
-            is_last,
-        });
+        waiting.push_back(Waiting { position, request: Arc::clone(request), end, is_last });
         Ok(position)
     }
 

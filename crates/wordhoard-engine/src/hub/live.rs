@@ -87,11 +87,7 @@ impl LiveRequest {
         journal: &Arc<Journal>,
     ) -> Result<Arc<Self>, AppendError> {
         let body = EventBody::RequestCreated(Box::new(created.clone()));
-        let event = Event {
-            seq: Seq::FIRST,
-            at: journal.now(),
-            body,
-        };
+        let event = Event { seq: Seq::FIRST, at: journal.now(), body };
         let state = RequestState::begin(&event)?;
         let live = Arc::new(Self::with_state(id, created, state, Seq::FIRST, journal));
         let record = Self::encode(id, &event)?;
@@ -117,20 +113,12 @@ impl LiveRequest {
         visible_end: Seq,
         journal: &Arc<Journal>,
     ) -> Self {
-        let visible = Visible {
-            end: visible_end,
-            finished: false,
-            broken: false,
-        };
+        let visible = Visible { end: visible_end, finished: false, broken: false };
         Self {
             id,
             created: Arc::new(created),
             journal: Arc::clone(journal),
-            inner: Mutex::new(Inner {
-                state,
-                tail: VecDeque::new(),
-                index: Vec::new(),
-            }),
+            inner: Mutex::new(Inner { state, tail: VecDeque::new(), index: Vec::new() }),
             visible: watch::Sender::new(visible),
             recorded_end: AtomicU64::new(visible_end.0),
             cancelled: CancellationToken::new(),
@@ -145,11 +133,7 @@ impl LiveRequest {
         make: impl FnOnce(&RequestState) -> EventBody,
     ) -> Result<Arc<Event>, AppendError> {
         let mut inner = self.inner.lock();
-        let event = Event {
-            seq: inner.state.next_seq(),
-            at: self.journal.now(),
-            body: make(&inner.state),
-        };
+        let event = Event { seq: inner.state.next_seq(), at: self.journal.now(), body: make(&inner.state) };
         let record = Self::encode(self.id, &event)?;
         inner.state.apply(&event)?;
         self.write(&mut inner, event, &record)
@@ -158,9 +142,7 @@ impl LiveRequest {
     fn encode(id: RequestId, event: &Event) -> Result<Encoded, AppendError> {
         let record = record::encode(id, event).map_err(|error| AppendError::Impossible(error.to_string()))?;
         if record.payload.len() > MAX_RECORD_SIZE_BYTES {
-            return Err(AppendError::TooLarge {
-                size_bytes: record.payload.len(),
-            });
+            return Err(AppendError::TooLarge { size_bytes: record.payload.len() });
         }
         Ok(record)
     }
@@ -174,10 +156,7 @@ impl LiveRequest {
         event: Event,
         record: &Encoded,
     ) -> Result<Arc<Event>, AppendError> {
-        let (end, is_last) = (
-            event.seq.next(),
-            matches!(event.body, EventBody::RequestFinished(_)),
-        );
+        let (end, is_last) = (event.seq.next(), matches!(event.body, EventBody::RequestFinished(_)));
         let position = self.journal.append(record, self, end, is_last)?;
         if event.seq.0.is_multiple_of(INDEX_EVERY) || inner.index.is_empty() {
             inner.index.push((event.seq, position));
@@ -231,15 +210,9 @@ impl LiveRequest {
 
     /// Ends what is open as failed, by a fault of ours. Where even that cannot be recorded, readers are broken off.
     pub(crate) fn fail_open_parts(self: &Arc<Self>) {
-        let failure = Failure::new(
-            FailureClass::Internal,
-            "the server failed while the answer was under way",
-        );
-        let open: Vec<_> = self
-            .state()
-            .open_attempts()
-            .map(|attempt| attempt.started.attempt_seq)
-            .collect();
+        let failure =
+            Failure::new(FailureClass::Internal, "the server failed while the answer was under way");
+        let open: Vec<_> = self.state().open_attempts().map(|attempt| attempt.started.attempt_seq).collect();
         let ends = open.into_iter().map(|attempt_seq| {
             self.append(|state| {
                 EventBody::AttemptFinished(state.ending(attempt_seq, Outcome::Failed, Some(failure.clone())))
@@ -303,31 +276,17 @@ impl LiveRequest {
     pub(crate) fn visible_end(&self) -> Option<RequestFinished> {
         let finished = self.visible.borrow().finished;
         let inner = self.inner.lock();
-        inner
-            .state
-            .finished()
-            .filter(|_| finished)
-            .map(|(_, finished)| finished.clone())
+        inner.state.finished().filter(|_| finished).map(|(_, finished)| finished.clone())
     }
 
     /// Lane and model of each attempt that has started.
     pub(crate) fn labels(&self) -> Vec<AttemptLabel> {
-        self.inner
-            .lock()
-            .state
-            .attempts()
-            .iter()
-            .map(|attempt| AttemptLabel::of(&attempt.started))
-            .collect()
+        self.inner.lock().state.attempts().iter().map(|attempt| AttemptLabel::of(&attempt.started)).collect()
     }
 
     /// How many tokens an attempt has.
     pub(crate) fn token_count(&self, attempt: AttemptSeq) -> u64 {
-        self.inner
-            .lock()
-            .state
-            .attempt(attempt)
-            .map_or(0, |attempt| attempt.next_token_index.0)
+        self.inner.lock().state.attempt(attempt).map_or(0, |attempt| attempt.next_token_index.0)
     }
 
     /// Events `from..end`, at most `limit` of them and about [`PAGE_TEXT_BYTES`], if memory still has the first of
@@ -345,24 +304,13 @@ impl LiveRequest {
             }
             fits
         };
-        Some(
-            inner
-                .tail
-                .range(skip..)
-                .take(take)
-                .take_while(fits)
-                .cloned()
-                .collect(),
-        )
+        Some(inner.tail.range(skip..).take(take).take_while(fits).cloned().collect())
     }
 
     /// A position in the log at or before which event `seq` stands, if it was written since this server started.
     pub(crate) fn position_before(&self, seq: Seq) -> Option<Position> {
         let inner = self.inner.lock();
         let behind = inner.index.partition_point(|(indexed, _)| *indexed <= seq);
-        inner
-            .index
-            .get(behind.checked_sub(1)?)
-            .map(|(_, position)| *position)
+        inner.index.get(behind.checked_sub(1)?).map(|(_, position)| *position)
     }
 }

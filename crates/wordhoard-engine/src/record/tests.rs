@@ -8,35 +8,25 @@ use wordhoard_model::{
 use super::*;
 
 fn usage() -> impl Strategy<Value = Usage> {
-    (
-        any::<u64>(),
-        any::<u64>(),
-        any::<Option<u64>>(),
-        any::<Option<u64>>(),
+    (any::<u64>(), any::<u64>(), any::<Option<u64>>(), any::<Option<u64>>()).prop_map(
+        |(input_tokens, output_tokens, reasoning_tokens, cached_input_tokens)| Usage {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+        },
     )
-        .prop_map(
-            |(input_tokens, output_tokens, reasoning_tokens, cached_input_tokens)| Usage {
-                input_tokens,
-                output_tokens,
-                reasoning_tokens,
-                cached_input_tokens,
-            },
-        )
 }
 
 fn failure() -> impl Strategy<Value = Failure> {
-    (
-        prop::sample::select(FailureClass::ALL),
-        ".*",
-        any::<Option<u16>>(),
-        any::<Option<u64>>(),
-    )
-        .prop_map(|(class, message, provider_status, retry_after_ms)| Failure {
+    (prop::sample::select(FailureClass::ALL), ".*", any::<Option<u16>>(), any::<Option<u64>>()).prop_map(
+        |(class, message, provider_status, retry_after_ms)| Failure {
             class,
             message,
             provider_status,
             retry_after_ms,
-        })
+        },
+    )
 }
 
 fn created() -> impl Strategy<Value = EventBody> {
@@ -50,26 +40,15 @@ fn created() -> impl Strategy<Value = EventBody> {
     let lanes = prop::collection::vec(("[a-z]{1,9}:[!-~]{1,20}", prop::option::of(0.1..1.0)), 1..6);
     (texts, lanes, prop::option::of((".*", any::<[u8; 32]>()))).prop_map(|(texts, lanes, idempotency)| {
         let (text, system_message, max_tokens, temperature, seed) = texts;
-        let mut parameters = Parameters {
-            max_tokens,
-            temperature,
-            ..Parameters::default()
-        };
+        let mut parameters = Parameters { max_tokens, temperature, ..Parameters::default() };
         if let Some(seed) = seed {
             parameters.insert("seed", seed.into()).unwrap();
         }
         EventBody::RequestCreated(Box::new(RequestCreated {
-            prompt: Prompt {
-                text,
-                system_message,
-                parameters,
-            },
+            prompt: Prompt { text, system_message, parameters },
             lanes: lanes
                 .into_iter()
-                .map(|(model, weight)| LaneSpec {
-                    model: model.parse().unwrap(),
-                    weight,
-                })
+                .map(|(model, weight)| LaneSpec { model: model.parse().unwrap(), weight })
                 .collect(),
             idempotency: idempotency.map(|(key, body_sha256)| Idempotency { key, body_sha256 }),
         }))
@@ -82,73 +61,45 @@ fn started() -> impl Strategy<Value = EventBody> {
             attempt_seq: AttemptSeq(attempt),
             lane: Lane(lane),
             model: "demo:brisk".parse().unwrap(),
-            continues: continues.map(|(a, t)| Continues {
-                attempt_seq: AttemptSeq(a),
-                token_index: TokenIndex(t),
-            }),
+            continues: continues
+                .map(|(a, t)| Continues { attempt_seq: AttemptSeq(a), token_index: TokenIndex(t) }),
         })
     })
 }
 
 fn token() -> impl Strategy<Value = EventBody> {
-    (
-        any::<u32>(),
-        any::<u64>(),
-        prop::sample::select(TokenKind::ALL),
-        any::<String>(),
-    )
-        .prop_map(|(attempt, index, kind, text)| {
+    (any::<u32>(), any::<u64>(), prop::sample::select(TokenKind::ALL), any::<String>()).prop_map(
+        |(attempt, index, kind, text)| {
             let (attempt_seq, token_index) = (AttemptSeq(attempt), TokenIndex(index));
-            EventBody::Token(Token {
-                attempt_seq,
-                token_index,
-                kind,
-                text,
-            })
-        })
+            EventBody::Token(Token { attempt_seq, token_index, kind, text })
+        },
+    )
 }
 
 fn attempt_finished() -> impl Strategy<Value = EventBody> {
     let outcome = prop::sample::select(Outcome::ALL);
-    let told = (
-        any::<Option<String>>(),
-        prop::option::of(usage()),
-        any::<Option<String>>(),
-    );
-    (
-        any::<u32>(),
-        outcome,
-        told,
-        any::<u64>(),
-        prop::option::of(failure()),
+    let told = (any::<Option<String>>(), prop::option::of(usage()), any::<Option<String>>());
+    (any::<u32>(), outcome, told, any::<u64>(), prop::option::of(failure())).prop_map(
+        |(attempt, outcome, (reason, usage, answered_by), token_count, failure)| {
+            let finish_reason = reason.map(FinishReason);
+            let attempt_seq = AttemptSeq(attempt);
+            EventBody::AttemptFinished(AttemptFinished {
+                attempt_seq,
+                outcome,
+                finish_reason,
+                usage,
+                token_count,
+                answered_by,
+                failure,
+            })
+        },
     )
-        .prop_map(
-            |(attempt, outcome, (reason, usage, answered_by), token_count, failure)| {
-                let finish_reason = reason.map(FinishReason);
-                let attempt_seq = AttemptSeq(attempt);
-                EventBody::AttemptFinished(AttemptFinished {
-                    attempt_seq,
-                    outcome,
-                    finish_reason,
-                    usage,
-                    token_count,
-                    answered_by,
-                    failure,
-                })
-            },
-        )
 }
 
 fn request_finished() -> impl Strategy<Value = EventBody> {
     let outcome = prop::sample::select(Outcome::ALL);
-    (
-        outcome,
-        any::<u32>(),
-        any::<u32>(),
-        any::<u64>(),
-        prop::option::of(usage()),
-    )
-        .prop_map(|(outcome, lanes_completed, attempt_count, token_count, usage)| {
+    (outcome, any::<u32>(), any::<u32>(), any::<u64>(), prop::option::of(usage())).prop_map(
+        |(outcome, lanes_completed, attempt_count, token_count, usage)| {
             EventBody::RequestFinished(RequestFinished {
                 outcome,
                 lanes_completed,
@@ -156,7 +107,8 @@ fn request_finished() -> impl Strategy<Value = EventBody> {
                 token_count,
                 usage,
             })
-        })
+        },
+    )
 }
 
 proptest! {
@@ -190,17 +142,9 @@ proptest! {
 fn the_bytes_of_version_1_never_change() {
     let id = RequestId::from_bytes([0xAB; 16]);
     let (attempt_seq, token_index) = (AttemptSeq(2), TokenIndex(300));
-    let body = EventBody::Token(Token {
-        attempt_seq,
-        token_index,
-        kind: TokenKind::Text,
-        text: " fox".into(),
-    });
-    let event = Event {
-        seq: Seq(17),
-        at: Timestamp::from_millis(1_000),
-        body,
-    };
+    let body =
+        EventBody::Token(Token { attempt_seq, token_index, kind: TokenKind::Text, text: " fox".into() });
+    let event = Event { seq: Seq(17), at: Timestamp::from_millis(1_000), body };
     let record = encode(id, &event).unwrap();
     let mut golden = vec![0xAB; 16];
     golden.extend([17, 0xD0, 0x0F, 2, 0xAC, 2, 0, 4]);

@@ -28,36 +28,24 @@ struct Framed<B> {
 
 pub(super) fn encode(prefix: Vec<u8>, event: &Event) -> Result<Vec<u8>, String> {
     match &event.body {
-        EventBody::RequestCreated(created) => frame(
-            prefix,
-            event,
-            request_created::RequestCreatedV1::from_model(created)?,
-        ),
-        EventBody::AttemptStarted(started) => frame(
-            prefix,
-            event,
-            attempt_started::AttemptStartedV1::from_model(started),
-        ),
+        EventBody::RequestCreated(created) => {
+            frame(prefix, event, request_created::RequestCreatedV1::from_model(created)?)
+        }
+        EventBody::AttemptStarted(started) => {
+            frame(prefix, event, attempt_started::AttemptStartedV1::from_model(started))
+        }
         EventBody::Token(token) => frame(prefix, event, token::TokenV1::from_model(token)),
-        EventBody::AttemptFinished(finished) => frame(
-            prefix,
-            event,
-            attempt_finished::AttemptFinishedV1::from_model(finished),
-        ),
-        EventBody::RequestFinished(finished) => frame(
-            prefix,
-            event,
-            request_finished::RequestFinishedV1::from_model(finished),
-        ),
+        EventBody::AttemptFinished(finished) => {
+            frame(prefix, event, attempt_finished::AttemptFinishedV1::from_model(finished))
+        }
+        EventBody::RequestFinished(finished) => {
+            frame(prefix, event, request_finished::RequestFinishedV1::from_model(finished))
+        }
     }
 }
 
 fn frame<B: Serialize>(prefix: Vec<u8>, event: &Event, body: B) -> Result<Vec<u8>, String> {
-    let framed = Framed {
-        seq: event.seq.0,
-        at_ms: event.at.as_millis(),
-        body,
-    };
+    let framed = Framed { seq: event.seq.0, at_ms: event.at.as_millis(), body };
     postcard::to_extend(&framed, prefix).map_err(|error| error.to_string())
 }
 
@@ -70,9 +58,7 @@ pub(super) fn decode(kind: u8, bytes: &[u8]) -> Result<Option<Event>, String> {
         KIND_ATTEMPT_STARTED => unframe_owned(bytes, |started: attempt_started::AttemptStartedV1| {
             Ok(EventBody::AttemptStarted(started.into_model()?))
         })?,
-        KIND_TOKEN => unframe(bytes, |token: token::TokenV1<'_>| {
-            Ok(EventBody::Token(token.into_model()?))
-        })?,
+        KIND_TOKEN => unframe(bytes, |token: token::TokenV1<'_>| Ok(EventBody::Token(token.into_model()?)))?,
         KIND_ATTEMPT_FINISHED => unframe_owned(bytes, |finished: attempt_finished::AttemptFinishedV1| {
             Ok(EventBody::AttemptFinished(finished.into_model()?))
         })?,
@@ -100,11 +86,7 @@ fn unframe<'a, B: Deserialize<'a>>(
         return Err(format!("{} bytes behind the end", rest.len()));
     }
     let body = to_model(framed.body)?;
-    Ok(Event {
-        seq: Seq(framed.seq),
-        at: Timestamp::from_millis(framed.at_ms),
-        body,
-    })
+    Ok(Event { seq: Seq(framed.seq), at: Timestamp::from_millis(framed.at_ms), body })
 }
 
 /// A name from one of the model's tables, as it stands on disk.

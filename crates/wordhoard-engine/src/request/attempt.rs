@@ -29,19 +29,13 @@ pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outco
     let mut answer = None;
     let end = match run.providers.get(&model.provider) {
         Some(provider) => {
-            let call = Call {
-                model: model.model.clone(),
-                prompt: Arc::new(run.live.prompt().clone()),
-            };
+            let call = Call { model: model.model.clone(), prompt: Arc::new(run.live.prompt().clone()) };
             let answer = answer.insert(provider.answer(call));
             record_answer(run, attempt, answer, || first_token = Some(started.elapsed())).await?
         }
         None => End::Failed(Failure::new(
             FailureClass::Unavailable,
-            format!(
-                "provider {:?} is not configured on this server",
-                model.provider.as_str()
-            ),
+            format!("provider {:?} is not configured on this server", model.provider.as_str()),
         )),
     };
     let finished = finished(attempt, end);
@@ -49,16 +43,11 @@ pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outco
     let outcome = finished.outcome;
     run.live.append(|state| {
         let token_count = token_count(state, attempt);
-        EventBody::AttemptFinished(AttemptFinished {
-            token_count,
-            ..finished
-        })
+        EventBody::AttemptFinished(AttemptFinished { token_count, ..finished })
     })?;
     if let (Outcome::Completed, Some(mut rest)) = (outcome, answer) {
         // What may follow a whole answer says nothing more, but a connection whose body was read can be used again.
-        run.tasks.spawn(TaskKind::AnswerRest, async move {
-            while rest.next().await.is_some() {}
-        });
+        run.tasks.spawn(TaskKind::AnswerRest, async move { while rest.next().await.is_some() {} });
     }
     Ok(outcome)
 }
@@ -66,12 +55,7 @@ pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outco
 fn start(live: &Arc<LiveRequest>, lane: Lane, model: &ModelRef) -> Result<AttemptSeq, AppendError> {
     let event = live.append(|state| {
         let attempt_seq = state.next_attempt_seq();
-        EventBody::AttemptStarted(AttemptStarted {
-            attempt_seq,
-            lane,
-            model: model.clone(),
-            continues: None,
-        })
+        EventBody::AttemptStarted(AttemptStarted { attempt_seq, lane, model: model.clone(), continues: None })
     })?;
     match &event.body {
         EventBody::AttemptStarted(started) => Ok(started.attempt_seq),
@@ -103,20 +87,12 @@ async fn record_answer(
                 run.live.journal().has_room().await?;
                 let recorded = run.live.append(|state| {
                     let token_index = TokenIndex(token_count(state, attempt));
-                    EventBody::Token(Token {
-                        attempt_seq: attempt,
-                        token_index,
-                        kind,
-                        text,
-                    })
+                    EventBody::Token(Token { attempt_seq: attempt, token_index, kind, text })
                 });
                 match recorded {
                     Ok(_) => {}
                     Err(error @ AppendError::TooLarge { .. }) => {
-                        return Ok(End::Failed(Failure::new(
-                            FailureClass::Malformed,
-                            error.to_string(),
-                        )));
+                        return Ok(End::Failed(Failure::new(FailureClass::Malformed, error.to_string())));
                     }
                     Err(error) => return Err(error),
                 }
@@ -140,9 +116,7 @@ async fn latched(run: &Run) -> AppendError {
 }
 
 fn token_count(state: &RequestState, attempt: AttemptSeq) -> u64 {
-    state
-        .attempt(attempt)
-        .map_or(0, |attempt| attempt.next_token_index.0)
+    state.attempt(attempt).map_or(0, |attempt| attempt.next_token_index.0)
 }
 
 fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
@@ -156,37 +130,20 @@ fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
         failure: None,
     };
     match end {
-        End::Completed(Completion {
-            finish_reason,
-            usage,
-            answered_by,
-        }) => AttemptFinished {
-            outcome: Outcome::Completed,
-            finish_reason,
-            usage,
-            answered_by,
-            ..bare
-        },
-        End::Failed(failure) => AttemptFinished {
-            outcome: Outcome::Failed,
-            failure: Some(failure),
-            ..bare
-        },
+        End::Completed(Completion { finish_reason, usage, answered_by }) => {
+            AttemptFinished { outcome: Outcome::Completed, finish_reason, usage, answered_by, ..bare }
+        }
+        End::Failed(failure) => AttemptFinished { outcome: Outcome::Failed, failure: Some(failure), ..bare },
         End::Cancelled => bare,
-        End::ServerStopped => AttemptFinished {
-            outcome: Outcome::Interrupted,
-            failure: Some(server_stopped()),
-            ..bare
-        },
+        End::ServerStopped => {
+            AttemptFinished { outcome: Outcome::Interrupted, failure: Some(server_stopped()), ..bare }
+        }
     }
 }
 
 /// What stands in an attempt that a stop or a crash of the server ended.
 pub(crate) fn server_stopped() -> Failure {
-    Failure::new(
-        FailureClass::ServerStopped,
-        "the server stopped while the answer was under way",
-    )
+    Failure::new(FailureClass::ServerStopped, "the server stopped while the answer was under way")
 }
 
 fn log(

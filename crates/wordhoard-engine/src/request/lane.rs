@@ -18,9 +18,5 @@ pub(super) async fn run(run: &Run, lane: Lane) -> Result<LaneEnd, AppendError> {
         return Ok(LaneEnd::Ended);
     };
     let outcome = attempt::run(run, lane, &spec.model).await?;
-    Ok(if outcome == Outcome::Interrupted {
-        LaneEnd::Stopped
-    } else {
-        LaneEnd::Ended
-    })
+    Ok(if outcome == Outcome::Interrupted { LaneEnd::Stopped } else { LaneEnd::Ended })
 }

@@ -43,32 +43,22 @@ impl Bench {
     }
 
     pub async fn start_with(&self, change: impl FnOnce(&mut Settings)) -> Running {
-        let options = Options {
-            segment_size_bytes: 1 << 20,
-            ..Options::default()
-        };
+        let options = Options { segment_size_bytes: 1 << 20, ..Options::default() };
         let (wal, _) = Wal::open(Arc::new(self.disk.clone()), options).unwrap();
         let sqlite = SqliteStore::open(&self.dir.path().join("wordhoard.db")).unwrap();
         sqlite.migrate(Timestamp::from_millis(0)).await.unwrap();
-        let mut settings = Settings {
-            disk_reserve_bytes: 0,
-            ..Settings::new(self.dir.path().join("quarantine"))
-        };
+        let mut settings =
+            Settings { disk_reserve_bytes: 0, ..Settings::new(self.dir.path().join("quarantine")) };
         change(&mut settings);
         let engine = Engine::start(Parts {
             wal,
-            store: Arc::new(Gated {
-                inner: sqlite,
-                open: Arc::clone(&self.database),
-            }),
+            store: Arc::new(Gated { inner: sqlite, open: Arc::clone(&self.database) }),
             providers: ProviderSet::from_iter([wordhoard_providers::demo(TimeLimits::default())]),
             clock: Arc::new(SystemClock),
             settings,
             tasks: Tasks::default(),
         });
-        Running {
-            engine: engine.await.unwrap(),
-        }
+        Running { engine: engine.await.unwrap() }
     }
 
     /// While closed, SQL can neither be written nor read.
@@ -108,17 +98,11 @@ pub async fn read(subscription: &mut Subscription) -> Result<Vec<Arc<Event>>, Re
 }
 
 pub fn request(prompt: &str, models: &[&str], key: Option<(&str, u8)>) -> NewRequest {
-    let lane = |model: &&str| LaneSpec {
-        model: model.parse().unwrap(),
-        weight: None,
-    };
+    let lane = |model: &&str| LaneSpec { model: model.parse().unwrap(), weight: None };
     NewRequest {
         prompt: Prompt::new(prompt.into(), None, Parameters::default()).unwrap(),
         lanes: models.iter().map(lane).collect(),
-        idempotency: key.map(|(key, body)| Idempotency {
-            key: key.into(),
-            body_sha256: [body; 32],
-        }),
+        idempotency: key.map(|(key, body)| Idempotency { key: key.into(), body_sha256: [body; 32] }),
     }
 }
 
@@ -132,11 +116,7 @@ struct Gated {
 impl Gated {
     fn pass(&self) -> Result<&SqliteStore, Error> {
         let open = self.open.load(Ordering::SeqCst);
-        if open {
-            Ok(&self.inner)
-        } else {
-            Err(Error::Unavailable("the gate is closed".into()))
-        }
+        if open { Ok(&self.inner) } else { Err(Error::Unavailable("the gate is closed".into())) }
     }
 }
 

@@ -15,19 +15,10 @@ async fn local_shows_nothing_before_its_fsync_is_done() {
     let bench = Bench::new();
     let running = bench.start().await;
     bench.disk.set_slow_sync(SLOW);
-    let admitted = tokio::time::timeout(
-        SLOW / 2,
-        running.engine.admit(request("x", &["demo:terse"], None)),
-    );
-    assert!(
-        admitted.await.is_err(),
-        "the prompt was acknowledged before its record was synced"
-    );
+    let admitted = tokio::time::timeout(SLOW / 2, running.engine.admit(request("x", &["demo:terse"], None)));
+    assert!(admitted.await.is_err(), "the prompt was acknowledged before its record was synced");
     bench.disk.set_slow_sync(Duration::ZERO);
-    let id = running
-        .submit("slow [demo tokens=40 rate=0]", &["demo:brisk"])
-        .await
-        .request_id;
+    let id = running.submit("slow [demo tokens=40 rate=0]", &["demo:brisk"]).await.request_id;
     let mut reader = running.follow(id, None).await;
     while let Some(page) = reader.next().await.unwrap() {
         // A power loss at this moment would leave what is visible: one record for each event, and those of "x".
@@ -41,20 +32,12 @@ async fn local_shows_nothing_before_its_fsync_is_done() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn database_shows_nothing_before_sql_has_it() {
     let bench = Bench::new();
-    let running = bench
-        .start_with(|settings| settings.durability = Durability::Database)
-        .await;
-    let id = running
-        .submit("seen [demo tokens=40 rate=0]", &["demo:brisk"])
-        .await
-        .request_id;
+    let running = bench.start_with(|settings| settings.durability = Durability::Database).await;
+    let id = running.submit("seen [demo tokens=40 rate=0]", &["demo:brisk"]).await.request_id;
     running.read_to_end(id).await;
     bench.open_database(false);
     let admitted = tokio::time::timeout(SLOW, running.engine.admit(request("x", &["demo:terse"], None)));
-    assert!(
-        admitted.await.is_err(),
-        "the prompt was acknowledged before SQL had it"
-    );
+    assert!(admitted.await.is_err(), "the prompt was acknowledged before SQL had it");
     bench.open_database(true);
     while running.engine.status().running_requests > 0 {
         tokio::time::sleep(Duration::from_millis(10)).await;
@@ -64,14 +47,9 @@ async fn database_shows_nothing_before_sql_has_it() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn relaxed_shows_at_once_and_the_disk_follows() {
     let bench = Bench::new();
-    let running = bench
-        .start_with(|settings| settings.durability = Durability::Relaxed)
-        .await;
+    let running = bench.start_with(|settings| settings.durability = Durability::Relaxed).await;
     bench.disk.set_slow_sync(SLOW);
-    let admitted = tokio::time::timeout(
-        SLOW / 2,
-        running.engine.admit(request("x", &["demo:terse"], None)),
-    );
+    let admitted = tokio::time::timeout(SLOW / 2, running.engine.admit(request("x", &["demo:terse"], None)));
     let id = admitted.await.unwrap().unwrap().request_id;
     running.read_to_end(id).await;
     running.engine.close().await;

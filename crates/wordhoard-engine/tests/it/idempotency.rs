@@ -14,12 +14,9 @@ async fn a_race_under_one_key_makes_one_request() {
     let mut racers = tokio::task::JoinSet::new();
     for _ in 0..100 {
         let running = Arc::clone(&running);
-        racers.spawn(async move {
-            running
-                .engine
-                .admit(request("race", &["demo:terse"], Some(("k", 1))))
-                .await
-        });
+        racers.spawn(
+            async move { running.engine.admit(request("race", &["demo:terse"], Some(("k", 1)))).await },
+        );
     }
     let (mut ids, mut first) = (HashSet::new(), 0);
     for admitted in racers.join_all().await {
@@ -39,27 +36,12 @@ async fn a_race_under_one_key_makes_one_request() {
 async fn a_key_is_known_while_it_runs_once_it_is_in_sql_and_after_a_restart() {
     let bench = Bench::new();
     let running = bench.start().await;
-    let first = running
-        .engine
-        .admit(request("x", &["demo:terse"], Some(("k", 1))))
-        .await
-        .unwrap();
+    let first = running.engine.admit(request("x", &["demo:terse"], Some(("k", 1)))).await.unwrap();
     let check = async |running: &crate::bench::Running| {
-        let again = running
-            .engine
-            .admit(request("x", &["demo:bard"], Some(("k", 1))))
-            .await
-            .unwrap();
+        let again = running.engine.admit(request("x", &["demo:bard"], Some(("k", 1)))).await.unwrap();
         assert_eq!((again.request_id, again.replayed), (first.request_id, true));
-        assert_eq!(
-            again.lanes, first.lanes,
-            "the first answer, whatever would be selected today"
-        );
-        let other = running
-            .engine
-            .admit(request("y", &["demo:terse"], Some(("k", 2))))
-            .await
-            .unwrap_err();
+        assert_eq!(again.lanes, first.lanes, "the first answer, whatever would be selected today");
+        let other = running.engine.admit(request("y", &["demo:terse"], Some(("k", 2)))).await.unwrap_err();
         assert!(matches!(other, AdmitError::KeyReused), "{other}");
     };
     check(&running).await;

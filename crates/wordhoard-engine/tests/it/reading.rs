@@ -16,10 +16,7 @@ async fn any_place_can_be_resumed_from_memory_from_sql_and_from_the_log() {
         let bench = Bench::new();
         let running = bench.start_with(|settings| settings.live_events = window).await;
         bench.open_database(database);
-        let id = running
-            .submit(PROMPT, &["demo:brisk", "demo:bard"])
-            .await
-            .request_id;
+        let id = running.submit(PROMPT, &["demo:brisk", "demo:bard"]).await.request_id;
         let whole = running.read_to_end(id).await;
         for after in [0, 1, 255, 256, 257, 600, whole.len() as u64 - 2] {
             let rest = read(&mut running.follow(id, Some(after)).await).await.unwrap();
@@ -29,17 +26,9 @@ async fn any_place_can_be_resumed_from_memory_from_sql_and_from_the_log() {
                 "after {after}, window {window}, database {database}"
             );
         }
-        let end = running
-            .engine
-            .subscribe(id, Some(Seq(whole.len() as u64 - 1)))
-            .await
-            .unwrap();
+        let end = running.engine.subscribe(id, Some(Seq(whole.len() as u64 - 1))).await.unwrap();
         assert!(matches!(end, Subscribed::PastTheEnd));
-        let beyond = running
-            .engine
-            .subscribe(id, Some(Seq(whole.len() as u64)))
-            .await
-            .unwrap();
+        let beyond = running.engine.subscribe(id, Some(Seq(whole.len() as u64))).await.unwrap();
         assert!(matches!(beyond, Subscribed::BeyondTail { .. }), "{beyond:?}");
         let transcript = running.engine.transcript(id).await.unwrap().unwrap();
         assert_eq!(transcript.state.next_seq(), Seq(whole.len() as u64));
@@ -71,14 +60,7 @@ async fn without_a_database_prompts_run_and_everything_is_there_when_it_is_back(
     for (id, told) in told {
         assert_eq!(running.read_to_end(id).await, told);
     }
-    let listed = running
-        .engine
-        .list(ListQuery {
-            limit: 10,
-            ..ListQuery::default()
-        })
-        .await
-        .unwrap();
+    let listed = running.engine.list(ListQuery { limit: 10, ..ListQuery::default() }).await.unwrap();
     assert_eq!(listed.len(), 5);
     assert!(listed.iter().all(|one| one.status != RequestStatus::Running));
 }
@@ -87,10 +69,8 @@ async fn without_a_database_prompts_run_and_everything_is_there_when_it_is_back(
 async fn readers_that_come_at_any_time_see_one_and_the_same_story() {
     let bench = Bench::new();
     let running = Arc::new(bench.start_with(|settings| settings.live_events = 16).await);
-    let id = running
-        .submit("many [demo tokens=2000 rate=4000]", &["demo:brisk", "demo:bard"])
-        .await
-        .request_id;
+    let id =
+        running.submit("many [demo tokens=2000 rate=4000]", &["demo:brisk", "demo:bard"]).await.request_id;
     let mut readers = tokio::task::JoinSet::new();
     for reader in 0..40_u64 {
         let running = Arc::clone(&running);

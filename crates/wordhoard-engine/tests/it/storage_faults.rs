@@ -31,12 +31,7 @@ async fn fault_under_load(point: FaultPoint, errno: i32) {
     let mut followed = Vec::new();
     for lane in 0..4 {
         let prompt = format!("fault {lane} [demo tokens=150 rate=100]");
-        followed.push(
-            running
-                .submit(&prompt, &["demo:brisk", "demo:bard"])
-                .await
-                .request_id,
-        );
+        followed.push(running.submit(&prompt, &["demo:brisk", "demo:bard"]).await.request_id);
     }
     let mut readers = Vec::new();
     for id in &followed {
@@ -57,24 +52,15 @@ async fn fault_under_load(point: FaultPoint, errno: i32) {
         assert!(before.len() > 20, "only {} events before the fault", before.len());
         seen.push(before);
     }
-    let refused = running
-        .engine
-        .admit(request("x", &["demo:terse"], None))
-        .await
-        .unwrap_err();
-    assert!(
-        matches!(refused, AdmitError::Storage(_) | AdmitError::NotAccepting),
-        "{refused}"
-    );
+    let refused = running.engine.admit(request("x", &["demo:terse"], None)).await.unwrap_err();
+    assert!(matches!(refused, AdmitError::Storage(_) | AdmitError::NotAccepting), "{refused}");
     wait_for(&running, Storage::Open).await;
     for (id, seen) in followed.iter().zip(&seen) {
         let whole = running.read_to_end(*id).await;
         assert_eq!(&whole[..seen.len()], &seen[..], "what was seen has changed");
         let interrupted = |body: &EventBody| matches!(body, EventBody::AttemptFinished(end) if end.outcome == Outcome::Interrupted);
         assert_eq!(whole.iter().filter(|event| interrupted(&event.body)).count(), 2);
-        let EventBody::RequestFinished(end) = &whole.last().unwrap().body else {
-            panic!("no end")
-        };
+        let EventBody::RequestFinished(end) = &whole.last().unwrap().body else { panic!("no end") };
         assert_eq!(end.outcome, Outcome::Completed);
     }
     let admitted = running.submit("after", &["demo:terse"]).await;
@@ -110,9 +96,7 @@ async fn a_second_fault_during_recovery_is_recovered_from_too() {
     wait_for(&running, Storage::Open).await;
     for id in followed {
         let whole = running.read_to_end(id).await;
-        let EventBody::RequestFinished(end) = &whole.last().unwrap().body else {
-            panic!("no end")
-        };
+        let EventBody::RequestFinished(end) = &whole.last().unwrap().body else { panic!("no end") };
         assert_eq!(end.outcome, Outcome::Completed);
     }
 }
@@ -128,9 +112,7 @@ async fn without_sql_every_last_event_becomes_visible_by_its_own_commit() {
             let id = running.submit("quick", &["demo:terse"]).await.request_id;
             running.read_to_end(id).await
         };
-        tokio::time::timeout(Duration::from_secs(5), ended)
-            .await
-            .expect("a durable event stayed invisible");
+        tokio::time::timeout(Duration::from_secs(5), ended).await.expect("a durable event stayed invisible");
     }
     bench.open_database(true);
 }
@@ -140,20 +122,13 @@ async fn a_prompt_whose_record_cannot_be_synced_is_not_acknowledged_and_leaves_n
     let bench = Bench::new();
     let running = bench.start().await;
     bench.disk.fail(FaultPoint::Sync, "0", 0, EIO);
-    let refused = running
-        .engine
-        .admit(request("lost", &["demo:terse"], None))
-        .await
-        .unwrap_err();
+    let refused = running.engine.admit(request("lost", &["demo:terse"], None)).await.unwrap_err();
     assert!(matches!(refused, AdmitError::Storage(_)), "{refused}");
     wait_for(&running, Storage::Open).await;
     assert!(
         running
             .engine
-            .list(wordhoard_store::ListQuery {
-                limit: 10,
-                ..Default::default()
-            })
+            .list(wordhoard_store::ListQuery { limit: 10, ..Default::default() })
             .await
             .unwrap()
             .is_empty()
@@ -164,10 +139,7 @@ async fn a_prompt_whose_record_cannot_be_synced_is_not_acknowledged_and_leaves_n
 async fn what_was_seen_survives_a_power_loss_that_takes_all_that_was_not_synced() {
     let bench = Bench::new();
     let running = bench.start().await;
-    let id = running
-        .submit("power [demo tokens=500 rate=200]", &["demo:brisk"])
-        .await
-        .request_id;
+    let id = running.submit("power [demo tokens=500 rate=200]", &["demo:brisk"]).await.request_id;
     let mut reader = running.follow(id, None).await;
     let mut seen = Vec::new();
     while seen.len() < 100 {

@@ -90,16 +90,11 @@ impl ParameterKind {
             Self::Boolean => value.is_boolean(),
             Self::Text => value.is_string(),
             Self::TextOrTexts => {
-                value.is_string()
-                    || value
-                        .as_array()
-                        .is_some_and(|all| all.iter().all(Value::is_string))
+                value.is_string() || value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
             }
             Self::TextOrObject => value.is_string() || value.is_object(),
             Self::Object => value.is_object(),
-            Self::Objects => value
-                .as_array()
-                .is_some_and(|all| all.iter().all(Value::is_object)),
+            Self::Objects => value.as_array().is_some_and(|all| all.iter().all(Value::is_object)),
         }
     }
 
@@ -131,10 +126,7 @@ mod tests {
         parameters.insert("top_p", json!(0.5)).unwrap();
         parameters.insert("stop", json!(["a", "b"])).unwrap();
         let wrong = parameters.insert("top_p", json!(1.5)).unwrap_err();
-        assert_eq!(
-            (wrong.field.as_str(), wrong.detail.as_str()),
-            ("top_p", "must be a number from 0 to 1")
-        );
+        assert_eq!((wrong.field.as_str(), wrong.detail.as_str()), ("top_p", "must be a number from 0 to 1"));
         let unknown = parameters.insert("promt", json!("x")).unwrap_err();
         assert_eq!(unknown.detail, "is not a field of this request");
         assert_eq!(parameters.extra.len(), 2);

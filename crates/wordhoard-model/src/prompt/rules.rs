@@ -26,20 +26,12 @@ pub enum Rule {
 impl Invalid {
     /// A text that is not acceptable.
     pub fn content(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            detail: detail.into(),
-            rule: Rule::Content,
-        }
+        Self { field: field.into(), detail: detail.into(), rule: Rule::Content }
     }
 
     /// A field of a wrong shape.
     pub fn shape(field: impl Into<String>, detail: impl Into<String>) -> Self {
-        Self {
-            field: field.into(),
-            detail: detail.into(),
-            rule: Rule::Shape,
-        }
+        Self { field: field.into(), detail: detail.into(), rule: Rule::Shape }
     }
 }
 
@@ -78,10 +70,7 @@ mod tests {
     #[test]
     fn length_counts_characters_not_bytes() {
         assert_eq!(check("ößÄ€漢字🦀🦀🦀🦀"), Vec::<String>::new());
-        assert_eq!(
-            check("12345678901"),
-            ["has 11 characters; at most 10 are allowed"]
-        );
+        assert_eq!(check("12345678901"), ["has 11 characters; at most 10 are allowed"]);
     }
 
     #[test]

@@ -8,21 +8,13 @@ impl Story {
         let model: ModelRef = "demo:brisk".parse().unwrap();
         let lanes = vec![LaneSpec { model, weight: None }; count];
         let prompt = Prompt::new("hello".into(), None, Parameters::default()).unwrap();
-        let created = RequestCreated {
-            prompt,
-            lanes,
-            idempotency: None,
-        };
+        let created = RequestCreated { prompt, lanes, idempotency: None };
         Self(Vec::new()).then(EventBody::RequestCreated(Box::new(created)))
     }
 
     fn then(mut self, body: EventBody) -> Self {
         let seq = Seq(self.0.len() as u64);
-        self.0.push(Event {
-            seq,
-            at: Timestamp::from_millis(seq.0 as i64),
-            body,
-        });
+        self.0.push(Event { seq, at: Timestamp::from_millis(seq.0 as i64), body });
         self
     }
 
@@ -50,11 +42,7 @@ impl Story {
             attempt_seq: AttemptSeq(attempt),
             outcome,
             finish_reason: None,
-            usage: Some(Usage {
-                input_tokens: 1,
-                output_tokens: token_count,
-                ..Usage::default()
-            }),
+            usage: Some(Usage { input_tokens: 1, output_tokens: token_count, ..Usage::default() }),
             token_count,
             answered_by: None,
             failure: None,
@@ -68,54 +56,26 @@ impl Story {
 
 #[test]
 fn a_whole_story_of_two_lanes_with_a_retry_is_told_and_closed() {
-    let story = Story::of_lanes(2)
-        .started(1, 0)
-        .started(2, 1)
-        .token(1, 0)
-        .token(2, 0)
-        .token(1, 1);
-    let story = story
-        .ended(1, Outcome::Failed, 2)
-        .started(3, 0)
-        .token(3, 0)
-        .ended(3, Outcome::Completed, 1);
+    let story = Story::of_lanes(2).started(1, 0).started(2, 1).token(1, 0).token(2, 0).token(1, 1);
+    let story = story.ended(1, Outcome::Failed, 2).started(3, 0).token(3, 0).ended(3, Outcome::Completed, 1);
     let running = story.state().unwrap();
-    assert_eq!(
-        running.lane(Lane(0)),
-        LaneState::Ended(AttemptSeq(3), Outcome::Completed)
-    );
+    assert_eq!(running.lane(Lane(0)), LaneState::Ended(AttemptSeq(3), Outcome::Completed));
     assert_eq!(running.lane(Lane(1)), LaneState::Running(AttemptSeq(2)));
     let story = story.ended(2, Outcome::Completed, 1);
     let closing = story.state().unwrap().closing();
-    assert_eq!(
-        (closing.outcome, closing.lanes_completed),
-        (Outcome::Completed, 2)
-    );
+    assert_eq!((closing.outcome, closing.lanes_completed), (Outcome::Completed, 2));
     assert_eq!((closing.attempt_count, closing.token_count), (3, 4));
     assert_eq!(closing.usage.unwrap().output_tokens, 4);
     let story = story.then(EventBody::RequestFinished(closing));
-    assert_eq!(
-        story.state().unwrap().status(),
-        RequestStatus::Finished(Outcome::Completed)
-    );
+    assert_eq!(story.state().unwrap().status(), RequestStatus::Finished(Outcome::Completed));
 }
 
 #[test]
 fn a_request_is_completed_only_when_every_lane_is() {
-    let one_failed = Story::of_lanes(2)
-        .started(1, 0)
-        .ended(1, Outcome::Completed, 0)
-        .started(2, 1);
+    let one_failed = Story::of_lanes(2).started(1, 0).ended(1, Outcome::Completed, 0).started(2, 1);
     let state = one_failed.ended(2, Outcome::Failed, 0).state().unwrap();
-    assert_eq!(
-        (state.closing().outcome, state.closing().lanes_completed),
-        (Outcome::Failed, 1)
-    );
-    let never_started = Story::of_lanes(2)
-        .started(1, 0)
-        .ended(1, Outcome::Completed, 0)
-        .state()
-        .unwrap();
+    assert_eq!((state.closing().outcome, state.closing().lanes_completed), (Outcome::Failed, 1));
+    let never_started = Story::of_lanes(2).started(1, 0).ended(1, Outcome::Completed, 0).state().unwrap();
     assert_eq!(never_started.closing().outcome, Outcome::Interrupted);
 }
 
@@ -124,22 +84,13 @@ fn what_cannot_follow_is_refused_by_its_reason() {
     let told = |story: Story| story.state().unwrap_err().to_string();
     let begun = || Story::of_lanes(1).started(1, 0);
     assert_eq!(told(begun().token(1, 1)), "token 1 of attempt 1 where 0 is next");
-    assert_eq!(
-        told(begun().token(2, 0)),
-        "token of attempt 2, which was not started"
-    );
-    assert_eq!(
-        told(begun().token(0, 0)),
-        "token of attempt 0, which does not exist"
-    );
+    assert_eq!(told(begun().token(2, 0)), "token of attempt 2, which was not started");
+    assert_eq!(told(begun().token(0, 0)), "token of attempt 0, which does not exist");
     assert_eq!(
         told(begun().started(2, 0)),
         "attempt.started of attempt 2, which starts while another one of its lane runs"
     );
-    assert_eq!(
-        told(begun().started(3, 0)),
-        "attempt.started of attempt 3, which is not the next one"
-    );
+    assert_eq!(told(begun().started(3, 0)), "attempt.started of attempt 3, which is not the next one");
     assert_eq!(
         told(Story::of_lanes(1).started(1, 1)),
         "attempt.started of attempt 1, which belongs to no lane"
@@ -156,8 +107,5 @@ fn what_cannot_follow_is_refused_by_its_reason() {
     let mut doubled = begun();
     doubled.0.push(doubled.0[1].clone());
     assert_eq!(told(doubled), "event 1 where 2 is next");
-    assert_eq!(
-        RequestState::replay([]).unwrap_err(),
-        Violation::NotCreated("missing")
-    );
+    assert_eq!(RequestState::replay([]).unwrap_err(), Violation::NotCreated("missing"));
 }

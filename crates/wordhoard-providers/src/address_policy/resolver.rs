@@ -17,10 +17,7 @@ pub(crate) struct PolicyResolver {
 
 impl PolicyResolver {
     pub(crate) fn new(host: &str, allow_private: bool) -> Self {
-        Self {
-            host: host.into(),
-            allow_private,
-        }
+        Self { host: host.into(), allow_private }
     }
 }
 

@@ -53,12 +53,7 @@ impl Answer {
         limits: TimeLimits,
         redactor: Redactor,
     ) -> Self {
-        Self {
-            limits,
-            redactor,
-            pending: VecDeque::new(),
-            stage: Stage::Called(call),
-        }
+        Self { limits, redactor, pending: VecDeque::new(), stage: Stage::Called(call) }
     }
 
     /// The next part, and the answer after it; none after the end.
@@ -148,11 +143,7 @@ impl Streaming {
     /// The end after the connection broke or stood still: the answer is whole all the same where the provider has
     /// said why it stopped, for then only usage and `[DONE]` are missing.
     fn end_or(self: Box<Self>, failure: Failure) -> Stage {
-        if self.decoder.has_finish_reason() {
-            ended(self.decoder, None)
-        } else {
-            Stage::Failed(failure)
-        }
+        if self.decoder.has_finish_reason() { ended(self.decoder, None) } else { Stage::Failed(failure) }
     }
 }
 

@@ -21,11 +21,7 @@ pub(super) struct Deadline {
 
 impl Clock {
     pub(super) fn start(limits: TimeLimits) -> Self {
-        Self {
-            limits,
-            started: Instant::now(),
-            token_seen: false,
-        }
+        Self { limits, started: Instant::now(), token_seen: false }
     }
 
     /// Says that a delta came: from now on the limit between tokens counts.
@@ -50,9 +46,7 @@ impl Clock {
 impl Deadline {
     fn new(from: Instant, limit: Duration, class: FailureClass) -> Self {
         // A limit beyond what the clock can hold is none that matters; 30 years stand for it.
-        let at = from
-            .checked_add(limit)
-            .unwrap_or_else(|| from + Duration::from_secs(1_000_000_000));
+        let at = from.checked_add(limit).unwrap_or_else(|| from + Duration::from_secs(1_000_000_000));
         Self { at, class, limit }
     }
 

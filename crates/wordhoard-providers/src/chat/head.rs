@@ -19,11 +19,7 @@ const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 /// # Errors
 /// The failure that any other answer tells. Its body is read up to 64 KiB and up to the deadline.
 pub(super) async fn stream_of(reply: Reply, deadline: Deadline) -> Result<ReplyBody, Failure> {
-    let Reply {
-        status,
-        headers,
-        body,
-    } = reply;
+    let Reply { status, headers, body } = reply;
     match status {
         200..=299 if !is_document(&headers) => Ok(body),
         200..=299 => {
@@ -44,11 +40,7 @@ pub(super) async fn stream_of(reply: Reply, deadline: Deadline) -> Result<ReplyB
         }),
         _ => {
             let document = read_start(body, deadline).await;
-            Err(openai_chat::classify_error(
-                status,
-                &retry_hint(&headers),
-                &document,
-            ))
+            Err(openai_chat::classify_error(status, &retry_hint(&headers), &document))
         }
     }
 }
@@ -56,9 +48,7 @@ pub(super) async fn stream_of(reply: Reply, deadline: Deadline) -> Result<ReplyB
 /// Whether the body is a document as a whole. What is neither JSON nor HTML is tried as a stream, for some servers
 /// call theirs plain text or leave the type out.
 fn is_document(headers: &HeaderMap) -> bool {
-    let kind = text(headers, CONTENT_TYPE.as_str())
-        .unwrap_or_default()
-        .to_ascii_lowercase();
+    let kind = text(headers, CONTENT_TYPE.as_str()).unwrap_or_default().to_ascii_lowercase();
     let kind = kind.split(';').next().unwrap_or_default().trim();
     kind == "application/json" || kind.ends_with("+json") || kind == "text/html"
 }

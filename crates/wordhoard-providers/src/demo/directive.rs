@@ -31,12 +31,8 @@ impl Directive {
     }
 
     fn take_demo(&mut self, inside: &str) {
-        self.tokens = number(inside, "tokens")
-            .map(|n| n.min(MAX_TOKENS))
-            .or(self.tokens);
-        self.tokens_per_second = number(inside, "rate")
-            .map(|n| n.min(MAX_RATE))
-            .or(self.tokens_per_second);
+        self.tokens = number(inside, "tokens").map(|n| n.min(MAX_TOKENS)).or(self.tokens);
+        self.tokens_per_second = number(inside, "rate").map(|n| n.min(MAX_RATE)).or(self.tokens_per_second);
     }
 
     fn take_flaky(&mut self, inside: &str) {
@@ -65,9 +61,7 @@ fn next_bracket(text: &str) -> Option<(&str, &str, &str, &str)> {
 }
 
 fn number(inside: &str, name: &str) -> Option<u64> {
-    inside
-        .split_whitespace()
-        .find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
+    inside.split_whitespace().find_map(|word| word.strip_prefix(name)?.strip_prefix('=')?.parse().ok())
 }
 
 #[cfg(test)]
@@ -88,10 +82,7 @@ mod tests {
     #[test]
     fn what_is_no_directive_stays() {
         for text in ["[demolition]", "[demo tokens=5", "[", "[[demo", "ä[ö]"] {
-            assert_eq!(
-                Directive::take_from(text),
-                (Directive::default(), text.to_owned())
-            );
+            assert_eq!(Directive::take_from(text), (Directive::default(), text.to_owned()));
         }
     }
 }

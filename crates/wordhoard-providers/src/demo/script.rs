@@ -18,11 +18,7 @@ use super::speech::{Speaker, Speech, seed_of};
 /// How the demo answers a call.
 pub(super) enum Script {
     /// With an error.
-    Refuse {
-        status: u16,
-        retry_after_s: Option<u32>,
-        body: Vec<u8>,
-    },
+    Refuse { status: u16, retry_after_s: Option<u32>, body: Vec<u8> },
     /// With a stream.
     Stream { steps: Steps, interval: Duration },
     /// Not at all: the connection breaks.
@@ -55,20 +51,12 @@ pub(super) fn script_for(body: &[u8]) -> Script {
     };
     let Some(model) = MODELS.iter().find(|model| model.name == request.model) else {
         let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        let message = format!(
-            "there is no demo model {:?}; there are {}",
-            request.model,
-            names.join(", ")
-        );
+        let message = format!("there is no demo model {:?}; there are {}", request.model, names.join(", "));
         return refuse(404, &Failure::new(FailureClass::NotFound, message));
     };
     let prompt = request.last_text("user").unwrap_or_default();
     let system = request.last_text("system").unwrap_or_default();
-    let variant = request
-        .extra
-        .get("seed")
-        .map(Value::to_string)
-        .unwrap_or_default();
+    let variant = request.extra.get("seed").map(Value::to_string).unwrap_or_default();
     let seed = seed_of(&[model.name, &prompt, &system, &variant]);
     let (directive, prompt) = Directive::take_from(&prompt);
     let mut speaker = Speaker::new(seed, &prompt);
@@ -81,10 +69,7 @@ pub(super) fn script_for(body: &[u8]) -> Script {
             model: model.name.to_owned(),
         }),
         input_tokens: prompt.split_whitespace().count() as u64,
-        max_tokens: request
-            .max_completion_tokens
-            .or(request.max_tokens)
-            .map(u64::from),
+        max_tokens: request.max_completion_tokens.or(request.max_tokens).map(u64::from),
         include_usage: request.wants_usage(),
     };
     if model.name == "flaky" {
@@ -113,11 +98,7 @@ impl Scene {
     /// A stream without a fault.
     fn play(mut self, speech: Speech) -> Steps {
         let limit = self.limit(&speech);
-        let reason = if limit < speech.token_count {
-            "length"
-        } else {
-            "stop"
-        };
+        let reason = if limit < speech.token_count { "length" } else { "stop" };
         let usage = Usage {
             input_tokens: self.input_tokens,
             output_tokens: limit,
@@ -167,11 +148,7 @@ impl Scene {
 }
 
 fn refuse(status: u16, failure: &Failure) -> Script {
-    Script::Refuse {
-        status,
-        retry_after_s: None,
-        body: encode_error(failure),
-    }
+    Script::Refuse { status, retry_after_s: None, body: encode_error(failure) }
 }
 
 fn interval_of(tokens_per_second: u64) -> Duration {

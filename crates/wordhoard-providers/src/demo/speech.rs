@@ -25,10 +25,7 @@ const MAX_TOPICS: usize = 6;
 
 impl Speaker {
     pub(super) fn new(seed: u64, prompt: &str) -> Self {
-        Self {
-            dice: Dice(seed),
-            topics: topics(prompt),
-        }
+        Self { dice: Dice(seed), topics: topics(prompt) }
     }
 
     /// The answer of a model at its natural length.
@@ -51,27 +48,15 @@ impl Speaker {
     /// An answer of exactly that many tokens. Of `thoughtful`, the first quarter is reasoning.
     pub(super) fn answer_of_length(self, model: &str, token_count: u64) -> Speech {
         let reasoning_count = if model == "thoughtful" { token_count / 4 } else { 0 };
-        let stock = if model == "bard" {
-            stock::LINES
-        } else {
-            stock::BODIES
-        };
-        let deltas = Endless {
-            speaker: self,
-            stock,
-            ready: VecDeque::new(),
-        };
+        let stock = if model == "bard" { stock::LINES } else { stock::BODIES };
+        let deltas = Endless { speaker: self, stock, ready: VecDeque::new() };
         let deltas = (0..token_count).zip(deltas).map(move |(index, mut delta)| {
             if index < reasoning_count {
                 delta.kind = TokenKind::Reasoning;
             }
             delta
         });
-        Speech {
-            deltas: Box::new(deltas),
-            token_count,
-            reasoning_count,
-        }
+        Speech { deltas: Box::new(deltas), token_count, reasoning_count }
     }
 
     /// An announcement, then some sentences; gives the number of its tokens too.
@@ -109,9 +94,7 @@ impl Speaker {
     /// So many different sentences, as far as the stock goes.
     fn sentences(&mut self, stock: &[&str], count: usize) -> String {
         let start = self.dice.below(stock.len());
-        let chosen: Vec<String> = (0..count)
-            .map(|i| self.fill(stock[(start + i) % stock.len()]))
-            .collect();
+        let chosen: Vec<String> = (0..count).map(|i| self.fill(stock[(start + i) % stock.len()])).collect();
         chosen.join(" ")
     }
 
@@ -147,8 +130,7 @@ impl Iterator for Endless {
     fn next(&mut self) -> Option<Delta> {
         if self.ready.is_empty() {
             let sentence = self.speaker.sentence(self.stock);
-            self.ready
-                .extend(pieces(&format!("{sentence} "), TokenKind::Text));
+            self.ready.extend(pieces(&format!("{sentence} "), TokenKind::Text));
         }
         self.ready.pop_front()
     }
@@ -168,11 +150,7 @@ fn pieces(text: &str, kind: TokenKind) -> Vec<Delta> {
     }
     pieces.push(piece);
     let of_kind = |text| Delta { kind, text };
-    pieces
-        .into_iter()
-        .filter(|piece| !piece.is_empty())
-        .map(of_kind)
-        .collect()
+    pieces.into_iter().filter(|piece| !piece.is_empty()).map(of_kind).collect()
 }
 
 /// The words of a prompt that say most: the longest, in their order, without the ones that every prompt has.
@@ -230,15 +208,9 @@ mod tests {
     #[test]
     fn pieces_join_to_the_text_and_topics_come_from_the_prompt() {
         let text = "Über  lighthousekeepers\n\n and 🦀s.";
-        let joined: String = pieces(text, TokenKind::Text)
-            .into_iter()
-            .map(|d| d.text)
-            .collect();
+        let joined: String = pieces(text, TokenKind::Text).into_iter().map(|d| d.text).collect();
         assert_eq!(joined, text);
-        assert_eq!(
-            topics("Why do lighthouses need KEEPERS, and why?"),
-            ["lighthouses", "need", "keepers"]
-        );
+        assert_eq!(topics("Why do lighthouses need KEEPERS, and why?"), ["lighthouses", "need", "keepers"]);
         assert_eq!(topics("why?"), ["this"]);
     }
 

@@ -14,10 +14,7 @@ fn prompt(text: &str) -> Prompt {
 }
 
 async fn ask(model: &str, prompt: Prompt) -> (Vec<Delta>, Result<Completion, Failure>) {
-    let call = Call {
-        model: model.into(),
-        prompt: Arc::new(prompt),
-    };
+    let call = Call { model: model.into(), prompt: Arc::new(prompt) };
     let mut stream = crate::demo(TimeLimits::default()).answer(call);
     let (mut deltas, mut end) = (Vec::new(), None);
     while let Some(part) = stream.next().await {
@@ -52,12 +49,7 @@ async fn every_model_answers_the_same_prompt_the_same_way_and_speaks_of_it() {
         assert_eq!(end.usage.unwrap().output_tokens, deltas.len() as u64);
         assert_eq!(end.answered_by.as_deref(), Some(model.name));
         let text = joined(&deltas, TokenKind::Text);
-        assert!(
-            ["lighthouses", "outlast", "keepers"]
-                .iter()
-                .any(|word| text.contains(word)),
-            "{text}"
-        );
+        assert!(["lighthouses", "outlast", "keepers"].iter().any(|word| text.contains(word)), "{text}");
         let reasons = end.usage.unwrap().reasoning_tokens.is_some();
         assert_eq!(reasons, model.name == "thoughtful");
         assert_eq!(reasons, !joined(&deltas, TokenKind::Reasoning).is_empty());
@@ -72,10 +64,7 @@ async fn a_directive_sets_number_and_pace_of_tokens() {
     let (deltas, end) = ask("brisk", prompt("[demo tokens=300 rate=100] waves")).await;
     let took = started.elapsed();
     assert_eq!((deltas.len(), end.is_ok()), (300, true));
-    assert!(
-        (Duration::from_millis(2_990)..Duration::from_millis(3_100)).contains(&took),
-        "{took:?}"
-    );
+    assert!((Duration::from_millis(2_990)..Duration::from_millis(3_100)).contains(&took), "{took:?}");
     assert!(!joined(&deltas, TokenKind::Text).contains("demo"));
     let (deltas, _) = ask("thoughtful", prompt("[demo tokens=40000 rate=0] waves")).await;
     assert_eq!(deltas.len(), 40_000);
@@ -114,15 +103,8 @@ async fn each_fault_of_flaky_ends_in_its_class() {
         ("huge-line", Some(Class::Malformed)),
     ] {
         let (deltas, end) = ask("flaky", prompt(&format!("[flaky {mode} after=4] go"))).await;
-        assert_eq!(
-            end.as_ref().err().map(|failure| failure.class),
-            expected,
-            "{mode}"
-        );
-        if matches!(
-            mode,
-            "cut" | "stall" | "bad-json" | "stream-error" | "content-filter" | "huge-line"
-        ) {
+        assert_eq!(end.as_ref().err().map(|failure| failure.class), expected, "{mode}");
+        if matches!(mode, "cut" | "stall" | "bad-json" | "stream-error" | "content-filter" | "huge-line") {
             assert_eq!(deltas.len(), 4, "{mode}");
         }
         if mode == "rate-limit" {
@@ -138,9 +120,6 @@ async fn each_fault_of_flaky_ends_in_its_class() {
 async fn an_unknown_model_is_told_which_there_are() {
     let (_, end) = ask("gpt-4o", prompt("hi")).await;
     let failure = end.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.provider_status),
-        (FailureClass::NotFound, Some(404))
-    );
+    assert_eq!((failure.class, failure.provider_status), (FailureClass::NotFound, Some(404)));
     assert!(failure.message.contains("brisk"), "{}", failure.message);
 }

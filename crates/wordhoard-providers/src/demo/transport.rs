@@ -15,11 +15,7 @@ impl Transport for DemoTransport {
     fn post(&self, body: Vec<u8>) -> BoxFuture<'static, Result<Reply, Failure>> {
         async move {
             match script_for(&body) {
-                Script::Refuse {
-                    status,
-                    retry_after_s,
-                    body,
-                } => Ok(refusal(status, retry_after_s, body)),
+                Script::Refuse { status, retry_after_s, body } => Ok(refusal(status, retry_after_s, body)),
                 Script::Stream { steps, interval } => Ok(Reply {
                     status: 200,
                     headers: content_type("text/event-stream"),
@@ -39,11 +35,7 @@ fn refusal(status: u16, retry_after_s: Option<u32>, body: Vec<u8>) -> Reply {
         headers.insert(RETRY_AFTER, HeaderValue::from(seconds));
     }
     let body = stream::once(future::ready(Ok(body.into()))).boxed();
-    Reply {
-        status,
-        headers,
-        body,
-    }
+    Reply { status, headers, body }
 }
 
 fn content_type(kind: &'static str) -> HeaderMap {
@@ -83,10 +75,6 @@ fn play(steps: Steps, interval: Duration) -> ReplyBody {
             }
         }
     }
-    let stage = Stage {
-        steps,
-        due: Instant::now() + interval,
-        interval,
-    };
+    let stage = Stage { steps, due: Instant::now() + interval, interval };
     stream::unfold(stage, next).boxed()
 }

@@ -59,11 +59,7 @@ impl HttpTransport {
             // Without TLS no root certificates are needed; a machine without any can still call its own servers.
             builder = builder.tls_certs_only([]);
         }
-        Ok(Self {
-            client: builder.build()?,
-            url: options.url,
-            authorization: options.authorization,
-        })
+        Ok(Self { client: builder.build()?, url: options.url, authorization: options.authorization })
     }
 }
 
@@ -79,10 +75,7 @@ impl Transport for HttpTransport {
             request = request.header(AUTHORIZATION, authorization.clone());
         }
         async move {
-            let response = request
-                .send()
-                .await
-                .map_err(|error| failed_before_answer(&error))?;
+            let response = request.send().await.map_err(|error| failed_before_answer(&error))?;
             Ok(Reply {
                 status: response.status().as_u16(),
                 headers: response.headers().clone(),

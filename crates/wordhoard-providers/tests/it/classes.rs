@@ -66,19 +66,10 @@ async fn every_fault_ends_in_its_class_and_loses_no_token() {
 #[tokio::test]
 async fn status_and_retry_after_are_told() {
     let mock = MisbehavingProvider::start().unwrap();
-    let failure = ask(&*provider(&mock), "status-429-retry-2")
-        .await
-        .end
-        .unwrap_err();
-    assert_eq!(
-        (failure.provider_status, failure.retry_after_ms),
-        (Some(429), Some(2_000))
-    );
+    let failure = ask(&*provider(&mock), "status-429-retry-2").await.end.unwrap_err();
+    assert_eq!((failure.provider_status, failure.retry_after_ms), (Some(429), Some(2_000)));
     let failure = ask(&*provider(&mock), "status-429").await.end.unwrap_err();
-    assert_eq!(
-        (failure.provider_status, failure.retry_after_ms),
-        (Some(429), None)
-    );
+    assert_eq!((failure.provider_status, failure.retry_after_ms), (Some(429), None));
 }
 
 #[tokio::test]
@@ -88,11 +79,7 @@ async fn the_total_limit_ends_a_stream_that_never_pauses() {
     limits.total = Duration::from_millis(400);
     let answered = ask(&*provider_at(mock.base_url(), limits), "paced-1000x50").await;
     assert_eq!(answered.end.unwrap_err().class, TotalTimeout);
-    assert!(
-        (10..=21).contains(&answered.tokens.len()),
-        "{}",
-        answered.tokens.len()
-    );
+    assert!((10..=21).contains(&answered.tokens.len()), "{}", answered.tokens.len());
 }
 
 #[tokio::test]

@@ -26,11 +26,7 @@ async fn dropping_the_stream_closes_the_connection() {
         if model == "stall-after-3" {
             assert!(matches!(stream.next().await, Some(Ok(AnswerPart::Delta(_)))));
         } else {
-            assert!(
-                tokio::time::timeout(Duration::from_millis(100), stream.next())
-                    .await
-                    .is_err()
-            );
+            assert!(tokio::time::timeout(Duration::from_millis(100), stream.next()).await.is_err());
         }
         drop(stream);
     }
@@ -75,10 +71,7 @@ async fn a_slow_reader_is_no_stall_and_holds_the_provider_back() {
     assert!(stream.next().await.is_some());
     // 100,000 events of about 250 bytes cannot lie in the buffers of two sockets.
     sleep(LIMITS.between_tokens * 2).await;
-    assert!(
-        !mock.calls()[0].ended,
-        "the provider could send all though nobody read"
-    );
+    assert!(!mock.calls()[0].ended, "the provider could send all though nobody read");
     let parts: Vec<_> = stream.collect().await;
     assert_eq!(parts.len(), 100_000);
     assert!(matches!(parts.last(), Some(Ok(AnswerPart::Completed(_)))));
@@ -91,10 +84,7 @@ async fn the_request_carries_what_the_dialect_asks_for() {
     let sent = &mock.calls()[0];
     assert_eq!(sent.header("accept"), Some("text/event-stream"));
     assert_eq!(sent.header("content-type"), Some("application/json"));
-    assert_eq!(
-        sent.header("authorization"),
-        Some("Bearer canary.0123456789abcdef")
-    );
+    assert_eq!(sent.header("authorization"), Some("Bearer canary.0123456789abcdef"));
     assert_eq!(sent.body["stream"], true);
     assert_eq!(sent.body["stream_options"]["include_usage"], true);
     assert_eq!(sent.prompt, crate::PROMPT);
@@ -120,9 +110,7 @@ async fn a_name_that_leads_to_a_forbidden_address_is_refused_at_connect() {
 async fn name_of_loopback() -> Option<String> {
     let own = std::fs::read_to_string("/proc/sys/kernel/hostname").ok()?;
     for name in [own.trim(), "ip6-localhost", "localhost.localdomain"] {
-        let found = tokio::net::lookup_host((name, 0))
-            .map(|found| found.map(Iterator::count))
-            .await;
+        let found = tokio::net::lookup_host((name, 0)).map(|found| found.map(Iterator::count)).await;
         if found.is_ok_and(|count| count > 0) {
             return Some(name.to_owned());
         }

@@ -53,10 +53,7 @@ fn provider(mock: &MisbehavingProvider) -> Arc<dyn Provider> {
 
 fn call(model: &str) -> Call {
     let prompt = Prompt::new(PROMPT.into(), None, Parameters::default()).unwrap();
-    Call {
-        model: model.into(),
-        prompt: Arc::new(prompt),
-    }
+    Call { model: model.into(), prompt: Arc::new(prompt) }
 }
 
 /// Everything that an answer gave.
@@ -76,8 +73,5 @@ async fn ask(provider: &dyn Provider, model: &str) -> Answered {
             Err(failure) => end = Some(Err(failure)),
         }
     }
-    Answered {
-        tokens,
-        end: end.expect("a stream ends with Completed or a failure"),
-    }
+    Answered { tokens, end: end.expect("a stream ends with Completed or a failure") }
 }

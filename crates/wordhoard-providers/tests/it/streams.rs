@@ -28,16 +28,8 @@ async fn every_harmless_oddity_completes_with_the_exact_tokens() {
         let answered = ask(&*provider, model).await;
         let completion = answered.end.expect(model);
         assert_eq!(answered.tokens, expected_deltas(model, PROMPT), "{model}");
-        let reason = if model == "tools" {
-            "tool_calls"
-        } else {
-            FinishReason::STOP
-        };
-        assert_eq!(
-            completion.finish_reason,
-            Some(FinishReason(reason.into())),
-            "{model}"
-        );
+        let reason = if model == "tools" { "tool_calls" } else { FinishReason::STOP };
+        assert_eq!(completion.finish_reason, Some(FinishReason(reason.into())), "{model}");
         assert_eq!(completion.answered_by.as_deref(), Some(model));
         if model != "hang-after-finish" {
             let usage = completion.usage.expect(model);

@@ -18,20 +18,14 @@ pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applie
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let applied = applied(&transaction, batch.log)?;
     if batch.from > applied {
-        return Err(Error::Gap {
-            from: batch.from,
-            applied,
-        });
+        return Err(Error::Gap { from: batch.from, applied });
     }
     let mut outcome = Applied::default();
     for (request_id, event) in &batch.events {
         match insert(&transaction, batch.log, *request_id, event)? {
             Place::New => outcome.inserted += 1,
             Place::Same => outcome.already_there += 1,
-            Place::Taken(what) => outcome.conflicts.push(Conflict {
-                request_id: *request_id,
-                what,
-            }),
+            Place::Taken(what) => outcome.conflicts.push(Conflict { request_id: *request_id, what }),
         }
     }
     if batch.through > applied {
@@ -112,16 +106,9 @@ fn insert_request(
             extra,
             lanes,
             created.idempotency.as_ref().map(|idempotency| &idempotency.key),
-            created
-                .idempotency
-                .as_ref()
-                .map(|idempotency| idempotency.body_sha256),
+            created.idempotency.as_ref().map(|idempotency| idempotency.body_sha256),
         ])?;
-    Place::of(
-        rows,
-        || same_event(tx, id, event),
-        || "another request under this id".to_owned(),
-    )
+    Place::of(rows, || same_event(tx, id, event), || "another request under this id".to_owned())
 }
 
 fn insert_attempt(
@@ -147,11 +134,7 @@ fn insert_attempt(
             signed(event.seq.0),
             event.at.as_millis(),
         ])?;
-    Place::of(
-        rows,
-        || same_event(tx, id, event),
-        || format!("another attempt {}", started.attempt_seq),
-    )
+    Place::of(rows, || same_event(tx, id, event), || format!("another attempt {}", started.attempt_seq))
 }
 
 fn insert_token(
@@ -180,19 +163,11 @@ fn insert_token(
                    WHERE request_id = ?1 AND attempt_seq = ?2 AND token_index = ?3";
         let (seq, at) = (signed(event.seq.0), event.at.as_millis());
         let values = params![key.0, key.1, key.2, seq, at, token.kind.as_str(), token.text];
-        let same = tx
-            .prepare_cached(sql)?
-            .query_row(values, |row| row.get(0))
-            .optional()?;
+        let same = tx.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
         // No row under the key: then another token has the event's seq.
         Ok(same.unwrap_or(false))
     };
-    Place::of(rows, same, || {
-        format!(
-            "another token {} of attempt {}",
-            token.token_index, token.attempt_seq
-        )
-    })
+    Place::of(rows, same, || format!("another token {} of attempt {}", token.token_index, token.attempt_seq))
 }
 
 fn finish_attempt(
@@ -264,9 +239,5 @@ fn finish_request(
             usage[2],
             usage[3],
         ])?;
-    Place::of(
-        rows,
-        || same_event(tx, id, event),
-        || "another end of the request".to_owned(),
-    )
+    Place::of(rows, || same_event(tx, id, event), || "another end of the request".to_owned())
 }

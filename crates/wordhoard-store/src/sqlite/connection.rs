@@ -30,7 +30,7 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     // the applied position goes with them, and our log still has them (see `checkpoint`).
     connection.pragma_update(None, "synchronous", "normal")?;
     connection.pragma_update(None, "foreign_keys", "off")?;
-    connection.pragma_update(None, "cache_size", -8192)?;
+    connection.pragma_update(None, "cache_size", -4096)?;
     connection.set_prepared_statement_cache_capacity(64);
     Ok(connection)
 }
@@ -40,11 +40,7 @@ pub(super) fn checkpoint(connection: &mut Connection) -> Result<(), Error> {
     connection.pragma_update(None, "synchronous", "full")?;
     let busy: i64 = connection.query_row("PRAGMA wal_checkpoint(FULL)", [], |row| row.get(0))?;
     connection.pragma_update(None, "synchronous", "normal")?;
-    if busy == 0 {
-        Ok(())
-    } else {
-        Err(Error::Unavailable("a reader held back the checkpoint".into()))
-    }
+    if busy == 0 { Ok(()) } else { Err(Error::Unavailable("a reader held back the checkpoint".into())) }
 }
 
 /// Read-only connections, made when needed.
@@ -58,19 +54,12 @@ pub(super) struct Readers {
 impl Readers {
     pub(super) fn new(path: &Path) -> Self {
         let (places, idle) = (Arc::new(Semaphore::new(READERS)), Mutex::new(Some(Vec::new())));
-        Self {
-            path: path.to_owned(),
-            places,
-            idle,
-        }
+        Self { path: path.to_owned(), places, idle }
     }
 
     /// Waits for a turn to read; fair.
     pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
-        Arc::clone(&self.places)
-            .acquire_owned()
-            .await
-            .map_err(|_| Error::Closed)
+        Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::Closed)
     }
 
     /// Runs a query on one consistent state of the database.
@@ -99,7 +88,7 @@ impl Readers {
         let flags = OpenFlags::SQLITE_OPEN_READ_ONLY | OpenFlags::SQLITE_OPEN_NO_MUTEX;
         let connection = Connection::open_with_flags(&self.path, flags)?;
         connection.busy_timeout(BUSY_TIMEOUT)?;
-        connection.pragma_update(None, "cache_size", -2048)?;
+        connection.pragma_update(None, "cache_size", -1024)?;
         Ok(connection)
     }
 

@@ -37,9 +37,7 @@ fn request_events(snapshot: &Transaction<'_>, id: RequestId) -> Result<Vec<Event
                FROM llm_requests WHERE request_id = ?1";
     let mut statement = snapshot.prepare_cached(sql)?;
     let found = statement
-        .query_row([id.as_bytes()], |row| {
-            Ok((created_event(row)?, request_finished_event(row)?))
-        })
+        .query_row([id.as_bytes()], |row| Ok((created_event(row)?, request_finished_event(row)?)))
         .optional()?;
     let Some((created, finished)) = found else {
         return Ok(Vec::new());
@@ -56,27 +54,12 @@ fn created_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
     };
     let idempotency = match row.get::<_, Option<String>>(7)? {
         None => None,
-        Some(key) => Some(Idempotency {
-            key,
-            body_sha256: row.get(8)?,
-        }),
+        Some(key) => Some(Idempotency { key, body_sha256: row.get(8)? }),
     };
-    let prompt = Prompt {
-        text: row.get(1)?,
-        system_message: row.get(2)?,
-        parameters,
-    };
-    let created = RequestCreated {
-        prompt,
-        lanes: lanes_from_json(row, 6)?,
-        idempotency,
-    };
+    let prompt = Prompt { text: row.get(1)?, system_message: row.get(2)?, parameters };
+    let created = RequestCreated { prompt, lanes: lanes_from_json(row, 6)?, idempotency };
     let at = Timestamp::from_millis(row.get(0)?);
-    Ok(Event {
-        seq: Seq::FIRST,
-        at,
-        body: EventBody::RequestCreated(Box::new(created)),
-    })
+    Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
 }
 
 fn request_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Error> {
@@ -92,11 +75,7 @@ fn request_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
     };
     let seq = Seq(unsigned(row.get::<_, i64>(11)? - 1));
     let at = Timestamp::from_millis(row.get(10)?);
-    Ok(Some(Event {
-        seq,
-        at,
-        body: EventBody::RequestFinished(finished),
-    }))
+    Ok(Some(Event { seq, at, body: EventBody::RequestFinished(finished) }))
 }
 
 fn attempt_events(snapshot: &Transaction<'_>, id: RequestId, events: &mut Vec<Event>) -> Result<(), Error> {
@@ -125,18 +104,9 @@ fn started_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
         }),
     };
     let attempt_seq = AttemptSeq(row.get(0)?);
-    let started = AttemptStarted {
-        attempt_seq,
-        lane: Lane(row.get(1)?),
-        model,
-        continues,
-    };
+    let started = AttemptStarted { attempt_seq, lane: Lane(row.get(1)?), model, continues };
     let at = Timestamp::from_millis(row.get(7)?);
-    Ok(Event {
-        seq: Seq(unsigned(row.get(6)?)),
-        at,
-        body: EventBody::AttemptStarted(started),
-    })
+    Ok(Event { seq: Seq(unsigned(row.get(6)?)), at, body: EventBody::AttemptStarted(started) })
 }
 
 fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Error> {
@@ -162,11 +132,7 @@ fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         failure,
     };
     let at = Timestamp::from_millis(row.get(10)?);
-    Ok(Some(Event {
-        seq: Seq(unsigned(seq)),
-        at,
-        body: EventBody::AttemptFinished(finished),
-    }))
+    Ok(Some(Event { seq: Seq(unsigned(seq)), at, body: EventBody::AttemptFinished(finished) }))
 }
 
 fn token_events(
@@ -188,11 +154,7 @@ fn token_events(
             text: row.get(5)?,
         };
         let at = Timestamp::from_millis(row.get(3)?);
-        events.push(Event {
-            seq: Seq(unsigned(row.get(2)?)),
-            at,
-            body: EventBody::Token(token),
-        });
+        events.push(Event { seq: Seq(unsigned(row.get(2)?)), at, body: EventBody::Token(token) });
     }
     Ok(())
 }

@@ -39,10 +39,7 @@ fn from_row(row: &Row<'_>) -> Result<RequestSummary, rusqlite::Error> {
         created_at: Timestamp::from_millis(row.get(1)?),
         status: named(row, 2, RequestStatus::from_name)?,
         finished_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),
-        models: lanes_from_json(row, 4)?
-            .into_iter()
-            .map(|lane| lane.model)
-            .collect(),
+        models: lanes_from_json(row, 4)?.into_iter().map(|lane| lane.model).collect(),
         event_count: row.get::<_, Option<i64>>(5)?.map(unsigned),
         token_count: row.get::<_, Option<i64>>(6)?.map(unsigned),
     })

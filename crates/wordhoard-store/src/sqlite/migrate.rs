@@ -16,10 +16,7 @@ pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<Migratio
              version INTEGER NOT NULL PRIMARY KEY, name TEXT NOT NULL, sha256 BLOB NOT NULL, applied_at INTEGER NOT NULL
          ) STRICT",
     )?;
-    let mut report = MigrationReport {
-        version: 0,
-        applied: Vec::new(),
-    };
+    let mut report = MigrationReport { version: 0, applied: Vec::new() };
     for migration in pending(MIGRATIONS, &applied(connection)?)? {
         apply(connection, migration, at).map_err(|error| Error::MigrationFailed {
             version: migration.version,
@@ -43,12 +40,7 @@ fn apply(connection: &mut Connection, migration: &Migration, at: Timestamp) -> R
     transaction.execute_batch(migration.sql)?;
     transaction.execute(
         "INSERT INTO schema_migrations (version, name, sha256, applied_at) VALUES (?1, ?2, ?3, ?4)",
-        (
-            migration.version,
-            migration.name,
-            migration.sha256(),
-            at.as_millis(),
-        ),
+        (migration.version, migration.name, migration.sha256(), at.as_millis()),
     )?;
     transaction.commit()
 }

@@ -14,10 +14,7 @@ struct LaneColumn {
 }
 
 pub(super) fn lanes_to_json(lanes: &[LaneSpec]) -> Result<String, serde_json::Error> {
-    let columns = lanes.iter().map(|lane| LaneColumn {
-        model: lane.model.to_string(),
-        weight: lane.weight,
-    });
+    let columns = lanes.iter().map(|lane| LaneColumn { model: lane.model.to_string(), weight: lane.weight });
     serde_json::to_string(&columns.collect::<Vec<_>>())
 }
 
@@ -26,10 +23,7 @@ pub(super) fn lanes_from_json(row: &Row<'_>, column: usize) -> Result<Vec<LaneSp
     let columns: Vec<LaneColumn> = serde_json::from_str(&text).map_err(|error| damaged(column, error))?;
     let lane = |lane: LaneColumn| {
         let model: ModelRef = lane.model.parse().map_err(|error| damaged(column, error))?;
-        Ok(LaneSpec {
-            model,
-            weight: lane.weight,
-        })
+        Ok(LaneSpec { model, weight: lane.weight })
     };
     columns.into_iter().map(lane).collect()
 }

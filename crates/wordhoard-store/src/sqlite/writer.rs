@@ -35,10 +35,7 @@ impl Writer {
             .map_err(|error| {
                 Error::Unavailable(format!("its writer thread could not be started: {error}"))
             })?;
-        Ok(Self {
-            jobs: Mutex::new(Some(jobs)),
-            thread: Mutex::new(Some(thread)),
-        })
+        Ok(Self { jobs: Mutex::new(Some(jobs)), thread: Mutex::new(Some(thread)) })
     }
 
     pub(super) async fn run<T, F>(&self, job: F) -> Result<T, Error>

@@ -33,17 +33,11 @@ async fn migrating_again_changes_nothing(store: &dyn Store) {
 async fn events_come_back_as_they_went_in(store: &dyn Store) {
     let story = Story::whole(1_000);
     let applied = store.apply(story.batch(0)).await.unwrap();
-    assert_eq!(
-        (applied.inserted, applied.conflicts.len()),
-        (story.events.len() as u64, 0)
-    );
+    assert_eq!((applied.inserted, applied.conflicts.len()), (story.events.len() as u64, 0));
     assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
     let summary = store.summary(story.id).await.unwrap().unwrap();
     assert_eq!(summary.status, RequestStatus::Finished(Outcome::Cancelled));
-    assert_eq!(
-        (summary.event_count, summary.token_count),
-        (Some(story.events.len() as u64), Some(5))
-    );
+    assert_eq!((summary.event_count, summary.token_count), (Some(story.events.len() as u64), Some(5)));
 }
 
 async fn events_are_paged_without_gap_or_double(store: &dyn Store) {
@@ -52,10 +46,7 @@ async fn events_are_paged_without_gap_or_double(store: &dyn Store) {
     for limit in 1..6 {
         let mut read = Vec::new();
         loop {
-            let page = store
-                .events(story.id, Seq(read.len() as u64), limit)
-                .await
-                .unwrap();
+            let page = store.events(story.id, Seq(read.len() as u64), limit).await.unwrap();
             assert!(page.len() <= limit);
             if page.is_empty() {
                 break;
@@ -77,15 +68,9 @@ async fn applying_again_changes_nothing(store: &dyn Store) {
     assert_eq!(store.apply(half.clone()).await.unwrap().inserted, 6);
     assert_eq!(store.applied(LOG).await.unwrap(), 6);
     let whole = store.apply(story.batch(0)).await.unwrap();
-    assert_eq!(
-        (whole.inserted, whole.already_there),
-        (story.events.len() as u64 - 6, 6)
-    );
+    assert_eq!((whole.inserted, whole.already_there), (story.events.len() as u64 - 6, 6));
     let again = store.apply(half).await.unwrap();
-    assert_eq!(
-        (again.inserted, again.already_there, again.conflicts.len()),
-        (0, 6, 0)
-    );
+    assert_eq!((again.inserted, again.already_there, again.conflicts.len()), (0, 6, 0));
     assert_eq!(store.applied(LOG).await.unwrap(), story.events.len() as u64);
     assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
 }
@@ -128,35 +113,19 @@ async fn open_requests_are_those_of_the_log_without_end(store: &dyn Store) {
 }
 
 async fn lists_are_newest_first_and_paged(store: &dyn Store) {
-    let stories = [
-        Story::created(1_000, None),
-        Story::whole(2_000),
-        Story::created(3_000, None),
-    ];
+    let stories = [Story::created(1_000, None), Story::whole(2_000), Story::created(3_000, None)];
     let mut from = 0;
     for story in &stories {
         store.apply(story.batch(from)).await.unwrap();
         from += story.events.len() as u64;
     }
     let list = |before, status| async move {
-        let page = store
-            .list(ListQuery {
-                before,
-                status,
-                limit: 2,
-            })
-            .await
-            .unwrap();
-        page.into_iter()
-            .map(|summary| summary.request_id)
-            .collect::<Vec<_>>()
+        let page = store.list(ListQuery { before, status, limit: 2 }).await.unwrap();
+        page.into_iter().map(|summary| summary.request_id).collect::<Vec<_>>()
     };
     assert_eq!(list(None, None).await, [stories[2].id, stories[1].id]);
     assert_eq!(list(Some(stories[1].id), None).await, [stories[0].id]);
-    assert_eq!(
-        list(None, Some(RequestStatus::Running)).await,
-        [stories[2].id, stories[0].id]
-    );
+    assert_eq!(list(None, Some(RequestStatus::Running)).await, [stories[2].id, stories[0].id]);
 }
 
 async fn the_newest_request_of_a_key_is_found_while_it_counts(store: &dyn Store) {

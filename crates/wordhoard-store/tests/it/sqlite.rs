@@ -47,21 +47,10 @@ async fn a_file_that_is_no_database_or_of_a_newer_server_is_refused() {
     std::fs::remove_file(&path).unwrap();
     open(&dir).await.close().await;
     let connection = rusqlite::Connection::open(&path).unwrap();
-    connection
-        .execute(
-            "INSERT INTO schema_migrations VALUES (99, 'future', zeroblob(32), 0)",
-            [],
-        )
-        .unwrap();
+    connection.execute("INSERT INTO schema_migrations VALUES (99, 'future', zeroblob(32), 0)", []).unwrap();
     drop(connection);
-    let newer = SqliteStore::open(&path)
-        .unwrap()
-        .migrate(Timestamp::from_millis(1))
-        .await;
-    assert!(
-        matches!(newer, Err(Error::SchemaTooNew { found: 99, .. })),
-        "{newer:?}"
-    );
+    let newer = SqliteStore::open(&path).unwrap().migrate(Timestamp::from_millis(1)).await;
+    assert!(matches!(newer, Err(Error::SchemaTooNew { found: 99, .. })), "{newer:?}");
 }
 
 #[tokio::test]
@@ -72,13 +61,8 @@ async fn a_row_that_means_nothing_is_damage_and_not_a_default() {
     store.apply(story.batch(0)).await.unwrap();
     store.close().await;
     let connection = rusqlite::Connection::open(dir.path().join("wordhoard.db")).unwrap();
-    connection
-        .execute("UPDATE llm_token_log SET kind = 'song'", [])
-        .unwrap();
+    connection.execute("UPDATE llm_token_log SET kind = 'song'", []).unwrap();
     drop(connection);
     let read = open(&dir).await.events(story.id, Seq(0), 10).await;
-    assert!(
-        matches!(&read, Err(Error::Damaged(why)) if why.contains("song")),
-        "{read:?}"
-    );
+    assert!(matches!(&read, Err(Error::Damaged(why)) if why.contains("song")), "{read:?}");
 }

@@ -17,35 +17,19 @@ pub struct Story {
 
 impl Story {
     pub fn created(at_ms: i64, key: Option<&str>) -> Self {
-        let mut parameters = Parameters {
-            max_tokens: Some(7),
-            temperature: Some(0.25),
-            ..Parameters::default()
-        };
+        let mut parameters =
+            Parameters { max_tokens: Some(7), temperature: Some(0.25), ..Parameters::default() };
         parameters.insert("seed", json!(-3)).unwrap();
         let prompt = Prompt::new("tell me\tof ☃".into(), Some("be brief".into()), parameters).unwrap();
-        let lane = |model: &str, weight| LaneSpec {
-            model: model.parse().unwrap(),
-            weight,
-        };
+        let lane = |model: &str, weight| LaneSpec { model: model.parse().unwrap(), weight };
         let created = RequestCreated {
             prompt,
             lanes: vec![lane("demo:brisk", Some(0.5)), lane("other:llama3:8b", None)],
-            idempotency: key.map(|key| Idempotency {
-                key: key.into(),
-                body_sha256: [9; 32],
-            }),
+            idempotency: key.map(|key| Idempotency { key: key.into(), body_sha256: [9; 32] }),
         };
         let id = RequestId::generate(Timestamp::from_millis(at_ms));
         let body = EventBody::RequestCreated(Box::new(created));
-        Self {
-            id,
-            events: vec![Event {
-                seq: Seq(0),
-                at: Timestamp::from_millis(at_ms),
-                body,
-            }],
-        }
+        Self { id, events: vec![Event { seq: Seq(0), at: Timestamp::from_millis(at_ms), body }] }
     }
 
     /// Two attempts, every kind of token with every odd character, a failure, usage, and the end.
@@ -69,11 +53,7 @@ impl Story {
 
     pub fn push(&mut self, body: EventBody) {
         let at = Timestamp::from_millis(self.events[0].at.as_millis() + self.events.len() as i64);
-        self.events.push(Event {
-            seq: Seq(self.events.len() as u64),
-            at,
-            body,
-        });
+        self.events.push(Event { seq: Seq(self.events.len() as u64), at, body });
     }
 
     pub fn start(&mut self, attempt: u32, lane: u8, continues: Option<(u32, u64)>) {
@@ -81,21 +61,14 @@ impl Story {
             attempt_seq: AttemptSeq(attempt),
             lane: Lane(lane),
             model: "demo:brisk".parse().unwrap(),
-            continues: continues.map(|(a, t)| Continues {
-                attempt_seq: AttemptSeq(a),
-                token_index: TokenIndex(t),
-            }),
+            continues: continues
+                .map(|(a, t)| Continues { attempt_seq: AttemptSeq(a), token_index: TokenIndex(t) }),
         }));
     }
 
     pub fn token(&mut self, attempt: u32, index: u64, kind: TokenKind, text: &str) {
         let (attempt_seq, token_index) = (AttemptSeq(attempt), TokenIndex(index));
-        self.push(EventBody::Token(Token {
-            attempt_seq,
-            token_index,
-            kind,
-            text: text.into(),
-        }));
+        self.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.into() }));
     }
 
     fn end(&mut self, attempt: u32, outcome: Outcome, token_count: u64) {
@@ -123,11 +96,6 @@ impl Story {
 
     pub fn batch(&self, from: u64) -> Batch {
         let events: Vec<_> = self.events.iter().map(|event| (self.id, event.clone())).collect();
-        Batch {
-            log: LOG,
-            from,
-            through: from + events.len() as u64,
-            events,
-        }
+        Batch { log: LOG, from, through: from + events.len() as u64, events }
     }
 }

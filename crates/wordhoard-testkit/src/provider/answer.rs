@@ -32,10 +32,7 @@ pub(super) async fn write(writer: &mut OwnedWriteHalf, call: &ReceivedCall) -> i
     };
     match behaviour {
         Behaviour::Stream(stream) => stream::write(writer, call, &stream).await,
-        Behaviour::Status {
-            status,
-            retry_after_s,
-        } => {
+        Behaviour::Status { status, retry_after_s } => {
             let retry = retry_after_s.map(|seconds| format!("retry-after: {seconds}\r\n"));
             let body = error(&format!("refused with {status} on purpose"), "on_purpose");
             document(writer, status, &retry.unwrap_or_default(), &body).await

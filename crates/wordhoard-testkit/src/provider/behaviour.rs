@@ -94,18 +94,8 @@ impl Behaviour {
     pub(super) fn of(model: &str) -> Option<Self> {
         let plain = Stream::of(DEFAULT_COUNT);
         let ends = |end| Self::Stream(Stream { end, ..plain.clone() });
-        let on_wire = |wire| {
-            Self::Stream(Stream {
-                wire,
-                ..plain.clone()
-            })
-        };
-        let holds = |content| {
-            Self::Stream(Stream {
-                content,
-                ..plain.clone()
-            })
-        };
+        let on_wire = |wire| Self::Stream(Stream { wire, ..plain.clone() });
+        let holds = |content| Self::Stream(Stream { content, ..plain.clone() });
         Some(match model {
             "ok" => Self::Stream(plain),
             "no-done" => ends(End::NoDone),
@@ -115,19 +105,15 @@ impl Behaviour {
             "huge-line" => ends(End::HugeLine),
             "crlf" => on_wire(Wire::Crlf),
             "bom" => on_wire(Wire::Bom),
-            "split-utf8" => Self::Stream(Stream {
-                content: Content::Multibyte,
-                wire: Wire::SplitCharacters,
-                ..plain
-            }),
+            "split-utf8" => {
+                Self::Stream(Stream { content: Content::Multibyte, wire: Wire::SplitCharacters, ..plain })
+            }
             "nul-token" => holds(Content::WithNul),
             "tools" => holds(Content::Tools),
             "reasoning" => holds(Content::Reasoning),
-            "tiny-flood" => Self::Stream(Stream {
-                content: Content::Digits,
-                wire: Wire::Flood,
-                ..Stream::of(100_000)
-            }),
+            "tiny-flood" => {
+                Self::Stream(Stream { content: Content::Digits, wire: Wire::Flood, ..Stream::of(100_000) })
+            }
             "endless-line" => Self::EndlessLine,
             "never-answers" => Self::NeverAnswers,
             "half-headers" => Self::HalfHeaders,
@@ -151,10 +137,7 @@ impl Behaviour {
                 None => (status, None),
             };
             let status = status.parse().ok().filter(|status| (400..600).contains(status))?;
-            return Some(Self::Status {
-                status,
-                retry_after_s: retry,
-            });
+            return Some(Self::Status { status, retry_after_s: retry });
         }
         if let Some((count, rate)) = model.strip_prefix("paced-").and_then(|rest| rest.split_once('x')) {
             return Some(Self::Stream(Stream {
@@ -168,16 +151,10 @@ impl Behaviour {
         let end = match name {
             "ok" => End::Clean,
             "rate" => {
-                return Some(Self::Stream(Stream {
-                    tokens_per_second: Some(number.max(1)),
-                    ..plain
-                }));
+                return Some(Self::Stream(Stream { tokens_per_second: Some(number.max(1)), ..plain }));
             }
             "slow-start" => {
-                return Some(Self::Stream(Stream {
-                    start_delay: Duration::from_millis(number),
-                    ..plain
-                }));
+                return Some(Self::Stream(Stream { start_delay: Duration::from_millis(number), ..plain }));
             }
             "cut-after" => End::Cut,
             "reset-after" => End::Reset,
@@ -189,9 +166,6 @@ impl Behaviour {
             "filter-after" => End::Filter,
             _ => return None,
         };
-        Some(Self::Stream(Stream {
-            end,
-            ..Stream::of(number)
-        }))
+        Some(Self::Stream(Stream { end, ..Stream::of(number) }))
     }
 }

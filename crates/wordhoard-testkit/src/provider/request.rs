@@ -23,11 +23,7 @@ pub(super) async fn read(
             return Err(bad("the head is too long"));
         }
         if stream.read_buf(&mut bytes).await? == 0 {
-            return if bytes.is_empty() {
-                Ok(None)
-            } else {
-                Err(bad("the head is cut"))
-            };
+            return if bytes.is_empty() { Ok(None) } else { Err(bad("the head is cut")) };
         }
     };
     let head = String::from_utf8_lossy(&bytes[..head_end]).into_owned();
@@ -50,11 +46,7 @@ pub(super) async fn read(
     }
     let body: Value = serde_json::from_slice(&body[..length]).unwrap_or(Value::Null);
     let is_chat = head.starts_with("POST ") && head.contains("/chat/completions");
-    let model = body["model"]
-        .as_str()
-        .filter(|_| is_chat)
-        .unwrap_or_default()
-        .to_owned();
+    let model = body["model"].as_str().filter(|_| is_chat).unwrap_or_default().to_owned();
     Ok(Some(ReceivedCall {
         model,
         prompt: prompt_of(&body),
@@ -69,9 +61,7 @@ pub(super) async fn read(
 fn prompt_of(body: &Value) -> String {
     let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let user = messages.iter().rev().find(|message| message["role"] == "user");
-    user.and_then(|message| message["content"].as_str())
-        .unwrap_or_default()
-        .to_owned()
+    user.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned()
 }
 
 fn bad(what: &'static str) -> io::Error {

@@ -6,18 +6,15 @@ use super::behaviour::{Behaviour, Content, Stream};
 /// The texts of the tokens that a model sends for a prompt before it ends or fails, so that a test can tell whether
 /// any was lost, doubled or altered. None for a model that sends none, and for `paced-…`, whose tokens hold the clock.
 pub fn expected_tokens(model: &str, prompt: &str) -> Vec<String> {
-    expected_deltas(model, prompt)
-        .into_iter()
-        .map(|(_, text)| text)
-        .collect()
+    expected_deltas(model, prompt).into_iter().map(|(_, text)| text).collect()
 }
 
 /// As [`expected_tokens`], with the kind of each.
 pub fn expected_deltas(model: &str, prompt: &str) -> Vec<(TokenKind, String)> {
     match Behaviour::of(model) {
-        Some(Behaviour::Stream(stream)) if stream.content != Content::Stamped => (0..stream.count)
-            .map(|index| delta(&stream, prompt, index))
-            .collect(),
+        Some(Behaviour::Stream(stream)) if stream.content != Content::Stamped => {
+            (0..stream.count).map(|index| delta(&stream, prompt, index)).collect()
+        }
         _ => Vec::new(),
     }
 }
@@ -25,10 +22,7 @@ pub fn expected_deltas(model: &str, prompt: &str) -> Vec<(TokenKind, String)> {
 /// Kind and text of one token of a stream that is not stamped.
 pub(super) fn delta(stream: &Stream, prompt: &str, index: u64) -> (TokenKind, String) {
     let words: Vec<&str> = prompt.split_whitespace().take(32).collect();
-    let word = words
-        .get(index as usize % words.len().max(1))
-        .copied()
-        .unwrap_or("none");
+    let word = words.get(index as usize % words.len().max(1)).copied().unwrap_or("none");
     match stream.content {
         Content::Words => (TokenKind::Text, format!("{word}#{index} ")),
         Content::Multibyte => (TokenKind::Text, format!("ä€🦀{word}#{index} ")),

@@ -29,11 +29,7 @@ impl NeverAccepting {
             match timeout(Duration::from_millis(100), TcpStream::connect(address)).await {
                 Ok(connected) => queue.push(connected?),
                 Err(_) => {
-                    return Ok(Self {
-                        address,
-                        _listener: listener,
-                        _queue: queue,
-                    });
+                    return Ok(Self { address, _listener: listener, _queue: queue });
                 }
             }
         }

@@ -15,18 +15,10 @@ impl Drop for Running {
 
 /// Starts the process and gives the address of its URL.
 fn start() -> (Running, String) {
-    let mut child = Command::new(env!("CARGO_BIN_EXE_mock-provider"))
-        .stdout(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let mut child = Command::new(env!("CARGO_BIN_EXE_mock-provider")).stdout(Stdio::piped()).spawn().unwrap();
     let mut line = String::new();
-    BufReader::new(child.stdout.take().unwrap())
-        .read_line(&mut line)
-        .unwrap();
-    let address = line
-        .trim()
-        .strip_prefix("http://")
-        .and_then(|rest| rest.strip_suffix("/v1"));
+    BufReader::new(child.stdout.take().unwrap()).read_line(&mut line).unwrap();
+    let address = line.trim().strip_prefix("http://").and_then(|rest| rest.strip_suffix("/v1"));
     let address = address.unwrap().to_owned();
     (Running(child), address)
 }
@@ -36,11 +28,7 @@ fn ask(address: &str, model: &str) -> String {
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let length = body.len();
-    write!(
-        stream,
-        "POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}"
-    )
-    .unwrap();
+    write!(stream, "POST /v1/chat/completions HTTP/1.1\r\nContent-Length: {length}\r\n\r\n{body}").unwrap();
     let (mut answer, mut piece) = (Vec::new(), [0; 4096]);
     while !answer.ends_with(b"0\r\n\r\n") {
         let read = stream.read(&mut piece).unwrap();
@@ -69,15 +57,9 @@ fn paced_tokens_carry_the_clock_and_come_at_their_rate() {
         .filter_map(|rest| rest.split_once(" \"")?.0.split_once(':'))
         .map(|(nanos, index)| (nanos.parse().unwrap(), index.parse().unwrap()))
         .collect();
-    assert_eq!(
-        stamps.iter().map(|(_, index)| *index).collect::<Vec<_>>(),
-        (0..20).collect::<Vec<_>>()
-    );
+    assert_eq!(stamps.iter().map(|(_, index)| *index).collect::<Vec<_>>(), (0..20).collect::<Vec<_>>());
     #[expect(clippy::disallowed_methods, reason = "the stamps are of the system's clock")]
-    let now = SystemTime::now()
-        .duration_since(SystemTime::UNIX_EPOCH)
-        .unwrap()
-        .as_nanos();
+    let now = SystemTime::now().duration_since(SystemTime::UNIX_EPOCH).unwrap().as_nanos();
     assert!(now.abs_diff(stamps[19].0) < 10_000_000_000);
     // 19 gaps of 10 ms; a busy machine may take longer, but none may be skipped.
     let took_ms = (stamps[19].0 - stamps[0].0) / 1_000_000;

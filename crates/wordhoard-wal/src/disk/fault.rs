@@ -82,12 +82,7 @@ impl FaultDisk {
     /// Lets the operation after `skip` further ones of its kind, on files whose name starts with `prefix`, fail
     /// once with `errno` (5 is EIO, 28 ENOSPC).
     pub fn fail(&self, point: FaultPoint, prefix: &str, skip: u32, errno: i32) {
-        self.state.lock().planned.push(Planned {
-            point,
-            prefix: prefix.to_owned(),
-            skip,
-            errno,
-        });
+        self.state.lock().planned.push(Planned { point, prefix: prefix.to_owned(), skip, errno });
     }
 
     /// Forgets the faults that have not happened yet.
@@ -141,12 +136,7 @@ impl FaultDisk {
     #[must_use]
     pub fn duplicate(&self) -> Self {
         let medium = self.state.lock().medium.clone();
-        Self {
-            state: Arc::new(Mutex::new(State {
-                medium,
-                ..State::default()
-            })),
-        }
+        Self { state: Arc::new(Mutex::new(State { medium, ..State::default() })) }
     }
 
     /// All operations so far but reads, in order, with the name of the file at that time (of a rename the new one).
@@ -168,10 +158,7 @@ impl State {
             self.journal.push((point, name.to_owned()));
         }
         let matches = |planned: &Planned| planned.point == point && name.starts_with(&planned.prefix);
-        let due = self
-            .planned
-            .iter()
-            .position(|planned| matches(planned) && planned.skip == 0);
+        let due = self.planned.iter().position(|planned| matches(planned) && planned.skip == 0);
         for planned in self.planned.iter_mut().filter(|planned| matches(planned)) {
             planned.skip = planned.skip.saturating_sub(1);
         }
@@ -182,8 +169,7 @@ impl State {
     }
 
     fn room_bytes(&self) -> u64 {
-        self.space_bytes
-            .map_or(u64::MAX, |limit| limit.saturating_sub(self.medium.used_bytes()))
+        self.space_bytes.map_or(u64::MAX, |limit| limit.saturating_sub(self.medium.used_bytes()))
     }
 }
 
@@ -194,11 +180,7 @@ impl Disk for FaultDisk {
 
     fn open(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {
         let (inode, generation) = self.state.lock().medium.lookup(name)?;
-        Ok(Arc::new(FaultFile {
-            state: Arc::clone(&self.state),
-            inode,
-            generation,
-        }))
+        Ok(Arc::new(FaultFile { state: Arc::clone(&self.state), inode, generation }))
     }
 
     fn open_read(&self, name: &str) -> io::Result<Arc<dyn DiskFile>> {

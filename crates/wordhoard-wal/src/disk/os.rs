@@ -30,11 +30,7 @@ impl OsDisk {
     /// Opens a directory that must exist, for reading: nothing is made.
     pub fn existing(dir: impl Into<PathBuf>) -> io::Result<Self> {
         let dir = dir.into();
-        if fs::metadata(&dir)?.is_dir() {
-            Ok(Self { dir })
-        } else {
-            Err(io::ErrorKind::NotADirectory.into())
-        }
+        if fs::metadata(&dir)?.is_dir() { Ok(Self { dir }) } else { Err(io::ErrorKind::NotADirectory.into()) }
     }
 
     fn path(&self, name: &str) -> PathBuf {
@@ -69,18 +65,11 @@ impl Disk for OsDisk {
             Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error),
             _ => {}
         }
-        let file = OpenOptions::new()
-            .read(true)
-            .write(true)
-            .create_new(true)
-            .open(path)?;
+        let file = OpenOptions::new().read(true).write(true).create_new(true).open(path)?;
         Ok(Arc::new(OsFile(file)))
     }
 
-    #[expect(
-        clippy::disallowed_methods,
-        reason = "the callers in this crate sync the directory after it"
-    )]
+    #[expect(clippy::disallowed_methods, reason = "the callers in this crate sync the directory after it")]
     fn rename(&self, from: &str, to: &str) -> io::Result<()> {
         fs::rename(self.path(from), self.path(to))
     }
@@ -168,9 +157,5 @@ pub fn sync_directory(dir: &Path) -> io::Result<()> {
 pub fn rename_durably(from: &Path, to: &Path) -> io::Result<()> {
     File::open(from)?.sync_all()?;
     fs::rename(from, to)?;
-    sync_directory(
-        to.parent()
-            .filter(|dir| !dir.as_os_str().is_empty())
-            .unwrap_or(Path::new(".")),
-    )
+    sync_directory(to.parent().filter(|dir| !dir.as_os_str().is_empty()).unwrap_or(Path::new(".")))
 }

@@ -47,9 +47,7 @@ impl BatchHeader {
     pub(crate) fn decode(bytes: &[u8], seed: Seed) -> Option<Self> {
         let bytes: &[u8; BATCH_HEADER_SIZE] = bytes.first_chunk()?;
         let crc = Fields(&bytes[44..]).u32()?;
-        (crc == seed.checksum(&bytes[..44]))
-            .then(|| Self::decode_unsealed(bytes))
-            .flatten()
+        (crc == seed.checksum(&bytes[..44])).then(|| Self::decode_unsealed(bytes)).flatten()
     }
 
     /// The same without the checksum, for a segment whose id is lost: good for a guess, never for records.
@@ -114,12 +112,7 @@ impl Chunk {
     pub(crate) fn new(mut bytes: Vec<u8>, first: Position) -> Self {
         bytes.clear();
         bytes.resize(BATCH_HEADER_SIZE, 0);
-        Self {
-            bytes,
-            first,
-            records: 0,
-            since: Instant::now(),
-        }
+        Self { bytes, first, records: 0, since: Instant::now() }
     }
 
     pub(crate) fn push(&mut self, kind: u8, version: u8, payload: &[u8]) {
@@ -174,10 +167,7 @@ mod tests {
         let seed = Seed::of_segment(77);
         let bytes = encoded(seed);
         let header = BatchHeader::decode(&bytes, seed).unwrap();
-        assert_eq!(
-            (header.number, header.first, header.end()),
-            (9, Position(5), Position(7))
-        );
+        assert_eq!((header.number, header.first, header.end()), (9, Position(5), Position(7)));
         assert_eq!(header.size_bytes(), bytes.len() as u64);
         assert!(header.matches(&bytes[48..48 + header.payload_size as usize], seed));
     }

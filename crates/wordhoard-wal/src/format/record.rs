@@ -21,14 +21,7 @@ pub(crate) fn split_record(bytes: &[u8]) -> Option<(RawRecord<'_>, &[u8])> {
     let [a, b, c, d, kind, version] = *header;
     let length = usize::try_from(u32::from_le_bytes([a, b, c, d])).ok()?;
     let (payload, rest) = rest.split_at_checked(length)?;
-    Some((
-        RawRecord {
-            kind,
-            version,
-            payload,
-        },
-        rest,
-    ))
+    Some((RawRecord { kind, version, payload }, rest))
 }
 
 /// True if `payload` is exactly `records` whole records.
@@ -52,23 +45,9 @@ mod tests {
         encode_record(&mut bytes, 7, 2, b"text");
         encode_record(&mut bytes, 8, 1, b"");
         let (first, rest) = split_record(&bytes).unwrap();
-        assert_eq!(
-            first,
-            RawRecord {
-                kind: 7,
-                version: 2,
-                payload: b"text"
-            }
-        );
+        assert_eq!(first, RawRecord { kind: 7, version: 2, payload: b"text" });
         let (second, rest) = split_record(rest).unwrap();
-        assert_eq!(
-            second,
-            RawRecord {
-                kind: 8,
-                version: 1,
-                payload: b""
-            }
-        );
+        assert_eq!(second, RawRecord { kind: 8, version: 1, payload: b"" });
         assert!(rest.is_empty() && framing_is_intact(&bytes, 2));
     }
 

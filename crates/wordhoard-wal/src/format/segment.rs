@@ -123,10 +123,7 @@ mod tests {
             "6712000000000000",
             "0000400600000000",
         ];
-        let hex: String = HEADER.encode()[..56]
-            .iter()
-            .map(|byte| format!("{byte:02x}"))
-            .collect();
+        let hex: String = HEADER.encode()[..56].iter().map(|byte| format!("{byte:02x}")).collect();
         assert_eq!(hex, expected.concat());
     }
 
@@ -144,20 +141,9 @@ mod tests {
 
     #[test]
     fn only_twenty_digits_name_a_segment() {
-        assert_eq!(
-            segment_position(&segment_name(Position(4711))),
-            Some(Position(4711))
-        );
-        assert_eq!(
-            segment_position(&segment_name(Position(u64::MAX))),
-            Some(Position(u64::MAX))
-        );
-        for name in [
-            "1.wal",
-            "spare.tmp",
-            "99999999999999999999.wal",
-            "+0000000000000000001.wal",
-        ] {
+        assert_eq!(segment_position(&segment_name(Position(4711))), Some(Position(4711)));
+        assert_eq!(segment_position(&segment_name(Position(u64::MAX))), Some(Position(u64::MAX)));
+        for name in ["1.wal", "spare.tmp", "99999999999999999999.wal", "+0000000000000000001.wal"] {
             assert_eq!(segment_position(name), None, "{name}");
         }
     }

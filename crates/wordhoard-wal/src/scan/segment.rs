@@ -112,15 +112,8 @@ impl Walk {
             header.first >= end && header.number >= number && next_base.is_none_or(|next| header.first < next)
         };
         match self.window.search(offset, self.seed, later)? {
-            Ok(FoundBatch {
-                offset: resume,
-                header,
-            }) => {
-                self.scan.holes.push(Hole {
-                    offset,
-                    resume,
-                    missing: end..header.first,
-                });
+            Ok(FoundBatch { offset: resume, header }) => {
+                self.scan.holes.push(Hole { offset, resume, missing: end..header.first });
                 self.scan.index.force(header.first, resume);
                 self.accept(resume, &header);
                 Ok(true)

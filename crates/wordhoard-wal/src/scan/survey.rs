@@ -46,18 +46,13 @@ pub(crate) struct Survey {
 /// Reads the whole log.
 pub(crate) fn survey(disk: &dyn Disk) -> Result<Survey, OpenError> {
     let names = disk.list().during(Operation::List, ".")?;
-    let files: BTreeMap<Position, String> = names
-        .into_iter()
-        .filter_map(|name| Some((format::segment_position(&name)?, name)))
-        .collect();
+    let files: BTreeMap<Position, String> =
+        names.into_iter().filter_map(|name| Some((format::segment_position(&name)?, name))).collect();
     let mut found = Vec::new();
     for (base, name) in files {
         found.push(FoundFile::read(disk, base, name)?);
     }
-    let mut survey = Survey {
-        log_id: newest_log_id(&found),
-        ..Survey::default()
-    };
+    let mut survey = Survey { log_id: newest_log_id(&found), ..Survey::default() };
     if let Some(first) = found.first() {
         survey.end = first.base;
     }
@@ -68,11 +63,7 @@ pub(crate) fn survey(disk: &dyn Disk) -> Result<Survey, OpenError> {
 }
 
 fn newest_log_id(found: &[FoundFile]) -> Option<LogId> {
-    found
-        .iter()
-        .rev()
-        .find_map(|file| file.header())
-        .map(|header| header.log_id)
+    found.iter().rev().find_map(|file| file.header()).map(|header| header.log_id)
 }
 
 struct FoundFile {
@@ -89,12 +80,7 @@ impl FoundFile {
         let mut block = vec![0; FIRST_BATCH_OFFSET as usize];
         let count = read_full(&*file, &mut block, 0).during(Operation::Read, &name)?;
         block.truncate(count);
-        Ok(Self {
-            base,
-            name,
-            size_bytes,
-            header: format::read_header(&block),
-        })
+        Ok(Self { base, name, size_bytes, header: format::read_header(&block) })
     }
 
     fn header(&self) -> Option<&SegmentHeader> {
@@ -105,13 +91,7 @@ impl FoundFile {
     }
 
     fn damage(&self, kind: DamageKind, offset: u64, missing: Range<Position>) -> Damage {
-        Damage {
-            segment: self.name.clone(),
-            kind,
-            offset,
-            missing,
-            quarantined: None,
-        }
+        Damage { segment: self.name.clone(), kind, offset, missing, quarantined: None }
     }
 }
 
@@ -122,8 +102,7 @@ impl Survey {
         };
         self.check_identity(file, header)?;
         if matches!(file.header, HeaderState::OneCopy(_)) {
-            self.damage
-                .push(file.damage(DamageKind::Header, 0, file.base..file.base));
+            self.damage.push(file.damage(DamageKind::Header, 0, file.base..file.base));
         }
         let handle = disk.open_read(&file.name).during(Operation::Open, &file.name)?;
         let scan = scan_segment(handle, &file.name, file.size_bytes, header, next)?;
@@ -139,10 +118,7 @@ impl Survey {
 
     fn check_identity(&self, file: &FoundFile, header: &SegmentHeader) -> Result<(), OpenError> {
         if header.version != format::FORMAT_VERSION {
-            return Err(OpenError::Version {
-                segment: file.name.clone(),
-                version: header.version,
-            });
+            return Err(OpenError::Version { segment: file.name.clone(), version: header.version });
         }
         match self.log_id {
             Some(expected) if header.log_id != expected || header.base != file.base => {
@@ -167,25 +143,18 @@ impl Survey {
         next: Option<Position>,
     ) {
         for hole in &scan.holes {
-            self.damage
-                .push(file.damage(DamageKind::Batch, hole.offset, hole.missing.clone()));
+            self.damage.push(file.damage(DamageKind::Batch, hole.offset, hole.missing.clone()));
         }
         self.end = self.end.max(scan.end);
         let truncated = file.size_bytes < header.reserved_bytes;
         match next {
             Some(next) if scan.end < next => {
-                let kind = if scan.tail == Tail::Clean {
-                    DamageKind::Missing
-                } else {
-                    DamageKind::Batch
-                };
-                self.damage
-                    .push(file.damage(kind, scan.end_offset, scan.end..next));
+                let kind = if scan.tail == Tail::Clean { DamageKind::Missing } else { DamageKind::Batch };
+                self.damage.push(file.damage(kind, scan.end_offset, scan.end..next));
                 self.end = next;
             }
             None if truncated => {
-                self.damage
-                    .push(file.damage(DamageKind::Truncated, file.size_bytes, scan.end..scan.end));
+                self.damage.push(file.damage(DamageKind::Truncated, file.size_bytes, scan.end..scan.end));
             }
             _ => {}
         }
@@ -207,13 +176,8 @@ impl Survey {
                 }
             },
         };
-        self.damage
-            .push(file.damage(DamageKind::Header, 0, file.base..end));
-        self.lost.push(LostSegment {
-            name: file.name.clone(),
-            base: file.base,
-            size_bytes: file.size_bytes,
-        });
+        self.damage.push(file.damage(DamageKind::Header, 0, file.base..end));
+        self.lost.push(LostSegment { name: file.name.clone(), base: file.base, size_bytes: file.size_bytes });
         self.end = end;
         Ok(())
     }
@@ -236,18 +200,14 @@ impl SurveyedSegment {
 fn guess_end(disk: &dyn Disk, file: &FoundFile) -> Result<Option<Position>, OpenError> {
     let handle = disk.open_read(&file.name).during(Operation::Open, &file.name)?;
     let mut window = Window::new(handle, file.size_bytes);
-    let most = file
-        .base
-        .plus(file.size_bytes / format::RECORD_HEADER_SIZE as u64);
+    let most = file.base.plus(file.size_bytes / format::RECORD_HEADER_SIZE as u64);
     let mut end = file.base;
     let mut empty = true;
     let mut offset = FIRST_BATCH_OFFSET;
     while let Some(bytes) = window.slice(offset, 8).during(Operation::Read, &file.name)? {
         if bytes != [0; 8] {
             empty = false;
-            let bytes = window
-                .slice(offset, BATCH_HEADER_SIZE)
-                .during(Operation::Read, &file.name)?;
+            let bytes = window.slice(offset, BATCH_HEADER_SIZE).during(Operation::Read, &file.name)?;
             if let Some(header) = bytes.and_then(BatchHeader::decode_unsealed)
                 && header.first >= file.base
                 && header.end() <= most

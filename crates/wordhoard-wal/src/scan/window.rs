@@ -31,14 +31,7 @@ pub(crate) struct FoundBatch {
 
 impl Window {
     pub(crate) fn new(file: Arc<dyn DiskFile>, limit: u64) -> Self {
-        Self {
-            file,
-            buffer: Vec::new(),
-            filled: 0,
-            start: 0,
-            read_ahead: READ_AHEAD,
-            limit,
-        }
+        Self { file, buffer: Vec::new(), filled: 0, start: 0, read_ahead: READ_AHEAD, limit }
     }
 
     /// Reads ahead less, for a reader that wants little.
@@ -82,9 +75,7 @@ impl Window {
 
     /// The header of the batch at `offset`, its own checksum verified, its payload not.
     pub(crate) fn batch_header(&mut self, offset: u64, seed: Seed) -> io::Result<Option<BatchHeader>> {
-        Ok(self
-            .slice(offset, BATCH_HEADER_SIZE)?
-            .and_then(|bytes| BatchHeader::decode(bytes, seed)))
+        Ok(self.slice(offset, BATCH_HEADER_SIZE)?.and_then(|bytes| BatchHeader::decode(bytes, seed)))
     }
 
     /// The payload of the batch at `offset`, if it is intact.

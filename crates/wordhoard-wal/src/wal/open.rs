@@ -48,18 +48,13 @@ pub(super) fn open(
         created,
         elapsed: Duration::ZERO,
     };
-    let epoch = survey
-        .segments
-        .iter()
-        .map(|found| found.header.epoch)
-        .max()
-        .unwrap_or(0);
+    let epoch = survey.segments.iter().map(|found| found.header.epoch).max().unwrap_or(0);
     let reserve = Reserve::start(Arc::clone(&disk), options.segment_size_bytes).map_err(OpenError::Thread)?;
     let (catalog, active) = activate(&*disk, survey, &recovered, &reserve, log_id)?;
     recovery.first = catalog.first();
     recovery.segments = catalog.all().len();
     recovery.elapsed = started.elapsed();
-    tracing::info!(log_id = %log_id, first = recovery.first.0, durable = recovery.durable.0,
+    tracing::debug!(log_id = %log_id, first = recovery.first.0, durable = recovery.durable.0,
         segments = recovery.segments, torn_bytes = recovery.torn_bytes, damage = recovery.damage.len(),
         elapsed_ms = recovery.elapsed.as_millis() as u64, "log opened");
     let durable = recovery.durable;
@@ -72,11 +67,7 @@ pub(super) fn open(
         catalog: Arc::new(catalog),
         stats: Mutex::new(CommitStats::default()),
         reserve,
-        progress: watch::Sender::new(Progress {
-            durable,
-            state: State::Open,
-            epoch,
-        }),
+        progress: watch::Sender::new(Progress { durable, state: State::Open, epoch }),
         last_fault: Mutex::new(None),
     });
     let writer = Writer::new(Arc::clone(&shared), active, epoch);
@@ -91,27 +82,13 @@ fn activate(
     reserve: &Reserve,
     log_id: LogId,
 ) -> Result<(Catalog, Active), OpenError> {
-    let epoch = survey
-        .segments
-        .iter()
-        .map(|found| found.header.epoch)
-        .max()
-        .unwrap_or(0);
-    let newest = if recovered.can_continue {
-        survey.segments.pop()
-    } else {
-        None
-    };
+    let epoch = survey.segments.iter().map(|found| found.header.epoch).max().unwrap_or(0);
+    let newest = if recovered.can_continue { survey.segments.pop() } else { None };
     let catalog = Catalog::new(survey.segments, survey.lost);
     let active = match newest {
         Some(found) => Active::resume(disk, found)?,
         None => {
-            let birth = Birth {
-                log_id,
-                base: survey.end,
-                epoch,
-                first_batch_bytes: 0,
-            };
+            let birth = Birth { log_id, base: survey.end, epoch, first_batch_bytes: 0 };
             let active = Active::create(disk, reserve.take(), birth)?;
             reserve.refill();
             active
@@ -128,12 +105,7 @@ pub(super) fn reopen(shared: &Arc<Shared>) -> Result<(Writer, Recovery), OpenErr
     let damage = verify(shared, durable)?;
     let epoch = shared.progress.borrow().epoch.saturating_add(1);
     shared.reserve.refill();
-    let birth = Birth {
-        log_id: shared.log_id,
-        base: durable,
-        epoch,
-        first_batch_bytes: 0,
-    };
+    let birth = Birth { log_id: shared.log_id, base: durable, epoch, first_batch_bytes: 0 };
     let active = Active::create(&*shared.disk, shared.reserve.take(), birth)?;
     shared.reserve.refill();
     shared.catalog.push(Arc::clone(&active.segment));
@@ -166,24 +138,17 @@ pub(super) fn resume(shared: &Shared) {
 /// be missing; nothing else.
 fn verify(shared: &Shared, durable: Position) -> Result<Vec<recovery::Damage>, OpenError> {
     for segment in shared.catalog.all() {
-        let file = shared
-            .disk
-            .open_read(&segment.name)
-            .during(Operation::Open, &segment.name)?;
+        let file = shared.disk.open_read(&segment.name).during(Operation::Open, &segment.name)?;
         file.forget_cached();
     }
     let survey = scan::survey(&*shared.disk)?;
-    if let Some(missing) = survey
-        .damage
-        .iter()
-        .find_map(|damage| newly_missing(shared, &damage.missing, durable))
+    if let Some(missing) =
+        survey.damage.iter().find_map(|damage| newly_missing(shared, &damage.missing, durable))
     {
         return Err(OpenError::Lost { missing });
     }
     if survey.end < durable {
-        return Err(OpenError::Lost {
-            missing: survey.end..durable,
-        });
+        return Err(OpenError::Lost { missing: survey.end..durable });
     }
     Ok(survey.damage)
 }

@@ -14,10 +14,7 @@ pub(super) fn release(shared: &Shared, through: Position) -> Result<Released, Re
     if through > durable {
         return Err(ReleaseError::NotDurable { through, durable });
     }
-    let mut released = Released {
-        first: shared.catalog.first(),
-        ..Released::default()
-    };
+    let mut released = Released { first: shared.catalog.first(), ..Released::default() };
     let segments = shared.catalog.all();
     for pair in segments.windows(2) {
         // Records between two segments are damaged; they go with the earlier one.
@@ -25,10 +22,7 @@ pub(super) fn release(shared: &Shared, through: Position) -> Result<Released, Re
         if next.base > through {
             break;
         }
-        shared
-            .disk
-            .remove(&segment.name)
-            .during(Operation::Remove, &segment.name)?;
+        shared.disk.remove(&segment.name).during(Operation::Remove, &segment.name)?;
         shared.catalog.remove(segment);
         released.segments += 1;
         released.size_bytes += segment.size_bytes();
@@ -36,10 +30,7 @@ pub(super) fn release(shared: &Shared, through: Position) -> Result<Released, Re
         if let Err(order) = shared.marks.lock().advance_released(next.base) {
             tracing::error!(error = %order, "released mark");
         }
-        shared
-            .disk
-            .sync_directory()
-            .during(Operation::SyncDirectory, &segment.name)?;
+        shared.disk.sync_directory().during(Operation::SyncDirectory, &segment.name)?;
     }
     Ok(released)
 }

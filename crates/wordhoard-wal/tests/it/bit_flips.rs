@@ -30,18 +30,12 @@ fn check(whole: &FaultDisk, name: &str, bit: u64) {
     let (wal, recovery) = open(&disk);
     assert_eq!(recovery.durable, Position(24), "{name} bit {bit}");
     let (positions, missing) = read_all(&wal, recovery.first);
-    let lost: Vec<_> = missing
-        .iter()
-        .flat_map(|range| range.start.0..range.end.0)
-        .collect();
+    let lost: Vec<_> = missing.iter().flat_map(|range| range.start.0..range.end.0).collect();
     let mut all: Vec<_> = positions.iter().chain(&lost).copied().collect();
     all.sort_unstable();
     assert_eq!(all, (0..24).collect::<Vec<_>>(), "{name} bit {bit}");
-    let reported: Vec<_> = recovery
-        .damage
-        .iter()
-        .flat_map(|damage| damage.missing.start.0..damage.missing.end.0)
-        .collect();
+    let reported: Vec<_> =
+        recovery.damage.iter().flat_map(|damage| damage.missing.start.0..damage.missing.end.0).collect();
     assert_eq!(reported, lost, "{name} bit {bit}");
 }
 

@@ -37,20 +37,13 @@ fn torn_tail_is_cut_and_counted() {
     disk.edit(&name, |bytes| bytes[last + 60] ^= 1);
 
     let (wal, recovery) = open(&disk);
-    assert_eq!(
-        (recovery.durable, recovery.torn_batches, recovery.damage.len()),
-        (Position(9), 1, 0)
-    );
+    assert_eq!((recovery.durable, recovery.torn_batches, recovery.damage.len()), (Position(9), 1, 0));
     assert!(recovery.torn_bytes >= 48);
     append_durably(&wal, 1);
     assert_holds_all(&wal, 0, 10);
     drop(wal);
     let (_, recovery) = open(&disk);
-    assert_eq!(
-        (recovery.torn_batches, recovery.durable),
-        (0, Position(10)),
-        "cut for good"
-    );
+    assert_eq!((recovery.torn_batches, recovery.durable), (0, Position(10)), "cut for good");
 }
 
 #[test]
@@ -67,23 +60,13 @@ fn a_flipped_bit_before_intact_batches_is_damage_and_both_sides_are_read() {
     for _ in 0..2 {
         let (wal, recovery) = open(&disk);
         assert_eq!(recovery.durable, Position(10));
-        let [damage] = &recovery.damage[..] else {
-            panic!("{:?}", recovery.damage)
-        };
-        assert_eq!(
-            (damage.kind, damage.missing.clone()),
-            (DamageKind::Batch, Position(4)..Position(5))
-        );
+        let [damage] = &recovery.damage[..] else { panic!("{:?}", recovery.damage) };
+        assert_eq!((damage.kind, damage.missing.clone()), (DamageKind::Batch, Position(4)..Position(5)));
         assert_eq!(damage.offset as usize, batch_offsets(&before)[4]);
-        let copy = disk
-            .contents(&format!("quarantine/{}", damage.quarantined.as_ref().unwrap()))
-            .unwrap();
+        let copy = disk.contents(&format!("quarantine/{}", damage.quarantined.as_ref().unwrap())).unwrap();
         assert_eq!(copy, damaged);
         let (positions, missing) = read_all(&wal, Position(0));
-        assert_eq!(
-            (positions, missing),
-            (vec![0, 1, 2, 3, 5, 6, 7, 8, 9], vec![Position(4)..Position(5)])
-        );
+        assert_eq!((positions, missing), (vec![0, 1, 2, 3, 5, 6, 7, 8, 9], vec![Position(4)..Position(5)]));
         assert_eq!(read_all(&wal, Position(4)).1, [Position(4)..Position(5)]);
         assert_eq!(read_all(&wal, Position(5)).1, []);
     }
@@ -140,10 +123,7 @@ fn one_lost_header_copy_is_reported_and_nothing_is_lost() {
         let name = segments(&disk)[0].clone();
         disk.edit(&name, |bytes| bytes[at] ^= 4);
         let (wal, recovery) = open(&disk);
-        assert_eq!(
-            (recovery.damage[0].kind, recovery.durable),
-            (DamageKind::Header, Position(10))
-        );
+        assert_eq!((recovery.damage[0].kind, recovery.durable), (DamageKind::Header, Position(10)));
         assert!(recovery.damage[0].missing.is_empty());
         assert_holds_all(&wal, 0, 10);
     }
@@ -162,16 +142,10 @@ fn a_segment_without_any_header_is_damage_and_its_positions_stay_taken() {
         assert!(recovery.damage[0].quarantined.is_some());
         append_durably(&wal, 3);
         let (positions, holes) = read_all(&wal, Position(0));
-        assert_eq!(
-            positions.len() as u64,
-            count + 3 - (missing.end.0 - missing.start.0)
-        );
+        assert_eq!(positions.len() as u64, count + 3 - (missing.end.0 - missing.start.0));
         assert_eq!(holes, [missing]);
         wal.release(Position(count)).unwrap();
-        assert!(
-            which != 0 || !segments(&disk).contains(&names[0]),
-            "it can be released"
-        );
+        assert!(which != 0 || !segments(&disk).contains(&names[0]), "it can be released");
     }
 }
 
@@ -182,10 +156,7 @@ fn a_newest_segment_with_nothing_in_it_is_removed_and_counted() {
     for contents in [vec![], vec![0; 16384]] {
         disk.edit(unborn, |bytes| *bytes = contents);
         let (wal, recovery) = open(&disk);
-        assert_eq!(
-            (recovery.torn_batches, recovery.damage.len(), recovery.durable),
-            (1, 0, Position(10))
-        );
+        assert_eq!((recovery.torn_batches, recovery.damage.len(), recovery.durable), (1, 0, Position(10)));
         assert!(!segments(&disk).contains(&unborn.to_owned()));
         wal.close();
     }
@@ -204,10 +175,7 @@ fn truncated_anywhere_is_reported_after_a_clean_close() {
             assert!(!recovery.damage.is_empty(), "{length}");
         }
         let (positions, _) = read_all(&wal, recovery.first);
-        assert!(
-            positions.iter().copied().eq(0..positions.len() as u64),
-            "{length}"
-        );
+        assert!(positions.iter().copied().eq(0..positions.len() as u64), "{length}");
         assert!(append_one(&wal).0 >= positions.len() as u64);
     }
 }
@@ -220,10 +188,7 @@ fn damage_that_arises_while_the_log_is_open_is_told_to_readers() {
     let name = segments(&disk)[0].clone();
     disk.edit(&name, |bytes| flip_in_batch(bytes, 4));
     let (positions, missing) = read_all(&wal, Position(0));
-    assert_eq!(
-        (positions, missing),
-        (vec![0, 1, 2, 3, 5, 6, 7, 8, 9], vec![Position(4)..Position(5)])
-    );
+    assert_eq!((positions, missing), (vec![0, 1, 2, 3, 5, 6, 7, 8, 9], vec![Position(4)..Position(5)]));
 }
 
 #[test]

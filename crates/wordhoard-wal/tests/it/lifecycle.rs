@@ -102,41 +102,24 @@ fn a_reader_follows_the_writer_and_can_start_anywhere() {
             if records.is_empty() {
                 break;
             }
-            assert!(
-                records
-                    .iter()
-                    .rev()
-                    .skip(1)
-                    .map(|record| record.payload.len())
-                    .sum::<usize>()
-                    < 500
-            );
+            assert!(records.iter().rev().skip(1).map(|record| record.payload.len()).sum::<usize>() < 500);
             for record in records {
                 assert_eq!(record.position, Position(next));
                 next += 1;
             }
         }
-        assert_eq!(
-            (next, reader.position()),
-            (wal.progress().durable.0, wal.progress().durable)
-        );
+        assert_eq!((next, reader.position()), (wal.progress().durable.0, wal.progress().durable));
     }
     for from in (0..=next).step_by(7) {
         assert_holds_all(&wal, from, next);
     }
-    assert!(matches!(
-        wal.reader(Position(next + 1)),
-        Err(ReadError::Ahead { .. })
-    ));
+    assert!(matches!(wal.reader(Position(next + 1)), Err(ReadError::Ahead { .. })));
 }
 
 #[test]
 fn a_read_that_ends_inside_a_batch_goes_on_there() {
     let disk = FaultDisk::new();
-    let options = Options {
-        segment_size_bytes: 1 << 20,
-        ..options()
-    };
+    let options = Options { segment_size_bytes: 1 << 20, ..options() };
     disk.set_slow_sync(std::time::Duration::from_millis(30));
     let (wal, _) = Wal::open(Arc::new(disk), options).unwrap();
     let last = append_many(&wal, 2000);
@@ -159,20 +142,14 @@ fn release_removes_whole_segments_below_the_mark() {
     assert_eq!(wal.release(Position(second.0 - 1)).unwrap().segments, 0);
     let released = wal.release(Position(third.0 + 1)).unwrap();
     assert_eq!((released.segments, released.first), (2, third));
-    assert_eq!(
-        (wal.usage().first, wal.usage().segments),
-        (third, before.len() - 2)
-    );
+    assert_eq!((wal.usage().first, wal.usage().segments), (third, before.len() - 2));
     assert!(
         matches!(wal.reader(Position(0)), Err(ReadError::Released { first_available }) if first_available == third)
     );
     assert!(
         matches!(early.next_batch(1), Err(ReadError::Released { first_available }) if first_available == third)
     );
-    assert!(matches!(
-        wal.release(Position(401)),
-        Err(ReleaseError::NotDurable { .. })
-    ));
+    assert!(matches!(wal.release(Position(401)), Err(ReleaseError::NotDurable { .. })));
 
     // Everything may go but the current segment.
     wal.release(Position(400)).unwrap();
@@ -193,13 +170,7 @@ fn rotate_starts_a_segment_at_the_next_batch_only() {
     wal.rotate();
     assert_eq!(wal.usage().segments, 1);
     append_durably(&wal, 2);
-    assert_eq!(
-        wal.segments()
-            .iter()
-            .map(|segment| segment.first.0)
-            .collect::<Vec<_>>(),
-        [0, 1]
-    );
+    assert_eq!(wal.segments().iter().map(|segment| segment.first.0).collect::<Vec<_>>(), [0, 1]);
     assert_eq!(wal.release(Position(1)).unwrap().segments, 1);
     assert_holds_all(&wal, 1, 3);
 }

@@ -61,13 +61,7 @@ impl World {
     fn new() -> Self {
         let disk = FaultDisk::new();
         let (wal, _) = open(&disk);
-        Self {
-            disk,
-            wal: Some(wal),
-            appended: Vec::new(),
-            acknowledged: 0,
-            stamp: 0,
-        }
+        Self { disk, wal: Some(wal), appended: Vec::new(), acknowledged: 0, stamp: 0 }
     }
 
     fn wal(&self) -> &Wal {
@@ -114,11 +108,7 @@ impl World {
         if let Some(last) = self.wal().queued().0.checked_sub(1) {
             let outcome = wait(self.wal().durable(Position(last)));
             let progress = self.wal().progress();
-            assert_eq!(
-                outcome.is_ok(),
-                progress.durable.0 > last,
-                "{outcome:?} {progress:?}"
-            );
+            assert_eq!(outcome.is_ok(), progress.durable.0 > last, "{outcome:?} {progress:?}");
         }
     }
 
@@ -147,10 +137,7 @@ impl World {
         self.note_acknowledged();
         self.disk.heal();
         let recovery = self.wal().reopen().unwrap();
-        assert_eq!(
-            (recovery.durable.0, recovery.damage.len()),
-            (self.acknowledged, 0)
-        );
+        assert_eq!((recovery.durable.0, recovery.damage.len()), (self.acknowledged, 0));
         // What was not acknowledged is gone, and its positions are free.
         self.appended.truncate(self.acknowledged as usize);
         self.check_contents(4096);
@@ -169,12 +156,7 @@ impl World {
         self.disk.heal();
         let (wal, recovery) = open(&self.disk);
         assert_eq!(recovery.damage, vec![]);
-        assert!(
-            recovery.durable.0 >= self.acknowledged,
-            "{} of {}",
-            recovery.durable,
-            self.acknowledged
-        );
+        assert!(recovery.durable.0 >= self.acknowledged, "{} of {}", recovery.durable, self.acknowledged);
         assert!(recovery.durable.0 <= self.appended.len() as u64);
         self.appended.truncate(recovery.durable.0 as usize);
         self.acknowledged = recovery.durable.0;
@@ -193,10 +175,7 @@ impl World {
                 Ok(records) => {
                     for record in records {
                         assert_eq!(record.position.0, next);
-                        assert_eq!(
-                            (record.kind, record.payload),
-                            self.appended[next as usize].clone()
-                        );
+                        assert_eq!((record.kind, record.payload), self.appended[next as usize].clone());
                         next += 1;
                     }
                 }

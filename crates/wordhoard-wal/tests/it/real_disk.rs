@@ -17,20 +17,12 @@ fn real_files_hold_the_log_and_inspection_reads_them_live_and_closed() {
     append_durably(&wal, 300);
     let live = inspect::scan(&dir).unwrap();
     assert!(!live.summary().segments.last().unwrap().sealed);
-    assert_eq!(
-        live.from(Position(100))
-            .map(|record| assert_as_appended(&record.unwrap()))
-            .count(),
-        200
-    );
+    assert_eq!(live.from(Position(100)).map(|record| assert_as_appended(&record.unwrap())).count(), 200);
     wal.release(Position(150)).unwrap();
     wal.close();
 
     let (wal, recovery) = open(&dir);
-    assert_eq!(
-        (recovery.durable, recovery.created, recovery.torn_batches),
-        (Position(300), false, 0)
-    );
+    assert_eq!((recovery.durable, recovery.created, recovery.torn_batches), (Position(300), false, 0));
     assert_holds_all(&wal, recovery.first.0, 300);
     assert!(recovery.first > Position(0));
     let usage = wal.usage();
@@ -53,14 +45,8 @@ fn a_damaged_real_segment_is_copied_to_quarantine() {
     bytes[4096 + 60] ^= 1;
     fs::write(&path, &bytes).unwrap();
     let (wal, recovery) = open(temp.path());
-    assert_eq!(
-        (recovery.damage[0].kind, recovery.damage[0].missing.end),
-        (DamageKind::Batch, Position(1))
-    );
-    let copy = temp
-        .path()
-        .join("quarantine")
-        .join(recovery.damage[0].quarantined.as_ref().unwrap());
+    assert_eq!((recovery.damage[0].kind, recovery.damage[0].missing.end), (DamageKind::Batch, Position(1)));
+    let copy = temp.path().join("quarantine").join(recovery.damage[0].quarantined.as_ref().unwrap());
     assert_eq!(fs::read(copy).unwrap(), bytes);
     assert_holds_all(&wal, 1, 10);
 }
@@ -69,18 +55,12 @@ fn a_damaged_real_segment_is_copied_to_quarantine() {
 fn segments_are_reserved_in_full_before_use() {
     let temp = tempfile::tempdir().unwrap();
     let size = 3 << 20;
-    let options = Options {
-        segment_size_bytes: size,
-        ..Options::default()
-    };
+    let options = Options { segment_size_bytes: size, ..Options::default() };
     let (wal, _) = Wal::open(Arc::new(OsDisk::new(temp.path()).unwrap()), options).unwrap();
     append_durably(&wal, 1);
     let metadata = fs::metadata(temp.path().join("00000000000000000000.wal")).unwrap();
     assert_eq!(metadata.len(), size);
-    assert!(
-        std::os::unix::fs::MetadataExt::blocks(&metadata) * 512 >= size,
-        "real blocks, no hole"
-    );
+    assert!(std::os::unix::fs::MetadataExt::blocks(&metadata) * 512 >= size, "real blocks, no hole");
 }
 
 #[test]
@@ -105,10 +85,7 @@ fn a_locked_directory_refuses_a_second_holder() {
     let temp = tempfile::tempdir().unwrap();
     let lock = DirLock::acquire(&temp.path().join("lock")).unwrap();
     let error = DirLock::acquire(&temp.path().join("lock")).unwrap_err();
-    assert!(
-        error.to_string().contains(&std::process::id().to_string()),
-        "{error}"
-    );
+    assert!(error.to_string().contains(&std::process::id().to_string()), "{error}");
     drop(lock);
 }
 

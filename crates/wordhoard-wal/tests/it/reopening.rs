@@ -18,10 +18,7 @@ fn run_into_fault(wal: &Wal) -> Position {
 }
 
 fn operations_on(disk: &FaultDisk, point: FaultPoint, name: &str) -> usize {
-    disk.journal()
-        .iter()
-        .filter(|(at, file)| *at == point && file == name)
-        .count()
+    disk.journal().iter().filter(|(at, file)| *at == point && file == name).count()
 }
 
 #[test]
@@ -33,17 +30,10 @@ fn failed_fsync_latches_and_the_file_is_never_touched_again() {
     disk.fail(FaultPoint::Sync, &name, 0, EIO);
     let lost = append_one(&wal);
     assert!(matches!(wait(wal.durable(lost)), Err(AppendError::Latched(_))));
-    assert_eq!(
-        wal.progress().durable,
-        Position(20),
-        "nothing false is acknowledged"
-    );
+    assert_eq!(wal.progress().durable, Position(20), "nothing false is acknowledged");
 
     let touched = |disk: &FaultDisk| {
-        (
-            operations_on(disk, FaultPoint::Sync, &name),
-            operations_on(disk, FaultPoint::Write, &name),
-        )
+        (operations_on(disk, FaultPoint::Sync, &name), operations_on(disk, FaultPoint::Write, &name))
     };
     let before = touched(&disk);
     let recovery = wal.reopen().unwrap();
@@ -88,10 +78,7 @@ fn a_batch_that_was_superseded_is_not_damage_and_not_read() {
     append_durably(&wal, 1);
     drop(wal);
     let (wal, recovery) = open(&disk);
-    assert_eq!(
-        (recovery.torn_batches, recovery.damage.len(), recovery.durable),
-        (0, 0, Position(4))
-    );
+    assert_eq!((recovery.torn_batches, recovery.damage.len(), recovery.durable), (0, 0, Position(4)));
     assert_holds_all(&wal, 0, 4);
 }
 
@@ -129,16 +116,7 @@ fn every_fault_of_the_write_path_latches_and_reopen_goes_on_without_a_gap() {
             let (wal, _) = open(&disk);
             append_durably(&wal, 20);
             wal.rotate();
-            disk.fail(
-                point,
-                if point == FaultPoint::SyncDirectory {
-                    "."
-                } else {
-                    ""
-                },
-                skip,
-                errno,
-            );
+            disk.fail(point, if point == FaultPoint::SyncDirectory { "." } else { "" }, skip, errno);
             for round in 0..60 {
                 wal.rotate();
                 let position = append_one(&wal);
@@ -153,11 +131,7 @@ fn every_fault_of_the_write_path_latches_and_reopen_goes_on_without_a_gap() {
             drop(wal);
             disk.lose_power(Loss::Everything);
             let (wal, recovery) = open(&disk);
-            assert_eq!(
-                (recovery.durable, recovery.damage),
-                (Position(end), vec![]),
-                "{point:?} {skip}"
-            );
+            assert_eq!((recovery.durable, recovery.damage), (Position(end), vec![]), "{point:?} {skip}");
             assert_holds_all(&wal, 0, end);
         }
     }
@@ -211,10 +185,7 @@ fn reopen_refuses_when_acknowledged_records_are_no_longer_intact() {
     run_into_fault(&wal);
     disk.flip_bit(&segments(&disk)[1], 8 * 5000);
     assert!(matches!(wal.reopen(), Err(OpenError::Lost { .. })));
-    assert!(
-        matches!(wal.append(0, 0, b""), Err(AppendError::Latched(_))),
-        "it stays latched"
-    );
+    assert!(matches!(wal.append(0, 0, b""), Err(AppendError::Latched(_))), "it stays latched");
     // The disk is put right: it works again.
     disk.edit(&segments(&disk)[1], |bytes| *bytes = intact);
     wal.reopen().unwrap();

@@ -6,10 +6,7 @@ use wordhoard_wal::{FaultDisk, Options, Position, ReadError, Record, Recovery, W
 pub(crate) const SEGMENT_SIZE: u64 = 16 << 10;
 
 pub(crate) fn options() -> Options {
-    Options {
-        segment_size_bytes: SEGMENT_SIZE,
-        ..Options::default()
-    }
+    Options { segment_size_bytes: SEGMENT_SIZE, ..Options::default() }
 }
 
 pub(crate) fn open(disk: &FaultDisk) -> (Wal, Recovery) {
@@ -18,15 +15,8 @@ pub(crate) fn open(disk: &FaultDisk) -> (Wal, Recovery) {
 
 /// Runs a future to its end; a log that hangs fails the test instead.
 pub(crate) fn wait<T>(future: impl Future<Output = T>) -> T {
-    let runtime = tokio::runtime::Builder::new_current_thread()
-        .enable_time()
-        .build()
-        .unwrap();
-    runtime.block_on(async {
-        tokio::time::timeout(Duration::from_secs(60), future)
-            .await
-            .expect("hangs")
-    })
+    let runtime = tokio::runtime::Builder::new_current_thread().enable_time().build().unwrap();
+    runtime.block_on(async { tokio::time::timeout(Duration::from_secs(60), future).await.expect("hangs") })
 }
 
 /// Payloads that differ in content and length.
@@ -90,9 +80,5 @@ pub(crate) fn assert_holds_all(wal: &Wal, from: u64, to: u64) {
 
 pub(crate) fn segments(disk: &FaultDisk) -> Vec<String> {
     use wordhoard_wal::Disk;
-    disk.list()
-        .unwrap()
-        .into_iter()
-        .filter(|name| name.ends_with(".wal"))
-        .collect()
+    disk.list().unwrap().into_iter().filter(|name| name.ends_with(".wal")).collect()
 }

@@ -36,10 +36,7 @@ fn without_space_for_the_next_segment_the_log_goes_on_and_says_so() {
     assert_holds_all(&wal, 0, before + 220);
     wal.close();
     let (wal, recovery) = open(&disk);
-    assert_eq!(
-        (recovery.durable, recovery.damage.len()),
-        (Position(before + 220), 0)
-    );
+    assert_eq!((recovery.durable, recovery.damage.len()), (Position(before + 220), 0));
     assert_holds_all(&wal, 0, before + 220);
 }
 
@@ -54,9 +51,7 @@ fn a_disk_full_to_the_last_byte_latches_and_works_again_when_there_is_space() {
             break position.0;
         }
     };
-    let State::Latched(fault) = wal.progress().state else {
-        panic!("latched")
-    };
+    let State::Latched(fault) = wal.progress().state else { panic!("latched") };
     assert!(fault.is_out_of_space());
     assert!(wal.reopen().is_err(), "still full");
     assert_eq!(wal.progress().durable, Position(durable));

@@ -23,10 +23,7 @@ fn one_fsync_serves_all_that_waited() {
 #[test]
 fn producers_are_held_back_at_the_queue_limit() {
     let disk = FaultDisk::new();
-    let options = Options {
-        queue_limit_bytes: 1000,
-        ..options()
-    };
+    let options = Options { queue_limit_bytes: 1000, ..options() };
     let (wal, _) = Wal::open(Arc::new(disk.clone()), options).unwrap();
     disk.set_slow_sync(Duration::from_millis(100));
     wait(async {
@@ -34,11 +31,7 @@ fn producers_are_held_back_at_the_queue_limit() {
             wal.append(0, 0, &[0; 200]).unwrap();
         }
         let held_at = Instant::now();
-        assert!(
-            tokio::time::timeout(Duration::from_millis(10), wal.has_room())
-                .await
-                .is_err()
-        );
+        assert!(tokio::time::timeout(Duration::from_millis(10), wal.has_room()).await.is_err());
         wal.has_room().await.unwrap();
         assert!(held_at.elapsed() >= Duration::from_millis(20));
     });
@@ -47,46 +40,31 @@ fn producers_are_held_back_at_the_queue_limit() {
 #[test]
 fn grouped_records_wait_for_their_number_or_their_time() {
     let disk = FaultDisk::new();
-    let sync = SyncPolicy::Grouped {
-        records: 4,
-        max_delay: Duration::from_millis(300),
-    };
+    let sync = SyncPolicy::Grouped { records: 4, max_delay: Duration::from_millis(300) };
     let (wal, _) = Wal::open(Arc::new(disk), Options { sync, ..options() }).unwrap();
 
     let started = Instant::now();
     let last = append_many(&wal, 4);
     wait(wal.durable(last)).unwrap();
-    assert!(
-        started.elapsed() < Duration::from_millis(200),
-        "four records wait for nothing"
-    );
+    assert!(started.elapsed() < Duration::from_millis(200), "four records wait for nothing");
     assert_eq!(wal.commit_stats().commits, 1);
 
     let started = Instant::now();
     let last = append_one(&wal);
     wait(wal.durable(last)).unwrap();
-    assert!(
-        started.elapsed() >= Duration::from_millis(290),
-        "one record waits its time"
-    );
+    assert!(started.elapsed() >= Duration::from_millis(290), "one record waits its time");
 
     append_one(&wal);
     let started = Instant::now();
     wal.close();
-    assert!(
-        started.elapsed() < Duration::from_millis(200),
-        "close waits for nothing"
-    );
+    assert!(started.elapsed() < Duration::from_millis(200), "close waits for nothing");
     assert_eq!(wal.progress().durable, Position(6));
 }
 
 #[test]
 fn everyone_who_waits_hears_of_the_latch() {
     let disk = FaultDisk::new();
-    let options = Options {
-        queue_limit_bytes: 1,
-        ..options()
-    };
+    let options = Options { queue_limit_bytes: 1, ..options() };
     let (wal, _) = Wal::open(Arc::new(disk.clone()), options).unwrap();
     disk.set_slow_sync(Duration::from_millis(50));
     disk.fail(FaultPoint::Sync, "0", 0, 5);
@@ -127,11 +105,7 @@ fn progress_is_told_in_order_while_many_append() {
     let producers: Vec<_> = (0..4)
         .map(|_| {
             let wal = wal.clone();
-            std::thread::spawn(move || {
-                (0..500)
-                    .map(|_| wal.append(1, 1, b"x").unwrap())
-                    .collect::<Vec<_>>()
-            })
+            std::thread::spawn(move || (0..500).map(|_| wal.append(1, 1, b"x").unwrap()).collect::<Vec<_>>())
         })
         .collect();
     let mut last = Position(0);

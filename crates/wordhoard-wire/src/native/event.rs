@@ -219,29 +219,11 @@ mod tests {
     #[test]
     fn a_token_is_written_as_the_specification_shows_it() {
         let (attempt_seq, token_index) = (AttemptSeq(2), TokenIndex(9));
-        let token = Token {
-            attempt_seq,
-            token_index,
-            kind: TokenKind::Text,
-            text: " brown".into(),
-        };
-        let event = Event {
-            seq: Seq(17),
-            at: Timestamp::from_millis(0),
-            body: EventBody::Token(token),
-        };
-        let label = Label {
-            lane: Lane(0),
-            model: "openai:gpt-4o",
-        };
+        let token = Token { attempt_seq, token_index, kind: TokenKind::Text, text: " brown".into() };
+        let event = Event { seq: Seq(17), at: Timestamp::from_millis(0), body: EventBody::Token(token) };
+        let label = Label { lane: Lane(0), model: "openai:gpt-4o" };
         let mut out = Vec::new();
-        write_event(
-            &mut out,
-            RequestId::from_bytes([0; 16]),
-            &event,
-            Some(label),
-            Some(1000),
-        );
+        write_event(&mut out, RequestId::from_bytes([0; 16]), &event, Some(label), Some(1000));
         let expected = "id: 17\nevent: token\nretry: 1000\ndata: {\"seq\":17,\"attempt_seq\":2,\"token_index\":9,\
                         \"lane\":0,\"model\":\"openai:gpt-4o\",\"kind\":\"text\",\"text\":\" brown\",\
                         \"ts\":\"1970-01-01T00:00:00.000Z\"}\n\n";

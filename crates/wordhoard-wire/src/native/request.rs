@@ -67,9 +67,7 @@ pub fn request_view(id: RequestId, transcript: &Transcript) -> RequestView<'_> {
         prompt: &prompt.text,
         system_message: prompt.system_message.as_deref(),
         parameters: parameters(&prompt.parameters),
-        lanes: (0..state.lanes().len())
-            .map(|lane| lane_view(transcript, Lane(lane as u8)))
-            .collect(),
+        lanes: (0..state.lanes().len()).map(|lane| lane_view(transcript, Lane(lane as u8))).collect(),
         event_count: state.next_seq().0,
         token_count: totals.token_count,
         usage: totals.usage.map(UsageView::of),
@@ -110,9 +108,7 @@ fn attempt_view<'a>(attempt: &'a AttemptState, texts: &'a AttemptTranscript) -> 
         refusal: &texts.refusal,
         tool_calls: &texts.tool_calls,
         token_count: attempt.next_token_index.0,
-        finish_reason: end
-            .and_then(|end| end.finish_reason.as_ref())
-            .map(|reason| reason.0.as_str()),
+        finish_reason: end.and_then(|end| end.finish_reason.as_ref()).map(|reason| reason.0.as_str()),
         answered_by: end.and_then(|end| end.answered_by.as_deref()),
         usage: end.and_then(|end| end.usage).map(UsageView::of),
         error: end.and_then(|end| end.failure.as_ref()).map(FailureView::of),

@@ -52,9 +52,7 @@ impl ChatRequest {
 
     /// Whether the client asked for usage in the stream.
     pub fn wants_usage(&self) -> bool {
-        self.stream_options
-            .and_then(|options| options.include_usage)
-            .unwrap_or(false)
+        self.stream_options.and_then(|options| options.include_usage).unwrap_or(false)
     }
 
     /// The text of the last message of that role; parts of a list are joined. None where there is no such message.
@@ -64,12 +62,7 @@ impl ChatRequest {
         let message = self.messages.iter().rev().find(of_role)?;
         match message.get("content")? {
             Value::String(text) => Some(text.clone()),
-            Value::Array(parts) => Some(
-                parts
-                    .iter()
-                    .filter_map(|part| part.get("text")?.as_str())
-                    .collect(),
-            ),
+            Value::Array(parts) => Some(parts.iter().filter_map(|part| part.get("text")?.as_str()).collect()),
             _ => None,
         }
     }
@@ -94,10 +87,7 @@ mod tests {
         assert!(request.wants_usage() && request.stream == Some(true));
         assert_eq!(request.extra.get("seed"), Some(&5.into()));
         let parts = br#"{"model":"m","messages":[{"role":"user","content":[{"type":"text","text":"a"},{"type":"text","text":"b"}]}]}"#;
-        assert_eq!(
-            ChatRequest::decode(parts).unwrap().last_text("user").as_deref(),
-            Some("ab")
-        );
+        assert_eq!(ChatRequest::decode(parts).unwrap().last_text("user").as_deref(), Some("ab"));
         let missing = ChatRequest::decode(br#"{"messages":[]}"#).unwrap_err();
         assert!(missing.to_string().contains("missing field `model`"), "{missing}");
     }

@@ -91,12 +91,7 @@ impl DeltaBody {
         push(TokenKind::Refusal, self.refusal);
         for (place, call) in (0..).zip(self.tool_calls.into_iter().flatten()) {
             let function = call.function.unwrap_or_default();
-            push(
-                TokenKind::ToolCall,
-                function
-                    .into_piece(call.index.unwrap_or(place), call.id)
-                    .to_text(),
-            );
+            push(TokenKind::ToolCall, function.into_piece(call.index.unwrap_or(place), call.id).to_text());
         }
         if let Some(function) = self.function_call {
             push(TokenKind::ToolCall, function.into_piece(0, None).to_text());

@@ -14,11 +14,8 @@ pub fn encode_completion(
     usage: Option<&Usage>,
 ) -> Vec<u8> {
     let joined = |kind| {
-        let pieces: Vec<&str> = deltas
-            .iter()
-            .filter(|delta| delta.kind == kind)
-            .map(|delta| delta.text.as_str())
-            .collect();
+        let pieces: Vec<&str> =
+            deltas.iter().filter(|delta| delta.kind == kind).map(|delta| delta.text.as_str()).collect();
         (!pieces.is_empty()).then(|| pieces.concat())
     };
     let mut message = json!({
@@ -74,10 +71,7 @@ mod tests {
 
     #[test]
     fn pieces_are_joined_by_kind_and_call() {
-        let call = |text: &str| Delta {
-            kind: TokenKind::ToolCall,
-            text: text.into(),
-        };
+        let call = |text: &str| Delta { kind: TokenKind::ToolCall, text: text.into() };
         let deltas = [
             Delta::text("a"),
             call(r#"{"index":0,"id":"x","name":"f","arguments":""}"#),
@@ -85,19 +79,12 @@ mod tests {
             call(r#"{"index":0,"arguments":"{\"k\":1}"}"#),
             Delta::text("b"),
         ];
-        let head = AnswerHead {
-            id: "i".into(),
-            created_s: 1,
-            model: "m".into(),
-        };
+        let head = AnswerHead { id: "i".into(), created_s: 1, model: "m".into() };
         let body = encode_completion(&head, &deltas, "tool_calls", Some(&Usage::default()));
         let body: Value = serde_json::from_slice(&body).unwrap();
         let message = &body["choices"][0]["message"];
         assert_eq!(message["content"], "ab");
-        assert_eq!(
-            message["tool_calls"][0]["function"],
-            json!({"name": "f", "arguments": "{\"k\":1}"})
-        );
+        assert_eq!(message["tool_calls"][0]["function"], json!({"name": "f", "arguments": "{\"k\":1}"}));
         assert_eq!(message["tool_calls"][1]["id"], "y");
         assert_eq!(body["usage"]["total_tokens"], 0);
     }

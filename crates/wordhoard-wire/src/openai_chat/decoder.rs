@@ -17,9 +17,7 @@ pub struct Limits {
 /// 1 MiB an event: a chunk holds a few tokens, and even a tool call sent whole stays far below.
 impl Default for Limits {
     fn default() -> Self {
-        Self {
-            max_event_bytes: 1 << 20,
-        }
+        Self { max_event_bytes: 1 << 20 }
     }
 }
 
@@ -170,20 +168,15 @@ impl StreamDecoder {
 /// The failure that a `finish_reason` tells, where it is not a way to complete.
 fn failure_of(reason: &str) -> Option<Failure> {
     let (class, message) = match reason {
-        FinishReason::CONTENT_FILTER => (
-            FailureClass::ContentPolicy,
-            "the provider's content filter held the answer back",
-        ),
+        FinishReason::CONTENT_FILTER => {
+            (FailureClass::ContentPolicy, "the provider's content filter held the answer back")
+        }
         // OpenRouter: <https://openrouter.ai/docs/api/reference/errors-and-debugging>.
-        "error" => (
-            FailureClass::StreamError,
-            "the provider stopped for an error of its own",
-        ),
+        "error" => (FailureClass::StreamError, "the provider stopped for an error of its own"),
         // DeepSeek: <https://api-docs.deepseek.com/api/create-chat-completion>, finish_reason.
-        "insufficient_system_resource" => (
-            FailureClass::StreamError,
-            "the provider stopped because it ran out of resources",
-        ),
+        "insufficient_system_resource" => {
+            (FailureClass::StreamError, "the provider stopped because it ran out of resources")
+        }
         // vLLM: the request was aborted on the server.
         "abort" => (FailureClass::Cut, "the provider aborted the answer"),
         _ => return None,
@@ -196,10 +189,7 @@ fn has_choices(data: &str) -> bool {
 }
 
 fn malformed_stream(error: sse::Error) -> Failure {
-    Failure::new(
-        FailureClass::Malformed,
-        format!("the provider's stream cannot be read: {error}"),
-    )
+    Failure::new(FailureClass::Malformed, format!("the provider's stream cannot be read: {error}"))
 }
 
 /// Names the place and the kind of the fault, never the data: that may be a piece of an answer.
@@ -212,9 +202,6 @@ fn bad_chunk(error: &serde_json::Error) -> Failure {
     };
     Failure::new(
         FailureClass::Malformed,
-        format!(
-            "a chunk of the provider's stream {what} (column {})",
-            error.column()
-        ),
+        format!("a chunk of the provider's stream {what} (column {})", error.column()),
     )
 }

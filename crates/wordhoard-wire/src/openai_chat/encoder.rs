@@ -30,10 +30,7 @@ pub struct StreamEncoder {
 impl StreamEncoder {
     /// An encoder for one answer.
     pub fn new(head: AnswerHead) -> Self {
-        Self {
-            head,
-            role_written: false,
-        }
+        Self { head, role_written: false }
     }
 
     /// Writes the chunk that opens the answer. The first delta or the end writes it if it was not written yet.

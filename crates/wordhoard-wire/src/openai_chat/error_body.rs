@@ -20,29 +20,18 @@ pub fn classify_error(status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure
     let class = match status {
         401 => FailureClass::Unauthorized,
         // A 403 may also be a filter's.
-        403 => error
-            .refined()
-            .filter(is_content)
-            .unwrap_or(FailureClass::Unauthorized),
+        403 => error.refined().filter(is_content).unwrap_or(FailureClass::Unauthorized),
         404 => FailureClass::NotFound,
         429 => FailureClass::RateLimited,
         408 | 500..=599 => FailureClass::ProviderError,
-        400 | 413 | 422 => error
-            .refined()
-            .filter(is_content)
-            .unwrap_or(FailureClass::BadRequest),
+        400 | 413 | 422 => error.refined().filter(is_content).unwrap_or(FailureClass::BadRequest),
         _ => FailureClass::BadRequest,
     };
     let message = match error.message.as_str() {
         "" => format!("the provider answered {status} without a reason"),
         message => message.to_owned(),
     };
-    Failure {
-        class,
-        message,
-        provider_status: Some(status),
-        retry_after_ms: hint.wait_ms(),
-    }
+    Failure { class, message, provider_status: Some(status), retry_after_ms: hint.wait_ms() }
 }
 
 /// The failure that a body tells which came with a status of success, or none if it is no error object.
@@ -92,10 +81,9 @@ impl ErrorBody {
         match serde_json::from_slice::<Value>(body) {
             Ok(value) => Self::of(&value),
             // A proxy's page, or half a body: its words are better than none.
-            Err(_) => Self {
-                message: one_line(&String::from_utf8_lossy(body), 300),
-                names: Default::default(),
-            },
+            Err(_) => {
+                Self { message: one_line(&String::from_utf8_lossy(body), 300), names: Default::default() }
+            }
         }
     }
 
@@ -137,18 +125,11 @@ impl ErrorBody {
         let named = self.names.iter().find_map(|name| class_of(name));
         // vLLM and llama.cpp tell a prompt that is too long by their words only.
         let words = self.message.to_ascii_lowercase();
-        let too_long = [
-            "maximum context length",
-            "context length exceeded",
-            "exceeds the available context",
-        ];
+        let too_long = ["maximum context length", "context length exceeded", "exceeds the available context"];
         named
             .filter(|class| *class != FailureClass::BadRequest)
             .or_else(|| {
-                too_long
-                    .iter()
-                    .any(|phrase| words.contains(phrase))
-                    .then_some(FailureClass::ContextLength)
+                too_long.iter().any(|phrase| words.contains(phrase)).then_some(FailureClass::ContextLength)
             })
             .or(named)
     }

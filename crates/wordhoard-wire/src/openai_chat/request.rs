@@ -36,11 +36,8 @@ mod tests {
 
     #[test]
     fn carries_both_messages_and_every_parameter() {
-        let mut parameters = Parameters {
-            max_tokens: Some(7),
-            temperature: Some(0.5),
-            ..Parameters::default()
-        };
+        let mut parameters =
+            Parameters { max_tokens: Some(7), temperature: Some(0.5), ..Parameters::default() };
         parameters.insert("stop", json!(["a", "b"])).unwrap();
         parameters.insert("seed", json!(3)).unwrap();
         let prompt = Prompt::new("ask \"it\"".into(), Some("be kind".into()), parameters).unwrap();

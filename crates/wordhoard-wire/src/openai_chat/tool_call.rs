@@ -30,9 +30,7 @@ impl ToolCallPiece {
     /// The piece that a delta's text holds. A text that is none is taken for a piece of arguments, so that nothing is
     /// lost of it.
     pub fn from_text(text: &str) -> Self {
-        serde_json::from_str(text).unwrap_or_else(|_| Self {
-            arguments: Some(text.to_owned()),
-            ..Self::default()
-        })
+        serde_json::from_str(text)
+            .unwrap_or_else(|_| Self { arguments: Some(text.to_owned()), ..Self::default() })
     }
 }

@@ -37,15 +37,11 @@ impl UsageBody {
         if self.prompt_tokens.is_none() && self.completion_tokens.is_none() {
             return None;
         }
-        let cached = self
-            .prompt_tokens_details
-            .and_then(|details| details.cached_tokens);
+        let cached = self.prompt_tokens_details.and_then(|details| details.cached_tokens);
         Some(Usage {
             input_tokens: self.prompt_tokens.unwrap_or(0),
             output_tokens: self.completion_tokens.unwrap_or(0),
-            reasoning_tokens: self
-                .completion_tokens_details
-                .and_then(|details| details.reasoning_tokens),
+            reasoning_tokens: self.completion_tokens_details.and_then(|details| details.reasoning_tokens),
             cached_input_tokens: cached.or(self.prompt_cache_hit_tokens),
         })
     }
@@ -57,12 +53,12 @@ impl From<&Usage> for UsageBody {
             prompt_tokens: Some(usage.input_tokens),
             completion_tokens: Some(usage.output_tokens),
             total_tokens: usage.input_tokens.saturating_add(usage.output_tokens),
-            prompt_tokens_details: usage.cached_input_tokens.map(|cached| PromptDetails {
-                cached_tokens: Some(cached),
-            }),
-            completion_tokens_details: usage.reasoning_tokens.map(|reasoning| CompletionDetails {
-                reasoning_tokens: Some(reasoning),
-            }),
+            prompt_tokens_details: usage
+                .cached_input_tokens
+                .map(|cached| PromptDetails { cached_tokens: Some(cached) }),
+            completion_tokens_details: usage
+                .reasoning_tokens
+                .map(|reasoning| CompletionDetails { reasoning_tokens: Some(reasoning) }),
             prompt_cache_hit_tokens: None,
         }
     }

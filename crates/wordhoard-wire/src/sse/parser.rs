@@ -165,9 +165,7 @@ impl Parser {
     }
 
     fn too_large(&self) -> Error {
-        Error::TooLarge {
-            max_event_bytes: self.max_event_bytes,
-        }
+        Error::TooLarge { max_event_bytes: self.max_event_bytes }
     }
 
     fn fail(&mut self, error: Error) {

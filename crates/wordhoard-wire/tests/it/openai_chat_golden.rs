@@ -13,19 +13,14 @@ fn decode(stream: &[u8], piece_bytes: usize) -> String {
     for piece in stream.chunks(piece_bytes) {
         result = result.and_then(|()| decoder.push(piece, &mut deltas));
     }
-    let end = result
-        .and_then(|()| decoder.end_of_body(&mut deltas))
-        .and_then(|()| decoder.finish());
+    let end = result.and_then(|()| decoder.end_of_body(&mut deltas)).and_then(|()| decoder.finish());
     let mut told = String::new();
     for delta in deltas {
         writeln!(told, "{} {:?}", delta.kind, delta.text).unwrap();
     }
     match end {
         Ok(completion) => {
-            let reason = completion
-                .finish_reason
-                .map(|reason| reason.0)
-                .unwrap_or_default();
+            let reason = completion.finish_reason.map(|reason| reason.0).unwrap_or_default();
             let model = completion.answered_by.unwrap_or_default();
             writeln!(told, "completed {reason} by {model}").unwrap();
             if let Some(usage) = completion.usage {
@@ -67,11 +62,7 @@ fn recorded_streams_decode_to_their_recorded_outcome() {
         );
         let whole = decode(&stream, usize::MAX);
         for piece_bytes in [1, 2, 3, 7, 64] {
-            assert_eq!(
-                decode(&stream, piece_bytes),
-                whole,
-                "{name} in pieces of {piece_bytes}"
-            );
+            assert_eq!(decode(&stream, piece_bytes), whole, "{name} in pieces of {piece_bytes}");
         }
         let outcome = folder.join(name).with_extension("out");
         if update {

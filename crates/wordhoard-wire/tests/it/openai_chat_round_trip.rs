@@ -16,26 +16,13 @@ fn any_text() -> impl Strategy<Value = String> {
 }
 
 fn any_delta() -> impl Strategy<Value = Delta> {
-    let piece = (
-        0..3_u64,
-        option::of(any_text()),
-        option::of(any_text()),
-        any_text(),
-    )
-        .prop_map(|(index, id, name, arguments)| {
-            let piece = ToolCallPiece {
-                index,
-                id,
-                name,
-                arguments: Some(arguments),
-            };
+    let piece = (0..3_u64, option::of(any_text()), option::of(any_text()), any_text()).prop_map(
+        |(index, id, name, arguments)| {
+            let piece = ToolCallPiece { index, id, name, arguments: Some(arguments) };
             serde_json::to_string(&piece).unwrap()
-        });
-    let plain = prop_oneof![
-        Just(TokenKind::Text),
-        Just(TokenKind::Reasoning),
-        Just(TokenKind::Refusal)
-    ];
+        },
+    );
+    let plain = prop_oneof![Just(TokenKind::Text), Just(TokenKind::Reasoning), Just(TokenKind::Refusal)];
     prop_oneof![
         4 => (plain, any_text()).prop_map(|(kind, text)| Delta { kind, text }),
         1 => piece.prop_map(|text| Delta { kind: TokenKind::ToolCall, text }),
@@ -44,20 +31,14 @@ fn any_delta() -> impl Strategy<Value = Delta> {
 
 fn any_usage() -> impl Strategy<Value = Usage> {
     let count = 0..1_000_000_u64;
-    (
-        count.clone(),
-        count.clone(),
-        option::of(count.clone()),
-        option::of(count),
+    (count.clone(), count.clone(), option::of(count.clone()), option::of(count)).prop_map(
+        |(input_tokens, output_tokens, reasoning_tokens, cached_input_tokens)| Usage {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+        },
     )
-        .prop_map(
-            |(input_tokens, output_tokens, reasoning_tokens, cached_input_tokens)| Usage {
-                input_tokens,
-                output_tokens,
-                reasoning_tokens,
-                cached_input_tokens,
-            },
-        )
 }
 
 /// The stream of an answer, and where in it each event ends.
@@ -67,11 +48,8 @@ struct Encoded {
 }
 
 fn encode(deltas: &[Delta], usage: Option<&Usage>, comment_every: usize) -> Encoded {
-    let mut encoder = StreamEncoder::new(AnswerHead {
-        id: "chatcmpl-1".into(),
-        created_s: 1,
-        model: "m".into(),
-    });
+    let mut encoder =
+        StreamEncoder::new(AnswerHead { id: "chatcmpl-1".into(), created_s: 1, model: "m".into() });
     let mut bytes = Vec::new();
     for (place, delta) in deltas.iter().enumerate() {
         if place % comment_every == 0 {
@@ -91,10 +69,7 @@ fn encode(deltas: &[Delta], usage: Option<&Usage>, comment_every: usize) -> Enco
         bytes.extend_from_slice(&with_usage[plain.len()..]);
     }
     encoder.done(&mut bytes);
-    Encoded {
-        bytes,
-        finish_ends_at,
-    }
+    Encoded { bytes, finish_ends_at }
 }
 
 fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Delta>, Result<Completion, FailureClass>) {

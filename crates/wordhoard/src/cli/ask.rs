@@ -46,12 +46,7 @@ pub(super) struct AskArgs {
     #[arg(long, value_name = "T")]
     temperature: Option<f64>,
     /// The server to ask.
-    #[arg(
-        long,
-        value_name = "URL",
-        default_value = "http://127.0.0.1:8000",
-        conflicts_with = "local"
-    )]
+    #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000", conflicts_with = "local")]
     server: String,
     /// Ask without a server: run the engine here, on the data directory.
     #[arg(long)]
@@ -69,16 +64,9 @@ type Events = BoxStream<'static, anyhow::Result<(String, Value)>>;
 
 impl AskArgs {
     pub(super) fn place(&self) -> ServeArgs {
-        let (config, data_dir) = if self.local {
-            (self.config.clone(), self.data_dir.clone())
-        } else {
-            (None, None)
-        };
-        ServeArgs {
-            config,
-            data_dir,
-            ..ServeArgs::default()
-        }
+        let (config, data_dir) =
+            if self.local { (self.config.clone(), self.data_dir.clone()) } else { (None, None) };
+        ServeArgs { config, data_dir, ..ServeArgs::default() }
     }
 
     /// The body of the prompt, as the native API takes it.
@@ -140,9 +128,5 @@ async fn show(mut events: Events) -> anyhow::Result<ExitCode> {
         panes.finish(&answers)?;
     }
     std::io::stdout().flush()?;
-    Ok(if answers.all_completed() {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if answers.all_completed() { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }

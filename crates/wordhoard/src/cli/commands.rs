@@ -12,16 +12,8 @@ pub(super) fn check(config: &Config) -> anyhow::Result<ExitCode> {
         super::complain(&format!("{error:#}"));
         return Ok(ExitCode::from(super::EXIT_USAGE));
     }
-    let names: Vec<_> = config
-        .providers
-        .iter()
-        .map(|provider| provider.name.as_str())
-        .collect();
-    writeln!(
-        std::io::stdout(),
-        "the configuration is valid; providers: {}",
-        names.join(", ")
-    )?;
+    let names: Vec<_> = config.providers.iter().map(|provider| provider.name.as_str()).collect();
+    writeln!(std::io::stdout(), "the configuration is valid; providers: {}", names.join(", "))?;
     Ok(ExitCode::SUCCESS)
 }
 
@@ -30,12 +22,7 @@ fn check_parts(config: &Config) -> anyhow::Result<()> {
     let filter = &config.log.filter;
     EnvFilter::try_new(filter).with_context(|| format!("log.filter {filter:?}"))?;
     for provider in &config.providers {
-        if let Dialect::OpenAi {
-            base_url,
-            api_key,
-            allow_private,
-        } = &provider.dialect
-        {
+        if let Dialect::OpenAi { base_url, api_key, allow_private } = &provider.dialect {
             let settings = wordhoard_providers::OpenAiChatSettings {
                 name: provider.name.clone(),
                 base_url: base_url.clone(),

@@ -66,10 +66,7 @@ pub(super) fn run(command: WalCommand) -> anyhow::Result<ExitCode> {
 fn dump(args: &DumpArgs) -> anyhow::Result<ExitCode> {
     let scan = inspect::scan(&wal_dir(&args.data_dir)?)?;
     let mut out = BufWriter::new(std::io::stdout().lock());
-    let mut printer = Printer {
-        args,
-        labels: HashMap::new(),
-    };
+    let mut printer = Printer { args, labels: HashMap::new() };
     let mut intact = true;
     for found in scan {
         let line = match found {
@@ -89,11 +86,7 @@ fn dump(args: &DumpArgs) -> anyhow::Result<ExitCode> {
         }
     }
     out.flush()?;
-    Ok(if intact {
-        ExitCode::SUCCESS
-    } else {
-        ExitCode::FAILURE
-    })
+    Ok(if intact { ExitCode::SUCCESS } else { ExitCode::FAILURE })
 }
 
 struct Printer<'a> {
@@ -114,10 +107,7 @@ impl Printer<'_> {
             return None;
         }
         if let EventBody::AttemptStarted(started) = &event.body {
-            self.labels.insert(
-                (id, started.attempt_seq),
-                (started.lane, started.model.to_string()),
-            );
+            self.labels.insert((id, started.attempt_seq), (started.lane, started.model.to_string()));
         }
         let mut line = match &event.body {
             EventBody::Token(_) => self.token(id, &event),
@@ -141,10 +131,7 @@ impl Printer<'_> {
         let EventBody::Token(token) = &event.body else {
             return Value::Null;
         };
-        let model = self
-            .labels
-            .get(&(id, token.attempt_seq))
-            .map(|(_, model)| model.as_str());
+        let model = self.labels.get(&(id, token.attempt_seq)).map(|(_, model)| model.as_str());
         json!({
             "r": id.to_string(),
             "a": token.attempt_seq.0,
@@ -156,10 +143,7 @@ impl Printer<'_> {
     }
 
     fn other(&self, id: RequestId, event: &Event) -> Value {
-        let label = event
-            .body
-            .attempt_seq()
-            .and_then(|attempt| self.labels.get(&(id, attempt)));
+        let label = event.body.attempt_seq().and_then(|attempt| self.labels.get(&(id, attempt)));
         let label = label.map(|(lane, model)| native::Label { lane: *lane, model });
         let data: Value = serde_json::from_str(&native::event_json(id, event, label)).unwrap_or_default();
         json!({ "r": id.to_string(), "event": event.body.name(), "data": data })
@@ -181,11 +165,7 @@ fn verify(data_dir: &Path) -> anyhow::Result<ExitCode> {
         )?;
     }
     if summary.torn_bytes > 0 {
-        writeln!(
-            out,
-            "torn end: {} bytes of a batch that was never acknowledged",
-            summary.torn_bytes
-        )?;
+        writeln!(out, "torn end: {} bytes of a batch that was never acknowledged", summary.torn_bytes)?;
     }
     for damage in &summary.damage {
         writeln!(out, "DAMAGED: {damage:?}")?;

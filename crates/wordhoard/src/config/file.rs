@@ -116,14 +116,9 @@ pub fn load(path: Option<&Path>, environment: &Environment, overrides: &Override
     let file = match path {
         None => File::default(),
         Some(path) => {
-            let text = std::fs::read_to_string(path).map_err(|source| Error::Unreadable {
-                path: path.to_owned(),
-                source,
-            })?;
-            toml::from_str(&text).map_err(|source| Error::Invalid {
-                path: path.to_owned(),
-                source,
-            })?
+            let text = std::fs::read_to_string(path)
+                .map_err(|source| Error::Unreadable { path: path.to_owned(), source })?;
+            toml::from_str(&text).map_err(|source| Error::Invalid { path: path.to_owned(), source })?
         }
     };
     resolve::resolve(file, environment, overrides)

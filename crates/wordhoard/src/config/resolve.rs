@@ -27,9 +27,7 @@ pub struct Overrides {
 
 pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrides) -> Result<Config, Error> {
     let data_dir = overrides.data_dir.clone();
-    let data_dir = data_dir
-        .or(file.data_dir.map(PathBuf::from))
-        .unwrap_or_else(|| "data".into());
+    let data_dir = data_dir.or(file.data_dir.map(PathBuf::from)).unwrap_or_else(|| "data".into());
     let database_url = overrides
         .database_url
         .as_deref()
@@ -61,10 +59,7 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
 fn listen(text: Option<&str>) -> Result<SocketAddr, Error> {
     let text = text.unwrap_or("127.0.0.1:8000");
     let address: SocketAddr = text.parse().map_err(|_| {
-        Error::setting(
-            "listen",
-            format!("{text:?} is no address and port, such as 127.0.0.1:8000"),
-        )
+        Error::setting("listen", format!("{text:?} is no address and port, such as 127.0.0.1:8000"))
     })?;
     if !address.ip().is_loopback() {
         let problem =
@@ -98,10 +93,7 @@ fn limits(table: &LimitsTable, environment: &Environment) -> Result<Limits, Erro
     };
     if !(1 << 20..=4 << 30).contains(&wal_segment_bytes) {
         let problem = "a segment of the log may have 1MiB to 4GiB";
-        return Err(Error::setting(
-            "limits.wal_segment (or WAL_MAX_SIZE_BYTES)",
-            problem,
-        ));
+        return Err(Error::setting("limits.wal_segment (or WAL_MAX_SIZE_BYTES)", problem));
     }
     let positive = |setting: &str, value: Option<usize>, default| match value {
         Some(0) => Err(Error::setting(setting, "must be at least 1")),
@@ -111,17 +103,9 @@ fn limits(table: &LimitsTable, environment: &Environment) -> Result<Limits, Erro
     Ok(Limits {
         connections: positive("limits.connections", table.connections, 10_000)?,
         running_requests: positive("limits.running_requests", table.running_requests, 1_000)?,
-        body_bytes: positive(
-            "limits.body",
-            Some(usize::try_from(body_bytes).unwrap_or(usize::MAX)),
-            1,
-        )?,
-        header_timeout: table
-            .header_timeout
-            .map_or(Duration::from_secs(10), |text| text.0),
-        stalled_reader_timeout: table
-            .stalled_reader_timeout
-            .map_or(Duration::from_secs(300), |text| text.0),
+        body_bytes: positive("limits.body", Some(usize::try_from(body_bytes).unwrap_or(usize::MAX)), 1)?,
+        header_timeout: table.header_timeout.map_or(Duration::from_secs(10), |text| text.0),
+        stalled_reader_timeout: table.stalled_reader_timeout.map_or(Duration::from_secs(300), |text| text.0),
         wal_segment_bytes,
         wal_limit_bytes: table.wal_limit.map(|size| size.0),
         disk_reserve_bytes: table.disk_reserve.map_or(1 << 30, |size| size.0),
@@ -145,14 +129,9 @@ fn aliases(
 }
 
 fn model_ref(setting: &str, text: &str, providers: &[ProviderConfig]) -> Result<ModelRef, Error> {
-    let model: ModelRef = text
-        .parse()
-        .map_err(|error| Error::setting(setting, format!("{error}")))?;
+    let model: ModelRef = text.parse().map_err(|error| Error::setting(setting, format!("{error}")))?;
     if !providers.iter().any(|provider| provider.name == model.provider) {
-        let problem = format!(
-            "there is no active provider {:?}; is its key set?",
-            model.provider.as_str()
-        );
+        let problem = format!("there is no active provider {:?}; is its key set?", model.provider.as_str());
         return Err(Error::setting(setting, problem));
     }
     Ok(model)
@@ -162,10 +141,7 @@ fn selection(table: &SelectionTable, providers: &[ProviderConfig]) -> Result<Sel
     let class = |name: &str, written: &Option<Vec<String>>, built_in: &[&str]| match written {
         Some(models) => {
             let setting = format!("selection.{name}");
-            models
-                .iter()
-                .map(|model| model_ref(&setting, model, providers))
-                .collect::<Result<Vec<_>, _>>()
+            models.iter().map(|model| model_ref(&setting, model, providers)).collect::<Result<Vec<_>, _>>()
         }
         None => {
             let models = built_in.iter().filter_map(|model| model.parse::<ModelRef>().ok());
@@ -174,22 +150,10 @@ fn selection(table: &SelectionTable, providers: &[ProviderConfig]) -> Result<Sel
         }
     };
     Ok(SelectionConfig {
-        coding: class(
-            "coding",
-            &table.coding,
-            &["openai:gpt-4o", "deepseek:deepseek-chat"],
-        )?,
-        reasoning: class(
-            "reasoning",
-            &table.reasoning,
-            &["deepseek:deepseek-reasoner", "openai:gpt-4o"],
-        )?,
+        coding: class("coding", &table.coding, &["openai:gpt-4o", "deepseek:deepseek-chat"])?,
+        reasoning: class("reasoning", &table.reasoning, &["deepseek:deepseek-reasoner", "openai:gpt-4o"])?,
         long: class("long", &table.long, &["openai:gpt-4o", "deepseek:deepseek-chat"])?,
-        default: class(
-            "default",
-            &table.default,
-            &["openai:gpt-4o-mini", "deepseek:deepseek-chat"],
-        )?,
+        default: class("default", &table.default, &["openai:gpt-4o-mini", "deepseek:deepseek-chat"])?,
     })
 }
 

@@ -1,117 +1,137 @@
-use std::fmt::Write;
-
+use toml::{Table, Value};
 use wordhoard_engine::Durability;
 
 use super::units::size_text;
-use super::{Config, Dialect, LogFormat, ProviderConfig};
+use super::{Config, Dialect, Limits, LogFormat, ProviderConfig, SelectionConfig};
 
-/// The configuration in force, as TOML that would give it again. Secrets are not in it.
+/// The configuration in force, as TOML that would give it again. Secrets are not in it, nor what may hold one: the
+/// user part and the query of a URL.
 pub fn show(config: &Config) -> String {
-    let mut out = String::new();
-    // Writing to a string cannot fail.
-    let _ = write_all(&mut out, config);
-    out
+    let keys = config.providers.iter().filter_map(key_comment);
+    let comments: String = keys.map(|comment| format!("# {comment}\n")).collect();
+    format!("{comments}{}", table(config))
 }
 
-fn write_all(out: &mut String, config: &Config) -> std::fmt::Result {
-    let limits = &config.limits;
-    writeln!(out, "listen = {:?}", config.listen.to_string())?;
-    writeln!(out, "data_dir = {:?}", config.data_dir)?;
-    writeln!(
-        out,
-        "database_url = {:?}",
-        format!("sqlite:{}", config.database_path.display())
-    )?;
+fn key_comment(provider: &ProviderConfig) -> Option<String> {
+    let Dialect::OpenAi { api_key, .. } = &provider.dialect else { return None };
+    let state = if api_key.is_some() { "set" } else { "not set" };
+    Some(format!("the key of {} is {state}", provider.name))
+}
+
+fn table(config: &Config) -> Table {
+    let has_demo = config.providers.iter().any(|provider| matches!(provider.dialect, Dialect::Demo));
     let durability = match config.durability {
         Durability::Local => "local",
         Durability::Database => "database",
         Durability::Relaxed => "relaxed",
     };
-    writeln!(out, "durability = {durability:?}")?;
-    writeln!(out, "resume_interrupted = {}", config.resume_interrupted)?;
-    writeln!(out, "drain_timeout = \"{:?}\"", config.drain_timeout)?;
-    writeln!(out, "allowed_hosts = {:?}", config.allowed_hosts)?;
-    let has_demo = config
-        .providers
-        .iter()
-        .any(|provider| matches!(provider.dialect, Dialect::Demo));
-    writeln!(out, "demo = {has_demo}")?;
-    writeln!(out, "\n[limits]")?;
-    writeln!(out, "connections = {}", limits.connections)?;
-    writeln!(out, "running_requests = {}", limits.running_requests)?;
-    writeln!(out, "body = {:?}", size_text(limits.body_bytes as u64))?;
-    writeln!(out, "header_timeout = \"{:?}\"", limits.header_timeout)?;
-    writeln!(
-        out,
-        "stalled_reader_timeout = \"{:?}\"",
-        limits.stalled_reader_timeout
-    )?;
-    writeln!(out, "wal_segment = {:?}", size_text(limits.wal_segment_bytes))?;
-    match limits.wal_limit_bytes {
-        Some(limit) => writeln!(out, "wal_limit = {:?}", size_text(limit))?,
-        None => writeln!(out, "# wal_limit: none; the log may grow down to disk_reserve")?,
-    }
-    writeln!(out, "disk_reserve = {:?}", size_text(limits.disk_reserve_bytes))?;
-    writeln!(out, "\n[log]")?;
-    writeln!(out, "filter = {:?}", config.log.filter)?;
-    let format = if config.log.format == LogFormat::Json {
-        "json"
-    } else {
-        "text"
-    };
-    writeln!(out, "format = {format:?}")?;
-    writeln!(out, "\n[aliases]")?;
-    for (alias, model) in &config.aliases {
-        writeln!(out, "{alias:?} = {:?}", model.to_string())?;
-    }
-    writeln!(out, "\n[selection]")?;
-    let selection = &config.selection;
-    let classes = [
-        ("coding", &selection.coding),
-        ("reasoning", &selection.reasoning),
-        ("long", &selection.long),
-        ("default", &selection.default),
-    ];
-    for (class, models) in classes {
-        let models: Vec<_> = models.iter().map(ToString::to_string).collect();
-        writeln!(out, "{class} = {models:?}")?;
-    }
-    config
-        .providers
-        .iter()
-        .try_for_each(|provider| write_provider(out, provider))
+    let format = if config.log.format == LogFormat::Json { "json" } else { "text" };
+    let aliases = config.aliases.iter().map(|(alias, model)| (alias.clone(), model.to_string().into()));
+    Table::from_iter([
+        ("listen".into(), config.listen.to_string().into()),
+        ("data_dir".into(), config.data_dir.display().to_string().into()),
+        ("database_url".into(), format!("sqlite:{}", config.database_path.display()).into()),
+        ("durability".into(), durability.into()),
+        ("resume_interrupted".into(), config.resume_interrupted.into()),
+        ("drain_timeout".into(), duration(config.drain_timeout)),
+        ("allowed_hosts".into(), texts(&config.allowed_hosts)),
+        ("demo".into(), has_demo.into()),
+        ("limits".into(), limits(&config.limits).into()),
+        ("log".into(), entries([("filter", config.log.filter.clone().into()), ("format", format.into())])),
+        ("aliases".into(), Table::from_iter(aliases).into()),
+        ("selection".into(), selection(&config.selection)),
+        ("providers".into(), config.providers.iter().map(provider).collect::<Vec<_>>().into()),
+    ])
 }
 
-fn write_provider(out: &mut String, provider: &ProviderConfig) -> std::fmt::Result {
-    writeln!(out, "\n[[providers]]")?;
-    writeln!(out, "name = {:?}", provider.name.as_str())?;
+fn limits(limits: &Limits) -> Table {
+    let mut table = Table::from_iter([
+        ("connections".into(), integer(limits.connections)),
+        ("running_requests".into(), integer(limits.running_requests)),
+        ("body".into(), size_text(limits.body_bytes as u64).into()),
+        ("header_timeout".into(), duration(limits.header_timeout)),
+        ("stalled_reader_timeout".into(), duration(limits.stalled_reader_timeout)),
+        ("wal_segment".into(), size_text(limits.wal_segment_bytes).into()),
+        ("disk_reserve".into(), size_text(limits.disk_reserve_bytes).into()),
+    ]);
+    if let Some(limit) = limits.wal_limit_bytes {
+        table.insert("wal_limit".into(), size_text(limit).into());
+    }
+    table
+}
+
+fn selection(selection: &SelectionConfig) -> Value {
+    entries([
+        ("coding", texts(&selection.coding)),
+        ("reasoning", texts(&selection.reasoning)),
+        ("long", texts(&selection.long)),
+        ("default", texts(&selection.default)),
+    ])
+}
+
+fn provider(provider: &ProviderConfig) -> Value {
+    let limits = &provider.limits;
+    let timeouts = entries([
+        ("connect", duration(limits.connect)),
+        ("first_token", duration(limits.first_token)),
+        ("between_tokens", duration(limits.between_tokens)),
+        ("total", duration(limits.total)),
+    ]);
+    let name = ("name", provider.name.as_str().into());
     match &provider.dialect {
-        Dialect::Demo => writeln!(out, "dialect = \"demo\"")?,
-        Dialect::OpenAi {
-            base_url,
-            api_key,
-            allow_private,
-        } => {
-            writeln!(out, "dialect = \"openai\"")?;
-            writeln!(out, "base_url = {base_url:?}")?;
-            writeln!(
-                out,
-                "# its key is {}",
-                if api_key.is_some() { "set" } else { "not set" }
-            )?;
-            writeln!(out, "allow_private = {allow_private}")?;
-            let models: Vec<_> = provider
-                .models
-                .iter()
-                .map(|model| format!("{{ name = {model:?} }}"))
-                .collect();
-            writeln!(out, "models = [{}]", models.join(", "))?;
+        Dialect::Demo => entries([name, ("dialect", "demo".into()), ("timeouts", timeouts)]),
+        Dialect::OpenAi { base_url, allow_private, .. } => {
+            let models = provider.models.iter().map(|model| entries([("name", model.as_str().into())]));
+            entries([
+                name,
+                ("dialect", "openai".into()),
+                ("base_url", without_secrets(base_url).into()),
+                ("allow_private", (*allow_private).into()),
+                ("timeouts", timeouts),
+                ("models", models.collect::<Vec<_>>().into()),
+            ])
         }
     }
-    let limits = &provider.limits;
-    writeln!(
-        out,
-        "timeouts = {{ connect = \"{:?}\", first_token = \"{:?}\", between_tokens = \"{:?}\", total = \"{:?}\" }}",
-        limits.connect, limits.first_token, limits.between_tokens, limits.total
-    )
+}
+
+/// The URL without its user part and the values of its query.
+fn without_secrets(base_url: &str) -> String {
+    let (place, query) = base_url.split_once('?').map_or((base_url, ""), |(place, _)| (place, "?…"));
+    let place = match (place.split_once("://"), place.rsplit_once('@')) {
+        (Some((scheme, _)), Some((_, host))) => format!("{scheme}://…@{host}"),
+        _ => place.to_owned(),
+    };
+    format!("{place}{query}")
+}
+
+fn entries<const N: usize>(entries: [(&str, Value); N]) -> Value {
+    Table::from_iter(entries.into_iter().map(|(name, value)| (name.to_owned(), value))).into()
+}
+
+fn texts(all: &[impl ToString]) -> Value {
+    all.iter().map(|one| Value::from(one.to_string())).collect::<Vec<_>>().into()
+}
+
+fn integer(value: usize) -> Value {
+    i64::try_from(value).unwrap_or(i64::MAX).into()
+}
+
+fn duration(duration: std::time::Duration) -> Value {
+    format!("{duration:?}").into()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_url_is_shown_without_what_may_be_a_secret() {
+        for (url, shown) in [
+            ("https://api.example/v1", "https://api.example/v1"),
+            ("https://user:pass@api.example/v1", "https://…@api.example/v1"),
+            ("https://api.example/v1?key=sk-1", "https://api.example/v1?…"),
+        ] {
+            assert_eq!(without_secrets(url), shown);
+        }
+    }
 }

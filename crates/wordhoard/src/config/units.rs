@@ -11,18 +11,11 @@ pub(super) struct DurationText(pub(super) Duration);
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
-        let wrong = || {
-            de::Error::custom(format!(
-                "{text:?} is no duration: write \"250ms\", \"5s\" or \"10m\""
-            ))
-        };
+        let wrong =
+            || de::Error::custom(format!("{text:?} is no duration: write \"250ms\", \"5s\" or \"10m\""));
         let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
         let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
-        if duration.is_zero() {
-            Err(wrong())
-        } else {
-            Ok(Self(duration))
-        }
+        if duration.is_zero() { Err(wrong()) } else { Ok(Self(duration)) }
     }
 }
 
@@ -59,11 +52,7 @@ pub(super) fn size(text: &str) -> Result<u64, String> {
         "TiB" => 1_u64 << 40,
         _ => return Err(wrong()),
     };
-    number
-        .parse::<u64>()
-        .ok()
-        .and_then(|number| number.checked_mul(factor))
-        .ok_or_else(wrong)
+    number.parse::<u64>().ok().and_then(|number| number.checked_mul(factor)).ok_or_else(wrong)
 }
 
 /// The size with the largest unit that divides it.
@@ -82,12 +71,7 @@ mod tests {
 
     #[test]
     fn sizes_are_read_and_written_with_their_units() {
-        for (text, bytes) in [
-            ("100MiB", 100 << 20),
-            ("2GiB", 2 << 30),
-            ("7", 7),
-            ("512 KiB", 512 << 10),
-        ] {
+        for (text, bytes) in [("100MiB", 100 << 20), ("2GiB", 2 << 30), ("7", 7), ("512 KiB", 512 << 10)] {
             assert_eq!(size(text), Ok(bytes));
             assert_eq!(size(&size_text(bytes)), Ok(bytes));
         }

@@ -22,16 +22,9 @@ pub(super) async fn read(mut body: Body, limit_bytes: usize, timeout: Duration) 
             // However that ends, the answer is the same.
             drop(tokio::time::timeout(timeout, drain(&mut body)).await);
             let detail = format!("the body is longer than {limit_bytes} bytes");
-            Err(Problem::new(
-                StatusCode::PAYLOAD_TOO_LARGE,
-                "body-too-large",
-                detail,
-            ))
+            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
         }
-        Ok(Err(_)) => Err(Problem::bad_request(
-            "body-cut",
-            "the body ended before its announced length",
-        )),
+        Ok(Err(_)) => Err(Problem::bad_request("body-cut", "the body ended before its announced length")),
         Err(_) => {
             let detail = format!("the body did not come within {timeout:?}");
             Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", detail))
@@ -75,25 +68,15 @@ pub(super) fn json_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => {
             let detail = "the body must be a JSON object";
-            Err(Problem::new(
-                StatusCode::UNPROCESSABLE_ENTITY,
-                "not-an-object",
-                detail,
-            ))
+            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-an-object", detail))
         }
-        Err(error) => Err(Problem::bad_request(
-            "invalid-json",
-            format!("the body is not JSON: {error}"),
-        )),
+        Err(error) => Err(Problem::bad_request("invalid-json", format!("the body is not JSON: {error}"))),
     }
 }
 
 /// JSON only. A web page of another origin can send a form without asking first, but not this type.
 fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
-    let value = headers
-        .get(header::CONTENT_TYPE)
-        .and_then(|value| value.to_str().ok())
-        .unwrap_or_default();
+    let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {
         return Ok(());

@@ -38,14 +38,8 @@ impl Hosts {
 }
 
 pub(super) async fn check_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    let header = request
-        .headers()
-        .get(header::HOST)
-        .map(|host| host.to_str().unwrap_or_default().to_owned());
-    let authority = request
-        .uri()
-        .authority()
-        .map(|authority| authority.as_str().to_owned());
+    let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default().to_owned());
+    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
     match authority.or(header) {
         Some(host) if hosts.allow(&host) => next.run(request).await,
         Some(host) => {
@@ -55,9 +49,7 @@ pub(super) async fn check_host(State(hosts): State<Arc<Hosts>>, request: Request
                 .field("Host")
                 .into_response()
         }
-        None => Problem::bad_request("no-host", "the Host header is missing")
-            .field("Host")
-            .into_response(),
+        None => Problem::bad_request("no-host", "the Host header is missing").field("Host").into_response(),
     }
 }
 
@@ -68,10 +60,7 @@ pub(super) async fn log_refusals(request: Request, next: Next) -> Response {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let problem = response.extensions().get::<Problem>();
-        let (detail, field) = (
-            problem.map(|p| p.detail.as_str()),
-            problem.and_then(|p| p.field.as_deref()),
-        );
+        let (detail, field) = (problem.map(|p| p.detail.as_str()), problem.and_then(|p| p.field.as_deref()));
         if status.is_server_error() {
             tracing::warn!(%method, path, status = status.as_u16(), field, detail, "request failed");
         } else {
@@ -88,25 +77,13 @@ mod tests {
     #[test]
     fn only_names_of_this_server_are_allowed_whatever_the_port() {
         let hosts = Hosts::new("127.0.0.2:8000".parse().unwrap(), &["Wordhoard.Example".into()]);
-        for host in [
-            "localhost",
-            "LOCALHOST:8000",
-            "127.0.0.2:1",
-            "[::1]",
-            "[::1]:80",
-            "wordhoard.example.",
-        ] {
+        for host in ["localhost", "LOCALHOST:8000", "127.0.0.2:1", "[::1]", "[::1]:80", "wordhoard.example."]
+        {
             assert!(hosts.allow(host), "{host}");
         }
-        for host in [
-            "",
-            "evil.example",
-            "localhost.evil.example",
-            "127.0.0.3",
-            "[::2]:80",
-            "::1",
-            "evil:localhost",
-        ] {
+        for host in
+            ["", "evil.example", "localhost.evil.example", "127.0.0.3", "[::2]:80", "::1", "evil:localhost"]
+        {
             assert!(!hosts.allow(host), "{host}");
         }
     }

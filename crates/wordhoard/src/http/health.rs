@@ -101,19 +101,13 @@ fn view(status: &Status, timestamp: String) -> Health {
     let healthy = status.accepting && status.db_ok && status.storage == Storage::Open;
     let last_db_write = status.last_db_write.map(|at| at.to_string());
     Health {
-        status: match (
-            status.draining,
-            healthy && status.conflicts == 0 && status.quarantined == 0,
-        ) {
+        status: match (status.draining, healthy && status.conflicts == 0 && status.quarantined == 0) {
             (true, _) => "shutting_down",
             (false, true) => "healthy",
             (false, false) => "degraded",
         },
         timestamp,
-        database: Database {
-            connected: status.db_ok,
-            last_check: last_db_write.clone(),
-        },
+        database: Database { connected: status.db_ok, last_check: last_db_write.clone() },
         db_ok: status.db_ok,
         buffer_len: status.buffer_len,
         last_flush_ms: status.last_flush_ms,
@@ -133,16 +127,12 @@ fn view(status: &Status, timestamp: String) -> Health {
                 conflicts: status.conflicts,
                 quarantined: status.quarantined,
             },
-            shutdown: ShutdownHealth {
-                shutdown_initiated: status.draining,
-            },
+            shutdown: ShutdownHealth { shutdown_initiated: status.draining },
         },
     }
 }
 
 fn no_store(mut response: Response) -> Response {
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     response
 }

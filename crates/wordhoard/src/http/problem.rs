@@ -56,11 +56,7 @@ impl Problem {
     }
 
     pub(super) fn no_such_request() -> Self {
-        Self::new(
-            StatusCode::NOT_FOUND,
-            "no-such-request",
-            "there is no request with this id",
-        )
+        Self::new(StatusCode::NOT_FOUND, "no-such-request", "there is no request with this id")
     }
 
     pub(super) fn field(mut self, field: impl Into<String>) -> Self {
@@ -97,10 +93,7 @@ impl Problem {
 
 impl FieldError {
     pub(super) fn all(broken: &[Invalid]) -> Vec<Self> {
-        let one = |invalid: &Invalid| Self {
-            field: invalid.field.clone(),
-            detail: invalid.detail.clone(),
-        };
+        let one = |invalid: &Invalid| Self { field: invalid.field.clone(), detail: invalid.detail.clone() };
         broken.iter().map(one).collect()
     }
 }
@@ -111,10 +104,7 @@ impl IntoResponse for Problem {
         let body = serde_json::to_vec(&self).unwrap_or_default();
         let mut response = (status, body).into_response();
         let headers = response.headers_mut();
-        headers.insert(
-            header::CONTENT_TYPE,
-            HeaderValue::from_static("application/problem+json"),
-        );
+        headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("application/problem+json"));
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));

@@ -71,14 +71,7 @@ pub(super) async fn submit(
     let idempotency = idempotency(&headers, &bytes)?;
     let (prompt, lanes) =
         prompt_body::parse(fields, &surface.catalogue).map_err(|broken| Problem::invalid(&broken))?;
-    let admitted = surface
-        .engine
-        .admit(NewRequest {
-            prompt,
-            lanes,
-            idempotency,
-        })
-        .await?;
+    let admitted = surface.engine.admit(NewRequest { prompt, lanes, idempotency }).await?;
     let request_id = admitted.request_id.to_string();
     let accepted = Accepted {
         status: "accepted",
@@ -111,20 +104,13 @@ pub(super) async fn validate(
 ) -> Result<Json<Validation>, Problem> {
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     let fields = body::json_object(&headers, &bytes)?;
-    let prompt_length = fields
-        .get("prompt")
-        .and_then(|prompt| prompt.as_str())
-        .map_or(0, |text| text.chars().count());
+    let prompt_length =
+        fields.get("prompt").and_then(|prompt| prompt.as_str()).map_or(0, |text| text.chars().count());
     let (errors, models_selected) = match prompt_body::parse(fields, &surface.catalogue) {
         Ok((_, lanes)) => (Vec::new(), names(&lanes)),
         Err(broken) => (FieldError::all(&broken), Vec::new()),
     };
-    Ok(Json(Validation {
-        valid: errors.is_empty(),
-        errors,
-        prompt_length,
-        models_selected,
-    }))
+    Ok(Json(Validation { valid: errors.is_empty(), errors, prompt_length, models_selected }))
 }
 
 fn names(lanes: &[LaneSpec]) -> Vec<String> {
@@ -140,8 +126,5 @@ fn idempotency(headers: &HeaderMap, body: &[u8]) -> Result<Option<Idempotency>, 
         let detail = format!("Idempotency-Key must have 1 to {MAX_KEY_CHARS} visible ASCII characters");
         return Err(Problem::bad_request("invalid-header", detail).field("Idempotency-Key"));
     }
-    Ok(Some(Idempotency {
-        key: key.to_owned(),
-        body_sha256: Sha256::digest(body).into(),
-    }))
+    Ok(Some(Idempotency { key: key.to_owned(), body_sha256: Sha256::digest(body).into() }))
 }

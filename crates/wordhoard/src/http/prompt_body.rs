@@ -68,10 +68,7 @@ pub(crate) fn parse(
     let lanes = match models {
         None | Some(Value::Null) => {
             let selected = catalogue.select(text.as_deref().unwrap_or_default());
-            selected
-                .into_iter()
-                .map(|model| LaneSpec { model, weight: None })
-                .collect()
+            selected.into_iter().map(|model| LaneSpec { model, weight: None }).collect()
         }
         Some(models) => lanes(models, catalogue, &mut broken),
     };
@@ -99,17 +96,12 @@ fn parameters(fields: Map<String, Value>, broken: &mut Vec<Invalid>) -> Paramete
     for (name, value) in fields {
         match (name.as_str(), value) {
             (_, Value::Null) if is_known(&name) => {}
-            ("max_tokens", value) => match value
-                .as_u64()
-                .and_then(|n| u32::try_from(n).ok())
-                .filter(|n| *n > 0)
-            {
-                Some(max_tokens) => parameters.max_tokens = Some(max_tokens),
-                None => broken.push(Invalid::shape(
-                    "max_tokens",
-                    "must be a whole number of at least 1",
-                )),
-            },
+            ("max_tokens", value) => {
+                match value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0) {
+                    Some(max_tokens) => parameters.max_tokens = Some(max_tokens),
+                    None => broken.push(Invalid::shape("max_tokens", "must be a whole number of at least 1")),
+                }
+            }
             ("temperature", value) => match value.as_f64().filter(|t| (0.0..=2.0).contains(t)) {
                 Some(temperature) => parameters.temperature = Some(temperature),
                 None => broken.push(Invalid::shape("temperature", "must be a number from 0 to 2")),
@@ -127,9 +119,7 @@ fn parameters(fields: Map<String, Value>, broken: &mut Vec<Invalid>) -> Paramete
 /// `null` for a field that exists is the same as leaving it out, as clients with optional fields write it.
 fn is_known(name: &str) -> bool {
     matches!(name, "max_tokens" | "temperature")
-        || wordhoard_model::known_parameters()
-            .iter()
-            .any(|(known, _)| *known == name)
+        || wordhoard_model::known_parameters().iter().any(|(known, _)| *known == name)
 }
 
 fn lanes(models: Value, catalogue: &Catalogue, broken: &mut Vec<Invalid>) -> Vec<LaneSpec> {

@@ -16,10 +16,7 @@ impl Query {
         for part in raw.unwrap_or_default().split('&').filter(|part| !part.is_empty()) {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             if !known.contains(&name) {
-                let detail = format!(
-                    "{name} is no parameter of this path; it has: {}",
-                    known.join(", ")
-                );
+                let detail = format!("{name} is no parameter of this path; it has: {}", known.join(", "));
                 return Err(Problem::bad_request("unknown-parameter", detail).field(name));
             }
             if given.iter().any(|(other, _)| other == name) {
@@ -48,9 +45,5 @@ pub(super) fn parse<T: FromStr>(value: &str) -> Option<T> {
 /// A parameter or header with a value that it cannot have.
 pub(super) fn invalid(name: &str, value: &str, what: &str) -> Problem {
     let shown: String = value.chars().take(80).collect();
-    Problem::bad_request(
-        "invalid-parameter",
-        format!("{name} must be {what}, not {shown:?}"),
-    )
-    .field(name)
+    Problem::bad_request("invalid-parameter", format!("{name} must be {what}, not {shown:?}")).field(name)
 }

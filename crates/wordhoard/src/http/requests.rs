@@ -66,9 +66,7 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<RequestPage>, Problem> {
     let query = Query::parse(query.as_deref(), &["limit", "before", "status"])?;
-    let limit = query
-        .get::<usize>("limit", "a number from 1 to 500")?
-        .unwrap_or(DEFAULT_PAGE);
+    let limit = query.get::<usize>("limit", "a number from 1 to 500")?.unwrap_or(DEFAULT_PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(invalid("limit", &limit.to_string(), "a number from 1 to 500"));
     }
@@ -76,19 +74,11 @@ pub(super) async fn list(
     let status = match query.get::<String>("status", "a status")? {
         None => None,
         Some(name) => Some(RequestStatus::from_name(&name).ok_or_else(|| {
-            invalid(
-                "status",
-                &name,
-                "one of running, completed, failed, cancelled, interrupted",
-            )
+            invalid("status", &name, "one of running, completed, failed, cancelled, interrupted")
         })?),
     };
     // One more than is shown tells whether there is a next page.
-    let wanted = ListQuery {
-        before,
-        status,
-        limit: limit + 1,
-    };
+    let wanted = ListQuery { before, status, limit: limit + 1 };
     let found = surface.engine.list(wanted).await?;
     let page = &found[..limit.min(found.len())];
     let last = page.last().filter(|_| found.len() > limit);
@@ -126,15 +116,9 @@ pub(super) async fn one(
     State(surface): State<Surface>,
     RequestPath(id): RequestPath,
 ) -> Result<Response, Problem> {
-    let transcript = surface
-        .engine
-        .transcript(id)
-        .await?
-        .ok_or_else(Problem::no_such_request)?;
+    let transcript = surface.engine.transcript(id).await?.ok_or_else(Problem::no_such_request)?;
     let mut response = Json(native::request_view(id, &transcript)).into_response();
-    response
-        .headers_mut()
-        .insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
 }
 
@@ -155,8 +139,5 @@ pub(super) async fn cancel(
     RequestPath(id): RequestPath,
 ) -> Result<Json<Cancelled>, Problem> {
     let outcome = surface.engine.cancel(id).await?;
-    Ok(Json(Cancelled {
-        request_id: id.to_string(),
-        status: outcome.as_str(),
-    }))
+    Ok(Json(Cancelled { request_id: id.to_string(), status: outcome.as_str() }))
 }

@@ -79,9 +79,7 @@ fn cursor(headers: &HeaderMap, query: &Query) -> Result<(&'static str, Option<Se
     let place = |seq: &u64| *seq < u64::MAX;
     if let Some(value) = headers.get("last-event-id") {
         let value = value.to_str().unwrap_or_default();
-        let seq = query::parse(value)
-            .filter(place)
-            .ok_or_else(|| invalid("Last-Event-ID", value, WHAT))?;
+        let seq = query::parse(value).filter(place).ok_or_else(|| invalid("Last-Event-ID", value, WHAT))?;
         return Ok(("Last-Event-ID", Some(Seq(seq))));
     }
     let seq = query.get::<u64>("starting_after", WHAT)?;
@@ -94,10 +92,7 @@ fn cursor(headers: &HeaderMap, query: &Query) -> Result<(&'static str, Option<Se
 fn event_stream(body: Body) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
-    headers.insert(
-        header::CONTENT_TYPE,
-        HeaderValue::from_static("text/event-stream"),
-    );
+    headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
     headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     // Proxies of the nginx kind buffer unless told otherwise.
     headers.insert("x-accel-buffering", HeaderValue::from_static("no"));
@@ -123,14 +118,7 @@ impl Writer {
         lane: Option<Lane>,
         disconnect: CancellationToken,
     ) -> Self {
-        Self {
-            id,
-            subscription,
-            lane,
-            disconnect,
-            is_first: true,
-            broken: false,
-        }
+        Self { id, subscription, lane, disconnect, is_first: true, broken: false }
     }
 
     fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> {
@@ -181,19 +169,13 @@ impl Writer {
     }
 
     fn write(&mut self, event: &Arc<Event>, out: &mut BytesMut) {
-        let label = event
-            .body
-            .attempt_seq()
-            .and_then(|attempt| self.subscription.label(attempt));
+        let label = event.body.attempt_seq().and_then(|attempt| self.subscription.label(attempt));
         if let (Some(wanted), Some(label)) = (self.lane, label)
             && label.lane != wanted
         {
             return;
         }
-        let label = label.map(|label| native::Label {
-            lane: label.lane,
-            model: &label.model,
-        });
+        let label = label.map(|label| native::Label { lane: label.lane, model: &label.model });
         let retry_ms = std::mem::replace(&mut self.is_first, false).then_some(RETRY_MS);
         native::write_event(out, self.id, event, label, retry_ms);
     }

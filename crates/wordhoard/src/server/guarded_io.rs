@@ -21,12 +21,7 @@ pub(super) struct GuardedIo {
 
 impl GuardedIo {
     pub(super) fn new(stream: TcpStream, first_byte_timeout: Duration, stalled_timeout: Duration) -> Self {
-        Self {
-            stream,
-            first_byte: Some(Box::pin(sleep(first_byte_timeout))),
-            stalled_timeout,
-            stalled: None,
-        }
+        Self { stream, first_byte: Some(Box::pin(sleep(first_byte_timeout))), stalled_timeout, stalled: None }
     }
 
     /// Watches the clock while a write is pending.
@@ -40,14 +35,9 @@ impl GuardedIo {
             return Poll::Ready(written);
         }
         let deadline = Instant::now() + self.stalled_timeout;
-        let stalled = self
-            .stalled
-            .get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
+        let stalled = self.stalled.get_or_insert_with(|| Box::pin(tokio::time::sleep_until(deadline)));
         ready!(stalled.as_mut().poll(context));
-        Poll::Ready(Err(io::Error::new(
-            io::ErrorKind::TimedOut,
-            "the client has stopped reading",
-        )))
+        Poll::Ready(Err(io::Error::new(io::ErrorKind::TimedOut, "the client has stopped reading")))
     }
 }
 
@@ -86,9 +76,7 @@ impl AsyncWrite for GuardedIo {
         context: &mut Context<'_>,
         slices: &[io::IoSlice<'_>],
     ) -> Poll<io::Result<usize>> {
-        self.guard_write(context, |stream, context| {
-            stream.poll_write_vectored(context, slices)
-        })
+        self.guard_write(context, |stream, context| stream.poll_write_vectored(context, slices))
     }
 
     fn is_write_vectored(&self) -> bool {

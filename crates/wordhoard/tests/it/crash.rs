@@ -42,9 +42,7 @@ async fn kill_9_loses_nothing_that_anyone_saw() {
             all.push(submit(&client, cycle, stream, &mut random).await);
         }
         let life = Duration::from_millis(20 + random.below(500));
-        let following = all[checked..]
-            .iter_mut()
-            .map(|one| one.ledger.follow(&client, &one.id));
+        let following = all[checked..].iter_mut().map(|one| one.ledger.follow(&client, &one.id));
         let crash = async {
             tokio::time::sleep(life).await;
             server.kill_9().unwrap();
@@ -55,18 +53,12 @@ async fn kill_9_loses_nothing_that_anyone_saw() {
     let client = server.client();
     check(&home, &client, &all[checked..]).await;
     let seen: usize = all.iter().map(|one| one.ledger.seen.len()).sum();
-    assert!(
-        seen > 10 * all.len(),
-        "only {seen} events were seen in {cycles} lives: this test tests nothing"
-    );
+    assert!(seen > 10 * all.len(), "only {seen} events were seen in {cycles} lives: this test tests nothing");
     for one in &mut all {
         finish(&client, one).await;
     }
     check(&home, &client, &all).await;
-    println!(
-        "{cycles} crashes, {} requests, {seen} events seen before a crash",
-        all.len()
-    );
+    println!("{cycles} crashes, {} requests, {seen} events seen before a crash", all.len());
 }
 
 async fn submit(client: &Client, cycle: u64, stream: usize, random: &mut Random) -> Followed {
@@ -81,11 +73,7 @@ async fn submit(client: &Client, cycle: u64, stream: usize, random: &mut Random)
         _ => &["demo:bard", &real, &paced],
     };
     let id = client.submit(&prompt, models).await.unwrap();
-    Followed {
-        id,
-        prompt,
-        ledger: Ledger::default(),
-    }
+    Followed { id, prompt, ledger: Ledger::default() }
 }
 
 /// All places in which what was seen must be found: resume, the document, SQLite, the log.
@@ -120,12 +108,7 @@ async fn finish(client: &Client, one: &mut Followed) {
         match event.name.as_str() {
             "token" => {
                 let of_attempt = token_index.entry(attempt).or_default();
-                assert_eq!(
-                    event.data["token_index"],
-                    of_attempt.len(),
-                    "{}: token_index",
-                    one.id
-                );
+                assert_eq!(event.data["token_index"], of_attempt.len(), "{}: token_index", one.id);
                 of_attempt.push(&event.data);
             }
             "attempt.finished" => {
@@ -136,11 +119,7 @@ async fn finish(client: &Client, one: &mut Followed) {
             _ => {}
         }
     }
-    assert!(
-        token_index.is_empty(),
-        "{}: tokens of an attempt without end",
-        one.id
-    );
+    assert!(token_index.is_empty(), "{}: tokens of an attempt without end", one.id);
 }
 
 /// A completed attempt of the mock has exactly the tokens that it sends.
@@ -149,10 +128,7 @@ fn check_whole_answer(one: &Followed, finished: &Value, tokens: &[&Value]) {
     if let Some(model) = model.strip_prefix("mock:")
         && finished["status"] == "completed"
     {
-        let got: Vec<_> = tokens
-            .iter()
-            .map(|token| token["text"].as_str().unwrap())
-            .collect();
+        let got: Vec<_> = tokens.iter().map(|token| token["text"].as_str().unwrap()).collect();
         assert_eq!(got, expected_tokens(model, &one.prompt), "{}: {model}", one.id);
     }
 }

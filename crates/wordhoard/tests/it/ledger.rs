@@ -41,11 +41,7 @@ impl Ledger {
     }
 
     pub fn take(&mut self, event: SeenEvent) {
-        assert_eq!(
-            event.seq,
-            self.seen.len() as u64,
-            "the stream has a gap or a double"
-        );
+        assert_eq!(event.seq, self.seen.len() as u64, "the stream has a gap or a double");
         assert_eq!(event.data["seq"], event.seq);
         self.seen.push(event);
     }
@@ -72,26 +68,16 @@ impl Ledger {
         let mut seen: HashMap<u64, String> = HashMap::new();
         for token in self.tokens().filter(|token| token.data["kind"] == "text") {
             let attempt = token.data["attempt_seq"].as_u64().unwrap();
-            seen.entry(attempt)
-                .or_default()
-                .push_str(token.data["text"].as_str().unwrap());
+            seen.entry(attempt).or_default().push_str(token.data["text"].as_str().unwrap());
         }
         let lanes = answer.body["lanes"].as_array().unwrap();
         let attempts: HashMap<u64, &str> = lanes
             .iter()
             .flat_map(|lane| lane["attempts"].as_array().unwrap())
-            .map(|attempt| {
-                (
-                    attempt["attempt_seq"].as_u64().unwrap(),
-                    attempt["text"].as_str().unwrap(),
-                )
-            })
+            .map(|attempt| (attempt["attempt_seq"].as_u64().unwrap(), attempt["text"].as_str().unwrap()))
             .collect();
         for (attempt, text) in seen {
-            assert!(
-                attempts[&attempt].starts_with(&text),
-                "{id}: attempt {attempt} lost text that was seen"
-            );
+            assert!(attempts[&attempt].starts_with(&text), "{id}: attempt {attempt} lost text that was seen");
         }
         assert!(answer.body["event_count"].as_u64().unwrap() >= self.seen.len() as u64);
     }
@@ -104,39 +90,24 @@ impl Ledger {
         let number =
             |row: &rusqlite::Row<'_>, column| u64::try_from(row.get::<_, i64>(column).unwrap()).unwrap();
         let rows = statement.query_map([hex], |row| {
-            Ok((
-                number(row, 2),
-                (number(row, 0), number(row, 1), row.get::<_, String>(3)?),
-            ))
+            Ok((number(row, 2), (number(row, 0), number(row, 1), row.get::<_, String>(3)?)))
         });
         let rows: BTreeMap<u64, (u64, u64, String)> = rows.unwrap().map(Result::unwrap).collect();
         for token in self.tokens() {
-            assert_eq!(
-                rows.get(&token.seq),
-                Some(&key(&token.data)),
-                "{id}: token {} in SQLite",
-                token.seq
-            );
+            assert_eq!(rows.get(&token.seq), Some(&key(&token.data)), "{id}: token {} in SQLite", token.seq);
         }
     }
 
     /// The log still has what was seen, unless it has let a whole segment go because SQL has it.
     pub fn check_dump(&self, dump: &Dump, id: &str) {
         let Some(lines) = dump.tokens.get(id) else {
-            assert!(
-                dump.first_position > 0 || self.tokens().next().is_none(),
-                "{id} is not in the log"
-            );
+            assert!(dump.first_position > 0 || self.tokens().next().is_none(), "{id} is not in the log");
             return;
         };
         for token in self.tokens() {
             match lines.get(&token.seq) {
                 Some(line) => assert_eq!(line, &key(&token.data), "{id}: token {} in the log", token.seq),
-                None => assert!(
-                    dump.first_position > 0,
-                    "{id}: token {} is not in the log",
-                    token.seq
-                ),
+                None => assert!(dump.first_position > 0, "{id}: token {} is not in the log", token.seq),
             }
         }
     }
@@ -144,11 +115,7 @@ impl Ledger {
 
 fn key(data: &Value) -> (u64, u64, String) {
     let number = |name: &str| data[name].as_u64().unwrap();
-    (
-        number("attempt_seq"),
-        number("token_index"),
-        data["text"].as_str().unwrap().to_owned(),
-    )
+    (number("attempt_seq"), number("token_index"), data["text"].as_str().unwrap().to_owned())
 }
 
 /// What `wordhoard wal dump` prints, by request and `seq`.
@@ -164,15 +131,8 @@ impl Dump {
             .arg(data_dir)
             .output()
             .unwrap();
-        assert!(
-            output.status.success(),
-            "{}",
-            String::from_utf8_lossy(&output.stderr)
-        );
-        let mut dump = Self {
-            first_position: 0,
-            tokens: HashMap::new(),
-        };
+        assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
+        let mut dump = Self { first_position: 0, tokens: HashMap::new() };
         let mut previous = None;
         for line in String::from_utf8(output.stdout).unwrap().lines() {
             let line: Value = serde_json::from_str(line).unwrap();
@@ -192,10 +152,7 @@ impl Dump {
                     line["i"].as_u64().unwrap(),
                     line["t"].as_str().unwrap().to_owned(),
                 );
-                let of = dump
-                    .tokens
-                    .entry(line["r"].as_str().unwrap().to_owned())
-                    .or_default();
+                let of = dump.tokens.entry(line["r"].as_str().unwrap().to_owned()).or_default();
                 let double = of.insert(line["seq"].as_u64().unwrap(), token);
                 assert_eq!(double, None, "a token stands twice in the log");
             }

@@ -15,34 +15,22 @@ async fn sigterm_lets_short_requests_end_and_refuses_new_ones() {
     let home = ServerHome::new(EXE, "").unwrap();
     let mut server = home.start().unwrap();
     let client = server.client();
-    let id = client
-        .submit("drain [demo tokens=100 rate=100]", &["demo:brisk"])
-        .await
-        .unwrap();
+    let id = client.submit("drain [demo tokens=100 rate=100]", &["demo:brisk"]).await.unwrap();
     let mut stream = client.follow(&id, None).await.unwrap();
     assert!(matches!(stream.next().await.unwrap(), Next::Event(_)));
     server.terminate().unwrap();
     while client.get("/readyz").await.unwrap().status != 503 {
         tokio::time::sleep(Duration::from_millis(2)).await;
     }
-    let refused = client
-        .post("/api/llm/prompt", &serde_json::json!({ "prompt": "late" }))
-        .await
-        .unwrap();
+    let refused = client.post("/api/llm/prompt", &serde_json::json!({ "prompt": "late" })).await.unwrap();
     assert_eq!((refused.status, refused.retry_after.as_deref()), (503, Some("5")));
-    assert_eq!(
-        client.get("/api/health").await.unwrap().body["status"],
-        "shutting_down"
-    );
+    assert_eq!(client.get("/api/health").await.unwrap().body["status"], "shutting_down");
     let mut last = None;
     while let Next::Event(event) = stream.next().await.unwrap() {
         last = Some(event);
     }
     let last = last.unwrap();
-    assert_eq!(
-        (last.name.as_str(), last.data["status"].as_str()),
-        ("request.finished", Some("completed"))
-    );
+    assert_eq!((last.name.as_str(), last.data["status"].as_str()), ("request.finished", Some("completed")));
     assert!(server.wait(PATIENCE).unwrap().success());
 }
 
@@ -51,19 +39,13 @@ async fn what_a_stop_cuts_short_goes_on_at_the_next_start_and_its_reader_too() {
     let home = ServerHome::new(EXE, "drain_timeout = \"300ms\"").unwrap();
     let mut server = home.start().unwrap();
     let client = server.client();
-    let id = client
-        .submit("cut short [demo tokens=200 rate=100]", &["demo:brisk"])
-        .await
-        .unwrap();
+    let id = client.submit("cut short [demo tokens=200 rate=100]", &["demo:brisk"]).await.unwrap();
     let mut ledger = Ledger::default();
     let (ended, ()) = tokio::join!(ledger.follow(&client, &id), async {
         tokio::time::sleep(Duration::from_millis(400)).await;
         server.terminate().unwrap();
     });
-    assert!(
-        !ended,
-        "the stream of a request that goes on must not end in an orderly way"
-    );
+    assert!(!ended, "the stream of a request that goes on must not end in an orderly way");
     assert!(server.wait(PATIENCE).unwrap().success());
     let interrupted = ledger.seen.last().unwrap();
     assert_eq!(
@@ -86,11 +68,7 @@ async fn a_stop_tells_open_streams_to_come_back_and_cuts_them() {
     use tokio::io::{AsyncReadExt, AsyncWriteExt};
     let home = ServerHome::new(EXE, "drain_timeout = \"200ms\"").unwrap();
     let mut server = home.start().unwrap();
-    let id = server
-        .client()
-        .submit("told [demo tokens=500 rate=50]", &["demo:brisk"])
-        .await
-        .unwrap();
+    let id = server.client().submit("told [demo tokens=500 rate=50]", &["demo:brisk"]).await.unwrap();
     let address = server.base_url().trim_start_matches("http://").to_owned();
     let mut stream = tokio::net::TcpStream::connect(&address).await.unwrap();
     let head = format!("GET /api/llm/stream/{id} HTTP/1.1\r\nHost: {address}\r\n\r\n");
@@ -102,14 +80,8 @@ async fn a_stop_tells_open_streams_to_come_back_and_cuts_them() {
     drop(stream.read_to_end(&mut received).await);
     let received = String::from_utf8_lossy(&received);
     assert!(received.contains("\"status\":\"interrupted\""), "{received}");
-    assert!(
-        received.contains(": the server stops: reconnect with Last-Event-ID\n"),
-        "{received}"
-    );
-    assert!(
-        !received.ends_with("0\r\n\r\n"),
-        "the body ended in an orderly way"
-    );
+    assert!(received.contains(": the server stops: reconnect with Last-Event-ID\n"), "{received}");
+    assert!(!received.ends_with("0\r\n\r\n"), "the body ended in an orderly way");
     assert!(server.wait(PATIENCE).unwrap().success());
 }
 
@@ -117,11 +89,7 @@ async fn a_stop_tells_open_streams_to_come_back_and_cuts_them() {
 async fn interrupted_requests_are_closed_where_the_configuration_says_so() {
     let home = ServerHome::new(EXE, "resume_interrupted = false").unwrap();
     let server = home.start().unwrap();
-    let id = server
-        .client()
-        .submit("closed [demo tokens=500 rate=100]", &["demo:brisk"])
-        .await
-        .unwrap();
+    let id = server.client().submit("closed [demo tokens=500 rate=100]", &["demo:brisk"]).await.unwrap();
     tokio::time::sleep(Duration::from_millis(200)).await;
     server.kill_9().unwrap();
     let server = home.start().unwrap();
@@ -135,10 +103,7 @@ async fn a_second_signal_leaves_at_once_and_loses_nothing() {
     let home = ServerHome::new(EXE, "").unwrap();
     let mut server = home.start().unwrap();
     let client = server.client();
-    let id = client
-        .submit("impatient [demo tokens=1000 rate=100]", &["demo:brisk"])
-        .await
-        .unwrap();
+    let id = client.submit("impatient [demo tokens=1000 rate=100]", &["demo:brisk"]).await.unwrap();
     let mut ledger = Ledger::default();
     let (_, ()) = tokio::join!(ledger.follow(&client, &id), async {
         tokio::time::sleep(Duration::from_millis(300)).await;
@@ -175,17 +140,12 @@ async fn a_database_that_does_not_belong_to_the_log_is_refused() {
         drop(std::fs::remove_file(home.data_dir().join(file)));
     }
     let server = home.start().unwrap();
-    assert_eq!(
-        server.client().wait_for_end(&id).await.unwrap()["status"],
-        "completed"
-    );
+    assert_eq!(server.client().wait_for_end(&id).await.unwrap()["status"], "completed");
     server.kill_9().unwrap();
 
     // A database that lacks what the log has let go cannot be made whole: no start, and the reason.
     let connection = rusqlite::Connection::open(&database).unwrap();
-    connection
-        .execute("UPDATE wal_positions SET applied = 100000000", [])
-        .unwrap();
+    connection.execute("UPDATE wal_positions SET applied = 100000000", []).unwrap();
     drop(connection);
     let refused = home.start().unwrap_err().to_string();
     assert!(refused.contains("put the log back"), "{refused}");

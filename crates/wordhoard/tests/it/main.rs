@@ -9,10 +9,15 @@
     reason = "a test fails by panicking, and prints its seed"
 )]
 
+mod bad_input;
+mod cli;
 mod crash;
 mod ledger;
 mod lifecycle;
+mod native_api;
+mod raw_http;
 mod readers;
 mod seed;
+mod upstream_faults;
 
 const EXE: &str = env!("CARGO_BIN_EXE_wordhoard");

@@ -58,16 +58,10 @@ async fn a_thousand_readers_of_which_half_are_stuck_hurt_nobody() {
     }
     // A second request, while all of them hang on the first: its recording keeps its pace.
     let started = Instant::now();
-    let paced = client
-        .submit("pace [demo tokens=200 rate=100]", &["demo:bard"])
-        .await
-        .unwrap();
+    let paced = client.submit("pace [demo tokens=200 rate=100]", &["demo:bard"]).await.unwrap();
     let document = client.wait_for_end(&paced).await.unwrap();
     assert_eq!(document["status"], "completed");
-    println!(
-        "200 tokens at 100/s beside {READERS} readers took {:?}",
-        started.elapsed()
-    );
+    println!("200 tokens at 100/s beside {READERS} readers took {:?}", started.elapsed());
 
     for count in reading.join_all().await {
         assert_eq!(count, TOKENS as u64 + 4);

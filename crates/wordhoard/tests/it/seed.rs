@@ -23,10 +23,7 @@ impl Random {
 }
 
 /// A number from the environment, for runs longer than those of every day.
-#[expect(
-    clippy::disallowed_methods,
-    reason = "a test has no configuration to read it for it"
-)]
+#[expect(clippy::disallowed_methods, reason = "a test has no configuration to read it for it")]
 pub fn setting(name: &str) -> Option<u64> {
     std::env::var(name).ok().map(|text| text.parse().unwrap())
 }

@@ -17,9 +17,7 @@ impl AttemptStartedV1 {
             attempt_seq: started.attempt_seq.0,
             lane: started.lane.0,
             model: started.model.to_string(),
-            continues: started
-                .continues
-                .map(|continues| (continues.attempt_seq.0, continues.token_index.0)),
+            continues: started.continues.map(|continues| (continues.attempt_seq.0, continues.token_index.0)),
         }
     }
 

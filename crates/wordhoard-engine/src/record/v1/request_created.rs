@@ -20,15 +20,8 @@ pub(super) struct RequestCreatedV1<'a> {
 
 impl<'a> RequestCreatedV1<'a> {
     pub(super) fn from_model(created: &'a RequestCreated) -> Result<Self, String> {
-        let Prompt {
-            text,
-            system_message,
-            parameters,
-        } = &created.prompt;
-        let lanes = created
-            .lanes
-            .iter()
-            .map(|lane| (lane.model.to_string(), lane.weight));
+        let Prompt { text, system_message, parameters } = &created.prompt;
+        let lanes = created.lanes.iter().map(|lane| (lane.model.to_string(), lane.weight));
         let idempotency = created.idempotency.as_ref();
         Ok(Self {
             prompt: Cow::Borrowed(text),
@@ -43,11 +36,7 @@ impl<'a> RequestCreatedV1<'a> {
 
     pub(super) fn into_model(self) -> Result<RequestCreated, String> {
         let extra = serde_json::from_str(&self.parameters_json).map_err(|error| error.to_string())?;
-        let parameters = Parameters {
-            max_tokens: self.max_tokens,
-            temperature: self.temperature,
-            extra,
-        };
+        let parameters = Parameters { max_tokens: self.max_tokens, temperature: self.temperature, extra };
         let lane = |(model, weight): (String, Option<f64>)| {
             let model = model.parse().map_err(|error| format!("{error}"))?;
             Ok(LaneSpec { model, weight })
@@ -59,9 +48,7 @@ impl<'a> RequestCreatedV1<'a> {
                 parameters,
             },
             lanes: self.lanes.into_iter().map(lane).collect::<Result<_, String>>()?,
-            idempotency: self
-                .idempotency
-                .map(|(key, body_sha256)| Idempotency { key, body_sha256 }),
+            idempotency: self.idempotency.map(|(key, body_sha256)| Idempotency { key, body_sha256 }),
         })
     }
 }

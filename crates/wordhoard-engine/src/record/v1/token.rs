@@ -13,12 +13,8 @@ pub(super) struct TokenV1<'a> {
     text: Cow<'a, str>,
 }
 
-const KINDS: [(u8, TokenKind); 4] = [
-    (0, TokenKind::Text),
-    (1, TokenKind::Reasoning),
-    (2, TokenKind::ToolCall),
-    (3, TokenKind::Refusal),
-];
+const KINDS: [(u8, TokenKind); 4] =
+    [(0, TokenKind::Text), (1, TokenKind::Reasoning), (2, TokenKind::ToolCall), (3, TokenKind::Refusal)];
 
 impl<'a> TokenV1<'a> {
     pub(super) fn from_model(token: &'a Token) -> Self {

@@ -11,32 +11,12 @@ pub(super) struct UsageV1 {
 
 impl UsageV1 {
     pub(super) fn from_model(usage: Usage) -> Self {
-        let Usage {
-            input_tokens,
-            output_tokens,
-            reasoning_tokens,
-            cached_input_tokens,
-        } = usage;
-        Self {
-            input_tokens,
-            output_tokens,
-            reasoning_tokens,
-            cached_input_tokens,
-        }
+        let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = usage;
+        Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
     }
 
     pub(super) fn into_model(self) -> Usage {
-        let Self {
-            input_tokens,
-            output_tokens,
-            reasoning_tokens,
-            cached_input_tokens,
-        } = self;
-        Usage {
-            input_tokens,
-            output_tokens,
-            reasoning_tokens,
-            cached_input_tokens,
-        }
+        let Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = self;
+        Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
     }
 }

@@ -25,11 +25,7 @@ const END: &[u8] =
 fn answer(head_after: Duration, body: ReplyBody) -> Answer {
     let call = async move {
         sleep(head_after).await;
-        Ok(Reply {
-            status: 200,
-            headers: HeaderMap::new(),
-            body,
-        })
+        Ok(Reply { status: 200, headers: HeaderMap::new(), body })
     };
     Answer::new(call.boxed(), LIMITS, Redactor::default())
 }
@@ -48,9 +44,7 @@ fn pieces(pieces: Vec<(u64, &'static [u8])>) -> ReplyBody {
 async fn outcome(answer: Answer) -> (usize, Option<FailureClass>, u128) {
     let started = Instant::now();
     let parts: Vec<_> = stream::unfold(answer, Answer::next).collect().await;
-    let deltas = parts
-        .iter()
-        .filter(|part| matches!(part, Ok(AnswerPart::Delta(_))));
+    let deltas = parts.iter().filter(|part| matches!(part, Ok(AnswerPart::Delta(_))));
     let class = parts.last().unwrap().as_ref().err().map(|failure| failure.class);
     (deltas.count(), class, started.elapsed().as_millis())
 }
@@ -62,19 +56,13 @@ async fn the_limit_for_the_first_token_counts_from_the_call_whatever_comes_meanw
     assert_eq!(outcome(silent).await, (0, first, 300));
     let empty = answer(Duration::from_millis(200), pieces(vec![(20, EMPTY); 100]));
     assert_eq!(outcome(empty).await, (0, first, 300));
-    let in_time = answer(
-        Duration::from_millis(200),
-        pieces(vec![(90, EMPTY), (9, TOKEN), (0, END)]),
-    );
+    let in_time = answer(Duration::from_millis(200), pieces(vec![(90, EMPTY), (9, TOKEN), (0, END)]));
     assert_eq!(outcome(in_time).await, (1, None, 299));
 }
 
 #[tokio::test(start_paused = true)]
 async fn the_limit_between_tokens_starts_anew_with_each_token_only() {
-    let steady = answer(
-        Duration::ZERO,
-        pieces(vec![(190, TOKEN), (190, TOKEN), (190, END)]),
-    );
+    let steady = answer(Duration::ZERO, pieces(vec![(190, TOKEN), (190, TOKEN), (190, END)]));
     assert_eq!(outcome(steady).await, (2, None, 570));
     let mut stalled = vec![(100, TOKEN), (100, TOKEN)];
     stalled.extend(vec![(20, EMPTY); 100]);
@@ -85,10 +73,7 @@ async fn the_limit_between_tokens_starts_anew_with_each_token_only() {
 #[tokio::test(start_paused = true)]
 async fn the_total_limit_ends_what_never_pauses() {
     let endless = answer(Duration::ZERO, pieces(vec![(101, TOKEN); 1_000]));
-    assert_eq!(
-        outcome(endless).await,
-        (49, Some(FailureClass::TotalTimeout), 5_000)
-    );
+    assert_eq!(outcome(endless).await, (49, Some(FailureClass::TotalTimeout), 5_000));
 }
 
 #[tokio::test(start_paused = true)]
@@ -121,18 +106,10 @@ async fn the_body_is_read_to_its_end_after_the_answer_but_not_for_long() {
         flag.store(true, Ordering::Relaxed);
         Ok(Bytes::new())
     });
-    let late_end = answer(
-        Duration::ZERO,
-        pieces(vec![(0, TOKEN), (0, END)]).chain(last).boxed(),
-    );
+    let late_end = answer(Duration::ZERO, pieces(vec![(0, TOKEN), (0, END)]).chain(last).boxed());
     assert_eq!(outcome(late_end).await, (1, None, 50));
     assert!(ended.load(Ordering::Relaxed));
-    let no_end = answer(
-        Duration::ZERO,
-        pieces(vec![(0, TOKEN), (0, END)])
-            .chain(stream::pending())
-            .boxed(),
-    );
+    let no_end = answer(Duration::ZERO, pieces(vec![(0, TOKEN), (0, END)]).chain(stream::pending()).boxed());
     assert_eq!(outcome(no_end).await, (1, None, DRAIN_LIMIT.as_millis()));
 }
 
@@ -148,10 +125,7 @@ async fn a_reason_that_comes_too_late_does_not_hold_up_the_failure() {
     let answer = Answer::new(call.boxed(), LIMITS, Redactor::default());
     let (part, _) = answer.next().await.unwrap();
     let failure = part.unwrap_err();
-    assert_eq!(
-        (failure.class, failure.message.as_str()),
-        (FailureClass::ProviderError, "busy")
-    );
+    assert_eq!((failure.class, failure.message.as_str()), (FailureClass::ProviderError, "busy"));
 }
 
 #[tokio::test(start_paused = true)]

@@ -17,11 +17,7 @@ pub(super) struct Fault {
 }
 
 const fn fault(name: &'static str, announced: &'static str, friendly: bool) -> Fault {
-    Fault {
-        name,
-        announced,
-        friendly,
-    }
+    Fault { name, announced, friendly }
 }
 
 const FAULTS: &[Fault] = &[
@@ -37,11 +33,7 @@ const FAULTS: &[Fault] = &[
     fault("bad-json", "send half a chunk", false),
     fault("no-done", "leave out the last mark of the stream", true),
     fault("no-finish", "end without saying that I am done", true),
-    fault(
-        "split-utf8",
-        "cut characters such as ä, € and 🦀 in two on the wire",
-        true,
-    ),
+    fault("split-utf8", "cut characters such as ä, € and 🦀 in two on the wire", true),
     fault("crlf", "end my lines as old printers did", true),
     fault("bom", "begin with a byte order mark", true),
     fault("stream-error", "report an error in mid-answer", true),
@@ -59,11 +51,7 @@ impl Fault {
     pub(super) fn choose(named: Option<&str>, seed: u64) -> Self {
         let friendly: Vec<Self> = FAULTS.iter().copied().filter(|fault| fault.friendly).collect();
         let by_seed = friendly[Dice(seed).below(friendly.len())];
-        FAULTS
-            .iter()
-            .copied()
-            .find(|fault| Some(fault.name) == named)
-            .unwrap_or(by_seed)
+        FAULTS.iter().copied().find(|fault| Some(fault.name) == named).unwrap_or(by_seed)
     }
 
     /// Plays it: after so many tokens, or else after it has said what it is going to do.
@@ -77,29 +65,19 @@ impl Fault {
         let refusal = |status, class, message: &str| refuse(status, &Failure::new(class, message));
         match self.name {
             "rate-limit" => {
-                let mut script = refusal(
-                    429,
-                    FailureClass::RateLimited,
-                    "flaky is rate limited, as you asked",
-                );
+                let mut script =
+                    refusal(429, FailureClass::RateLimited, "flaky is rate limited, as you asked");
                 if let Script::Refuse { retry_after_s, .. } = &mut script {
                     *retry_after_s = Some(2);
                 }
                 script
             }
             "error-500" => refusal(500, FailureClass::ProviderError, "flaky failed, as you asked"),
-            "unauthorized" => refusal(
-                401,
-                FailureClass::Unauthorized,
-                "flaky knows no key, as you asked",
-            ),
+            "unauthorized" => refusal(401, FailureClass::Unauthorized, "flaky knows no key, as you asked"),
             "not-found" => refusal(404, FailureClass::NotFound, "flaky is not here, as you asked"),
             "reset" => Script::Reset,
             "silence" => Script::Silence,
-            _ => Script::Stream {
-                steps: self.steps(scene, speaker, after),
-                interval,
-            },
+            _ => Script::Stream { steps: self.steps(scene, speaker, after), interval },
         }
     }
 
@@ -131,14 +109,9 @@ impl Fault {
         match self.name {
             "cut" => vec![Step::Break],
             "stall" => vec![Step::Hang],
-            "bad-json" => vec![bytes(
-                b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"oo\n\n",
-            )],
+            "bad-json" => vec![bytes(b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"oo\n\n")],
             "no-done" => scene.finish("stop", None).collect(),
-            "content-filter" => scene
-                .finish("content_filter", None)
-                .chain([scene.done()])
-                .collect(),
+            "content-filter" => scene.finish("content_filter", None).chain([scene.done()]).collect(),
             "stream-error" => {
                 let mut out = Vec::new();
                 let failure = Failure::new(FailureClass::StreamError, "flaky stumbled, as you asked");

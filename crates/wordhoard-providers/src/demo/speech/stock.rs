@@ -45,12 +45,7 @@ pub(super) const LINES: &[&str] = &[
     "Where once the keepers of it slept.",
 ];
 
-pub(super) const TERSE: &[&str] = &[
-    "{}? Yes.",
-    "No. Try {}.",
-    "{}, and nothing else.",
-    "It depends on {}.",
-];
+pub(super) const TERSE: &[&str] = &["{}? Yes.", "No. Try {}.", "{}, and nothing else.", "It depends on {}."];
 
 /// Words that tell nothing about a prompt.
 pub(super) const COMMON_WORDS: &[&str] = &[

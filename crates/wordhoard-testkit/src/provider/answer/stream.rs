@@ -23,22 +23,13 @@ pub(super) async fn write(
     call: &ReceivedCall,
     stream: &Stream,
 ) -> io::Result<After> {
-    let mut out = Outlet {
-        writer,
-        wire: stream.wire,
-        waiting: Vec::new(),
-    };
+    let mut out = Outlet { writer, wire: stream.wire, waiting: Vec::new() };
     put(out.writer, STREAM_HEAD).await?;
     if stream.wire == Wire::Bom {
         chunk(out.writer, b"\xef\xbb").await?;
         chunk(out.writer, b"\xbf").await?;
     }
-    out.event(&chunk_body(
-        call,
-        &json!({"role": "assistant", "content": "", "refusal": null}),
-        None,
-    ))
-    .await?;
+    out.event(&chunk_body(call, &json!({"role": "assistant", "content": "", "refusal": null}), None)).await?;
     sleep(stream.start_delay).await;
     let start = Instant::now();
     for index in 0..stream.count {
@@ -49,25 +40,19 @@ pub(super) async fn write(
             Content::Stamped => (TokenKind::Text, stamp(index)),
             _ => delta(stream, &call.prompt, index),
         };
-        out.event(&chunk_body(call, &delta_body(kind, &text), None))
-            .await?;
+        out.event(&chunk_body(call, &delta_body(kind, &text), None)).await?;
     }
     end(&mut out, call, stream).await
 }
 
 async fn end(out: &mut Outlet<'_>, call: &ReceivedCall, stream: &Stream) -> io::Result<After> {
-    let reason = if stream.content == Content::Tools {
-        "tool_calls"
-    } else {
-        "stop"
-    };
+    let reason = if stream.content == Content::Tools { "tool_calls" } else { "stop" };
     match stream.end {
         End::Clean | End::NoDone | End::NoLastBlank | End::HangAfterFinish => {
             out.event(&chunk_body(call, &json!({}), Some(reason))).await?;
         }
         End::Filter => {
-            out.event(&chunk_body(call, &json!({}), Some("content_filter")))
-                .await?;
+            out.event(&chunk_body(call, &json!({}), Some("content_filter"))).await?;
         }
         _ => {}
     }
@@ -87,8 +72,7 @@ async fn end(out: &mut Outlet<'_>, call: &ReceivedCall, stream: &Stream) -> io::
             return Ok(After::Reset);
         }
         End::BadJson => {
-            out.event("{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"oo")
-                .await?;
+            out.event("{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"oo").await?;
         }
         End::Error => {
             let error =
@@ -98,10 +82,7 @@ async fn end(out: &mut Outlet<'_>, call: &ReceivedCall, stream: &Stream) -> io::
         End::HugeLine => out.event(&"x".repeat(HUGE_LINE_BYTES)).await?,
         _ => {}
     }
-    if matches!(
-        stream.end,
-        End::Clean | End::NoDone | End::NoLastBlank | End::Filter
-    ) {
+    if matches!(stream.end, End::Clean | End::NoDone | End::NoLastBlank | End::Filter) {
         out.event(&usage_body(call, stream)).await?;
     }
     match stream.end {
@@ -128,10 +109,7 @@ impl Outlet<'_> {
         match self.wire {
             Wire::Plain | Wire::Crlf | Wire::Bom => chunk(self.writer, &event).await,
             Wire::SplitCharacters => {
-                let inside = event
-                    .iter()
-                    .position(|byte| *byte >= 0xc0)
-                    .map_or(1, |place| place + 1);
+                let inside = event.iter().position(|byte| *byte >= 0xc0).map_or(1, |place| place + 1);
                 chunk(self.writer, &event[..inside]).await?;
                 sleep(SPLIT_PAUSE).await;
                 chunk(self.writer, &event[inside..]).await
@@ -166,11 +144,7 @@ fn chunk_body(call: &ReceivedCall, delta: &Value, finish_reason: Option<&str>) -
 }
 
 fn usage_body(call: &ReceivedCall, stream: &Stream) -> String {
-    let reasoning = if stream.content == Content::Reasoning {
-        stream.count / 2
-    } else {
-        0
-    };
+    let reasoning = if stream.content == Content::Reasoning { stream.count / 2 } else { 0 };
     json!({
         "id": "chatcmpl-mock",
         "object": "chat.completion.chunk",

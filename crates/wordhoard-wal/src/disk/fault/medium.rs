@@ -70,11 +70,7 @@ impl Medium {
 
     /// A handle from before a power loss is dead.
     pub(super) fn check(&self, generation: u64) -> io::Result<()> {
-        if generation == self.generation {
-            Ok(())
-        } else {
-            Err(io::Error::from_raw_os_error(5))
-        }
+        if generation == self.generation { Ok(()) } else { Err(io::Error::from_raw_os_error(5)) }
     }
 
     fn change(&mut self, change: DirectoryChange) {
@@ -105,11 +101,7 @@ impl Medium {
     }
 
     pub(super) fn put(&mut self, name: &str, bytes: Vec<u8>) {
-        self.inodes.push(Inode {
-            seen: bytes.clone(),
-            durable: bytes,
-            unsynced: Vec::new(),
-        });
+        self.inodes.push(Inode { seen: bytes.clone(), durable: bytes, unsynced: Vec::new() });
         self.seen.insert(name.to_owned(), self.inodes.len() - 1);
         self.durable.insert(name.to_owned(), self.inodes.len() - 1);
     }
@@ -125,10 +117,7 @@ impl Medium {
     }
 
     pub(super) fn used_bytes(&self) -> u64 {
-        self.seen
-            .values()
-            .map(|inode| self.inodes[*inode].seen.len() as u64)
-            .sum()
+        self.seen.values().map(|inode| self.inodes[*inode].seen.len() as u64).sum()
     }
 
     pub(super) fn size_bytes(&self, inode: usize) -> u64 {

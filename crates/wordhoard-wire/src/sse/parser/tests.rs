@@ -26,10 +26,7 @@ fn fields_lines_and_comments_are_read_as_the_standard_says() {
     assert_eq!(data_of("retry: 5\nfoo: bar\nevent: x\n\ndata: y\n\n"), ["y"]);
     assert_eq!(data_of("\u{feff}data: a\n\n\u{feff}data: b\n\n"), ["a"]);
     let named = parse(&[b"event: tick\nid: 7\ndata: x\n\nid: a\0b\nevent:\ndata: y\n\n"]).unwrap();
-    assert_eq!(
-        (named[0].event.as_deref(), named[0].id.as_deref()),
-        (Some("tick"), Some("7"))
-    );
+    assert_eq!((named[0].event.as_deref(), named[0].id.as_deref()), (Some("tick"), Some("7")));
     assert_eq!((&named[1].event, &named[1].id), (&None, &None));
 }
 
@@ -58,20 +55,12 @@ fn every_split_and_every_line_end_gives_the_same_events() {
 
 #[test]
 fn an_unfinished_event_is_given_only_on_demand() {
-    for stream in [
-        "data: a\n\ndata: [DONE]",
-        "data: a\n\ndata: [DONE]\n",
-        "data: a\n\ndata: [DONE]\r",
-    ] {
+    for stream in ["data: a\n\ndata: [DONE]", "data: a\n\ndata: [DONE]\n", "data: a\n\ndata: [DONE]\r"] {
         let mut parser = Parser::new(100);
         parser.feed(stream.as_bytes());
         assert_eq!(parser.next_event().unwrap().unwrap().data, "a");
         assert_eq!(parser.next_event(), Ok(None));
-        assert_eq!(
-            parser.take_unfinished().unwrap().unwrap().data,
-            "[DONE]",
-            "{stream:?}"
-        );
+        assert_eq!(parser.take_unfinished().unwrap().unwrap().data, "[DONE]", "{stream:?}");
         assert_eq!(parser.take_unfinished(), Ok(None));
     }
 }

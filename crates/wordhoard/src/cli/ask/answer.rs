@@ -32,10 +32,7 @@ impl Answers {
         match name {
             "request.created" => {
                 let models = data["models"].as_array().cloned().unwrap_or_default();
-                let answer = |model: Value| Answer {
-                    model: text(&model),
-                    ..Answer::default()
-                };
+                let answer = |model: Value| Answer { model: text(&model), ..Answer::default() };
                 self.lanes = models.into_iter().map(answer).collect();
             }
             "attempt.started" => {

@@ -37,34 +37,18 @@ pub(super) async fn ask(server: &str, body: Map<String, Value>) -> anyhow::Resul
     let answer: Value =
         serde_json::from_slice(&response.bytes().await?).context("the server's answer is not JSON")?;
     if !accepted {
-        bail!(
-            "{}",
-            answer["detail"]
-                .as_str()
-                .unwrap_or("the server refused the prompt")
-        );
+        bail!("{}", answer["detail"].as_str().unwrap_or("the server refused the prompt"));
     }
     let url = format!(
         "{server}{}",
-        answer["stream_url"]
-            .as_str()
-            .context("the server's answer has no stream_url")?
+        answer["stream_url"].as_str().context("the server's answer has no stream_url")?
     );
-    let follower = Follower {
-        client,
-        url,
-        last_id: None,
-        parser: None,
-        response: None,
-        fruitless: 0,
-        ended: false,
-    };
-    Ok(
-        futures_util::stream::try_unfold(follower, |mut follower| async move {
-            Ok(follower.next().await?.map(|event| (event, follower)))
-        })
-        .boxed(),
-    )
+    let follower =
+        Follower { client, url, last_id: None, parser: None, response: None, fruitless: 0, ended: false };
+    Ok(futures_util::stream::try_unfold(follower, |mut follower| async move {
+        Ok(follower.next().await?.map(|event| (event, follower)))
+    })
+    .boxed())
 }
 
 struct Follower {

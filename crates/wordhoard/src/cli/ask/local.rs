@@ -32,22 +32,12 @@ impl Local {
         let (prompt, lanes) = match http::parse_prompt(body, &catalogue) {
             Ok(parsed) => parsed,
             Err(broken) => {
-                let told: Vec<_> = broken
-                    .iter()
-                    .map(|invalid| format!("{} {}", invalid.field, invalid.detail))
-                    .collect();
+                let told: Vec<_> =
+                    broken.iter().map(|invalid| format!("{} {}", invalid.field, invalid.detail)).collect();
                 bail!("{}", told.join("; "));
             }
         };
-        let admitted = self
-            .core
-            .engine
-            .admit(NewRequest {
-                prompt,
-                lanes,
-                idempotency: None,
-            })
-            .await?;
+        let admitted = self.core.engine.admit(NewRequest { prompt, lanes, idempotency: None }).await?;
         let id = admitted.request_id;
         let Subscribed::Following(subscription) = self.core.engine.subscribe(id, None).await? else {
             bail!("the request cannot be followed");
@@ -56,10 +46,7 @@ impl Local {
             let Some(page) = subscription.next().await? else {
                 return Ok(None);
             };
-            let events: Vec<_> = page
-                .iter()
-                .map(|event| Ok(named(id, event, &subscription)))
-                .collect();
+            let events: Vec<_> = page.iter().map(|event| Ok(named(id, event, &subscription))).collect();
             Ok::<_, anyhow::Error>(Some((futures_util::stream::iter(events), subscription)))
         });
         Ok(futures_util::TryStreamExt::try_flatten(pages).boxed())
@@ -71,14 +58,8 @@ impl Local {
 }
 
 fn named(id: RequestId, event: &Event, subscription: &Subscription) -> (String, Value) {
-    let label = event
-        .body
-        .attempt_seq()
-        .and_then(|attempt| subscription.label(attempt));
-    let label = label.map(|label| native::Label {
-        lane: label.lane,
-        model: &label.model,
-    });
+    let label = event.body.attempt_seq().and_then(|attempt| subscription.label(attempt));
+    let label = label.map(|label| native::Label { lane: label.lane, model: &label.model });
     let data = serde_json::from_str(&native::event_json(id, event, label)).unwrap_or_default();
     (event.body.name().to_owned(), data)
 }

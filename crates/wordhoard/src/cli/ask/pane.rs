@@ -72,17 +72,9 @@ impl Panes {
         let column = (self.width + 1) / count - 1;
         if column < NARROWEST_COLUMN {
             let wide = self.width - 1;
-            return answers
-                .lanes
-                .iter()
-                .flat_map(|answer| column_lines(answer, wide))
-                .collect();
+            return answers.lanes.iter().flat_map(|answer| column_lines(answer, wide)).collect();
         }
-        let columns: Vec<_> = answers
-            .lanes
-            .iter()
-            .map(|answer| column_lines(answer, column))
-            .collect();
+        let columns: Vec<_> = answers.lanes.iter().map(|answer| column_lines(answer, column)).collect();
         let rows = columns.iter().map(Vec::len).max().unwrap_or(0);
         let cell = |lines: &Vec<String>, row: usize| pad(lines.get(row).map_or("", String::as_str), column);
         (0..rows)
@@ -117,11 +109,7 @@ fn wrap(text: &str, width: usize) -> Vec<String> {
     let mut lines = Vec::new();
     for paragraph in text.split('\n') {
         let (mut line, mut line_width, mut last_blank) = (String::new(), 0, None);
-        for c in paragraph
-            .replace('\t', "    ")
-            .chars()
-            .filter(|c| !c.is_control())
-        {
+        for c in paragraph.replace('\t', "    ").chars().filter(|c| !c.is_control()) {
             let cells = c.width().unwrap_or(0);
             if line_width + cells > width {
                 let rest: String = match last_blank {

@@ -19,10 +19,7 @@ pub(super) fn resolve(
     for table in tables {
         let provider = provider(table, environment)?;
         if providers.iter().any(|other| other.name == provider.name) {
-            return Err(Error::setting(
-                setting(provider.name.as_str()),
-                "is configured twice",
-            ));
+            return Err(Error::setting(setting(provider.name.as_str()), "is configured twice"));
         }
         providers.push(provider);
     }
@@ -33,11 +30,7 @@ pub(super) fn resolve(
         };
         if providers.iter().all(|provider| provider.name != name) {
             let api_key = Some(ApiKey::new(key.to_owned()));
-            let dialect = Dialect::OpenAi {
-                base_url: base_url.to_owned(),
-                api_key,
-                allow_private: false,
-            };
+            let dialect = Dialect::OpenAi { base_url: base_url.to_owned(), api_key, allow_private: false };
             providers.push(ProviderConfig {
                 name,
                 dialect,
@@ -62,12 +55,7 @@ pub(super) fn resolve(
 fn demo_provider(limits: TimeLimits) -> Result<ProviderConfig, Error> {
     let name = ProviderName::new("demo").map_err(|error| Error::setting("demo", error.to_string()))?;
     let models = demo::MODELS.iter().map(|model| model.name.to_owned()).collect();
-    Ok(ProviderConfig {
-        name,
-        dialect: Dialect::Demo,
-        limits,
-        models,
-    })
+    Ok(ProviderConfig { name, dialect: Dialect::Demo, limits, models })
 }
 
 fn provider(table: ProviderTable, environment: &Environment) -> Result<ProviderConfig, Error> {
@@ -90,11 +78,7 @@ fn provider(table: ProviderTable, environment: &Environment) -> Result<ProviderC
     let api_key = api_key(&setting, &table, environment)?;
     Ok(ProviderConfig {
         name,
-        dialect: Dialect::OpenAi {
-            base_url,
-            api_key,
-            allow_private: table.allow_private,
-        },
+        dialect: Dialect::OpenAi { base_url, api_key, allow_private: table.allow_private },
         limits,
         models: table.models.into_iter().map(|model| model.name).collect(),
     })
@@ -103,24 +87,19 @@ fn provider(table: ProviderTable, environment: &Environment) -> Result<ProviderC
 fn api_key(setting: &str, table: &ProviderTable, environment: &Environment) -> Result<Option<ApiKey>, Error> {
     match (&table.api_key_env, &table.api_key_file) {
         (None, None) => Ok(None),
-        (Some(_), Some(_)) => Err(Error::setting(
-            setting,
-            "has both api_key_env and api_key_file: choose one",
-        )),
+        (Some(_), Some(_)) => {
+            Err(Error::setting(setting, "has both api_key_env and api_key_file: choose one"))
+        }
         (Some(variable), None) => match environment.get(variable) {
             Some(key) => Ok(Some(ApiKey::new(key.trim().to_owned()))),
-            None => Err(Error::setting(
-                setting,
-                format!("its key shall be in {variable}, which is not set"),
-            )),
+            None => Err(Error::setting(setting, format!("its key shall be in {variable}, which is not set"))),
         },
         (None, Some(path)) => match std::fs::read_to_string(path) {
             Ok(key) if !key.trim().is_empty() => Ok(Some(ApiKey::new(key.trim().to_owned()))),
             Ok(_) => Err(Error::setting(setting, format!("its key file {path} is empty"))),
-            Err(error) => Err(Error::setting(
-                setting,
-                format!("its key file {path} cannot be read: {error}"),
-            )),
+            Err(error) => {
+                Err(Error::setting(setting, format!("its key file {path} cannot be read: {error}")))
+            }
         },
     }
 }
@@ -130,9 +109,7 @@ fn limits(table: TimeoutsTable) -> TimeLimits {
     TimeLimits {
         connect: table.connect.map_or(defaults.connect, |text| text.0),
         first_token: table.first_token.map_or(defaults.first_token, |text| text.0),
-        between_tokens: table
-            .between_tokens
-            .map_or(defaults.between_tokens, |text| text.0),
+        between_tokens: table.between_tokens.map_or(defaults.between_tokens, |text| text.0),
         total: table.total.map_or(defaults.total, |text| text.0),
     }
 }

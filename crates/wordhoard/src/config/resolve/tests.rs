@@ -12,11 +12,7 @@ fn without_any_configuration_the_demo_serves_loopback() {
     let config = super::super::load(None, &Environment::default(), &Overrides::default()).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
     assert_eq!(config.database_path, Path::new("data/wordhoard.db"));
-    let names: Vec<_> = config
-        .providers
-        .iter()
-        .map(|provider| provider.name.as_str())
-        .collect();
+    let names: Vec<_> = config.providers.iter().map(|provider| provider.name.as_str()).collect();
     assert_eq!(names, ["demo"]);
 }
 
@@ -32,21 +28,14 @@ fn a_key_in_the_environment_makes_its_provider_active_and_is_never_shown() {
 
 #[test]
 fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
-    let environment = Environment::from([
-        ("DATABASE_URL", "sqlite:/e.db"),
-        ("WAL_MAX_SIZE_BYTES", "2097152"),
-    ]);
-    let from_environment = config(
-        "database_url = \"sqlite:/f.db\"\n[limits]\nwal_segment = \"5MiB\"",
-        &environment,
-    );
+    let environment =
+        Environment::from([("DATABASE_URL", "sqlite:/e.db"), ("WAL_MAX_SIZE_BYTES", "2097152")]);
+    let from_environment =
+        config("database_url = \"sqlite:/f.db\"\n[limits]\nwal_segment = \"5MiB\"", &environment);
     let from_environment = from_environment.unwrap();
     assert_eq!(from_environment.database_path, Path::new("/e.db"));
     assert_eq!(from_environment.limits.wal_segment_bytes, 2 << 20);
-    let overrides = Overrides {
-        database_url: Some("sqlite:/c.db".into()),
-        ..Overrides::default()
-    };
+    let overrides = Overrides { database_url: Some("sqlite:/c.db".into()), ..Overrides::default() };
     let from_command_line = super::super::load(None, &environment, &overrides).unwrap();
     assert_eq!(from_command_line.database_path, Path::new("/c.db"));
 }
@@ -69,14 +58,8 @@ fn what_is_wrong_is_told_with_its_place() {
             "[[providers]]\nname = \"x\"\ndialect = \"openai\"\nbase_url = \"u\"\napi_key_env = \"NO_KEY\"",
             "NO_KEY",
         ),
-        (
-            "[[providers]]\nname = \"X\"\ndialect = \"openai\"",
-            "no provider name",
-        ),
-        (
-            "[[providers]]\nname = \"x\"\ndialect = \"demo\"",
-            "named \"demo\"",
-        ),
+        ("[[providers]]\nname = \"X\"\ndialect = \"openai\"", "no provider name"),
+        ("[[providers]]\nname = \"x\"\ndialect = \"demo\"", "named \"demo\""),
     ] {
         let error = told(toml);
         assert!(error.contains(part), "{toml:?}: {error}");

@@ -20,11 +20,7 @@ fn found_below(dir: &Path, bytes: &[u8]) -> Option<std::path::PathBuf> {
             if let Some(found) = found_below(&path, bytes) {
                 return Some(found);
             }
-        } else if fs::read(&path)
-            .unwrap()
-            .windows(bytes.len())
-            .any(|window| window == bytes)
-        {
+        } else if fs::read(&path).unwrap().windows(bytes.len()).any(|window| window == bytes) {
             return Some(path);
         }
     }
@@ -44,30 +40,14 @@ async fn a_key_that_the_provider_says_back_shows_nowhere() {
     let home = ServerHome::new(EXE, &config).unwrap();
     let mut server = home.start().unwrap();
     let client = server.client();
-    let id = client
-        .submit("what is my key", &["echo", "mock:ok"])
-        .await
-        .unwrap();
+    let id = client.submit("what is my key", &["echo", "mock:ok"]).await.unwrap();
     let whole = client.wait_for_end(&id).await.unwrap();
-    let call = mock
-        .calls()
-        .into_iter()
-        .find(|call| call.model == "echo-key")
-        .unwrap();
-    assert_eq!(
-        call.header("authorization"),
-        Some(format!("Bearer {KEY}").as_str())
-    );
+    let call = mock.calls().into_iter().find(|call| call.model == "echo-key").unwrap();
+    assert_eq!(call.header("authorization"), Some(format!("Bearer {KEY}").as_str()));
     let error = &whole["lanes"][0]["attempts"][0]["error"];
     assert_eq!(error["class"], "unauthorized");
     // The rest of what it said is kept, so this is a message that had the key.
-    assert!(
-        error["message"]
-            .as_str()
-            .unwrap()
-            .contains("Incorrect API key provided"),
-        "{error}"
-    );
+    assert!(error["message"].as_str().unwrap().contains("Incorrect API key provided"), "{error}");
     let mut shown = Vec::new();
     for path in [
         format!("/api/llm/stream/{id}"),

@@ -18,10 +18,7 @@ async fn the_answer_tells_id_models_and_stream() {
         "seed": null,
     });
     let accepted = client.post("/api/llm/prompt", &body).await.unwrap();
-    assert_eq!(
-        (accepted.status, accepted.content_type.as_str()),
-        (202, "application/json")
-    );
+    assert_eq!((accepted.status, accepted.content_type.as_str()), (202, "application/json"));
     let id = accepted.body["request_id"].as_str().unwrap();
     let expected = json!({
         "request_id": id,
@@ -32,18 +29,11 @@ async fn the_answer_tells_id_models_and_stream() {
     assert_eq!(accepted.body, expected);
     let whole = client.wait_for_end(id).await.unwrap();
     assert_eq!(whole["status"], "completed");
-    let weights: Vec<&Value> = whole["lanes"]
-        .as_array()
-        .unwrap()
-        .iter()
-        .map(|lane| &lane["weight"])
-        .collect();
+    let weights: Vec<&Value> =
+        whole["lanes"].as_array().unwrap().iter().map(|lane| &lane["weight"]).collect();
     assert_eq!(weights, [&Value::Null, &json!(0.5), &Value::Null, &Value::Null]);
     assert_eq!(whole["system_message"], "be kind");
-    assert_eq!(
-        whole["parameters"],
-        json!({ "max_tokens": 7, "temperature": 0.0, "stop": ["x"] })
-    );
+    assert_eq!(whole["parameters"], json!({ "max_tokens": 7, "temperature": 0.0, "stop": ["x"] }));
 }
 
 #[tokio::test]
@@ -60,16 +50,9 @@ async fn models_that_are_left_out_are_selected() {
         let selected = accepted.body["models_selected"].as_array().unwrap();
         let different: BTreeSet<&str> = selected.iter().filter_map(Value::as_str).collect();
         assert_eq!((selected.len(), different.len()), (3, 3), "{selected:?}");
-        let whole = client
-            .wait_for_end(accepted.body["request_id"].as_str().unwrap())
-            .await
-            .unwrap();
+        let whole = client.wait_for_end(accepted.body["request_id"].as_str().unwrap()).await.unwrap();
         assert_eq!(whole["status"], "completed", "{whole}");
-        let lanes = whole["lanes"]
-            .as_array()
-            .unwrap()
-            .iter()
-            .map(|lane| &lane["model"]);
+        let lanes = whole["lanes"].as_array().unwrap().iter().map(|lane| &lane["model"]);
         assert!(lanes.eq(selected.iter()), "{whole}");
     }
 }
@@ -86,28 +69,13 @@ async fn validating_tells_the_same_and_stores_nothing() {
         json!({ "valid": true, "errors": [], "prompt_length": 5, "models_selected": ["demo:terse"] });
     assert_eq!(valid.body, expected);
     let invalid = client.post("/api/llm/validate", &bad).await.unwrap();
-    assert_eq!(
-        (invalid.status, &invalid.body["valid"]),
-        (200, &Value::Bool(false))
-    );
+    assert_eq!((invalid.status, &invalid.body["valid"]), (200, &Value::Bool(false)));
     let errors = invalid.body["errors"].as_array().unwrap();
-    let fields: BTreeSet<&str> = errors
-        .iter()
-        .filter_map(|error| error["field"].as_str())
-        .collect();
-    assert_eq!(
-        fields,
-        BTreeSet::from(["prompt", "models[1]", "max_tokens", "colour"])
-    );
+    let fields: BTreeSet<&str> = errors.iter().filter_map(|error| error["field"].as_str()).collect();
+    assert_eq!(fields, BTreeSet::from(["prompt", "models[1]", "max_tokens", "colour"]));
     let refused = client.post("/api/llm/prompt", &bad).await.unwrap();
     assert_eq!(refused.body["errors"], invalid.body["errors"]);
-    assert_eq!(
-        client.get("/api/llm/requests").await.unwrap().body["requests"],
-        json!([])
-    );
+    assert_eq!(client.get("/api/llm/requests").await.unwrap().body["requests"], json!([]));
     let health = client.get("/api/health").await.unwrap().body;
-    assert_eq!(
-        (&health["buffer_len"], &health["running_requests"]),
-        (&json!(0), &json!(0))
-    );
+    assert_eq!((&health["buffer_len"], &health["running_requests"]), (&json!(0), &json!(0)));
 }

@@ -59,62 +59,29 @@ fn a_bad_file_is_2_and_tells_where() {
         ("\n\nlisten = ", &["line 3"][..]),
         ("\nlissten = \"x\"", &["line 2", "lissten"]),
         ("[limits]\nconnections = \"many\"", &["line 2", "connections"]),
-        (
-            "[limits]\n\nbody = \"10 parsecs\"",
-            &["line 3", "10 parsecs", "MiB"],
-        ),
+        ("[limits]\n\nbody = \"10 parsecs\"", &["line 3", "10 parsecs", "MiB"]),
         ("drain_timeout = \"soon\"", &["line 1", "soon", "5s"]),
         ("drain_timeout = \"0s\"", &["line 1"]),
         ("durability = \"maybe\"", &["line 1", "local"]),
-        (
-            "[[providers]]\nname = \"p\"\ndialect = \"klingon\"",
-            &["line 3", "klingon"],
-        ),
+        ("[[providers]]\nname = \"p\"\ndialect = \"klingon\"", &["line 3", "klingon"]),
         ("[[providers]]\nname = \"p\"", &["dialect"]),
         ("listen = \"0.0.0.0:1\"", &["listen", "loopback"]),
         ("listen = \"somewhere\"", &["listen", "127.0.0.1:8000"]),
-        (
-            "database_url = \"postgres://u:secret@h/d\"",
-            &["database_url", "sqlite:PATH"],
-        ),
+        ("database_url = \"postgres://u:secret@h/d\"", &["database_url", "sqlite:PATH"]),
         ("[limits]\nconnections = 0", &["limits.connections"]),
         ("[limits]\nwal_segment = \"1KiB\"", &["limits.wal_segment"]),
         ("demo = false", &["providers"]),
         ("[aliases]\nx = \"nobody:x\"", &["aliases.x", "nobody"]),
-        (
-            "[selection]\ndefault = [\"nobody:x\"]",
-            &["selection.default", "nobody"],
-        ),
+        ("[selection]\ndefault = [\"nobody:x\"]", &["selection.default", "nobody"]),
         ("[log]\nfilter = \"info,=,\"", &["log.filter"]),
         (provider, &["base_url"]),
-        (
-            &format!("{provider}base_url = \"no url\""),
-            &["provider", "base_url"],
-        ),
-        (
-            &format!("{provider}base_url = \"http://p.example\""),
-            &["provider", "https"],
-        ),
-        (
-            &format!("{provider}base_url = \"https://u:secret@p.example\""),
-            &["provider", "password"],
-        ),
-        (
-            &format!("{provider}base_url = \"https://169.254.169.254/\"\nallow_private = true"),
-            &["base_url"],
-        ),
-        (
-            &format!("{provider}base_url = \"https://p.example\"\napi_key_env = \"P_KEY\""),
-            &["P_KEY"],
-        ),
-        (
-            &format!("{provider}base_url = \"https://p.example\"\napi_key_file = \"no-file\""),
-            &["no-file"],
-        ),
-        (
-            &format!("{provider}base_url = \"https://p.example\"\napi_key = \"secret\""),
-            &["api_key"],
-        ),
+        (&format!("{provider}base_url = \"no url\""), &["provider", "base_url"]),
+        (&format!("{provider}base_url = \"http://p.example\""), &["provider", "https"]),
+        (&format!("{provider}base_url = \"https://u:secret@p.example\""), &["provider", "password"]),
+        (&format!("{provider}base_url = \"https://169.254.169.254/\"\nallow_private = true"), &["base_url"]),
+        (&format!("{provider}base_url = \"https://p.example\"\napi_key_env = \"P_KEY\""), &["P_KEY"]),
+        (&format!("{provider}base_url = \"https://p.example\"\napi_key_file = \"no-file\""), &["no-file"]),
+        (&format!("{provider}base_url = \"https://p.example\"\napi_key = \"secret\""), &["api_key"]),
     ] {
         let err = failure(&check(folder.path(), config), 2);
         for part in said {
@@ -122,10 +89,7 @@ fn a_bad_file_is_2_and_tells_where() {
         }
         assert!(!err.contains("u:secret@"), "{err}");
     }
-    let err = failure(
-        &run(folder.path(), &["config", "check", "--config", "nowhere.toml"]),
-        2,
-    );
+    let err = failure(&run(folder.path(), &["config", "check", "--config", "nowhere.toml"]), 2);
     assert!(err.contains("nowhere.toml"), "{err}");
 }
 
@@ -150,18 +114,13 @@ fn what_is_shown_is_a_configuration_that_says_the_same_without_secrets() {
     fs::write(folder.path().join("c.toml"), GOOD).unwrap();
     let show = |file: &str| {
         let mut command = command(folder.path(), &["config", "show", "--config", file]);
-        command
-            .env("THEIR_KEY", "canary-of-the-environment")
-            .env("OPENAI_API_KEY", "canary-of-openai");
+        command.env("THEIR_KEY", "canary-of-the-environment").env("OPENAI_API_KEY", "canary-of-openai");
         success(&command.output().unwrap())
     };
     let shown = show("c.toml");
     assert!(!shown.contains("canary"), "{shown}");
     fs::write(folder.path().join("shown.toml"), &shown).unwrap();
-    success(&run(
-        folder.path(),
-        &["config", "check", "--config", "shown.toml"],
-    ));
+    success(&run(folder.path(), &["config", "check", "--config", "shown.toml"]));
     // All but the keys, which are not in it, comes out as it went in.
     let without_keys = |text: &str| text.replace("its key is not set", "its key is set");
     assert_eq!(without_keys(&show("shown.toml")), without_keys(&shown));

@@ -34,18 +34,9 @@ async fn a_flood_of_tiny_tokens_arrives_whole_and_in_order() {
         }
         assert!(ended, "the stream stopped at {seq}");
         let skipped = first.saturating_sub(2) as usize;
-        assert!(
-            text == expected[skipped..],
-            "{} of {} tokens",
-            text.len(),
-            COUNT - skipped
-        );
+        assert!(text == expected[skipped..], "{} of {} tokens", text.len(), COUNT - skipped);
     }
-    assert!(
-        server.resident_bytes().unwrap() < MEMORY_LIMIT_BYTES,
-        "{:?}",
-        server.resident_bytes()
-    );
+    assert!(server.resident_bytes().unwrap() < MEMORY_LIMIT_BYTES, "{:?}", server.resident_bytes());
     let whole = client.wait_for_end(&id).await.unwrap();
     assert!(whole["lanes"][0]["text"] == expected);
     for _ in 0..1_000 {
@@ -68,21 +59,11 @@ async fn a_flood_of_comments_ends_by_the_limit_and_starves_nobody() {
     let client = server.client();
     let floods = ["mock:comment-flood", "mock:comment-flood", "mock:comment-flood"];
     let flooded = client.submit("flood", &floods).await.unwrap();
-    let calm = client
-        .submit("[demo tokens=20 rate=50]", &["demo:brisk"])
-        .await
-        .unwrap();
+    let calm = client.submit("[demo tokens=20 rate=50]", &["demo:brisk"]).await.unwrap();
     assert_eq!(client.wait_for_end(&calm).await.unwrap()["status"], "completed");
     let whole = client.wait_for_end(&flooded).await.unwrap();
     for lane in whole["lanes"].as_array().unwrap() {
-        assert_eq!(
-            lane["attempts"][0]["error"]["class"], "first_token_timeout",
-            "{lane}"
-        );
+        assert_eq!(lane["attempts"][0]["error"]["class"], "first_token_timeout", "{lane}");
     }
-    assert!(
-        server.resident_bytes().unwrap() < MEMORY_LIMIT_BYTES,
-        "{:?}",
-        server.resident_bytes()
-    );
+    assert!(server.resident_bytes().unwrap() < MEMORY_LIMIT_BYTES, "{:?}", server.resident_bytes());
 }

@@ -38,9 +38,5 @@ fn a_command_line_that_makes_no_sense_is_2() {
         assert_eq!(code, Some(2), "{arguments:?}: {out}{err}");
         assert!(out.is_empty() && !err.is_empty(), "{arguments:?}");
     }
-    assert_eq!(
-        std::fs::read_dir(folder.path()).unwrap().count(),
-        0,
-        "something was made all the same"
-    );
+    assert_eq!(std::fs::read_dir(folder.path()).unwrap().count(), 0, "something was made all the same");
 }

@@ -7,10 +7,7 @@ use wordhoard_testkit::provider::MisbehavingProvider;
 use super::{mock_table, start};
 
 async fn cancel(client: &Client, id: &str) -> (u16, serde_json::Value) {
-    let answer = client
-        .post(&format!("/api/llm/requests/{id}/cancel"), &json!({}))
-        .await
-        .unwrap();
+    let answer = client.post(&format!("/api/llm/requests/{id}/cancel"), &json!({})).await.unwrap();
     (answer.status, answer.body)
 }
 
@@ -40,26 +37,15 @@ async fn cancelling_closes_the_connections_to_providers_and_is_recorded() {
     }
     let started = Instant::now();
     let (status, body) = cancel(&client, &id).await;
-    assert_eq!(
-        (status, &body),
-        (200, &json!({ "request_id": id, "status": "cancelled" }))
-    );
-    assert!(
-        started.elapsed() < Duration::from_secs(5),
-        "{:?}",
-        started.elapsed()
-    );
+    assert_eq!((status, &body), (200, &json!({ "request_id": id, "status": "cancelled" })));
+    assert!(started.elapsed() < Duration::from_secs(5), "{:?}", started.elapsed());
     let whole = client.read_to_end(&id, None).await.unwrap();
     assert_eq!(whole[..seen.len()], seen[..]);
     let ends = whole.iter().filter(|event| event.name == "attempt.finished");
     let mut ends: Vec<_> = ends
         .map(|end| {
             let text = |field: &str| end.data[field].as_str().unwrap().to_owned();
-            (
-                text("model"),
-                text("status"),
-                end.data["token_count"].as_u64().unwrap(),
-            )
+            (text("model"), text("status"), end.data["token_count"].as_u64().unwrap())
         })
         .collect();
     ends.sort_unstable();
@@ -68,15 +54,9 @@ async fn cancelling_closes_the_connections_to_providers_and_is_recorded() {
         ("mock:ok-5", "completed", 5),
         ("mock:stall-after-3", "cancelled", 3),
     ];
-    assert_eq!(
-        ends,
-        expected.map(|(model, status, count)| (model.to_owned(), status.to_owned(), count))
-    );
+    assert_eq!(ends, expected.map(|(model, status, count)| (model.to_owned(), status.to_owned(), count)));
     let end = &whole[whole.len() - 1];
-    assert_eq!(
-        (end.name.as_str(), end.data["status"].as_str()),
-        ("request.finished", Some("cancelled"))
-    );
+    assert_eq!((end.name.as_str(), end.data["status"].as_str()), ("request.finished", Some("cancelled")));
     assert_eq!(end.data["lanes_completed"], 1);
     let deadline = Instant::now() + Duration::from_secs(10);
     let aborted = || {
@@ -86,11 +66,7 @@ async fn cancelling_closes_the_connections_to_providers_and_is_recorded() {
         models
     };
     while aborted() != ["never-answers", "stall-after-3"] {
-        assert!(
-            Instant::now() < deadline,
-            "a connection is still open: {:?}",
-            mock.calls()
-        );
+        assert!(Instant::now() < deadline, "a connection is still open: {:?}", mock.calls());
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     // It does not run again after a crash, and stays cancelled.
@@ -111,17 +87,11 @@ async fn what_has_ended_stays_as_it_ended_and_what_is_unknown_is_404() {
     ] {
         let id = client.submit(prompt, &[model]).await.unwrap();
         let before = client.read_to_end(&id, None).await.unwrap();
-        assert_eq!(
-            cancel(&client, &id).await,
-            (200, json!({ "request_id": id, "status": ended }))
-        );
+        assert_eq!(cancel(&client, &id).await, (200, json!({ "request_id": id, "status": ended })));
         assert_eq!(client.read_to_end(&id, None).await.unwrap(), before);
     }
     let (status, body) = cancel(&client, "0198c5b2-7c1e-7cc3-a3a5-0f6f0d4b9d11").await;
-    assert_eq!(
-        (status, body["type"].as_str()),
-        (404, Some("urn:wordhoard:problem:no-such-request"))
-    );
+    assert_eq!((status, body["type"].as_str()), (404, Some("urn:wordhoard:problem:no-such-request")));
 }
 
 #[tokio::test]

@@ -20,10 +20,7 @@ async fn newest(client: &Client) -> Value {
 }
 
 fn ask(server: &str, arguments: &[&str]) -> Output {
-    run(
-        Path::new("/"),
-        &[&["ask", "--server", server], arguments].concat(),
-    )
+    run(Path::new("/"), &[&["ask", "--server", server], arguments].concat())
 }
 
 #[tokio::test]
@@ -31,14 +28,7 @@ async fn answers_are_piped_one_after_the_other() {
     let home = ServerHome::new(EXE, "").unwrap();
     let server = home.start().unwrap();
     // The first is the slower one, so its text would come in pieces if they were not kept apart.
-    let models = [
-        "-m",
-        "demo:brisk",
-        "-m",
-        "demo:terse",
-        "--model",
-        "demo:thoughtful",
-    ];
+    let models = ["-m", "demo:brisk", "-m", "demo:terse", "--model", "demo:thoughtful"];
     let prompt = "one by one [demo tokens=40 rate=200]";
     let out = success(&ask(server.base_url(), &[&[prompt], &models[..]].concat()));
     let whole = newest(&server.client()).await;
@@ -77,20 +67,12 @@ async fn options_reach_the_prompt_and_what_is_piped_in_too() {
         .stderr(Stdio::piped())
         .spawn()
         .unwrap();
-    child
-        .stdin
-        .take()
-        .unwrap()
-        .write_all("the notes\nare here\n".as_bytes())
-        .unwrap();
+    child.stdin.take().unwrap().write_all("the notes\nare here\n".as_bytes()).unwrap();
     success(&child.wait_with_output().unwrap());
     let whole = newest(&server.client()).await;
     assert_eq!(whole["prompt"], "sum up\n\nthe notes\nare here");
     assert_eq!(whole["system_message"], "be brief");
-    assert_eq!(
-        whole["parameters"],
-        serde_json::json!({ "max_tokens": 3, "temperature": 0.5 })
-    );
+    assert_eq!(whole["parameters"], serde_json::json!({ "max_tokens": 3, "temperature": 0.5 }));
     assert_eq!(whole["token_count"], 3);
 }
 
@@ -99,10 +81,7 @@ async fn a_lane_that_fails_is_told_and_makes_it_1() {
     let home = ServerHome::new(EXE, "").unwrap();
     let server = home.start().unwrap();
     let models = ["-m", "demo:flaky", "-m", "demo:terse"];
-    for (mode, said) in [
-        ("error-500", "flaky failed"),
-        ("cut after=4", "broke in mid-answer"),
-    ] {
+    for (mode, said) in [("error-500", "flaky failed"), ("cut after=4", "broke in mid-answer")] {
         let prompt = format!("[flaky {mode}] [demo tokens=5 rate=0]");
         let (code, out, err) = told(&ask(server.base_url(), &[&[&*prompt], &models[..]].concat()));
         assert_eq!((code, err.as_str()), (Some(1), ""), "{out}");
@@ -112,10 +91,7 @@ async fn a_lane_that_fails_is_told_and_makes_it_1() {
         );
         let whole = newest(&server.client()).await;
         for lane in 0..2 {
-            assert!(
-                out.contains(whole["lanes"][lane]["text"].as_str().unwrap()),
-                "lane {lane}: {out}"
-            );
+            assert!(out.contains(whole["lanes"][lane]["text"].as_str().unwrap()), "lane {lane}: {out}");
         }
     }
 }
@@ -146,42 +122,21 @@ fn locally_it_needs_nothing_and_records_like_a_server() {
     for round in 1..=2 {
         let out = success(&run(
             folder.path(),
-            &[
-                "ask",
-                "hello [demo tokens=9 rate=0]",
-                "--local",
-                "-m",
-                "demo:terse",
-            ],
+            &["ask", "hello [demo tokens=9 rate=0]", "--local", "-m", "demo:terse"],
         ));
-        let text = out
-            .strip_prefix("## demo:terse\n\n")
-            .unwrap()
-            .strip_suffix('\n')
-            .unwrap();
+        let text = out.strip_prefix("## demo:terse\n\n").unwrap().strip_suffix('\n').unwrap();
         let dump = success(&run(folder.path(), &["wal", "dump", "--tokens"]));
-        let tokens: Vec<Value> = dump
-            .lines()
-            .map(|line| serde_json::from_str(line).unwrap())
-            .collect();
+        let tokens: Vec<Value> = dump.lines().map(|line| serde_json::from_str(line).unwrap()).collect();
         assert_eq!(tokens.len(), 9 * round);
-        let last = tokens[9 * (round - 1)..]
-            .iter()
-            .map(|token| token["t"].as_str().unwrap());
+        let last = tokens[9 * (round - 1)..].iter().map(|token| token["t"].as_str().unwrap());
         assert_eq!(last.collect::<String>(), text);
     }
     assert!(success(&run(folder.path(), &["wal", "verify"])).contains("intact"));
-    let made: Vec<_> = fs::read_dir(folder.path())
-        .unwrap()
-        .map(|entry| entry.unwrap().file_name())
-        .collect();
+    let made: Vec<_> = fs::read_dir(folder.path()).unwrap().map(|entry| entry.unwrap().file_name()).collect();
     assert_eq!(made, ["data"]);
     let err = failure(&run(folder.path(), &["ask", " ", "--local"]), 1);
     assert!(err.contains("prompt is empty"), "{err}");
-    let (code, ..) = told(&run(
-        folder.path(),
-        &["ask", "[flaky not-found]", "--local", "-m", "demo:flaky"],
-    ));
+    let (code, ..) = told(&run(folder.path(), &["ask", "[flaky not-found]", "--local", "-m", "demo:flaky"]));
     assert_eq!(code, Some(1));
 }
 
@@ -212,29 +167,13 @@ impl Drop for Serving {
 async fn an_answer_is_followed_over_a_crash_of_the_server() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("c.toml"), "").unwrap();
-    let address = TcpListener::bind("127.0.0.1:0")
-        .unwrap()
-        .local_addr()
-        .unwrap()
-        .to_string();
+    let address = TcpListener::bind("127.0.0.1:0").unwrap().local_addr().unwrap().to_string();
     let server = format!("http://{address}");
     let serving = Serving::start(folder.path(), &address);
     let prompt = "go on [demo tokens=60 rate=40]";
-    let arguments = [
-        "ask",
-        prompt,
-        "--server",
-        &server,
-        "-m",
-        "demo:brisk",
-        "-m",
-        "demo:bard",
-    ];
-    let child = command(folder.path(), &arguments)
-        .stdout(Stdio::piped())
-        .stderr(Stdio::piped())
-        .spawn()
-        .unwrap();
+    let arguments = ["ask", prompt, "--server", &server, "-m", "demo:brisk", "-m", "demo:bard"];
+    let child =
+        command(folder.path(), &arguments).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
     let client = Client::new(&server);
     let mut tokens = 0;
     while tokens < 10 {
@@ -255,9 +194,6 @@ async fn an_answer_is_followed_over_a_crash_of_the_server() {
     for lane in whole["lanes"].as_array().unwrap() {
         let (model, text) = (lane["model"].as_str().unwrap(), lane["text"].as_str().unwrap());
         assert_eq!(out.matches(&format!("## {model}\n")).count(), 1, "{out}");
-        assert!(
-            out.contains(text),
-            "the answer of {model} is not whole: {text:?} in {out:?}"
-        );
+        assert!(out.contains(text), "the answer of {model} is not whole: {text:?} in {out:?}");
     }
 }

@@ -27,14 +27,7 @@ const MODES: &[(&str, Option<&str>)] = &[
 ];
 
 /// Modes that fail behind so many tokens as the prompt asks for.
-const AFTER_TOKENS: &[&str] = &[
-    "cut",
-    "stall",
-    "bad-json",
-    "stream-error",
-    "content-filter",
-    "huge-line",
-];
+const AFTER_TOKENS: &[&str] = &["cut", "stall", "bad-json", "stream-error", "content-filter", "huge-line"];
 
 #[tokio::test]
 async fn flaky_fails_through_the_server_as_it_was_asked_to() {

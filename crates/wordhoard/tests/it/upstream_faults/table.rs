@@ -85,13 +85,9 @@ async fn every_fault_ends_in_its_class_in_time_and_loses_no_token() {
     let mock = MisbehavingProvider::start().unwrap();
     let wall = NeverAccepting::start().await.unwrap();
     let gone = MisbehavingProvider::start().unwrap().base_url();
-    let config = [
-        ("mock", mock.base_url()),
-        ("wall", wall.base_url()),
-        ("gone", gone),
-    ]
-    .map(|(name, base_url)| provider_table(name, &base_url))
-    .concat();
+    let config = [("mock", mock.base_url()), ("wall", wall.base_url()), ("gone", gone)]
+        .map(|(name, base_url)| provider_table(name, &base_url))
+        .concat();
     let home = ServerHome::new(EXE, &config).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
@@ -119,11 +115,7 @@ async fn every_fault_ends_in_its_class_in_time_and_loses_no_token() {
     server.kill_9().unwrap();
     let client = home.start().unwrap();
     for (case, id, events) in &asked {
-        assert_eq!(
-            &client.client().read_to_end(id, None).await.unwrap(),
-            events,
-            "{case:?}"
-        );
+        assert_eq!(&client.client().read_to_end(id, None).await.unwrap(), events, "{case:?}");
     }
 }
 
@@ -135,10 +127,8 @@ fn assert_case(case: &Case, events: &[SeenEvent]) {
     } else {
         Vec::new()
     };
-    let expected: Vec<_> = expected
-        .into_iter()
-        .map(|(kind, text)| (kind.as_str().to_owned(), text))
-        .collect();
+    let expected: Vec<_> =
+        expected.into_iter().map(|(kind, text)| (kind.as_str().to_owned(), text)).collect();
     assert_eq!(tokens(events), expected, "{name}");
     let end = only(events, "attempt.finished");
     let request_end = only(events, "request.finished");
@@ -163,24 +153,14 @@ fn assert_case(case: &Case, events: &[SeenEvent]) {
                 "{end}"
             );
             assert_eq!(end["error"]["class"], *class, "{name}: {end}");
-            assert!(
-                end["error"]["message"]
-                    .as_str()
-                    .is_some_and(|text| !text.is_empty()),
-                "{name}: {end}"
-            );
+            assert!(end["error"]["message"].as_str().is_some_and(|text| !text.is_empty()), "{name}: {end}");
         }
     }
     let shortest = limit_ms.map_or(0, |limit| limit as i64);
     let longest = shortest.max(BETWEEN_TOKENS_MS as i64) + GRACE_MS;
     // Events are timed by another clock than limits; the two may drift apart a little.
-    assert!(
-        (shortest - 20..longest).contains(&took_ms),
-        "{name} took {took_ms} ms"
-    );
-    let status = model
-        .strip_prefix("status-")
-        .and_then(|rest| rest[..3].parse::<u64>().ok());
+    assert!((shortest - 20..longest).contains(&took_ms), "{name} took {took_ms} ms");
+    let status = model.strip_prefix("status-").and_then(|rest| rest[..3].parse::<u64>().ok());
     if let Some(status) = status {
         assert_eq!(end["error"]["provider_status"], status, "{name}");
         let retry = model.ends_with("-retry-2").then_some(2_000);
@@ -199,12 +179,7 @@ async fn assert_connections_are_closed(mock: &MisbehavingProvider) {
         }
         tokio::time::sleep(Duration::from_millis(20)).await;
     }
-    let open: Vec<_> = mock
-        .calls()
-        .into_iter()
-        .filter(|call| !call.ended)
-        .map(|call| call.model)
-        .collect();
+    let open: Vec<_> = mock.calls().into_iter().filter(|call| !call.ended).map(|call| call.model).collect();
     panic!("still open: {open:?}");
 }
 
@@ -230,42 +205,16 @@ async fn lanes_fail_each_for_itself() {
     let home = ServerHome::new(EXE, &provider_table("mock", &mock.base_url())).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
-    let models = [
-        "mock:cut-after-3",
-        "mock:ok-9",
-        "mock:status-500",
-        "mock:never-answers",
-        "demo:terse",
-    ];
-    let id = client
-        .submit("mixed [demo tokens=4 rate=0]", &models)
-        .await
-        .unwrap();
+    let models = ["mock:cut-after-3", "mock:ok-9", "mock:status-500", "mock:never-answers", "demo:terse"];
+    let id = client.submit("mixed [demo tokens=4 rate=0]", &models).await.unwrap();
     let whole = client.wait_for_end(&id).await.unwrap();
     let lanes = whole["lanes"].as_array().unwrap().iter();
     let lanes: Vec<_> = lanes
-        .map(|lane| {
-            (
-                lane["status"].as_str().unwrap(),
-                lane["attempts"][0]["token_count"].as_u64().unwrap(),
-            )
-        })
+        .map(|lane| (lane["status"].as_str().unwrap(), lane["attempts"][0]["token_count"].as_u64().unwrap()))
         .collect();
-    assert_eq!(
-        lanes,
-        [
-            ("failed", 3),
-            ("completed", 9),
-            ("failed", 0),
-            ("failed", 0),
-            ("completed", 4)
-        ]
-    );
+    assert_eq!(lanes, [("failed", 3), ("completed", 9), ("failed", 0), ("failed", 0), ("completed", 4)]);
     assert_eq!(whole["status"], "failed");
     let events = client.read_to_end(&id, None).await.unwrap();
     let end = only(&events, "request.finished");
-    assert_eq!(
-        (&end["lanes_completed"], &end["token_count"]),
-        (&2.into(), &16.into())
-    );
+    assert_eq!((&end["lanes_completed"], &end["token_count"]), (&2.into(), &16.into()));
 }

@@ -53,18 +53,12 @@ pub(crate) fn exchange(base_url: &str, bytes: &[u8]) -> Raw {
         Err(error) => panic!("{error}"),
     }
     let mut answer = Vec::new();
-    stream
-        .read_to_end(&mut answer)
-        .expect("the answer did not arrive whole");
+    stream.read_to_end(&mut answer).expect("the answer did not arrive whole");
     let answer = String::from_utf8(answer).unwrap();
     let (head, body) = answer.split_once("\r\n\r\n").expect("no head came");
     let mut lines = head.lines();
     let status = lines.next().and_then(|line| line.split(' ').nth(1)).unwrap();
     let headers = lines.filter_map(|line| line.split_once(':'));
     let headers = headers.map(|(name, value)| (name.parse().unwrap(), value.trim().parse().unwrap()));
-    Raw {
-        status: status.parse().unwrap(),
-        headers: headers.collect(),
-        body: body.to_owned(),
-    }
+    Raw { status: status.parse().unwrap(), headers: headers.collect(), body: body.to_owned() }
 }

@@ -9,9 +9,7 @@ use crate::raw_http::{Raw, send};
 
 async fn submit(client: &Client, key: &str, body: &Value) -> Raw {
     let request = client.http().post(client.url("/api/llm/prompt"));
-    let request = request
-        .header("content-type", "application/json")
-        .header("idempotency-key", key);
+    let request = request.header("content-type", "application/json").header("idempotency-key", key);
     send(request.body(body.to_string())).await
 }
 
@@ -35,10 +33,7 @@ async fn a_key_brings_about_one_request_over_crashes_too() {
         let clash = submit(client, "key-1", &other).await;
         assert_eq!(clash.status, 422, "{}", clash.body);
         assert_eq!(clash.json()["field"], "Idempotency-Key");
-        assert_eq!(
-            clash.json()["type"],
-            "urn:wordhoard:problem:idempotency-key-reused"
-        );
+        assert_eq!(clash.json()["type"], "urn:wordhoard:problem:idempotency-key-reused");
         assert_eq!(stored(client).await, 1);
     };
     check(&client).await;
@@ -76,10 +71,7 @@ async fn many_at_once_with_one_key_are_one_request() {
         for refused in answers.iter().filter(|answer| answer.status != 202) {
             assert_eq!(refused.status, 409, "{}", refused.body);
             assert_eq!(refused.header("retry-after"), Some("1"));
-            assert_eq!(
-                refused.json()["type"],
-                "urn:wordhoard:problem:idempotency-key-in-flight"
-            );
+            assert_eq!(refused.json()["type"], "urn:wordhoard:problem:idempotency-key-in-flight");
         }
         assert_eq!(stored(&client).await, round + 1);
     }

@@ -25,15 +25,9 @@ async fn a_silent_stream_says_every_15_seconds_that_it_lives() {
     let mock = MisbehavingProvider::start().unwrap();
     let (_home, server) = start(&mock_table(&mock.base_url()));
     let client = server.client();
-    let id = client
-        .submit("hush", &["mock:stall-after-2", "mock:paced-1000x40"])
-        .await
-        .unwrap();
+    let id = client.submit("hush", &["mock:stall-after-2", "mock:paced-1000x40"]).await.unwrap();
     let quiet = client.submit("hush", &["mock:stall-after-2"]).await.unwrap();
-    let (whole, lane) = (
-        format!("/api/llm/stream/{quiet}"),
-        format!("/api/llm/stream/{id}?lane=0"),
-    );
+    let (whole, lane) = (format!("/api/llm/stream/{quiet}"), format!("/api/llm/stream/{id}?lane=0"));
     let (whole, lane) = tokio::join!(after_silence(&client, &whole), after_silence(&client, &lane));
     for (said, silent) in [whole, lane] {
         // One newline only: glued to the next event, as some clients need it.

@@ -9,17 +9,9 @@ const UNKNOWN: &str = "0198c5b2-7c1e-7cc3-a3a5-0f6f0d4b9d11";
 
 /// A request that has ended, with 5 events, and one that runs, with few.
 async fn ended_and_running(gate: &Gate) -> (String, String) {
-    let ended = gate
-        .client
-        .submit("[demo tokens=1 rate=0]", &["demo:terse"])
-        .await
-        .unwrap();
+    let ended = gate.client.submit("[demo tokens=1 rate=0]", &["demo:terse"]).await.unwrap();
     gate.client.wait_for_end(&ended).await.unwrap();
-    let running = gate
-        .client
-        .submit("[demo tokens=100000 rate=1]", &["demo:terse"])
-        .await
-        .unwrap();
+    let running = gate.client.submit("[demo tokens=100000 rate=1]", &["demo:terse"]).await.unwrap();
     (ended, running)
 }
 
@@ -71,10 +63,7 @@ async fn bad_parameters_are_400_by_name() {
         (format!("{stream}?lane=0&lane=0"), "lane"),
         (format!("{stream}?start_after=1"), "start_after"),
         (format!("{stream}?starting_after=1&x=1"), "x"),
-        (
-            format!("{stream}?starting_after=1&starting_after=2"),
-            "starting_after",
-        ),
+        (format!("{stream}?starting_after=1&starting_after=2"), "starting_after"),
         ("/api/llm/requests?limit=0".to_owned(), "limit"),
         ("/api/llm/requests?limit=501".to_owned(), "limit"),
         ("/api/llm/requests?limit=x".to_owned(), "limit"),
@@ -162,12 +151,7 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
         let case = format!("{method} {path}");
         let answer = send(gate.client.http().request(method, gate.client.url(path))).await;
         gate.assert_refused(&case, before, &answer, 405, None);
-        assert!(
-            answer
-                .header("allow")
-                .is_some_and(|allow| allow.contains(allowed)),
-            "{case}"
-        );
+        assert!(answer.header("allow").is_some_and(|allow| allow.contains(allowed)), "{case}");
         assert_eq!(answer.header("access-control-allow-origin"), None, "{case}");
     }
     gate.assert_nothing_stored().await;

@@ -45,35 +45,20 @@ impl Gate {
     ) {
         let body = &answer.body;
         assert_eq!(answer.status, status, "{case}: {body}");
-        assert_eq!(
-            answer.header("content-type"),
-            Some("application/problem+json"),
-            "{case}: {body}"
-        );
+        assert_eq!(answer.header("content-type"), Some("application/problem+json"), "{case}: {body}");
         let problem = answer.json();
         assert_eq!(problem["field"].as_str(), field, "{case}: {body}");
         assert_eq!(problem["status"], status, "{case}: {body}");
         for part in ["type", "title", "detail"] {
-            assert!(
-                problem[part].as_str().is_some_and(|text| !text.is_empty()),
-                "{case}: {body}"
-            );
+            assert!(problem[part].as_str().is_some_and(|text| !text.is_empty()), "{case}: {body}");
         }
         let detail = problem["detail"].as_str().unwrap();
-        assert!(
-            detail.len() < 1_000,
-            "{case}: the detail has {} bytes",
-            detail.len()
-        );
+        assert!(detail.len() < 1_000, "{case}: the detail has {} bytes", detail.len());
         let log = self.server.log().unwrap();
         let new = &log[lines_before..];
         assert_eq!(new.len(), 1, "{case}: {new:?}");
         assert_eq!(new[0]["message"], "request refused", "{case}: {new:?}");
-        assert_eq!(
-            (&new[0]["status"], new[0]["field"].as_str()),
-            (&json!(status), field),
-            "{case}"
-        );
+        assert_eq!((&new[0]["status"], new[0]["field"].as_str()), (&json!(status), field), "{case}");
         assert_eq!(new[0]["detail"].as_str(), Some(detail), "{case}");
     }
 
@@ -102,15 +87,9 @@ impl Gate {
         let list = self.client.get("/api/llm/requests").await.unwrap();
         assert_eq!(list.body["requests"], json!([]));
         let health = self.client.get("/api/health").await.unwrap().body;
-        assert_eq!(
-            (&health["status"], &health["buffer_len"]),
-            (&json!("healthy"), &json!(0))
-        );
-        let dump = Command::new(EXE)
-            .args(["wal", "dump", "--data-dir"])
-            .arg(self.home.data_dir())
-            .output()
-            .unwrap();
+        assert_eq!((&health["status"], &health["buffer_len"]), (&json!("healthy"), &json!(0)));
+        let dump =
+            Command::new(EXE).args(["wal", "dump", "--data-dir"]).arg(self.home.data_dir()).output().unwrap();
         assert!(dump.status.success() && dump.stdout.is_empty(), "{dump:?}");
     }
 }

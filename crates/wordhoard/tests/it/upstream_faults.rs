@@ -29,9 +29,7 @@ fn provider_table(name: &str, base_url: &str) -> String {
 fn tokens(events: &[SeenEvent]) -> Vec<(String, String)> {
     let tokens = events.iter().filter(|event| event.name == "token");
     let text = |token: &SeenEvent, field: &str| token.data[field].as_str().unwrap().to_owned();
-    tokens
-        .map(|token| (text(token, "kind"), text(token, "text")))
-        .collect()
+    tokens.map(|token| (text(token, "kind"), text(token, "text"))).collect()
 }
 
 /// The only event of that name.
@@ -59,8 +57,6 @@ fn stored_tokens(data_dir: &Path, id: &str) -> Vec<(String, String)> {
              ORDER BY attempt_seq, token_index",
         )
         .unwrap();
-    let rows = statement
-        .query_map([id.replace('-', "")], |row| Ok((row.get(0)?, row.get(1)?)))
-        .unwrap();
+    let rows = statement.query_map([id.replace('-', "")], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
     rows.map(Result::unwrap).collect()
 }

@@ -39,13 +39,7 @@ async fn what_is_no_json_object_is_refused() {
 #[tokio::test]
 async fn invalid_utf8_is_refused_with_its_place() {
     let gate = Gate::open();
-    for bad in [
-        &b"\xff"[..],
-        b"\xc3",
-        b"\xc0\xaf",
-        b"\xed\xa0\x80",
-        b"\xf5\x80\x80\x80",
-    ] {
+    for bad in [&b"\xff"[..], b"\xc3", b"\xc0\xaf", b"\xed\xa0\x80", b"\xf5\x80\x80\x80"] {
         let body = [b"{\"prompt\":\"x", bad, b"\"}"].concat();
         gate.refuses(&format!("{bad:x?}"), JSON, body, 400, None).await;
     }
@@ -60,8 +54,7 @@ async fn deep_nesting_is_refused_and_harms_nobody() {
             for depth in [200, 100_000] {
                 let value = format!("{}1{}", open.repeat(depth), close.repeat(depth));
                 let body = format!("{{\"prompt\":\"x\",\"{field}\":{value}}}");
-                gate.refuses(&format!("{depth} × {open:?} in {field}"), JSON, body, 400, None)
-                    .await;
+                gate.refuses(&format!("{depth} × {open:?} in {field}"), JSON, body, 400, None).await;
             }
         }
     }
@@ -82,8 +75,7 @@ async fn other_content_types_are_refused() {
         "text/json; application/json",
         "",
     ] {
-        gate.refuses(kind, kind, "{\"prompt\":\"x\"}", 415, Some("Content-Type"))
-            .await;
+        gate.refuses(kind, kind, "{\"prompt\":\"x\"}", 415, Some("Content-Type")).await;
     }
     let before = gate.log_length();
     let request = gate.client.http().post(gate.client.url("/api/llm/prompt"));
@@ -133,9 +125,7 @@ async fn a_key_that_is_empty_or_too_long_is_refused() {
     for key in [String::new(), "k".repeat(256), "k".repeat(8_000)] {
         let before = gate.log_length();
         let request = gate.client.http().post(gate.client.url("/api/llm/prompt"));
-        let request = request
-            .header("content-type", JSON)
-            .header("idempotency-key", &key);
+        let request = request.header("content-type", JSON).header("idempotency-key", &key);
         let answer = send(request.body("{\"prompt\":\"x\"}")).await;
         gate.assert_refused(&key, before, &answer, 400, Some("Idempotency-Key"));
     }

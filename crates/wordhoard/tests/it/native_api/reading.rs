@@ -15,9 +15,7 @@ fn folded(events: &[SeenEvent]) -> Value {
         let Some(attempt_seq) = data["attempt_seq"].as_u64() else {
             continue;
         };
-        let attempt = attempts
-            .entry(attempt_seq)
-            .or_insert_with(|| json!({ "texts": {} }));
+        let attempt = attempts.entry(attempt_seq).or_insert_with(|| json!({ "texts": {} }));
         match name.as_str() {
             "attempt.started" => {
                 attempt["lane"] = data["lane"].clone();
@@ -30,14 +28,7 @@ fn folded(events: &[SeenEvent]) -> Value {
                 attempt["texts"][kind] = format!("{so_far}{}", data["text"].as_str().unwrap()).into();
             }
             "attempt.finished" => {
-                for field in [
-                    "status",
-                    "finish_reason",
-                    "usage",
-                    "token_count",
-                    "answered_by",
-                    "error",
-                ] {
+                for field in ["status", "finish_reason", "usage", "token_count", "answered_by", "error"] {
                     attempt[field] = data[field].clone();
                 }
                 attempt["finished_at"] = data["ts"].clone();
@@ -67,11 +58,7 @@ fn flattened(whole: &Value) -> Value {
         models.push(lane["model"].clone());
         for attempt in lane["attempts"].as_array().unwrap() {
             let mut texts = json!({});
-            for (field, kind) in [
-                ("text", "text"),
-                ("reasoning", "reasoning"),
-                ("refusal", "refusal"),
-            ] {
+            for (field, kind) in [("text", "text"), ("reasoning", "reasoning"), ("refusal", "refusal")] {
                 if let Some(text) = attempt[field].as_str().filter(|text| !text.is_empty()) {
                     texts[kind] = text.into();
                 }
@@ -105,16 +92,9 @@ fn flattened(whole: &Value) -> Value {
         "models": models,
         "attempts": attempts.into_iter().map(|(_, attempt)| attempt).collect::<Vec<_>>(),
     });
-    for field in [
-        "request_id",
-        "prompt",
-        "created_at",
-        "finished_at",
-        "status",
-        "token_count",
-        "usage",
-        "event_count",
-    ] {
+    for field in
+        ["request_id", "prompt", "created_at", "finished_at", "status", "token_count", "usage", "event_count"]
+    {
         flat[field] = whole[field].clone();
     }
     flat
@@ -127,19 +107,10 @@ async fn the_assembled_request_says_what_its_stream_says() {
     let client = server.client();
     for models in [
         &["demo:brisk", "demo:thoughtful", "demo:bard"][..],
-        &[
-            "mock:tools",
-            "mock:reasoning",
-            "mock:cut-after-7",
-            "mock:split-utf8",
-            "mock:nul-token",
-        ],
+        &["mock:tools", "mock:reasoning", "mock:cut-after-7", "mock:split-utf8", "mock:nul-token"],
         &["mock:status-429-retry-2"],
     ] {
-        let id = client
-            .submit("fold me [demo tokens=30 rate=0]", models)
-            .await
-            .unwrap();
+        let id = client.submit("fold me [demo tokens=30 rate=0]", models).await.unwrap();
         let events = client.read_to_end(&id, None).await.unwrap();
         let whole = client.get(&format!("/api/llm/requests/{id}")).await.unwrap().body;
         assert_eq!(flattened(&whole), folded(&events), "{models:?}");
@@ -150,10 +121,7 @@ async fn the_assembled_request_says_what_its_stream_says() {
 async fn a_running_request_can_be_read_as_far_as_it_has_come() {
     let (_home, server) = start("");
     let client = server.client();
-    let id = client
-        .submit("half way [demo tokens=100 rate=40]", &["demo:brisk"])
-        .await
-        .unwrap();
+    let id = client.submit("half way [demo tokens=100 rate=40]", &["demo:brisk"]).await.unwrap();
     let mut whole = Value::Null;
     while whole["token_count"].as_u64().unwrap_or(0) < 10 {
         whole = client.get(&format!("/api/llm/requests/{id}")).await.unwrap().body;
@@ -164,19 +132,13 @@ async fn a_running_request_can_be_read_as_far_as_it_has_come() {
     let so_far = whole["lanes"][0]["text"].as_str().unwrap().to_owned();
     let end = client.wait_for_end(&id).await.unwrap();
     let text = end["lanes"][0]["text"].as_str().unwrap();
-    assert!(
-        text.starts_with(&so_far) && text.len() > so_far.len(),
-        "{so_far:?} {text:?}"
-    );
+    assert!(text.starts_with(&so_far) && text.len() > so_far.len(), "{so_far:?} {text:?}");
 }
 
 async fn pages(client: &Client, query: &str, limit: usize) -> Vec<Vec<Value>> {
     let (mut pages, mut before) = (Vec::new(), String::new());
     loop {
-        let page = client
-            .get(&format!("/api/llm/requests?limit={limit}{before}{query}"))
-            .await
-            .unwrap();
+        let page = client.get(&format!("/api/llm/requests?limit={limit}{before}{query}")).await.unwrap();
         assert_eq!(page.status, 200, "{:?}", page.body);
         let requests = page.body["requests"].as_array().unwrap().clone();
         pages.push(requests);
@@ -189,11 +151,7 @@ async fn pages(client: &Client, query: &str, limit: usize) -> Vec<Vec<Value>> {
 }
 
 fn ids(pages: &[Vec<Value>]) -> Vec<String> {
-    pages
-        .iter()
-        .flatten()
-        .map(|line| line["request_id"].as_str().unwrap().to_owned())
-        .collect()
+    pages.iter().flatten().map(|line| line["request_id"].as_str().unwrap().to_owned()).collect()
 }
 
 #[tokio::test]
@@ -225,27 +183,17 @@ async fn the_list_has_every_request_once_newest_first_whatever_the_page() {
         let pages = pages(&client, "", limit).await;
         assert_eq!(ids(&pages), all, "limit {limit}");
         let expected = all.len().div_ceil(limit);
-        assert_eq!(
-            pages.len(),
-            expected,
-            "limit {limit}: a page was announced that is empty"
-        );
+        assert_eq!(pages.len(), expected, "limit {limit}: a page was announced that is empty");
     }
     let filtered = async |status: &str| ids(&pages(&client, &format!("&status={status}"), 2).await);
     assert_eq!(filtered("failed").await, newest_first(&failed));
     assert_eq!(filtered("completed").await, newest_first(&completed));
-    assert_eq!(
-        filtered("running").await,
-        newest_first(&[&submitted[4], &submitted[5]])
-    );
+    assert_eq!(filtered("running").await, newest_first(&[&submitted[4], &submitted[5]]));
     assert_eq!(filtered("cancelled").await, Vec::<String>::new());
     let line = &pages(&client, "&status=completed", 500).await[0][0];
     assert_eq!(line["models"], json!(["demo:terse"]));
     assert_eq!(line["token_count"], 3);
-    assert!(
-        line["finished_at"].as_str() >= line["created_at"].as_str(),
-        "{line}"
-    );
+    assert!(line["finished_at"].as_str() >= line["created_at"].as_str(), "{line}");
     // From SQL alone, after a crash, the same.
     server.kill_9().unwrap();
     let server = home.start().unwrap();

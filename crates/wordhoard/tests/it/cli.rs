@@ -13,11 +13,7 @@ use crate::EXE;
 /// The command in that folder, without any of the developer's own environment.
 fn command(folder: &Path, arguments: &[&str]) -> Command {
     let mut command = Command::new(EXE);
-    command
-        .args(arguments)
-        .current_dir(folder)
-        .env_clear()
-        .stdin(Stdio::null());
+    command.args(arguments).current_dir(folder).env_clear().stdin(Stdio::null());
     command
 }
 
@@ -42,9 +38,6 @@ fn success(output: &Output) -> String {
 fn failure(output: &Output, expected: i32) -> String {
     let (code, out, err) = told(output);
     assert_eq!(code, Some(expected), "{out}{err}");
-    assert!(
-        err.starts_with("wordhoard: ") && !err.contains("panicked"),
-        "{err}"
-    );
+    assert!(err.starts_with("wordhoard: ") && !err.contains("panicked"), "{err}");
     err
 }

@@ -11,14 +11,8 @@ async fn what_is_just_within_the_limits_is_taken_in_and_kept_exactly() {
     for (prompt, system_message) in [
         (emoji(8_000), emoji(2_000)),
         ("x".repeat(8_000), "ä".repeat(2_000)),
-        (
-            "\r\n\ttabs and lines\n".to_owned(),
-            "\u{feff}\u{200b}\u{202e}".to_owned(),
-        ),
-        (
-            "e\u{301}\u{10ffff}\u{fffd}\u{e000}".to_owned(),
-            "\"\\/\u{2028}\u{2029}".to_owned(),
-        ),
+        ("\r\n\ttabs and lines\n".to_owned(), "\u{feff}\u{200b}\u{202e}".to_owned()),
+        ("e\u{301}\u{10ffff}\u{fffd}\u{e000}".to_owned(), "\"\\/\u{2028}\u{2029}".to_owned()),
     ] {
         let body = json!({ "prompt": prompt, "system_message": system_message, "models": ["demo:terse"] });
         let accepted = gate.client.post("/api/llm/prompt", &body).await.unwrap();
@@ -27,10 +21,7 @@ async fn what_is_just_within_the_limits_is_taken_in_and_kept_exactly() {
         let kept = gate.client.wait_for_end(id).await.unwrap();
         assert_eq!(kept["status"], "completed");
         assert!(kept["prompt"] == prompt, "the prompt was altered");
-        assert!(
-            kept["system_message"] == system_message,
-            "the system message was altered"
-        );
+        assert!(kept["system_message"] == system_message, "the system message was altered");
     }
 }
 

@@ -14,10 +14,7 @@ async fn health_tells_what_operators_look_for() {
         assert_eq!((answer.status, answer.body.as_str()), (200, said), "{path}");
         assert_eq!(answer.header("cache-control"), Some("no-store"), "{path}");
     }
-    let id = client
-        .submit("count me [demo tokens=40 rate=0]", &["demo:terse"])
-        .await
-        .unwrap();
+    let id = client.submit("count me [demo tokens=40 rate=0]", &["demo:terse"]).await.unwrap();
     client.wait_for_end(&id).await.unwrap();
     let mut health = Value::Null;
     for _ in 0..500 {
@@ -28,22 +25,12 @@ async fn health_tells_what_operators_look_for() {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert_eq!(health["status"], "healthy", "{health}");
-    assert_eq!(
-        (&health["db_ok"], &health["buffer_len"]),
-        (&json!(true), &json!(0)),
-        "{health}"
-    );
+    assert_eq!((&health["db_ok"], &health["buffer_len"]), (&json!(true), &json!(0)), "{health}");
     assert_eq!(health["database"]["connected"], true);
     assert!(health["last_db_write"].as_str() > Some("2020"), "{health}");
-    assert!(
-        health["timestamp"].as_str() >= health["last_db_write"].as_str(),
-        "{health}"
-    );
+    assert!(health["timestamp"].as_str() >= health["last_db_write"].as_str(), "{health}");
     assert!(health["wal_size_bytes"].as_u64() > Some(0), "{health}");
-    assert!(
-        health["services"]["storage"]["commits"].as_u64() > Some(0),
-        "{health}"
-    );
+    assert!(health["services"]["storage"]["commits"].as_u64() > Some(0), "{health}");
     assert_eq!(health["services"]["shutdown"]["shutdown_initiated"], false);
 }
 
@@ -52,21 +39,13 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
     let (_home, server) = start("");
     let client = server.client();
     let document = client.get("/openapi.json").await.unwrap();
-    assert_eq!(
-        (document.status, document.content_type.as_str()),
-        (200, "application/json")
-    );
+    assert_eq!((document.status, document.content_type.as_str()), (200, "application/json"));
     assert!(document.body["openapi"].as_str().unwrap().starts_with("3."));
     let mut operations = BTreeSet::new();
     for (path, methods) in document.body["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             operations.insert((method.as_str(), path.as_str()));
-            assert!(
-                operation["responses"]
-                    .as_object()
-                    .is_some_and(|all| !all.is_empty()),
-                "{path}"
-            );
+            assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()), "{path}");
         }
     }
     let expected = [
@@ -89,10 +68,7 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
             client.post(&path, &json!({})).await.unwrap()
         };
         let kind = answer.body["type"].as_str();
-        assert!(
-            answer.status != 405 && kind != Some("urn:wordhoard:problem:not-found"),
-            "{method} {path}"
-        );
+        assert!(answer.status != 405 && kind != Some("urn:wordhoard:problem:not-found"), "{method} {path}");
     }
     every_reference_leads_somewhere(&document.body, &document.body);
 }
@@ -101,18 +77,12 @@ fn every_reference_leads_somewhere(document: &Value, part: &Value) {
     match part {
         Value::Object(fields) => {
             if let Some(reference) = fields.get("$ref").and_then(Value::as_str) {
-                let place = reference
-                    .strip_prefix('#')
-                    .unwrap_or_else(|| panic!("{reference}"));
+                let place = reference.strip_prefix('#').unwrap_or_else(|| panic!("{reference}"));
                 assert!(document.pointer(place).is_some(), "{reference} leads nowhere");
             }
-            fields
-                .values()
-                .for_each(|value| every_reference_leads_somewhere(document, value));
+            fields.values().for_each(|value| every_reference_leads_somewhere(document, value));
         }
-        Value::Array(items) => items
-            .iter()
-            .for_each(|item| every_reference_leads_somewhere(document, item)),
+        Value::Array(items) => items.iter().for_each(|item| every_reference_leads_somewhere(document, item)),
         _ => {}
     }
 }

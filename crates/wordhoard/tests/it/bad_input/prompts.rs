@@ -141,27 +141,12 @@ async fn every_broken_rule_is_refused_by_the_name_of_its_field() {
     let gate = Gate::open();
     let missing = [
         ("nothing at all".to_owned(), json!({}), 422, "prompt"),
-        (
-            "no prompt".to_owned(),
-            json!({ "models": ["demo:terse"] }),
-            422,
-            "prompt",
-        ),
-        (
-            "prompt null".to_owned(),
-            with("prompt", Value::Null),
-            422,
-            "prompt",
-        ),
+        ("no prompt".to_owned(), json!({ "models": ["demo:terse"] }), 422, "prompt"),
+        ("prompt null".to_owned(), with("prompt", Value::Null), 422, "prompt"),
     ];
-    for (case, body, status, field) in missing
-        .into_iter()
-        .chain(texts())
-        .chain(models())
-        .chain(parameters())
+    for (case, body, status, field) in missing.into_iter().chain(texts()).chain(models()).chain(parameters())
     {
-        gate.refuses(&case, "application/json", body.to_string(), status, Some(field))
-            .await;
+        gate.refuses(&case, "application/json", body.to_string(), status, Some(field)).await;
         let validation = gate.validates_as(&body).await;
         assert_eq!(validation["valid"], false, "{case}: {validation}");
         assert_eq!(validation["errors"][0]["field"], field, "{case}: {validation}");
@@ -175,24 +160,11 @@ async fn all_that_is_wrong_is_told_at_once() {
     let body =
         json!({ "prompt": "a\0b", "system_message": " ", "models": ["x", 1], "max_tokens": 0, "colour": 1 });
     let answer = gate.client.post("/api/llm/prompt", &body).await.unwrap();
-    assert_eq!(
-        (answer.status, answer.body["field"].as_str()),
-        (400, Some("prompt"))
-    );
+    assert_eq!((answer.status, answer.body["field"].as_str()), (400, Some("prompt")));
     let errors = answer.body["errors"].as_array().unwrap().iter();
     let mut fields: Vec<&str> = errors.map(|error| error["field"].as_str().unwrap()).collect();
     fields.sort_unstable();
-    assert_eq!(
-        fields,
-        [
-            "colour",
-            "max_tokens",
-            "models[0]",
-            "models[1]",
-            "prompt",
-            "system_message"
-        ]
-    );
+    assert_eq!(fields, ["colour", "max_tokens", "models[0]", "models[1]", "prompt", "system_message"]);
     gate.assert_nothing_stored().await;
 }
 
@@ -201,9 +173,6 @@ async fn the_length_is_told_where_a_text_is_too_long() {
     let gate = Gate::open();
     let body = json!({ "prompt": "ä".repeat(8_001) });
     let answer = gate.client.post("/api/llm/prompt", &body).await.unwrap();
-    assert_eq!(
-        answer.body["detail"],
-        "prompt has 8001 characters; at most 8000 are allowed"
-    );
+    assert_eq!(answer.body["detail"], "prompt has 8001 characters; at most 8000 are allowed");
     gate.assert_nothing_stored().await;
 }
