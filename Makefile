@@ -3,7 +3,12 @@
 CARGO ?= cargo
 CYCLES ?= 500
 
-.PHONY: run build test check lint deps bench soak fuzz deny clean
+.DEFAULT_GOAL := help
+
+help: ## What there is to make
+	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+
+.PHONY: help run build test check lint deps bench soak fuzz deny clean
 
 run: ## Build and start the server with its built-in defaults (ARGS="--listen 127.0.0.1:9000" to change them)
 	$(CARGO) run --release --locked --bin wordhoard -- serve $(ARGS)

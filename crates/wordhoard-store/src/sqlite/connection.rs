@@ -29,6 +29,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     // NORMAL may lose the newest transactions when power fails, never the consistency of the file. That is enough:
     // the applied position goes with them, and our log still has them (see `checkpoint`).
     connection.pragma_update(None, "synchronous", "normal")?;
+    // A checkpoint syncs, beside the syncs of our log; so not too often.
+    connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
     connection.pragma_update(None, "foreign_keys", "off")?;
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.set_prepared_statement_cache_capacity(64);
