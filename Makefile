@@ -18,7 +18,6 @@ build: ## Build the release binary: target/release/wordhoard
 
 test: deps lint ## Format, lints and all tests
 	$(CARGO) nextest run --locked --workspace
-	$(CARGO) test --locked --workspace --doc
 
 check: lint ## Format and lints only
 

@@ -14,6 +14,8 @@ use crate::seed::{Random, setting};
 
 /// Streams that are followed in each life of the server; those that earlier lives left open run besides.
 const STREAMS: usize = 8;
+/// Lives between two looks at the whole log, which takes the longer the longer the log is.
+const DUMP_EVERY: u64 = 10;
 
 struct Followed {
     id: String,
@@ -37,6 +39,9 @@ async fn kill_9_loses_nothing_that_anyone_saw() {
         let server = home.start().unwrap();
         let client = server.client();
         check(&home, &client, &all[checked..]).await;
+        if cycle % DUMP_EVERY == 0 {
+            check_dump(&home, &all);
+        }
         checked = all.len();
         for stream in 0..STREAMS {
             all.push(submit(&client, cycle, stream, &mut random).await);
@@ -58,6 +63,7 @@ async fn kill_9_loses_nothing_that_anyone_saw() {
         finish(&client, one).await;
     }
     check(&home, &client, &all).await;
+    check_dump(&home, &all);
     println!("{cycles} crashes, {} requests, {seen} events seen before a crash", all.len());
 }
 
@@ -76,18 +82,24 @@ async fn submit(client: &Client, cycle: u64, stream: usize, random: &mut Random)
     Followed { id, prompt, ledger: Ledger::default() }
 }
 
-/// All places in which what was seen must be found: resume, the document, SQLite, the log.
+/// The whole log as `wal dump` prints it, against everything that was ever seen.
+fn check_dump(home: &ServerHome, followed: &[Followed]) {
+    let dump = Dump::read(&home.data_dir());
+    for one in followed {
+        one.ledger.check_dump(&dump, &one.id);
+    }
+}
+
+/// The places in which what was seen must be found by a client: resume, the document; and SQLite.
 async fn check(home: &ServerHome, client: &Client, followed: &[Followed]) {
     check_health(client).await;
     let path = home.data_dir().join("wordhoard.db");
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let database = rusqlite::Connection::open_with_flags(path, flags).unwrap();
-    let dump = Dump::read(&home.data_dir());
     for one in followed {
         one.ledger.check_stream(client, &one.id).await;
         one.ledger.check_document(client, &one.id).await;
         one.ledger.check_sqlite(&database, &one.id);
-        one.ledger.check_dump(&dump, &one.id);
     }
 }
 
