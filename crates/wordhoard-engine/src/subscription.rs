@@ -111,7 +111,10 @@ impl Subscription {
                 .await?;
             let Some(last) = page.last() else {
                 let newest = place.next.0.checked_sub(1).map(Seq);
-                return if found { Ok(Subscribed::BeyondTail { newest }) } else { place.not_found() };
+                if found && place.hub.is_whole() {
+                    return Ok(Subscribed::BeyondTail { newest });
+                }
+                return place.not_found();
             };
             found = true;
             let ended = matches!(last.body, EventBody::RequestFinished(_));

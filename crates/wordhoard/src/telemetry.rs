@@ -13,7 +13,10 @@ use crate::config::{LogConfig, LogFormat};
 pub(crate) fn start(config: &LogConfig) -> anyhow::Result<()> {
     let filter =
         EnvFilter::try_new(&config.filter).with_context(|| format!("log.filter {:?}", config.filter))?;
-    let builder = tracing_subscriber::fmt().with_env_filter(filter).with_writer(io::stderr);
+    // A log that cannot be written (a closed pipe, a full disk) must not end what is logged: without this the
+    // subscriber tells of it on standard error, and panics if that fails too.
+    let builder =
+        tracing_subscriber::fmt().log_internal_errors(false).with_env_filter(filter).with_writer(io::stderr);
     match config.format {
         LogFormat::Json => builder.json().flatten_event(true).finish().try_init()?,
         LogFormat::Text => {

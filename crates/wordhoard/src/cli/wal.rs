@@ -152,6 +152,7 @@ impl Printer<'_> {
 
 fn verify(data_dir: &Path) -> anyhow::Result<ExitCode> {
     let summary = inspect::verify(&wal_dir(data_dir)?)?;
+    anyhow::ensure!(summary.log_id.is_some(), "{} has no readable segment of a log", data_dir.display());
     let mut out = std::io::stdout().lock();
     if let Some(log_id) = summary.log_id {
         writeln!(out, "log {log_id}: records {} to {}", summary.first, summary.end)?;

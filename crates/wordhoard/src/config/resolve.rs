@@ -95,6 +95,13 @@ fn limits(table: &LimitsTable, environment: &Environment) -> Result<Limits, Erro
         let problem = "a segment of the log may have 1MiB to 4GiB";
         return Err(Error::setting("limits.wal_segment (or WAL_MAX_SIZE_BYTES)", problem));
     }
+    // A log has at least the segment that is written and the one reserved ahead.
+    if let Some(limit) = table.wal_limit
+        && limit.0 < 3 * wal_segment_bytes
+    {
+        let problem = "must be at least three times limits.wal_segment";
+        return Err(Error::setting("limits.wal_limit", problem));
+    }
     let positive = |setting: &str, value: Option<usize>, default| match value {
         Some(0) => Err(Error::setting(setting, "must be at least 1")),
         other => Ok(other.unwrap_or(default)),

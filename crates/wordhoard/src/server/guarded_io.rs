@@ -7,13 +7,18 @@ use tokio::io::{AsyncRead, AsyncWrite, ReadBuf};
 use tokio::net::TcpStream;
 use tokio::time::{Instant, Sleep, sleep};
 
+/// What an HTTP/2 client sends first (RFC 9113, section 3.4). A single `P` may be its beginning.
+const HTTP2_PREFACE: &[u8; 24] = b"PRI * HTTP/2.0\r\n\r\nSM\r\n\r\n";
+
 /// A connection that fails when its client sends nothing at all at first, or stops reading for too long. What comes
 /// between is limited by the HTTP layer.
 #[derive(Debug)]
 pub(super) struct GuardedIo {
     stream: TcpStream,
-    /// Runs until the first byte.
-    first_byte: Option<Pin<Box<Sleep>>>,
+    /// How much of [`HTTP2_PREFACE`] has come, and nothing else.
+    preface_bytes: usize,
+    /// Runs until it is clear which HTTP it is: up to there the HTTP layer waits without limit.
+    first_bytes: Option<Pin<Box<Sleep>>>,
     stalled_timeout: Duration,
     /// Runs while a write waits for the client to read.
     stalled: Option<Pin<Box<Sleep>>>,
@@ -21,7 +26,18 @@ pub(super) struct GuardedIo {
 
 impl GuardedIo {
     pub(super) fn new(stream: TcpStream, first_byte_timeout: Duration, stalled_timeout: Duration) -> Self {
-        Self { stream, first_byte: Some(Box::pin(sleep(first_byte_timeout))), stalled_timeout, stalled: None }
+        let first_bytes = Some(Box::pin(sleep(first_byte_timeout)));
+        Self { stream, preface_bytes: 0, first_bytes, stalled_timeout, stalled: None }
+    }
+
+    /// Stops the clock once the bytes cannot be, or are, the whole preface of HTTP/2.
+    fn look_at(&mut self, bytes: &[u8]) {
+        let rest = &HTTP2_PREFACE[self.preface_bytes..];
+        let same = rest.iter().zip(bytes).take_while(|(expected, byte)| expected == byte).count();
+        self.preface_bytes += same;
+        if same < bytes.len() || self.preface_bytes == HTTP2_PREFACE.len() {
+            self.first_bytes = None;
+        }
     }
 
     /// Watches the clock while a write is pending.
@@ -48,14 +64,18 @@ impl AsyncRead for GuardedIo {
         buffer: &mut ReadBuf<'_>,
     ) -> Poll<io::Result<()>> {
         let this = &mut *self;
+        let filled = buffer.filled().len();
         if let Poll::Ready(read) = Pin::new(&mut this.stream).poll_read(context, buffer) {
-            this.first_byte = None;
+            if this.first_bytes.is_some() {
+                this.look_at(&buffer.filled()[filled..]);
+            }
             return Poll::Ready(read);
         }
-        if let Some(first_byte) = &mut this.first_byte
-            && first_byte.as_mut().poll(context).is_ready()
+        if let Some(first_bytes) = &mut this.first_bytes
+            && first_bytes.as_mut().poll(context).is_ready()
         {
-            let error = io::Error::new(io::ErrorKind::TimedOut, "the client sent nothing");
+            let error =
+                io::Error::new(io::ErrorKind::TimedOut, "the client sent nothing that begins a request");
             return Poll::Ready(Err(error));
         }
         Poll::Pending

@@ -5,6 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use wordhoard_model::RequestId;
 use wordhoard_testkit::client::{Client, Next, SeenEvent};
 
 use crate::EXE;
@@ -84,12 +85,12 @@ impl Ledger {
 
     /// The rows in SQLite are those that were seen.
     pub fn check_sqlite(&self, connection: &rusqlite::Connection, id: &str) {
-        let sql = "SELECT attempt_seq, token_index, seq, text FROM llm_token_log WHERE hex(request_id) = ?1 ORDER BY seq";
+        let sql = "SELECT attempt_seq, token_index, seq, text FROM llm_token_log WHERE request_id = ?1 ORDER BY seq";
         let mut statement = connection.prepare(sql).unwrap();
-        let hex = id.replace('-', "").to_uppercase();
+        let id_bytes = *id.parse::<RequestId>().unwrap().as_bytes();
         let number =
             |row: &rusqlite::Row<'_>, column| u64::try_from(row.get::<_, i64>(column).unwrap()).unwrap();
-        let rows = statement.query_map([hex], |row| {
+        let rows = statement.query_map([id_bytes], |row| {
             Ok((number(row, 2), (number(row, 0), number(row, 1), row.get::<_, String>(3)?)))
         });
         let rows: BTreeMap<u64, (u64, u64, String)> = rows.unwrap().map(Result::unwrap).collect();

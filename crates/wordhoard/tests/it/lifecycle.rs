@@ -150,3 +150,51 @@ async fn a_database_that_does_not_belong_to_the_log_is_refused() {
     let refused = home.start().unwrap_err().to_string();
     assert!(refused.contains("put the log back"), "{refused}");
 }
+
+/// `P` may be the beginning of HTTP/2; it must not hold a connection for longer than a head may take.
+#[tokio::test]
+async fn a_client_that_sends_one_byte_is_cut_off_in_time() {
+    use tokio::io::{AsyncReadExt, AsyncWriteExt};
+    let home = ServerHome::new(EXE, "limits = { header_timeout = \"300ms\" }").unwrap();
+    let server = home.start().unwrap();
+    for first in ["P", "PRI * HT", "G"] {
+        let address = server.base_url().trim_start_matches("http://");
+        let mut stream = tokio::net::TcpStream::connect(address).await.unwrap();
+        stream.write_all(first.as_bytes()).await.unwrap();
+        let mut received = Vec::new();
+        let ended = tokio::time::timeout(Duration::from_secs(10), stream.read_to_end(&mut received));
+        assert!(ended.await.is_ok(), "{first:?} holds its connection");
+    }
+    assert_eq!(server.client().get("/livez").await.unwrap().status, 200);
+}
+
+/// Where the log goes away, what is logged must not.
+#[tokio::test]
+async fn a_server_whose_standard_error_is_gone_goes_on() {
+    use std::io::Read;
+    let home = ServerHome::new(EXE, "").unwrap();
+    let mut child = std::process::Command::new(EXE)
+        .args(["serve", "--config"])
+        .arg(home.config_path())
+        .stderr(std::process::Stdio::piped())
+        .spawn()
+        .unwrap();
+    let mut stderr = child.stderr.take().unwrap();
+    let (mut said, mut chunk) = (String::new(), [0; 1024]);
+    let url = loop {
+        let read = stderr.read(&mut chunk).unwrap();
+        said.push_str(&String::from_utf8_lossy(&chunk[..read]));
+        if let Some(rest) = said.split("\"url\":\"").nth(1)
+            && let Some((url, _)) = rest.split_once('"')
+        {
+            break url.to_owned();
+        }
+    };
+    drop(stderr);
+    let client = wordhoard_testkit::client::Client::new(&url);
+    let id = client.submit("unheard", &["demo:terse", "demo:brisk"]).await.unwrap();
+    assert_eq!(client.wait_for_end(&id).await.unwrap()["status"], "completed");
+    assert_eq!(client.get("/api/llm/requests/nope").await.unwrap().status, 404);
+    child.kill().unwrap();
+    child.wait().unwrap();
+}

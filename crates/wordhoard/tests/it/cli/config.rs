@@ -15,7 +15,7 @@ resume_interrupted = false
 connections = 17
 body = "3MiB"
 wal_segment = "2MiB"
-wal_limit = "1234567"
+wal_limit = "12345678"
 header_timeout = "2s"
 
 [log]
