@@ -103,14 +103,6 @@ impl Engine {
         }
     }
 
-    /// Whether a prompt would be taken in now, as far as the server is concerned.
-    ///
-    /// # Errors
-    /// Why not.
-    pub fn check_room(&self) -> Result<(), AdmitError> {
-        self.inner.check_room()
-    }
-
     /// Follows a request from the event behind `after` on, or from its first one.
     ///
     /// # Errors
@@ -170,7 +162,7 @@ impl Engine {
         let applied = *inner.applier.applied().borrow();
         Status {
             accepting: inner.accepting.is_open(),
-            draining: inner.stop_accepting(),
+            draining: inner.is_draining(),
             storage: inner.storage(),
             running_requests: inner.hub.running_count(),
             buffer_len: durable.0.saturating_sub(applied.0),

@@ -176,11 +176,6 @@ impl Subscription {
         }
     }
 
-    /// Whether the next call of [`Subscription::next`] can only say that nothing follows.
-    pub fn is_ended(&self) -> bool {
-        matches!(self.source, Source::Ended)
-    }
-
     /// Lane and model of an attempt whose start has been given, or came before the place where reading began.
     pub fn label(&self, attempt: AttemptSeq) -> Option<&AttemptLabel> {
         self.labels.get((attempt.0 as usize).checked_sub(1)?)

@@ -15,7 +15,7 @@ const STOP_PATIENCE: Duration = Duration::from_secs(5);
 const APPLY_PATIENCE: Duration = Duration::from_secs(5);
 
 impl Inner {
-    pub(crate) fn stop_accepting(&self) -> bool {
+    pub(crate) fn is_draining(&self) -> bool {
         self.stop_tasks.is_cancelled() || self.draining.is_open()
     }
 }
