@@ -1,24 +1,30 @@
 //! The applier: a tailing reader of the log that writes into SQL. Live, after an outage and at boot it is the same
 //! code; the applied position in SQL says where to go on.
 
+mod link;
+mod log_reader;
+mod refused;
+mod release;
+
 use std::ops::Range;
-use std::path::Path;
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
+pub use link::LinkError;
+pub(crate) use link::{Found, Link};
+use log_reader::{LogReader, Read};
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wordhoard_model::Timestamp;
-use wordhoard_store::{Batch, LogKey, Store};
-use wordhoard_wal::{LogId, Position, ReadError, Reader, Record, State, Wal};
+use wordhoard_store::{Error, LogKey, Store};
+use wordhoard_wal::{Position, State, Wal};
 
 use crate::clock::Clock;
+use crate::history::SqlAway;
+use crate::log_index::LogIndex;
 use crate::settings::{Durability, Settings};
-use crate::{quarantine, record};
 
-/// Bytes of the log that one transaction takes at most.
-const BATCH_BYTES: usize = 4 << 20;
 /// Once a transaction is due, it waits this long for more to come. Tokens of many requests lie on as many pages of the
 /// database, and each transaction writes each page that it touches: with 200 streams ten times the transactions are
 /// ten times the bytes.
@@ -27,13 +33,15 @@ const GATHER: Duration = Duration::from_millis(100);
 const RETRY: Range<Duration> = Duration::from_millis(100)..Duration::from_secs(10);
 /// How often applied segments of the log are looked for, to be removed.
 const RELEASE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long one transaction may take. Longer than a store's own limit; for one that does not keep it.
+const APPLY_PATIENCE: Duration = Duration::from_secs(60);
 
 /// What the applier has to tell.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Report {
-    /// Whether the last transaction went through.
-    pub(crate) connected: bool,
-    /// When the last one did.
+    /// When SQL last answered.
+    pub(crate) last_answer: Option<Timestamp>,
+    /// When the last transaction went through.
     pub(crate) last_write: Option<Timestamp>,
     /// How long it took, in milliseconds.
     pub(crate) last_flush_ms: u64,
@@ -51,9 +59,16 @@ pub(crate) struct Applier {
     clock: Arc<dyn Clock>,
     settings: Settings,
     log: LogKey,
+    index: Arc<LogIndex>,
+    sql_away: Arc<SqlAway>,
+    /// Exclusive end of what is known to be in SQL. Before the first link that is what the log has let go.
     applied: watch::Sender<Position>,
     /// Records below this are applied without waiting for more.
     urgent: watch::Sender<Position>,
+    link: watch::Sender<Link>,
+    /// The end of the log as it was found, until SQL was reached for the first time.
+    unlinked_end: Mutex<Option<Position>>,
+    found: Mutex<Found>,
     report: Mutex<Report>,
 }
 
@@ -63,12 +78,26 @@ impl Applier {
         store: Arc<dyn Store>,
         clock: Arc<dyn Clock>,
         settings: Settings,
-        applied: Position,
+        index: Arc<LogIndex>,
     ) -> Self {
         let log = LogKey(wal.log_id().0);
-        let report = Mutex::new(Report { connected: true, ..Report::default() });
-        let (applied, urgent) = (watch::Sender::new(applied), watch::Sender::new(applied));
-        Self { wal, store, clock, settings, log, applied, urgent, report }
+        let first = wal.usage().first;
+        let unlinked_end = Mutex::new(Some(wal.progress().durable));
+        Self {
+            log,
+            wal,
+            store,
+            clock,
+            settings,
+            index,
+            sql_away: Arc::default(),
+            applied: watch::Sender::new(first),
+            urgent: watch::Sender::new(first),
+            link: watch::Sender::new(Link::Connecting),
+            unlinked_end,
+            found: Mutex::default(),
+            report: Mutex::default(),
+        }
     }
 
     /// Waits until SQL has all that was given to the log before. False where the log cannot make it durable.
@@ -87,37 +116,95 @@ impl Applier {
         self.applied.subscribe()
     }
 
+    /// The link to SQL.
+    pub(crate) fn watch_link(&self) -> watch::Receiver<Link> {
+        self.link.subscribe()
+    }
+
+    pub(crate) fn sql_away(&self) -> Arc<SqlAway> {
+        Arc::clone(&self.sql_away)
+    }
+
     pub(crate) fn report(&self) -> Report {
         self.report.lock().clone()
+    }
+
+    pub(crate) fn found(&self) -> Found {
+        self.found.lock().clone()
     }
 
     /// Applies what becomes durable, until `stop`; then what is durable by then, and ends.
     pub(crate) async fn run(self: Arc<Self>, stop: CancellationToken) {
         let mut progress = self.wal.watch();
-        let mut reader = None;
+        let mut reader = LogReader::new(self.wal.clone(), self.settings.quarantine_dir.clone());
         let mut released = Instant::now();
+        let mut wait = RETRY.start;
         loop {
-            let stopping = self.wait_until_due(&mut progress, &stop).await;
-            if self.backlog() > 0 {
-                self.apply_next(&mut reader, &stop).await;
-                if stop.is_cancelled() && !self.report.lock().connected {
-                    tracing::warn!(
-                        records = self.backlog(),
-                        "SQL is away; the log keeps what it does not have yet"
-                    );
-                    return;
+            let done = if matches!(*self.link.borrow(), Link::Up) {
+                self.apply_when_due(&mut reader, &mut progress, &stop).await
+            } else {
+                self.link().await.map(|()| self.is_up()).map(|()| false)
+            };
+            match done {
+                Ok(true) => return,
+                Ok(false) => wait = RETRY.start,
+                Err(error) => {
+                    self.is_down(&error);
+                    if stop.is_cancelled() {
+                        tracing::warn!(
+                            records = self.backlog(),
+                            "SQL is away; the log keeps what it does not have yet"
+                        );
+                        return;
+                    }
+                    tokio::select! {
+                        () = stop.cancelled() => {}
+                        () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY.end),
+                    }
                 }
-            } else if stopping {
-                return;
             }
-            if released.elapsed() >= RELEASE_INTERVAL {
+            if released.elapsed() >= RELEASE_INTERVAL && matches!(*self.link.borrow(), Link::Up) {
                 released = Instant::now();
                 self.release().await;
             }
         }
     }
 
-    fn backlog(&self) -> u64 {
+    /// SQL has answered something else than the applier.
+    pub(crate) fn note_answer(&self) {
+        self.report.lock().last_answer = Some(self.clock.now());
+    }
+
+    /// SQL did not answer somebody else: the link is made anew.
+    pub(crate) fn doubt(&self, error: Error) {
+        self.is_down(&error.into());
+    }
+
+    fn is_up(&self) {
+        self.sql_away.set(false);
+        if !matches!(self.link.send_replace(Link::Up), Link::Up) {
+            tracing::info!(waiting = self.backlog(), "SQL can be written");
+        }
+    }
+
+    fn is_down(&self, error: &LinkError) {
+        self.sql_away.set(true);
+        let (problem, needs_somebody) = (error.to_string(), error.needs_somebody());
+        let told = match &*self.link.borrow() {
+            Link::Away(told) | Link::Refused(told) => *told == problem,
+            _ => false,
+        };
+        if !told {
+            tracing::warn!(
+                problem,
+                waiting = self.backlog(),
+                "SQL cannot be written; the log keeps everything until it can, trying again"
+            );
+        }
+        self.link.send_replace(if needs_somebody { Link::Refused(problem) } else { Link::Away(problem) });
+    }
+
+    pub(crate) fn backlog(&self) -> u64 {
         self.wal.progress().durable.0.saturating_sub(self.applied.borrow().0)
     }
 
@@ -127,6 +214,21 @@ impl Applier {
 
     fn is_urgent(&self) -> bool {
         self.settings.durability == Durability::Database || *self.urgent.borrow() > *self.applied.borrow()
+    }
+
+    /// One step while the link stands. True once the server stops and all is applied.
+    async fn apply_when_due(
+        &self,
+        reader: &mut LogReader,
+        progress: &mut watch::Receiver<wordhoard_wal::Progress>,
+        stop: &CancellationToken,
+    ) -> Result<bool, LinkError> {
+        let stopping = self.wait_until_due(progress, stop).await;
+        if self.backlog() == 0 {
+            return Ok(stopping);
+        }
+        self.apply_next(reader).await?;
+        Ok(false)
     }
 
     /// Waits for enough records, or for one that is old enough. Returns whether the server stops.
@@ -158,144 +260,41 @@ impl Applier {
         }
     }
 
-    /// Applies the next batch, however long SQL is away.
-    async fn apply_next(&self, reader: &mut Option<Reader>, stop: &CancellationToken) {
+    async fn apply_next(&self, reader: &mut LogReader) -> Result<(), LinkError> {
         let from = *self.applied.borrow();
-        let mut wait = RETRY.start;
-        let mut told = String::new();
-        let mut batch = None;
-        loop {
-            let tried = match &batch {
-                None => self.read(reader, from).await.map(|read| batch = Some(read)),
-                Some(batch) => match self.apply(batch).await {
-                    Ok(()) => {
-                        self.applied.send_replace(Position(batch.through));
-                        return;
-                    }
-                    Err(error) => Err(format!("SQL cannot be written: {error}")),
-                },
-            };
-            let Err(problem) = tried else { continue };
-            self.report.lock().connected = false;
-            if problem != told {
-                tracing::warn!(
-                    problem,
-                    waiting = self.backlog(),
-                    "the log keeps everything until SQL has it; trying again"
-                );
-                told = problem;
-            }
-            tokio::select! {
-                () = stop.cancelled() => return,
-                () = tokio::time::sleep(wait) => wait = (wait * 2).min(RETRY.end),
-            }
-        }
-    }
-
-    async fn apply(&self, batch: &Batch) -> Result<(), wordhoard_store::Error> {
+        let unreadable = |problem| Error::Unavailable(format!("the log cannot be read for SQL: {problem}"));
+        let Read { batch, put_aside } = reader.batch(from).await.map_err(unreadable)?;
+        self.report.lock().quarantined += put_aside;
         let started = Instant::now();
-        let applied = self.store.apply(batch.clone()).await?;
+        let through = Position(batch.through);
+        let applied = match within_patience(self.store.apply(batch)).await {
+            // Rare, so the batch is read once more instead of being kept each time.
+            Err(Error::Refused(_)) => {
+                let Read { batch, .. } = reader.batch(from).await.map_err(unreadable)?;
+                self.apply_around_refused(batch).await?
+            }
+            applied => {
+                let applied = applied?;
+                self.applied.send_replace(through);
+                applied
+            }
+        };
         for conflict in &applied.conflicts {
             tracing::error!(request_id = %conflict.request_id, what = conflict.what, "SQL holds something else in the place of an event");
         }
+        self.sql_away.set(false);
         let mut report = self.report.lock();
-        if !std::mem::replace(&mut report.connected, true) {
-            tracing::info!("SQL can be written again");
-        }
-        report.last_write = Some(self.clock.now());
+        let now = self.clock.now();
+        (report.last_write, report.last_answer) = (Some(now), Some(now));
         report.last_flush_ms = started.elapsed().as_millis() as u64;
         report.conflicts += applied.conflicts.len() as u64;
         Ok(())
     }
-
-    /// Reads and decodes the next batch, beside the async threads. Keeps the reader for the next one.
-    async fn read(&self, reader: &mut Option<Reader>, from: Position) -> Result<Batch, String> {
-        let (wal, kept) = (self.wal.clone(), reader.take().filter(|reader| reader.position() == from));
-        let (log, quarantine_dir) = (self.log, self.settings.quarantine_dir.clone());
-        let task = tokio::task::spawn_blocking(move || {
-            let mut reader = match kept {
-                Some(reader) => reader,
-                None => wal.reader(from).map_err(|error| error.to_string())?,
-            };
-            let read = match reader.next_batch(BATCH_BYTES) {
-                Ok(records) => decode(log, from, &records, &quarantine_dir, wal.log_id())?,
-                Err(ReadError::Damaged { missing }) => {
-                    tracing::error!(
-                        from = missing.start.0,
-                        to = missing.end.0,
-                        "records of the log are damaged and lost"
-                    );
-                    // An empty batch moves the applied position over the hole.
-                    let batch = Batch { log, from: from.0, through: missing.end.0, events: Vec::new() };
-                    Read { batch, put_aside: missing.end.0 - missing.start.0 }
-                }
-                Err(error) => return Err(error.to_string()),
-            };
-            Ok((reader, read))
-        });
-        let read = task.await.unwrap_or_else(|_| Err("decoding failed".into()));
-        let (used, read) = read.map_err(|problem| format!("the log cannot be read for SQL: {problem}"))?;
-        *reader = Some(used);
-        self.report.lock().quarantined += read.put_aside;
-        Ok(read.batch)
-    }
-
-    /// Removes segments of the log that SQL has durably.
-    async fn release(&self) {
-        let applied = *self.applied.borrow();
-        let complete = |segment: &wordhoard_wal::SegmentInfo| segment.complete && segment.end <= applied;
-        if !self.wal.segments().iter().any(complete) {
-            return;
-        }
-        if let Err(error) = self.store.make_durable().await {
-            tracing::warn!(%error, "SQL could not be made durable; segments of the log are kept");
-            return;
-        }
-        let wal = self.wal.clone();
-        let released = tokio::task::spawn_blocking(move || wal.release(applied)).await;
-        match released {
-            Ok(Ok(released)) if released.segments > 0 => {
-                tracing::info!(
-                    segments = released.segments,
-                    bytes = released.size_bytes,
-                    "applied segments of the log were removed"
-                );
-            }
-            Ok(Ok(_)) => {}
-            Ok(Err(error)) => tracing::warn!(%error, "applied segments of the log could not be removed"),
-            Err(error) => tracing::error!(%error, "removing segments of the log failed"),
-        }
-    }
 }
 
-/// A batch as it was read.
-struct Read {
-    batch: Batch,
-    /// Records that are not in it because they are damaged or unknown.
-    put_aside: u64,
-}
-
-/// Decodes records. What cannot be decoded is kept aside first; if that fails, nothing is passed over.
-fn decode(
-    log: LogKey,
-    from: Position,
-    records: &[Record],
-    quarantine_dir: &Path,
-    log_id: LogId,
-) -> Result<Read, String> {
-    let mut events = Vec::with_capacity(records.len());
-    let mut put_aside = 0;
-    for found in records {
-        match record::decode(found.kind, found.version, &found.payload) {
-            Ok(event) => events.extend(event),
-            Err(error) => {
-                quarantine::keep(quarantine_dir, log_id, found)
-                    .map_err(|failed| format!("record {} cannot be put aside: {failed}", found.position))?;
-                tracing::error!(position = found.position.0, %error, "a record cannot be applied and was put aside");
-                put_aside += 1;
-            }
-        }
+async fn within_patience<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+    match tokio::time::timeout(APPLY_PATIENCE, call).await {
+        Ok(answer) => answer,
+        Err(_) => Err(Error::Unavailable("a transaction took too long".into())),
     }
-    let through = records.last().map_or(from.0, |last| last.position.0 + 1);
-    Ok(Read { batch: Batch { log, from: from.0, through, events }, put_aside })
 }

@@ -9,30 +9,35 @@ use std::time::Duration;
 
 pub use boot::StartError;
 use tokio_util::sync::CancellationToken;
-use wordhoard_model::{Outcome, RequestId, Seq, Transcript};
+use wordhoard_model::{Outcome, RequestId, RequestStatus, Seq, Transcript};
 use wordhoard_store::{ListQuery, RequestSummary, Store};
-use wordhoard_wal::Wal;
+use wordhoard_wal::{Position, Wal};
 
 use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Running};
-use crate::applier::Applier;
+use crate::applier::{Applier, Link};
+use crate::boot_log::BootLog;
 use crate::clock::Clock;
+use crate::consistency::{CheckError, CheckReport, Consistency, ConsistencyStatus, Depth};
+use crate::fleet::{Fleet, Owner};
 use crate::history::{History, ReadError};
 use crate::hub::{Hub, Journal};
 use crate::providers::ProviderSet;
 use crate::settings::Settings;
-use crate::status::{Status, Storage};
+use crate::status::{Database, Status, Storage};
 use crate::subscription::{Subscribed, Subscription};
 use crate::tasks::{TaskKind, Tasks};
 
 /// How long a cancel waits for the end of the request to be recorded.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
+/// How long SQL may take to say whose a request is.
+const OWNER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an engine is made of.
 #[derive(Debug)]
 pub struct Parts {
     /// The log, opened and recovered.
     pub wal: Wal,
-    /// The database, its schema brought up.
+    /// The database. It may be away.
     pub store: Arc<dyn Store>,
     /// Whom it can call.
     pub providers: ProviderSet,
@@ -42,6 +47,8 @@ pub struct Parts {
     pub settings: Settings,
     /// Where its tasks are registered.
     pub tasks: Tasks,
+    /// Where it tells how far its start is.
+    pub boot: BootLog,
 }
 
 /// The engine. Clones are the same one.
@@ -62,6 +69,10 @@ pub(crate) struct Inner {
     pub(crate) journal: Arc<Journal>,
     pub(crate) history: Arc<History>,
     pub(crate) applier: Arc<Applier>,
+    pub(crate) fleet: Fleet,
+    pub(crate) consistency: Consistency,
+    /// Requests that begin in the log at or behind this position began in this run.
+    pub(crate) boundary: parking_lot::Mutex<Position>,
     pub(crate) keys: Keys,
     pub(crate) accepting: Accepting,
     /// Open once the server has begun to stop.
@@ -73,6 +84,7 @@ pub(crate) struct Inner {
     pub(crate) stop: CancellationToken,
     /// Ends the tasks of the engine itself, after the last request.
     pub(crate) stop_tasks: CancellationToken,
+    pub(crate) boot: BootLog,
 }
 
 /// Why a request could not be cancelled.
@@ -84,6 +96,9 @@ pub enum CancelError {
     /// It was told to stop, but its end is not recorded yet.
     #[error("the request was told to stop, but its end is not recorded yet")]
     StillRunning,
+    /// Another server runs it, or did.
+    #[error("the request belongs to another server, which has to be asked")]
+    RunsElsewhere,
     /// Whether there is such a request cannot be told.
     #[error("{0}")]
     Unavailable(String),
@@ -140,24 +155,22 @@ impl Engine {
             drop(tokio::time::timeout(CANCEL_PATIENCE, ended).await);
             return live.visible_end().map(|finished| finished.outcome).ok_or(CancelError::StillRunning);
         }
-        let summary = self.inner.store.summary(id).await;
-        match summary
+        let found = self.inner.transcript(id).await;
+        match found
             .map_err(|error| CancelError::Unavailable(error.to_string()))?
-            .map(|summary| summary.status)
+            .map(|found| found.state.status())
         {
-            None if !self.inner.hub.is_whole() => {
-                Err(CancelError::Unavailable("requests are being recovered".into()))
-            }
             None => Err(CancelError::NotFound),
-            Some(wordhoard_model::RequestStatus::Finished(outcome)) => Ok(outcome),
-            Some(wordhoard_model::RequestStatus::Running) => Err(CancelError::StillRunning),
+            Some(RequestStatus::Finished(outcome)) => Ok(outcome),
+            Some(RequestStatus::Running) if self.inner.hub.is_whole() => Err(CancelError::RunsElsewhere),
+            Some(RequestStatus::Running) => Err(CancelError::StillRunning),
         }
     }
 
     /// How the engine is. Asks neither SQL nor the disk beyond its free space.
     pub fn status(&self) -> Status {
         let inner = &self.inner;
-        let report = inner.applier.report();
+        let (report, found) = (inner.applier.report(), inner.applier.found());
         let durable = inner.wal.progress().durable;
         let applied = *inner.applier.applied().borrow();
         Status {
@@ -168,11 +181,50 @@ impl Engine {
             buffer_len: durable.0.saturating_sub(applied.0),
             wal_size_bytes: inner.wal.usage().size_bytes,
             commits: inner.wal.commit_stats(),
-            db_ok: report.connected,
+            database: match &*inner.applier.watch_link().borrow() {
+                Link::Up => Database::Up,
+                Link::Connecting => Database::Connecting,
+                Link::Migrating => Database::Migrating,
+                Link::Away(problem) => Database::Away(problem.clone()),
+                Link::Refused(problem) => Database::Refused(problem.clone()),
+            },
+            schema_version: found.schema_version,
+            weaknesses: found.weaknesses,
+            last_db_answer: report.last_answer,
             last_db_write: report.last_write,
             last_flush_ms: report.last_flush_ms,
             conflicts: report.conflicts,
             quarantined: report.quarantined,
+        }
+    }
+
+    /// Checks whether SQL holds all that it should, and puts back what the log still has.
+    ///
+    /// # Errors
+    /// Where another check runs, or SQL cannot be asked: then nothing is known.
+    pub async fn check(&self, depth: Depth) -> Result<CheckReport, CheckError> {
+        self.inner.check(depth, Duration::ZERO).await
+    }
+
+    /// What the checks so far have said.
+    pub fn consistency(&self) -> ConsistencyStatus {
+        self.inner.consistency.status()
+    }
+
+    /// How the start went.
+    pub fn boot(&self) -> &BootLog {
+        &self.inner.boot
+    }
+
+    /// Which server runs a request that is not running here, as far as can be told.
+    pub async fn owner(&self, id: RequestId) -> Owner {
+        if self.inner.hub.get(id).is_some() {
+            return Owner::Here;
+        }
+        match tokio::time::timeout(OWNER_PATIENCE, self.inner.store.summary(id)).await {
+            Ok(Ok(Some(summary))) if summary.log.0 == self.inner.wal.log_id().0 => Owner::Here,
+            Ok(Ok(Some(summary))) => self.inner.fleet.owner(summary.log),
+            _ => Owner::Unknown,
         }
     }
 

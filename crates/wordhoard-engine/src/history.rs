@@ -1,22 +1,24 @@
-//! Events that memory does not have (any more): from SQL, or from the log where SQL does not have them yet.
+//! Events that memory does not have (any more): from SQL, or from the log where SQL does not have them yet or cannot
+//! be asked.
+
+mod log;
 
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
-use tokio::sync::Semaphore;
+use log::LogHistory;
+pub(crate) use log::LogPlace;
+use tokio::sync::watch;
 use wordhoard_model::{Event, RequestId, Seq};
 use wordhoard_store::Store;
 use wordhoard_wal::{Position, Wal};
 
 use crate::hub::LiveRequest;
-use crate::record;
+use crate::log_index::LogIndex;
 
 /// How long SQL may take to give a page.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
-/// Bytes of the log that one step of a scan reads.
-const SCAN_BYTES: usize = 1 << 20;
-/// Scans of the log at the same time: each takes a thread and some steps of memory.
-const CONCURRENT_SCANS: usize = 4;
 
 /// Why events could not be given.
 #[derive(Debug, thiserror::Error)]
@@ -41,25 +43,67 @@ pub enum ReadError {
 #[derive(Debug)]
 pub(crate) struct History {
     store: Arc<dyn Store>,
-    wal: Wal,
-    scans: Arc<Semaphore>,
+    log: LogHistory,
+    sql_away: Arc<SqlAway>,
+}
+
+/// Whether SQL is known to give no answers. While it is, the log is asked first: a database that hangs takes its time
+/// for each page otherwise.
+#[derive(Debug, Default)]
+pub(crate) struct SqlAway(AtomicBool);
+
+impl SqlAway {
+    pub(crate) fn set(&self, away: bool) {
+        self.0.store(away, Ordering::Release);
+    }
+
+    pub(crate) fn get(&self) -> bool {
+        self.0.load(Ordering::Acquire)
+    }
 }
 
 impl History {
-    pub(crate) fn new(store: Arc<dyn Store>, wal: Wal) -> Self {
-        Self { store, wal, scans: Arc::new(Semaphore::new(CONCURRENT_SCANS)) }
+    pub(crate) fn new(
+        store: Arc<dyn Store>,
+        wal: Wal,
+        index: Arc<LogIndex>,
+        applied: watch::Receiver<Position>,
+        sql_away: Arc<SqlAway>,
+    ) -> Self {
+        Self { store, log: LogHistory::new(wal, index, applied), sql_away }
     }
 
-    /// Events that SQL has, from `from` on. Empty where it has none.
+    /// Durable events of a request that is not in memory, from `from` on. Empty where there are none.
     pub(crate) async fn stored(
         &self,
         id: RequestId,
         from: Seq,
         limit: usize,
+        place: &mut LogPlace,
     ) -> Result<Vec<Arc<Event>>, ReadError> {
+        if place.is_known() || self.sql_away.get() {
+            let events = self.log.events(id, from, limit, place).await?;
+            if !events.is_empty() {
+                return without_gap(id, from, events);
+            }
+            return self.in_sql(id, from, limit).await;
+        }
+        match self.in_sql(id, from, limit).await {
+            Ok(events) if !events.is_empty() => Ok(events),
+            asked => {
+                let events = self.log.events(id, from, limit, place).await?;
+                if events.is_empty() { asked } else { without_gap(id, from, events) }
+            }
+        }
+    }
+
+    async fn in_sql(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Arc<Event>>, ReadError> {
         let events = match tokio::time::timeout(READ_PATIENCE, self.store.events(id, from, limit)).await {
             Ok(events) => events.map_err(|error| ReadError::Unavailable(error.to_string()))?,
-            Err(_) => return Err(ReadError::Unavailable("SQL does not answer".into())),
+            Err(_) => {
+                self.sql_away.set(true);
+                return Err(ReadError::Unavailable("SQL does not answer".into()));
+            }
         };
         without_gap(id, from, events.into_iter().map(Arc::new).collect())
     }
@@ -74,61 +118,19 @@ impl History {
         limit: usize,
     ) -> Result<Vec<Arc<Event>>, ReadError> {
         let limit = limit.min(usize::try_from(end.0 - from.0).unwrap_or(limit));
-        let stored = self.stored(live.id(), from, limit).await;
+        let mut place = LogPlace::at(live.position_before(from));
+        let sql_first = !self.sql_away.get();
+        let stored = if sql_first { self.in_sql(live.id(), from, limit).await } else { Ok(Vec::new()) };
         if matches!(&stored, Ok(events) if !events.is_empty()) {
             return stored;
         }
-        let Some(position) = live.position_before(from) else {
-            // Written before this server started, so it is in SQL or nowhere.
-            return stored.and(Err(ReadError::Gap { id: live.id(), missing: from }));
-        };
-        let place = Arc::clone(&self.scans).acquire_owned().await;
-        let (wal, id) = (self.wal.clone(), live.id());
-        let scan = tokio::task::spawn_blocking(move || {
-            let _place = place;
-            scan(&wal, position, id, from, limit)
-        })
-        .await;
-        let events = scan.map_err(|error| ReadError::Unavailable(error.to_string()))??;
-        if events.is_empty() {
-            return Err(ReadError::Gap { id, missing: from });
+        let logged = self.log.events(live.id(), from, limit, &mut place).await?;
+        if !logged.is_empty() {
+            return without_gap(live.id(), from, logged);
         }
-        without_gap(id, from, events)
+        let stored = if sql_first { stored? } else { self.in_sql(live.id(), from, limit).await? };
+        if stored.is_empty() { Err(ReadError::Gap { id: live.id(), missing: from }) } else { Ok(stored) }
     }
-}
-
-/// Events of one request in the log, from `from` on. Stops at the limit or at the durable end.
-fn scan(
-    wal: &Wal,
-    position: Position,
-    id: RequestId,
-    from: Seq,
-    limit: usize,
-) -> Result<Vec<Arc<Event>>, ReadError> {
-    let unavailable = |error: &dyn std::fmt::Display| ReadError::Unavailable(error.to_string());
-    let mut reader = wal.reader(position).map_err(|error| unavailable(&error))?;
-    let mut events = Vec::new();
-    while events.len() < limit {
-        let records = match reader.next_batch(SCAN_BYTES) {
-            Ok(records) => records,
-            // The hole may be another request's; if it is ours, the caller finds the gap.
-            Err(wordhoard_wal::ReadError::Damaged { .. }) => continue,
-            Err(error) => return Err(unavailable(&error)),
-        };
-        if records.is_empty() {
-            break;
-        }
-        for found in records.iter().filter(|found| record::request_id(&found.payload) == Some(id)) {
-            let decoded = record::decode(found.kind, found.version, &found.payload);
-            if let Some((_, event)) = decoded.map_err(|error| unavailable(&error))?
-                && event.seq >= from
-                && events.len() < limit
-            {
-                events.push(Arc::new(event));
-            }
-        }
-    }
-    Ok(events)
 }
 
 /// The events up to the first that is missing; an error where that is the very first.

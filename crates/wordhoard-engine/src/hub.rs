@@ -14,11 +14,13 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use journal::Journal;
 pub(crate) use live::{AppendError, LiveRequest, Visible};
 use parking_lot::Mutex;
-use wordhoard_model::RequestId;
+use wordhoard_model::{Idempotency, RequestId};
 use wordhoard_wal::Position;
 
-/// Ended requests whose events stay in memory until SQL has them. Of older ones only the place in the log stays.
+/// Ended requests whose events stay in memory until SQL has them.
 const ENDED_WITH_EVENTS: usize = 64;
+/// Ended requests that stay in memory at all until SQL has them; of older ones, readers find the events in the log.
+const ENDED_IN_MEMORY: usize = 1_024;
 
 /// The requests in memory: those that run, and those that ended but are not in SQL yet.
 #[derive(Debug, Default)]
@@ -27,6 +29,8 @@ pub(crate) struct Hub {
     /// Ended requests with the position of their last event, in the order in which they ended. Taken before
     /// `requests`, never after.
     ended: Mutex<VecDeque<(Position, RequestId)>>,
+    /// Keys of requests that left memory before SQL had them, with the position of their last event.
+    keys_not_applied: Mutex<VecDeque<(Position, RequestId, Idempotency)>>,
     /// While recovery is due, a request that is not here may come back: that it does not exist cannot be said.
     incomplete: AtomicBool,
 }
@@ -56,29 +60,34 @@ impl Hub {
     }
 
     /// Shows what the journal holds below `shown`, and lets go what ended and is in SQL, that is below `applied`.
-    /// Returns what was let go.
+    /// Returns the keys that SQL knows from now on.
     pub(crate) fn advance(
         &self,
         journal: &Journal,
         shown: Position,
         applied: Position,
-    ) -> Vec<Arc<LiveRequest>> {
+    ) -> Vec<(RequestId, Idempotency)> {
         let mut ended = self.ended.lock();
         let ended_before = ended.len();
         journal.publish(shown, |position, id| ended.push_back((position, id)));
         let newly_ended = ended.len() - ended_before;
-        let mut let_go = Vec::new();
+        let mut keys = self.keys_not_applied.lock();
+        let mut requests = self.requests.lock();
         while let Some((position, id)) = ended.front().copied()
-            && position < applied
+            && (position < applied || ended.len() > ENDED_IN_MEMORY)
         {
             ended.pop_front();
-            let_go.extend(self.requests.lock().remove(&id));
+            let key = requests.remove(&id).and_then(|live| live.idempotency().cloned());
+            keys.extend(key.map(|key| (position, id, key)));
         }
-        if !let_go.is_empty() {
-            journal.note_live_requests(self.requests.lock().len());
+        journal.note_live_requests(requests.len());
+        drop(requests);
+        let mut known = Vec::new();
+        while keys.front().is_some_and(|(position, ..)| *position < applied) {
+            known.extend(keys.pop_front().map(|(_, id, key)| (id, key)));
         }
         self.forget_events_of_old_ones(&ended, newly_ended);
-        let_go
+        known
     }
 
     /// While SQL is away, ended requests gather here. Their events are in the log; memory must not keep them.
@@ -95,7 +104,7 @@ impl Hub {
     /// Ends all that runs because the log cannot record it: readers are told, tasks stop. What has visibly ended
     /// stays.
     pub(crate) fn break_all(&self) {
-        self.incomplete.store(true, Ordering::Release);
+        self.is_incomplete();
         let ended: HashSet<_> = self.ended.lock().iter().map(|(_, id)| *id).collect();
         self.requests.lock().retain(|id, live| {
             let has_ended = ended.contains(id);
@@ -104,6 +113,11 @@ impl Hub {
             }
             has_ended
         });
+    }
+
+    /// Recovery is due.
+    pub(crate) fn is_incomplete(&self) {
+        self.incomplete.store(true, Ordering::Release);
     }
 
     /// Recovery has brought back what there is.

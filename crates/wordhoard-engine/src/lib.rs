@@ -7,10 +7,14 @@
 
 mod admission;
 mod applier;
+mod boot_log;
 mod clock;
+pub mod consistency;
 mod engine;
+mod fleet;
 mod history;
 mod hub;
+mod log_index;
 mod providers;
 mod quarantine;
 pub mod record;
@@ -20,14 +24,18 @@ mod settings;
 mod status;
 mod storage_guard;
 mod subscription;
+mod survey;
 mod tasks;
 
 pub use admission::{AdmitError, Admitted, NewRequest};
+pub use applier::LinkError;
+pub use boot_log::{BootLog, BootStep, BootStepState, RunningStep};
 pub use clock::{Clock, SystemClock};
 pub use engine::{CancelError, Engine, Parts, StartError};
+pub use fleet::Owner;
 pub use history::ReadError;
 pub use providers::ProviderSet;
 pub use settings::{Durability, Settings};
-pub use status::{Status, Storage};
+pub use status::{Database, Status, Storage};
 pub use subscription::{AttemptLabel, Subscribed, Subscription};
 pub use tasks::{TaskKind, Tasks};

@@ -12,11 +12,11 @@ use wordhoard_model::{Event, EventBody, RequestId};
 const VERSION: u8 = 1;
 /// A record without content. It takes a position and is passed over by every reader.
 pub(crate) const KIND_FILLER: u8 = 0;
-const KIND_REQUEST_CREATED: u8 = 1;
+pub(crate) const KIND_REQUEST_CREATED: u8 = 1;
 const KIND_ATTEMPT_STARTED: u8 = 2;
 const KIND_TOKEN: u8 = 3;
 const KIND_ATTEMPT_FINISHED: u8 = 4;
-const KIND_REQUEST_FINISHED: u8 = 5;
+pub(crate) const KIND_REQUEST_FINISHED: u8 = 5;
 
 /// A record that is no event of ours.
 #[derive(Debug, thiserror::Error)]

@@ -1,20 +1,28 @@
-//! After a crash, or after the log had latched: closes the attempts that are open in SQL, and goes on with their
-//! requests or closes them. The log is applied as far as it is durable when this runs, so SQL has the whole truth.
+//! After a crash, or after the log had latched: closes the attempts that are open, and goes on with their requests or
+//! closes them.
+//!
+//! What is open is told by SQL, as far as the log is applied, and by the log behind that. So recovery does not wait
+//! until SQL has everything. Without SQL it takes up the requests that the log knows whole; the others follow when
+//! SQL is there.
 
+use std::collections::{BTreeMap, HashMap, HashSet};
 use std::sync::Arc;
 
-use wordhoard_model::{EventBody, Lane, Outcome, RequestCreated, RequestId, RequestState, Seq};
+use wordhoard_model::{
+    Event, EventBody, Lane, Outcome, RequestCreated, RequestId, RequestState, Seq, Violation,
+};
 use wordhoard_store::{LogKey, Store};
+use wordhoard_wal::{Position, Wal};
 
 use crate::hub::{AppendError, Hub, Journal, LiveRequest};
-use crate::request;
+use crate::{request, survey};
 
 /// Interruptions of one lane after which it is closed instead of tried again: a prompt that kills the server shall
 /// not do so for ever.
 const MAX_INTERRUPTIONS_PER_LANE: usize = 5;
 const PAGE_EVENTS: usize = 4096;
 
-/// Why a request could not be recovered.
+/// Why requests could not be recovered.
 #[derive(Debug, thiserror::Error)]
 pub enum RecoveryError {
     /// SQL could not be read.
@@ -23,6 +31,9 @@ pub enum RecoveryError {
     /// The log latched (again) before all was recovered.
     #[error("the log cannot be written")]
     Latched,
+    /// The log could not be read.
+    #[error("the log cannot be read: {0}")]
+    Log(String),
     /// The log could not take the events that recovery makes.
     #[error("{0}")]
     Append(String),
@@ -45,25 +56,31 @@ pub(crate) struct Recovered {
     pub(crate) damaged: usize,
 }
 
+/// What recovery works on.
+pub(crate) struct Ground<'a> {
+    /// SQL, where it can be asked.
+    pub(crate) store: Option<&'a dyn Store>,
+    pub(crate) wal: &'a Wal,
+    pub(crate) hub: &'a Hub,
+    pub(crate) journal: &'a Arc<Journal>,
+    /// SQL has everything below this; above it, it may have more or less.
+    pub(crate) applied: Position,
+    /// Requests that begin at or behind this began in this run of the server, and are none of recovery's.
+    pub(crate) boundary: Position,
+}
+
+type Found = (RequestCreated, RequestState);
+
 pub(crate) async fn recover(
-    store: &dyn Store,
-    log: LogKey,
-    hub: &Hub,
-    journal: &Arc<Journal>,
+    ground: &Ground<'_>,
     resume_interrupted: bool,
 ) -> Result<Recovered, RecoveryError> {
     let mut recovered = Recovered::default();
-    for id in store.open_requests(log).await? {
-        // What is in memory runs, or has ended and is not applied yet: nothing of it was interrupted.
-        if hub.get(id).is_some() {
-            continue;
-        }
-        let Some((created, state)) = load(store, id).await? else {
-            recovered.damaged += 1;
-            continue;
-        };
-        let live = LiveRequest::resume(id, created, state, journal);
-        hub.insert(Arc::clone(&live));
+    let mut stories = open_stories(ground).await?;
+    recovered.damaged = stories.damaged.len();
+    for (id, (created, state)) in std::mem::take(&mut stories.whole) {
+        let live = LiveRequest::resume(id, created, state, ground.journal);
+        ground.hub.insert(Arc::clone(&live));
         close_open_attempts(&live)?;
         if resume_interrupted && may_go_on(&live.state()) {
             recovered.resumed.push(live);
@@ -75,30 +92,82 @@ pub(crate) async fn recover(
     Ok(recovered)
 }
 
-/// The state of a request as SQL tells it; `None`, with a line in the log, where its events do not make sense.
-async fn load(
-    store: &dyn Store,
-    id: RequestId,
-) -> Result<Option<(RequestCreated, RequestState)>, RecoveryError> {
-    let mut found: Option<(RequestCreated, RequestState)> = None;
-    loop {
-        let from = found.as_ref().map_or(Seq::FIRST, |(_, state)| state.next_seq());
-        let page = store.events(id, from, PAGE_EVENTS).await?;
-        if page.is_empty() {
-            return Ok(found);
+/// The open requests with their state, in the order in which they were accepted.
+async fn open_stories(ground: &Ground<'_>) -> Result<Stories, RecoveryError> {
+    let mut stories = Stories::default();
+    // The order matters: what SQL says is open, then what is in memory, then the end of the log. A request that is
+    // open by the first and the last and was not in memory in between is not running.
+    let log = LogKey(ground.wal.log_id().0);
+    let open_in_sql = match ground.store {
+        Some(store) => store.open_requests(log).await?,
+        None => Vec::new(),
+    };
+    let in_memory: HashSet<_> = ground.hub.all().iter().map(|live| live.id()).collect();
+    let end = ground.wal.progress().durable;
+    let open = open_in_log(ground, open_in_sql, end).await?;
+    let open: HashMap<_, _> = open.into_iter().filter(|(id, _)| !in_memory.contains(id)).collect();
+    if let Some(store) = ground.store {
+        for id in open.keys() {
+            stories.load(store, *id).await?;
         }
-        for event in &page {
-            let followed = match (&mut found, &event.body) {
-                (Some((_, state)), _) => state.apply(event),
-                (None, EventBody::RequestCreated(created)) => {
-                    RequestState::begin(event).map(|state| found = Some(((**created).clone(), state)))
-                }
-                (None, _) => RequestState::begin(event).map(drop),
-            };
-            if let Err(violation) = followed {
-                tracing::error!(request_id = %id, %violation, "an open request is damaged and cannot go on");
-                return Ok(None);
+    }
+    let Some(from) = open.values().min().copied() else { return Ok(stories) };
+    let wal = ground.wal.clone();
+    let fold = tokio::task::spawn_blocking(move || {
+        let wanted = |id| open.contains_key(&id);
+        survey::events(&wal, from, end, wanted, |id, event| stories.follow(id, &event)).map(|()| stories)
+    });
+    let mut stories =
+        fold.await.unwrap_or_else(|_| Err("reading failed".into())).map_err(RecoveryError::Log)?;
+    stories.whole.retain(|_, (_, state)| state.finished().is_none());
+    Ok(stories)
+}
+
+async fn open_in_log(
+    ground: &Ground<'_>,
+    open: Vec<RequestId>,
+    end: Position,
+) -> Result<HashMap<RequestId, Position>, RecoveryError> {
+    let (wal, index) = (ground.wal.clone(), Arc::clone(ground.journal.index()));
+    let (from, boundary) = (ground.applied, ground.boundary);
+    let survey =
+        tokio::task::spawn_blocking(move || survey::open_requests(&wal, from, end, boundary, open, &index));
+    survey.await.unwrap_or_else(|_| Err("reading failed".into())).map_err(RecoveryError::Log)
+}
+
+/// Requests as their events are found, in SQL first and then in the log.
+#[derive(Debug, Default)]
+struct Stories {
+    whole: BTreeMap<RequestId, Found>,
+    damaged: HashSet<RequestId>,
+}
+
+impl Stories {
+    async fn load(&mut self, store: &dyn Store, id: RequestId) -> Result<(), RecoveryError> {
+        loop {
+            let from = self.whole.get(&id).map_or(Seq::FIRST, |(_, state)| state.next_seq());
+            let page = store.events(id, from, PAGE_EVENTS).await?;
+            if page.is_empty() || self.damaged.contains(&id) {
+                return Ok(());
             }
+            page.iter().for_each(|event| self.follow(id, event));
+        }
+    }
+
+    /// Takes the next event of a request in; what SQL had already is passed over.
+    fn follow(&mut self, id: RequestId, event: &Event) {
+        let followed = match (self.whole.get_mut(&id), &event.body) {
+            _ if self.damaged.contains(&id) => return,
+            (Some((_, state)), _) if event.seq < state.next_seq() => return,
+            (Some((_, state)), _) => state.apply(event),
+            (None, EventBody::RequestCreated(created)) => RequestState::begin(event)
+                .map(|state| drop(self.whole.insert(id, ((**created).clone(), state)))),
+            (None, other) => Err(Violation::NotCreated(other.name())),
+        };
+        if let Err(violation) = followed {
+            tracing::error!(request_id = %id, %violation, "an open request is damaged and cannot go on");
+            self.whole.remove(&id);
+            self.damaged.insert(id);
         }
     }
 }

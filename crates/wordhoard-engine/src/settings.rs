@@ -37,6 +37,8 @@ pub struct Settings {
     pub idempotency_window: Duration,
     /// Where records go that cannot be applied.
     pub quarantine_dir: PathBuf,
+    /// Where segments of the log lie that it has let go, if they are kept.
+    pub archive_dir: Option<PathBuf>,
 }
 
 impl Settings {
@@ -53,6 +55,7 @@ impl Settings {
             flush_interval: Duration::from_secs(1),
             idempotency_window: Duration::from_secs(24 * 60 * 60),
             quarantine_dir: quarantine_dir.into(),
+            archive_dir: None,
         }
     }
 }

@@ -1,4 +1,5 @@
 use wordhoard_model::Timestamp;
+use wordhoard_store::Weakness;
 use wordhoard_wal::CommitStats;
 
 /// Whether what comes in can be recorded.
@@ -12,6 +13,21 @@ pub enum Storage {
     Latched,
     /// The server has stopped.
     Closed,
+}
+
+/// Whether SQL can be used. The reasons are for the operator, not for the public.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Database {
+    /// It can.
+    Up,
+    /// It was not reached yet.
+    Connecting,
+    /// Its schema is being changed.
+    Migrating,
+    /// It cannot be reached or used now.
+    Away(String),
+    /// It is there and must not be used; somebody has to do something.
+    Refused(String),
 }
 
 /// How the engine is, for health and readiness. Cheap to ask.
@@ -31,9 +47,15 @@ pub struct Status {
     pub wal_size_bytes: u64,
     /// Commits of the log since the start.
     pub commits: CommitStats,
-    /// Whether the last transaction in SQL went through.
-    pub db_ok: bool,
-    /// When it did.
+    /// Whether SQL can be used.
+    pub database: Database,
+    /// The version of its schema, once it was reached.
+    pub schema_version: Option<u32>,
+    /// Settings under which SQL may lose what it has committed.
+    pub weaknesses: Vec<Weakness>,
+    /// When SQL last answered.
+    pub last_db_answer: Option<Timestamp>,
+    /// When the last transaction went through.
     pub last_db_write: Option<Timestamp>,
     /// How long it took, in milliseconds.
     pub last_flush_ms: u64,

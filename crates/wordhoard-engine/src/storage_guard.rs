@@ -53,7 +53,10 @@ async fn reopen(engine: &Arc<Inner>, stop: &CancellationToken) -> bool {
         engine.journal.forget_waiting();
         let wal = engine.wal.clone();
         match tokio::task::spawn_blocking(move || wal.reopen()).await {
-            Ok(Ok(_)) => return true,
+            Ok(Ok(reopened)) => {
+                engine.move_boundary(reopened.durable);
+                return true;
+            }
             Ok(Err(error)) => tracing::warn!(%error, "the log still cannot be written"),
             Err(error) => tracing::error!(%error, "opening the log again failed"),
         }

@@ -6,7 +6,7 @@ use std::time::Duration;
 use tokio::sync::watch;
 use wordhoard_model::{AttemptSeq, AttemptStarted, Event, EventBody, Lane, RequestId, Seq};
 
-use crate::history::{History, ReadError};
+use crate::history::{History, LogPlace, ReadError};
 use crate::hub::{Hub, LiveRequest, Visible};
 
 /// Events that one read gives at most. A reader that has stopped holds one page of them, encoded, so it is small.
@@ -62,8 +62,8 @@ pub struct Subscription {
 enum Source {
     /// In memory: woken with every commit.
     Live(Arc<LiveRequest>, watch::Receiver<Visible>),
-    /// In SQL only.
-    Stored,
+    /// Not in memory: in SQL, or in the log only.
+    Stored(LogPlace),
     /// The last event was given.
     Ended,
 }
@@ -100,14 +100,20 @@ impl Subscription {
         id: RequestId,
         next: Seq,
     ) -> Result<Subscribed, ReadError> {
-        let start = Self { id, next: Seq::FIRST, labels: Vec::new(), source: Source::Stored, history, hub };
+        let start = Self { id, next: Seq::FIRST, labels: Vec::new(), source: Source::Ended, history, hub };
         let mut place = Box::new(start);
+        let mut log_place = LogPlace::default();
         let mut found = false;
         // To know whose tokens follow, the attempts before them are read too.
         while place.next < next {
             let page = place
                 .history
-                .stored(id, place.next, SKIPPED_PAGE_EVENTS.min((next.0 - place.next.0) as usize))
+                .stored(
+                    id,
+                    place.next,
+                    SKIPPED_PAGE_EVENTS.min((next.0 - place.next.0) as usize),
+                    &mut log_place,
+                )
                 .await?;
             let Some(last) = page.last() else {
                 let newest = place.next.0.checked_sub(1).map(Seq);
@@ -125,9 +131,10 @@ impl Subscription {
                 return Ok(if past { Subscribed::PastTheEnd } else { Subscribed::BeyondTail { newest } });
             }
         }
-        if !found && place.history.stored(id, Seq::FIRST, 1).await?.is_empty() {
+        if !found && place.history.stored(id, Seq::FIRST, 1, &mut LogPlace::default()).await?.is_empty() {
             return place.not_found();
         }
+        place.source = Source::Stored(log_place);
         Ok(Subscribed::Following(place))
     }
 
@@ -162,8 +169,8 @@ impl Subscription {
                         continue;
                     }
                 }
-                Source::Stored => {
-                    let page = self.history.stored(self.id, self.next, PAGE_EVENTS).await?;
+                Source::Stored(place) => {
+                    let page = self.history.stored(self.id, self.next, PAGE_EVENTS, place).await?;
                     if page.is_empty() {
                         self.wait_for_more().await;
                         continue;

@@ -25,6 +25,14 @@ pub enum TaskKind {
     Visibility,
     /// Writes the log into SQL. The log grows without it.
     Applier,
+    /// Says to other servers that this one is there. They take it for gone without it.
+    Fleet,
+    /// Takes up, when SQL is there, what a crash left open. Without it that stays open until the next start.
+    LateRecovery,
+    /// Checks from time to time whether SQL holds all that it should. A panic in it ends these checks.
+    Consistency,
+    /// An operation that an administrator has begun. A panic in it fails that operation.
+    Operation,
     /// Reacts to a latched log. Nothing is accepted again without it.
     StorageGuard,
 }

@@ -22,7 +22,18 @@ pub struct Batch {
     /// The position behind the last record: the applied position once this batch is in.
     pub through: u64,
     /// The events, in the order of the log. Fewer than records where some were damaged or not for SQL.
-    pub events: Vec<(RequestId, Event)>,
+    pub events: Vec<LoggedEvent>,
+}
+
+/// An event with its place in the log.
+#[derive(Clone, Debug, PartialEq)]
+pub struct LoggedEvent {
+    /// The position of its record.
+    pub position: u64,
+    /// Whose event.
+    pub request_id: RequestId,
+    /// What happened.
+    pub event: Event,
 }
 
 /// What applying a batch did.

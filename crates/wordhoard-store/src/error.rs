@@ -1,6 +1,9 @@
 /// Why the database could not do it.
 #[derive(Debug, thiserror::Error)]
 pub enum Error {
+    /// The URL of the database cannot be used.
+    #[error("the URL of the database cannot be used: {0}")]
+    Url(String),
     /// It cannot be reached, is busy for too long, read-only or full. Trying again later makes sense.
     #[error("the database is not available: {0}")]
     Unavailable(String),
@@ -29,6 +32,10 @@ pub enum Error {
         /// The database's reason.
         reason: String,
     },
+    /// It refuses what a row says, and will again: a constraint, a limit, a trigger. What else is in the batch may
+    /// pass without that row.
+    #[error("the database refuses a row: {0}")]
+    Refused(String),
     /// A batch begins behind the applied position: applying it would leave a gap.
     #[error("the batch begins at {from}, but only {applied} records of its log are applied")]
     Gap {
@@ -44,9 +51,10 @@ pub enum Error {
 
 impl From<rusqlite::Error> for Error {
     fn from(error: rusqlite::Error) -> Self {
-        use rusqlite::ErrorCode::{DatabaseCorrupt, NotADatabase};
+        use rusqlite::ErrorCode::{ConstraintViolation, DatabaseCorrupt, NotADatabase, TooBig, TypeMismatch};
         match error.sqlite_error_code() {
             Some(DatabaseCorrupt | NotADatabase) => Self::Damaged(error.to_string()),
+            Some(ConstraintViolation | TooBig | TypeMismatch) => Self::Refused(error.to_string()),
             Some(_) => Self::Unavailable(error.to_string()),
             // Not from SQLite itself, but from reading a row: a column holds what we never write.
             None => Self::Damaged(error.to_string()),

@@ -4,30 +4,52 @@
 //! defined by the conformance suite in `tests/it`, which every backend passes.
 
 mod batch;
+mod check;
+mod columns;
 mod error;
+mod fleet;
 mod migration;
+mod postgres;
 mod query;
 mod sqlite;
 
 use async_trait::async_trait;
-pub use batch::{Applied, Batch, Conflict, LogKey};
+pub use batch::{Applied, Batch, Conflict, LogKey, LoggedEvent};
+pub use check::{CheckScope, CheckSlice, Checked, Fault, Finding};
 pub use error::Error;
-pub use migration::MigrationReport;
+pub use fleet::{ServerSeen, Weakness};
+pub use migration::{MigrationReport, MigrationStatus};
+pub use postgres::{PostgresStore, display_url};
 pub use query::{IdempotentMatch, ListQuery, RequestSummary};
 pub use sqlite::SqliteStore;
+use tokio::sync::watch;
 use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 
 /// A database that holds what the log has recorded.
+///
+/// A store is made without touching the database. Each call connects (again) where it must, ends within a time limit,
+/// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
 pub trait Store: Send + Sync + std::fmt::Debug {
-    /// Brings the schema to the version that this binary knows. `at` is written beside what was applied.
+    /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
+    /// of servers may do this at once.
     async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error>;
+
+    /// Which migrations are applied and which are not. Changes nothing.
+    async fn migrations(&self) -> Result<Vec<MigrationStatus>, Error>;
+
+    /// Settings of the database under which what it has committed may be lost.
+    async fn weaknesses(&self) -> Result<Vec<Weakness>, Error>;
 
     /// How far this log is applied: records below this position are in the database. 0 for a log it never saw.
     async fn applied(&self, log: LogKey) -> Result<u64, Error>;
 
+    /// Sets the applied position of a log back to `to`, if it is ahead of it: the log has lost what lay behind, and
+    /// gives those positions to other records.
+    async fn rewind(&self, log: LogKey, to: u64) -> Result<(), Error>;
+
     /// Writes the rows of a batch and the new applied position in one transaction. Applying a batch again, whole or
-    /// in part, changes nothing.
+    /// in part, changes nothing, and never moves the position back.
     async fn apply(&self, batch: Batch) -> Result<Applied, Error>;
 
     /// The events of a request from `from` on, at most `limit`, without a gap. Empty where it has none (yet).
@@ -51,6 +73,31 @@ pub trait Store: Send + Sync + std::fmt::Debug {
 
     /// Returns once all that was applied survives a loss of power. Segments of the log may be removed only after it.
     async fn make_durable(&self) -> Result<(), Error>;
+
+    /// Says that the server of this log is there, by the clock of the database.
+    async fn beat(&self, log: LogKey) -> Result<(), Error>;
+
+    /// The servers that have ever used this database, and for how long each has been silent.
+    async fn servers(&self) -> Result<Vec<ServerSeen>, Error>;
+
+    /// Which of these requests the database has. The others are missing, if the log says that they were applied.
+    async fn known_requests(&self, ids: Vec<RequestId>) -> Result<Vec<RequestId>, Error>;
+
+    /// Looks for what is missing, doubled or contradictory in a part of what is there, on one consistent state: what
+    /// is being applied at the same time is no finding. Holds up nobody who writes.
+    async fn check(&self, slice: CheckSlice) -> Result<Checked, Error>;
+
+    /// Up to when everything recorded was covered by a check without findings, if there ever was one.
+    async fn last_clean_check(&self) -> Result<Option<Timestamp>, Error>;
+
+    /// Records that a check ended at `finished_at` without findings and covered all that was recorded until
+    /// `covered_until`. Never moves either back.
+    async fn record_clean_check(&self, finished_at: Timestamp, covered_until: Timestamp)
+    -> Result<(), Error>;
+
+    /// Changes whenever any server may have applied something. A hint: it may come late or not at all, so whoever
+    /// waits for it looks for itself from time to time.
+    fn changes(&self) -> watch::Receiver<u64>;
 
     /// Finishes what was begun and closes all connections. Later calls fail with [`Error::Closed`].
     async fn close(&self);

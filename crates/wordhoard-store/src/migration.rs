@@ -20,6 +20,17 @@ pub struct MigrationReport {
     pub applied: Vec<&'static str>,
 }
 
+/// One step of the schema, as a database has it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct MigrationStatus {
+    /// Its number.
+    pub version: u32,
+    /// Its name.
+    pub name: &'static str,
+    /// Whether the database has it.
+    pub applied: bool,
+}
+
 impl Migration {
     pub(crate) fn sha256(&self) -> [u8; 32] {
         Sha256::digest(self.sql.as_bytes()).into()
@@ -41,6 +52,20 @@ pub(crate) fn pending<'a>(
         }
     }
     Ok(known.get(applied.len()..).unwrap_or_default())
+}
+
+/// All steps that this binary carries, and which of them a database has, by what it says was applied.
+pub(crate) fn status(
+    known: &[Migration],
+    applied: &[(u32, [u8; 32])],
+) -> Result<Vec<MigrationStatus>, Error> {
+    let first_pending = known.len() - pending(known, applied)?.len();
+    let status = |(place, migration): (usize, &Migration)| MigrationStatus {
+        version: migration.version,
+        name: migration.name,
+        applied: place < first_pending,
+    };
+    Ok(known.iter().enumerate().map(status).collect())
 }
 
 #[cfg(test)]

@@ -1,5 +1,7 @@
 use wordhoard_model::{ModelRef, RequestId, RequestStatus, Timestamp};
 
+use crate::LogKey;
+
 /// Which requests a list shows, newest first.
 #[derive(Clone, Debug, Default)]
 pub struct ListQuery {
@@ -16,6 +18,8 @@ pub struct ListQuery {
 pub struct RequestSummary {
     /// Which request.
     pub request_id: RequestId,
+    /// The log of the server that took it in, and runs it.
+    pub log: LogKey,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// Where it stands.

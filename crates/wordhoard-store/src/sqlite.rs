@@ -2,8 +2,10 @@
 //! side by side.
 
 mod apply;
+mod check;
 mod connection;
 mod events;
+mod fleet;
 mod lists;
 mod migrate;
 mod rows;
@@ -15,11 +17,13 @@ use std::sync::Arc;
 use async_trait::async_trait;
 use connection::Readers;
 use rusqlite::OptionalExtension;
+use tokio::sync::watch;
 use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 use writer::Writer;
 
 use crate::{
-    Applied, Batch, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport, RequestSummary, Store,
+    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport, MigrationStatus,
+    RequestSummary, ServerSeen, Store, Weakness,
 };
 
 /// A database in one file.
@@ -27,17 +31,18 @@ use crate::{
 pub struct SqliteStore {
     writer: Writer,
     readers: Arc<Readers>,
+    /// Counts the transactions of this server; what other processes write is not noticed.
+    changes: watch::Sender<u64>,
 }
 
 impl SqliteStore {
-    /// Opens the file, or makes it. The schema is brought up by [`Store::migrate`].
+    /// A database in this file, which is opened, or made, by the first call that writes.
     ///
     /// # Errors
-    /// Where the file cannot be opened, or is no database.
-    pub fn open(path: &Path) -> Result<Self, Error> {
-        let connection = connection::open_writer(path)?;
-        let writer = Writer::start(connection)?;
-        Ok(Self { writer, readers: Arc::new(Readers::new(path)) })
+    /// Where its thread cannot be started.
+    pub fn new(path: &Path) -> Result<Self, Error> {
+        let writer = Writer::start(path)?;
+        Ok(Self { writer, readers: Arc::new(Readers::new(path)), changes: watch::Sender::new(0) })
     }
 
     /// Reading is short, but it is file I/O: it runs beside the async threads, not on them.
@@ -63,12 +68,30 @@ impl Store for SqliteStore {
         self.writer.run(move |connection| migrate::run(connection, at)).await
     }
 
+    async fn migrations(&self) -> Result<Vec<MigrationStatus>, Error> {
+        if self.readers.has_no_file() {
+            return migrate::status_of_none();
+        }
+        self.read(|snapshot| migrate::status(snapshot)).await
+    }
+
+    async fn weaknesses(&self) -> Result<Vec<Weakness>, Error> {
+        // What a loss of power may take back, our log still has: see `make_durable`.
+        Ok(Vec::new())
+    }
+
     async fn applied(&self, log: LogKey) -> Result<u64, Error> {
         self.read(move |snapshot| Ok(apply::applied(snapshot, log)?)).await
     }
 
+    async fn rewind(&self, log: LogKey, to: u64) -> Result<(), Error> {
+        self.writer.run(move |connection| apply::rewind(connection, log, to)).await
+    }
+
     async fn apply(&self, batch: Batch) -> Result<Applied, Error> {
-        self.writer.run(move |connection| apply::apply(connection, &batch)).await
+        let applied = self.writer.run(move |connection| apply::apply(connection, &batch)).await?;
+        self.changes.send_modify(|count| *count += 1);
+        Ok(applied)
     }
 
     async fn events(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
@@ -109,6 +132,38 @@ impl Store for SqliteStore {
 
     async fn make_durable(&self) -> Result<(), Error> {
         self.writer.run(connection::checkpoint).await
+    }
+
+    async fn beat(&self, log: LogKey) -> Result<(), Error> {
+        self.writer.run(move |connection| fleet::beat(connection, log)).await
+    }
+
+    async fn servers(&self) -> Result<Vec<ServerSeen>, Error> {
+        self.read(fleet::servers).await
+    }
+
+    async fn known_requests(&self, ids: Vec<RequestId>) -> Result<Vec<RequestId>, Error> {
+        self.read(move |snapshot| check::known_requests(snapshot, ids)).await
+    }
+
+    async fn check(&self, slice: CheckSlice) -> Result<Checked, Error> {
+        self.read(move |snapshot| check::check(snapshot, &slice)).await
+    }
+
+    async fn last_clean_check(&self) -> Result<Option<Timestamp>, Error> {
+        self.read(check::last_clean).await
+    }
+
+    async fn record_clean_check(
+        &self,
+        finished_at: Timestamp,
+        covered_until: Timestamp,
+    ) -> Result<(), Error> {
+        self.writer.run(move |connection| check::record_clean(connection, finished_at, covered_until)).await
+    }
+
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.changes.subscribe()
     }
 
     async fn close(&self) {

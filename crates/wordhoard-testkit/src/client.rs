@@ -24,6 +24,8 @@ pub struct Answer {
     pub content_type: String,
     /// `Retry-After`, where there is one.
     pub retry_after: Option<String>,
+    /// `Location`, where there is one.
+    pub location: Option<String>,
     /// The body; null where it is not JSON.
     pub body: Value,
 }
@@ -62,6 +64,17 @@ impl Client {
     pub fn new(base_url: &str) -> Self {
         let http = reqwest::Client::builder().no_proxy().read_timeout(Duration::from_secs(60)).build();
         Self { http: http.unwrap_or_default(), base_url: base_url.to_owned() }
+    }
+
+    /// The same client with a key.
+    ///
+    /// # Errors
+    /// Where the key cannot stand in a header.
+    pub fn with_key(&self, key: &str) -> io::Result<Self> {
+        let value = format!("Bearer {key}").parse().map_err(io::Error::other)?;
+        let headers = [(reqwest::header::AUTHORIZATION, value)].into_iter().collect();
+        let http = reqwest::Client::builder().no_proxy().default_headers(headers).build();
+        Ok(Self { http: http.map_err(io::Error::other)?, base_url: self.base_url.clone() })
     }
 
     /// The URL of a path.
@@ -180,8 +193,9 @@ async fn answer(request: reqwest::RequestBuilder) -> io::Result<Answer> {
     let header =
         |name: &str| response.headers().get(name).and_then(|value| value.to_str().ok()).map(str::to_owned);
     let (status, retry_after) = (response.status().as_u16(), header("retry-after"));
+    let location = header("location");
     let content_type = header("content-type").unwrap_or_default();
     let bytes = response.bytes().await.map_err(io::Error::other)?;
     let body = serde_json::from_slice(&bytes).unwrap_or(Value::Null);
-    Ok(Answer { status, content_type, retry_after, body })
+    Ok(Answer { status, content_type, retry_after, location, body })
 }

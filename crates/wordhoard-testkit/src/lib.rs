@@ -1,5 +1,7 @@
 //! For tests and benches only: parts that break on purpose, and the server as a process.
 
 pub mod client;
+pub mod cutter;
+pub mod postgres;
 pub mod provider;
 pub mod server;

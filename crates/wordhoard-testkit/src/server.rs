@@ -2,12 +2,14 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::net::SocketAddr;
 use std::path::{Path, PathBuf};
-use std::process::{Child, Command, ExitStatus, Stdio};
+use std::process::{Child, Command, ExitStatus, Output, Stdio};
 use std::time::{Duration, Instant};
 
 use rustix::process::{Pid, Signal, kill_process};
 use serde_json::Value;
+use tokio::net::TcpSocket;
 
 use crate::client::Client;
 
@@ -18,6 +20,7 @@ const START_PATIENCE: Duration = Duration::from_secs(30);
 pub struct ServerHome {
     dir: tempfile::TempDir,
     exe: PathBuf,
+    environment: Vec<(String, String)>,
 }
 
 /// A running server. Killed when dropped.
@@ -26,6 +29,7 @@ pub struct ServerProcess {
     child: Child,
     base_url: String,
     log: PathBuf,
+    _reserved_port: Option<TcpSocket>,
 }
 
 impl ServerHome {
@@ -35,7 +39,7 @@ impl ServerHome {
     /// # Errors
     /// Where the folder cannot be made.
     pub fn new(exe: &str, config: &str) -> io::Result<Self> {
-        let home = Self { dir: tempfile::tempdir()?, exe: exe.into() };
+        let home = Self { dir: tempfile::tempdir()?, exe: exe.into(), environment: Vec::new() };
         home.configure(config)?;
         Ok(home)
     }
@@ -50,6 +54,11 @@ impl ServerHome {
             "listen = \"127.0.0.1:0\"\ndata_dir = {data_dir:?}\nlog = {{ format = \"json\", filter = \"info\" }}\n{config}\n"
         );
         fs::write(self.config_path(), whole)
+    }
+
+    /// Gives each later start an environment variable; without this there is none.
+    pub fn set_environment(&mut self, name: &str, value: &str) {
+        self.environment.push((name.to_owned(), value.to_owned()));
     }
 
     /// The data directory.
@@ -68,15 +77,11 @@ impl ServerHome {
     /// Where it ends before, or takes too long; with what it logged.
     pub fn start(&self) -> io::Result<ServerProcess> {
         let log = self.dir.path().join("server.log");
-        let mut command = Command::new(&self.exe);
-        command.arg("serve").arg("--config").arg(self.config_path());
-        // Keys of the developer's own must not make providers active.
-        command.env_clear().stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(&log)?);
-        let mut child = command.spawn()?;
+        let mut child = self.command(&log)?.spawn()?;
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             if let Some(base_url) = ready_url(&log)? {
-                return Ok(ServerProcess { child, base_url, log });
+                return Ok(ServerProcess { child, base_url, log, _reserved_port: None });
             }
             let ended = child.try_wait()?;
             if ended.is_some() || Instant::now() > deadline {
@@ -86,6 +91,40 @@ impl ServerHome {
             }
             std::thread::sleep(Duration::from_millis(5));
         }
+    }
+
+    /// Starts the server and waits for nothing; it listens on a port that was free.
+    ///
+    /// # Errors
+    /// Where the process cannot be started.
+    pub fn spawn(&self) -> io::Result<ServerProcess> {
+        // Bound until the server has it: the kernel gives it to nobody else who asks for any.
+        let reserved = TcpSocket::new_v4()?;
+        reserved.set_reuseaddr(true)?;
+        reserved.bind(SocketAddr::from(([127, 0, 0, 1], 0)))?;
+        let address = reserved.local_addr()?;
+        let log = self.dir.path().join("server.log");
+        let child = self.command(&log)?.arg("--listen").arg(address.to_string()).spawn()?;
+        Ok(ServerProcess { child, base_url: format!("http://{address}"), log, _reserved_port: Some(reserved) })
+    }
+
+    /// Runs another command of the binary on this home, to its end.
+    ///
+    /// # Errors
+    /// Where the process cannot be started.
+    pub fn run(&self, command: &[&str]) -> io::Result<Output> {
+        let mut process = Command::new(&self.exe);
+        process.args(command).arg("--config").arg(self.config_path());
+        process.env_clear().stdin(Stdio::null()).output()
+    }
+
+    fn command(&self, log: &Path) -> io::Result<Command> {
+        let mut command = Command::new(&self.exe);
+        command.arg("serve").arg("--config").arg(self.config_path());
+        // Keys of the developer's own must not make providers active.
+        command.env_clear().envs(self.environment.iter().cloned());
+        command.stdin(Stdio::null()).stdout(Stdio::null()).stderr(File::create(log)?);
+        Ok(command)
     }
 }
 
@@ -114,6 +153,14 @@ impl ServerProcess {
     pub fn log(&self) -> io::Result<Vec<Value>> {
         let said = fs::read_to_string(&self.log)?;
         Ok(said.lines().filter_map(|line| serde_json::from_str(line).ok()).collect())
+    }
+
+    /// All that it has said on standard error.
+    ///
+    /// # Errors
+    /// Where that cannot be read.
+    pub fn output(&self) -> io::Result<String> {
+        fs::read_to_string(&self.log)
     }
 
     /// Kills it with signal 9, as a crash would, and waits until it is gone.

@@ -1,28 +1,29 @@
 //! The composition root: the one place that puts concrete parts together, from one checked configuration.
 
 use std::net::SocketAddr;
-use std::path::Path;
 use std::sync::Arc;
-use std::time::{Duration, Instant};
+use std::time::Duration;
 
 use anyhow::Context;
 use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{
-    Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind, Tasks,
+    BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind, Tasks,
 };
 use wordhoard_providers::{OpenAiChatSettings, Provider};
-use wordhoard_store::{SqliteStore, Store};
+use wordhoard_store::{PostgresStore, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
-use crate::config::{Config, Dialect, ProviderConfig};
-use crate::http::{self, Hosts, Surface};
+use crate::config::{Config, DatabaseConfig, Dialect, ProviderConfig};
+use crate::http::{self, Administration, Hosts, Surface};
 use crate::selection::Catalogue;
-use crate::server::Server;
+use crate::server::{Server, Stage};
 
 /// The folder of the log within the data directory.
 pub const WAL_DIR: &str = "tokens.wal";
+/// The folder of segments that the log has let go, within the data directory.
+pub const ARCHIVE_DIR: &str = "archive";
 /// The file that is locked by the server that owns the data directory.
 pub const LOCK_FILE: &str = "lock";
 
@@ -31,6 +32,7 @@ pub const LOCK_FILE: &str = "lock";
 pub struct App {
     address: SocketAddr,
     core: Core,
+    tasks: Tasks,
     stop_serving: CancellationToken,
     disconnect: CancellationToken,
     serving: Mutex<Option<JoinHandle<Option<()>>>>,
@@ -41,34 +43,40 @@ pub struct App {
 pub struct Core {
     /// The engine.
     pub engine: Engine,
-    tasks: Tasks,
     /// Held while the data directory is ours.
     _lock: DirLock,
 }
 
 impl Core {
-    /// Opens the data directory and starts the engine on it, in the order of SPEC FD 7.
+    /// Starts the engine on a data directory that is ours, in the order of SPEC FD 7.
     ///
     /// # Errors
     /// What is wrong, and with which part.
-    pub async fn start(config: &Config) -> anyhow::Result<Self> {
-        let data_dir = &config.data_dir;
-        std::fs::create_dir_all(data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
-        let lock = DirLock::acquire(&data_dir.join(LOCK_FILE))?;
+    async fn start(config: &Config, lock: DirLock, tasks: Tasks, boot: BootLog) -> anyhow::Result<Self> {
+        let step = boot.begin("log");
         let wal = open_wal(config).await?;
-        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
-        let store = open_store(&config.database_path, &*clock).await?;
+        step.done();
         let providers = config.providers.iter().map(provider).collect::<anyhow::Result<ProviderSet>>()?;
-        let tasks = Tasks::default();
-        let started = Instant::now();
-        let settings = engine_settings(config);
-        let parts = Parts { wal, store, providers, clock, settings, tasks: tasks.clone() };
-        let engine = Engine::start(parts).await?;
-        tracing::info!(
-            elapsed_ms = started.elapsed().as_millis() as u64,
-            "the log is applied and open requests are taken up"
-        );
-        Ok(Self { engine, tasks, _lock: lock })
+        let parts = Parts {
+            wal,
+            store: store(&config.database)?,
+            providers,
+            clock: Arc::new(SystemClock),
+            settings: engine_settings(config),
+            tasks,
+            boot,
+        };
+        let engine = Engine::start(parts).await.with_context(|| format!("{}", config.database))?;
+        Ok(Self { engine, _lock: lock })
+    }
+
+    /// The same without a server around it.
+    ///
+    /// # Errors
+    /// What is wrong, and with which part.
+    pub async fn start_alone(config: &Config) -> anyhow::Result<Self> {
+        let lock = lock(config)?;
+        Self::start(config, lock, Tasks::default(), BootLog::default()).await
     }
 
     /// Ends the engine: running requests are interrupted, what is recorded is applied, all is closed.
@@ -80,30 +88,48 @@ impl Core {
 }
 
 impl App {
-    /// Starts the server. When this returns, it serves.
+    /// Starts the server: it answers for its health at once, and all else once this returns.
     ///
     /// # Errors
     /// What is wrong, and with which part.
     pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let core = Core::start(&config).await?;
-        let server = Server::bind(config.listen, config.limits, core.tasks.clone()).await;
+        let (tasks, boot) = (Tasks::default(), BootLog::default());
+        let step = boot.begin("lock");
+        let lock = lock(&config)?;
+        step.done();
+        let step = boot.begin("listen");
+        let server = Server::bind(config.listen, config.limits, tasks.clone()).await;
         let server = server.with_context(|| format!("cannot listen on {}", config.listen))?;
         let address = server.address()?;
         let (stop_serving, disconnect) = (CancellationToken::new(), CancellationToken::new());
+        let hosts = Arc::new(Hosts::new(address, &config.allowed_hosts));
+        let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let stage = Stage::new(http::booting_router(boot.clone(), Arc::clone(&clock), Arc::clone(&hosts)));
+        let serve = server.serve(stage.clone(), stop_serving.clone(), Duration::from_secs(3));
+        let serving = Mutex::new(Some(tasks.spawn(TaskKind::Server, serve)));
+        step.done();
+
+        let core = Core::start(&config, lock, tasks.clone(), boot.clone()).await?;
         let surface = Surface {
             engine: core.engine.clone(),
             catalogue: Arc::new(Catalogue::new(&config)),
-            clock: Arc::new(SystemClock),
+            clock,
             limits: config.limits,
             disconnect: disconnect.clone(),
+            administration: Administration::new(config.admin_key.clone(), tasks.clone()),
         };
-        let router = http::router(surface, Hosts::new(address, &config.allowed_hosts));
-        let serve = server.serve(router, stop_serving.clone(), Duration::from_secs(3));
-        let serving = Mutex::new(Some(core.tasks.spawn(TaskKind::Server, serve)));
+        stage.enter(http::router(surface, hosts));
         let providers: Vec<_> =
             core.engine.providers().names().map(|name| name.as_str().to_owned()).collect();
-        tracing::info!(url = %format!("http://{address}"), data_dir = %config.data_dir.display(), providers = providers.join(","), "ready");
-        Ok(Self { address, core, stop_serving, disconnect, serving })
+        tracing::info!(
+            url = %format!("http://{address}"),
+            data_dir = %config.data_dir.display(),
+            database = %config.database,
+            providers = providers.join(","),
+            elapsed_ms = boot.ready(),
+            "ready"
+        );
+        Ok(Self { address, core, tasks, stop_serving, disconnect, serving })
     }
 
     /// Where it listens.
@@ -113,7 +139,7 @@ impl App {
 
     /// Ends when a part has failed that the server cannot go on without.
     pub async fn vital_task_failed(&self) {
-        self.core.tasks.fatal().await;
+        self.tasks.fatal().await;
     }
 
     /// Stops in order: no new prompts; running requests end or are interrupted; streams get what is durable and are
@@ -170,18 +196,21 @@ fn log_recovery(recovery: &Recovery) {
     );
 }
 
-async fn open_store(path: &Path, clock: &dyn Clock) -> anyhow::Result<Arc<dyn Store>> {
-    let started = Instant::now();
-    let store = SqliteStore::open(path).with_context(|| format!("cannot open {}", path.display()))?;
-    let report = store.migrate(clock.now()).await.with_context(|| format!("{}", path.display()))?;
-    tracing::info!(
-        database = %path.display(),
-        schema_version = report.version,
-        migrations = report.applied.len(),
-        elapsed_ms = started.elapsed().as_millis() as u64,
-        "the database is open"
-    );
-    Ok(Arc::new(store))
+fn lock(config: &Config) -> anyhow::Result<DirLock> {
+    let data_dir = &config.data_dir;
+    std::fs::create_dir_all(data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
+    Ok(DirLock::acquire(&data_dir.join(LOCK_FILE))?)
+}
+
+/// The database of the configuration; nothing connects to it yet.
+///
+/// # Errors
+/// Where the configuration cannot be meant.
+pub fn store(config: &DatabaseConfig) -> anyhow::Result<Arc<dyn Store>> {
+    Ok(match config {
+        DatabaseConfig::Sqlite(path) => Arc::new(SqliteStore::new(path)?),
+        DatabaseConfig::Postgres(url) => Arc::new(PostgresStore::new(url)?),
+    })
 }
 
 fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provider>> {
@@ -207,6 +236,7 @@ fn engine_settings(config: &Config) -> Settings {
         max_running_requests: config.limits.running_requests,
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
         wal_limit_bytes: config.limits.wal_limit_bytes,
+        archive_dir: Some(config.data_dir.join(ARCHIVE_DIR)),
         ..Settings::new(config.data_dir.join("quarantine"))
     }
 }

@@ -1,7 +1,9 @@
 //! The command line.
 
 mod ask;
+mod check;
 mod commands;
+mod migrate;
 mod wal;
 
 use std::io::Write;
@@ -32,6 +34,8 @@ Examples:
   wordhoard serve --config wordhoard.toml    serve with your providers
   wordhoard ask \"Why is the sky blue?\" -m demo:brisk -m demo:bard
   wordhoard config check --config wordhoard.toml
+  wordhoard migrate --status --database-url postgres://user@host/wordhoard
+  wordhoard check --full
   wordhoard wal verify --data-dir data";
 
 #[derive(Debug, Subcommand)]
@@ -42,6 +46,12 @@ enum Command {
     /// Ask one or several models and watch their answers come.
     #[command(after_help = ask::EXAMPLES)]
     Ask(ask::AskArgs),
+    /// Bring the schema of the database up, or show how far it is.
+    #[command(after_help = migrate::EXAMPLES)]
+    Migrate(migrate::MigrateArgs),
+    /// Check whether the database holds every event that it should.
+    #[command(after_help = check::EXAMPLES)]
+    Check(check::CheckArgs),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -55,6 +65,7 @@ Examples:
   wordhoard serve
   wordhoard serve --listen 127.0.0.1:9000 --data-dir /var/lib/wordhoard
   OPENAI_API_KEY=… wordhoard serve           the provider openai is active once its key is there
+  wordhoard serve --database-url 'postgres://wordhoard@db.example/wordhoard?sslmode=verify-full&sslrootcert=ca.pem'
 
 It stops on SIGTERM or SIGINT: new prompts are refused, running ones may end within drain_timeout, and what is cut
 short then goes on at the next start. A second signal leaves at once; nothing that anyone has seen is lost.";
@@ -75,7 +86,7 @@ struct ServeArgs {
     /// The folder for the log, the database and all else [default: ./data].
     #[arg(long, value_name = "DIR")]
     data_dir: Option<PathBuf>,
-    /// The database: sqlite:PATH [default: wordhoard.db in the data directory].
+    /// The database: sqlite:PATH or postgres://user@host/name [default: wordhoard.db in the data directory].
     #[arg(long, value_name = "URL")]
     database_url: Option<String>,
 }
@@ -112,6 +123,8 @@ pub fn run() -> ExitCode {
             block_on(lifecycle::serve(config))
         }),
         Command::Ask(args) => with_config(&args.place(), |config| block_on(ask::run(args, config))),
+        Command::Migrate(args) => with_config(&args.place, |config| block_on(migrate::run(&args, config))),
+        Command::Check(args) => with_config(&args.place, |config| block_on(check::run(&args, config))),
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),
         Command::Config(ConfigCommand::Show(args)) => with_config(&args, |config| commands::show(&config)),

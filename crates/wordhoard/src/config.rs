@@ -3,6 +3,7 @@
 //! This is the only place that reads the environment. What comes out is checked and whole: no part behind it has to
 //! ask whether a setting makes sense.
 
+mod admin_key;
 mod environment;
 mod file;
 mod resolve;
@@ -10,10 +11,12 @@ mod show;
 mod units;
 
 use std::collections::BTreeMap;
+use std::fmt;
 use std::net::SocketAddr;
 use std::path::PathBuf;
 use std::time::Duration;
 
+pub use admin_key::AdminKey;
 pub use environment::Environment;
 pub use file::load;
 pub use resolve::Overrides;
@@ -21,6 +24,7 @@ pub use show::show;
 use wordhoard_engine::Durability;
 use wordhoard_model::{ModelRef, ProviderName};
 use wordhoard_providers::{ApiKey, TimeLimits};
+use wordhoard_store::display_url;
 
 /// What the server runs with.
 #[derive(Clone, Debug)]
@@ -29,8 +33,8 @@ pub struct Config {
     pub listen: SocketAddr,
     /// Where the log, the database and all else of its own lie.
     pub data_dir: PathBuf,
-    /// The file of the embedded database.
-    pub database_path: PathBuf,
+    /// Where SQL is.
+    pub database: DatabaseConfig,
     /// When an event may be shown.
     pub durability: Durability,
     /// Whether interrupted requests go on after a restart.
@@ -47,8 +51,35 @@ pub struct Config {
     pub aliases: BTreeMap<String, ModelRef>,
     /// Which models answer where the caller names none.
     pub selection: SelectionConfig,
+    /// The key of administrators, from the environment; without one nobody is an administrator.
+    pub admin_key: Option<AdminKey>,
     /// How it logs.
     pub log: LogConfig,
+}
+
+/// Which database.
+#[derive(Clone, PartialEq, Eq)]
+pub enum DatabaseConfig {
+    /// SQLite, in this file.
+    Sqlite(PathBuf),
+    /// PostgreSQL, at this URL, which may hold a password.
+    Postgres(String),
+}
+
+impl fmt::Display for DatabaseConfig {
+    /// The URL, without a password.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Sqlite(path) => write!(f, "sqlite:{}", path.display()),
+            Self::Postgres(url) => f.write_str(&display_url(url)),
+        }
+    }
+}
+
+impl fmt::Debug for DatabaseConfig {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
 }
 
 /// The sizes and numbers that keep the server bounded.

@@ -1,6 +1,9 @@
 //! The HTTP surface: handlers parse, ask the engine, and answer. Wire shapes come from `wordhoard-wire`.
 
+mod administration;
 mod body;
+mod booting;
+mod check;
 mod guard;
 mod health;
 mod openapi;
@@ -14,10 +17,12 @@ mod stream;
 
 use std::sync::Arc;
 
+pub(crate) use administration::Administration;
 use axum::Router;
 use axum::http::StatusCode;
 use axum::middleware;
 use axum::routing::get;
+pub(crate) use booting::router as booting_router;
 pub(crate) use guard::Hosts;
 use problem::Problem;
 pub(crate) use prompt_body::parse as parse_prompt;
@@ -39,10 +44,11 @@ pub(crate) struct Surface {
     pub(crate) limits: Limits,
     /// Ends open streams: the server stops, the readers shall come back.
     pub(crate) disconnect: CancellationToken,
+    pub(crate) administration: Administration,
 }
 
 /// All routes.
-pub(crate) fn router(surface: Surface, hosts: Hosts) -> Router {
+pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
     let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
         .routes(routes!(prompt::submit))
         .routes(routes!(prompt::validate))
@@ -53,6 +59,8 @@ pub(crate) fn router(surface: Surface, hosts: Hosts) -> Router {
         .routes(routes!(health::health))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
+        .routes(routes!(check::start))
+        .routes(routes!(administration::operation))
         .split_for_parts();
     let document = Arc::new(document);
     router
@@ -62,7 +70,7 @@ pub(crate) fn router(surface: Surface, hosts: Hosts) -> Router {
             let detail = "this path does not take that method";
             Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
         })
-        .layer(middleware::from_fn_with_state(Arc::new(hosts), guard::check_host))
+        .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::log_refusals))
         .with_state(surface)
 }

@@ -3,13 +3,13 @@
 //! Our own instead of `axum::serve`, which has no header timeout, and whose shutdown an open stream holds up for ever.
 
 mod guarded_io;
+mod stage;
 
 use std::io;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::Router;
 use axum::body::Body;
 use guarded_io::GuardedIo;
 use hyper::body::Incoming;
@@ -17,6 +17,7 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+pub(crate) use stage::Stage;
 use tokio::net::{TcpListener, TcpStream};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
@@ -52,7 +53,7 @@ impl Server {
     }
 
     /// Serves until `stop`; then lets open connections end, for as long as `patience`, and closes the rest.
-    pub(crate) async fn serve(self, router: Router, stop: CancellationToken, patience: Duration) {
+    pub(crate) async fn serve(self, stage: Stage, stop: CancellationToken, patience: Duration) {
         let graceful = GracefulShutdown::new();
         let places = Arc::new(Semaphore::new(self.limits.connections));
         let cut = CancellationToken::new();
@@ -63,7 +64,7 @@ impl Server {
                 accepted = self.accept(&places) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => self.spawn_connection(stream, place, &router, &graceful, cut.clone()),
+                Ok((stream, place)) => self.spawn_connection(stream, place, &stage, &graceful, cut.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -92,7 +93,7 @@ impl Server {
         &self,
         stream: TcpStream,
         place: OwnedSemaphorePermit,
-        router: &Router,
+        stage: &Stage,
         graceful: &GracefulShutdown,
         cut: CancellationToken,
     ) {
@@ -101,9 +102,9 @@ impl Server {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let io = GuardedIo::new(stream, self.limits.header_timeout, self.limits.stalled_reader_timeout);
-        let router = router.clone();
+        let stage = stage.clone();
         let service = tower::service_fn(move |request: hyper::Request<Incoming>| {
-            router.clone().oneshot(request.map(Body::new))
+            stage.router().oneshot(request.map(Body::new))
         });
         let builder = self.builder();
         let connection =

@@ -6,6 +6,7 @@ use wordhoard_wal::State;
 
 use super::{AdmitError, Admitted, Claim, NewRequest};
 use crate::engine::Inner;
+use crate::history::LogPlace;
 use crate::hub::{AppendError, LiveRequest};
 use crate::status::Storage;
 use crate::tasks::TaskKind;
@@ -111,7 +112,7 @@ impl Inner {
         if let Some(live) = self.hub.get(request_id) {
             return Ok(Admitted { request_id, lanes: live.created().lanes.clone(), replayed: true });
         }
-        let first = self.history.stored(request_id, Seq::FIRST, 1).await;
+        let first = self.history.stored(request_id, Seq::FIRST, 1, &mut LogPlace::default()).await;
         let first = first.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?;
         let lanes = match first.first().map(|event| &event.body) {
             Some(EventBody::RequestCreated(created)) => created.lanes.clone(),

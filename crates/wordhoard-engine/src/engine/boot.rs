@@ -1,60 +1,44 @@
-//! The start: the log and SQL agree on where they are, what the log still holds is applied, what a crash left open
-//! is closed or goes on, and only then prompts are accepted.
+//! The start, in the order of SPEC FD 7: SQL is reached and its schema brought up, what the log still holds is
+//! applied, what a crash left open is closed or goes on, and then prompts are accepted.
+//!
+//! None of it needs SQL: where SQL does not answer in time, the server starts on its log and does the rest when SQL
+//! is there.
 
 use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use tokio_util::sync::CancellationToken;
-use wordhoard_store::LogKey;
 use wordhoard_wal::Position;
 
 use super::{Engine, Inner, Parts};
-use crate::applier::Applier;
+use crate::applier::{Applier, Link};
+use crate::boot_log::BootLog;
+use crate::consistency::{self, Consistency, Depth};
+use crate::fleet::{self, Fleet};
 use crate::history::History;
 use crate::hub::{Hub, Journal};
-use crate::record::KIND_FILLER;
-use crate::recovery::{self, RecoveryError};
+use crate::recovery::{self, Ground, RecoveryError};
 use crate::settings::{Durability, Settings};
 use crate::tasks::TaskKind;
 use crate::{admission, storage_guard};
 
-/// Records that SQL may be ahead of the log before the log is taken for another one. A torn tail that was applied
-/// is one batch at most.
-const MAX_AHEAD: u64 = 1_000_000;
-/// How often a long catch-up tells how far it is.
+/// How long the start waits for SQL to say anything. A database on the way down may be silent for longer than one that
+/// is gone.
+const LINK_PATIENCE: Duration = Duration::from_millis(1_200);
+/// How long the start waits for SQL to take what the log holds. After a crash that is a second's worth; after an
+/// outage it may be hours' worth, and nobody has to wait for it.
+const APPLY_PATIENCE: Duration = Duration::from_secs(1);
+/// How long the start waits for the check of what has changed lately.
+const CHECK_PATIENCE: Duration = Duration::from_secs(1);
+/// How often a long wait tells how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
 /// Why the engine cannot start.
 #[derive(Debug, thiserror::Error)]
 pub enum StartError {
-    /// SQL cannot be read.
-    #[error(transparent)]
-    Store(#[from] wordhoard_store::Error),
-    /// SQL lacks records that the log has let go: it is another database, or an older copy of it.
-    #[error(
-        "the database has {applied} records of this log, but the log begins at {first}: what lies between is in \
-         neither; put the database back that belongs to this data directory"
-    )]
-    DatabaseTooOld {
-        /// How far the log is applied.
-        applied: u64,
-        /// The first record of the log.
-        first: u64,
-    },
-    /// SQL has far more records than the log: the log is another one, or an older copy of it.
-    #[error(
-        "the database has {applied} records of this log, but the log ends at {durable}: put the log back that \
-         belongs to this database, or move it away to begin a new one"
-    )]
-    LogTooOld {
-        /// How far the log is applied.
-        applied: u64,
-        /// The end of the log.
-        durable: u64,
-    },
-    /// The log cannot be written.
-    #[error("the log cannot be written: {0}")]
-    Log(#[from] wordhoard_wal::AppendError),
+    /// SQL is there and must not be used.
+    #[error("{0}")]
+    Database(String),
     /// What was open cannot be closed.
     #[error("open requests cannot be recovered: {0}")]
     Recovery(#[from] RecoveryError),
@@ -66,59 +50,60 @@ impl Engine {
     /// # Errors
     /// Why it cannot; nothing is accepted then.
     pub async fn start(parts: Parts) -> Result<Self, StartError> {
-        let log = LogKey(parts.wal.log_id().0);
-        let applied = parts.store.applied(log).await?;
-        align(&parts, applied).await?;
-        let inner = Arc::new(assemble(parts, Position(applied)));
+        let boot = parts.boot.clone();
+        let inner = Arc::new(assemble(parts));
         inner.spawn_tasks();
-        inner.recover().await?;
+        inner.reach_database(&boot).await?;
+        inner.apply_backlog(&boot).await;
+        let step = boot.begin("recovery");
+        match inner.recover().await {
+            Ok(()) => step.done(),
+            // What SQL alone knows waits for SQL.
+            Err(RecoveryError::Store(error)) => step.deferred(error.to_string()),
+            Err(error) => {
+                step.failed(error.to_string());
+                return Err(error.into());
+            }
+        }
+        let recent_is_checked = inner.check_recent(&boot).await;
         inner.accepting.open();
         // Only now: a log that latches before is the end of this start, and the next one recovers.
         let guard = storage_guard::run(Arc::clone(&inner), inner.stop_tasks.clone());
         inner.tasks.spawn(TaskKind::StorageGuard, guard);
+        inner.tasks.spawn(TaskKind::LateRecovery, Arc::clone(&inner).recover_late());
+        let checks = consistency::run(Arc::clone(&inner), recent_is_checked, inner.stop_tasks.clone());
+        inner.tasks.spawn(TaskKind::Consistency, checks);
         Ok(Self { inner })
     }
 }
 
-/// Sees to it that the log goes on where SQL is, or says why it cannot.
-async fn align(parts: &Parts, applied: u64) -> Result<(), StartError> {
-    let (first, durable) = (parts.wal.usage().first.0, parts.wal.progress().durable.0);
-    if applied < first {
-        return Err(StartError::DatabaseTooOld { applied, first });
-    }
-    if applied <= durable {
-        return Ok(());
-    }
-    if applied - durable > MAX_AHEAD {
-        return Err(StartError::LogTooOld { applied, durable });
-    }
-    // The end of the log was damaged after it had been applied. SQL has those records; the log must not give their
-    // positions to others.
-    tracing::warn!(missing = applied - durable, "SQL has records that the log has lost; the log skips them");
-    let mut last = Position(durable);
-    for _ in durable..applied {
-        parts.wal.has_room().await?;
-        last = parts.wal.append(KIND_FILLER, 0, &[])?;
-    }
-    parts.wal.durable(last).await?;
-    Ok(())
-}
-
-fn assemble(parts: Parts, applied: Position) -> Inner {
-    let Parts { wal, store, providers, clock, settings, tasks } = parts;
+fn assemble(parts: Parts) -> Inner {
+    let Parts { wal, store, providers, clock, settings, tasks, boot } = parts;
     let journal = Arc::new(Journal::new(wal.clone(), Arc::clone(&clock), &settings));
-    let applier = Applier::new(
+    let applier = Arc::new(Applier::new(
         wal.clone(),
         Arc::clone(&store),
         Arc::clone(&clock),
         Settings::clone(&settings),
-        applied,
+        Arc::clone(journal.index()),
+    ));
+    let history = History::new(
+        Arc::clone(&store),
+        wal.clone(),
+        Arc::clone(journal.index()),
+        applier.applied(),
+        applier.sql_away(),
     );
+    let hub = Hub::default();
+    hub.is_incomplete();
     Inner {
-        hub: Arc::new(Hub::default()),
+        hub: Arc::new(hub),
+        history: Arc::new(history),
+        boundary: parking_lot::Mutex::new(wal.progress().durable),
         journal,
-        history: Arc::new(History::new(Arc::clone(&store), wal.clone())),
-        applier: Arc::new(applier),
+        applier,
+        fleet: Fleet::default(),
+        consistency: Consistency::default(),
         keys: admission::Keys::default(),
         accepting: admission::Accepting::default(),
         draining: admission::Accepting::default(),
@@ -132,6 +117,7 @@ fn assemble(parts: Parts, applied: Position) -> Inner {
         clock,
         settings,
         tasks,
+        boot,
     }
 }
 
@@ -139,6 +125,7 @@ impl Inner {
     fn spawn_tasks(self: &Arc<Self>) {
         self.tasks.spawn(TaskKind::Applier, Arc::clone(&self.applier).run(self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Visibility, Arc::clone(self).show_what_is_durable());
+        self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 
     /// Moves the visible marks with the log and SQL, until the log is closed.
@@ -164,37 +151,107 @@ impl Inner {
     pub(crate) fn show_durable(&self) {
         let (durable, applied) = (self.wal.progress().durable, *self.applier.applied().borrow());
         let shown = if self.settings.durability == Durability::Database { applied } else { durable };
-        for let_go in self.hub.advance(&self.journal, shown, applied) {
-            if let Some(given) = let_go.idempotency() {
-                self.keys.forget(given, let_go.id());
+        for (id, key) in self.hub.advance(&self.journal, shown, applied) {
+            self.keys.forget(&key, id);
+        }
+    }
+
+    /// Waits for the first word of SQL.
+    async fn reach_database(&self, boot: &BootLog) -> Result<(), StartError> {
+        let step = boot.begin("database");
+        let mut link = self.applier.watch_link();
+        let started = Instant::now();
+        loop {
+            // Where everything is shown only once SQL has it, there is nothing to start without SQL.
+            let waits = self.settings.durability == Durability::Database;
+            let state = link.borrow_and_update().clone();
+            match state {
+                Link::Up => {
+                    step.done();
+                    return Ok(());
+                }
+                Link::Refused(problem) => {
+                    step.failed(problem.clone());
+                    return Err(StartError::Database(problem));
+                }
+                Link::Away(problem) if !waits => {
+                    step.deferred(problem);
+                    return Ok(());
+                }
+                Link::Connecting if !waits && started.elapsed() >= LINK_PATIENCE => {
+                    step.deferred("it does not answer");
+                    return Ok(());
+                }
+                // A migration may take long, and if it fails the start fails: so it is waited for.
+                Link::Connecting | Link::Migrating | Link::Away(_) => {}
+            }
+            let left = LINK_PATIENCE.saturating_sub(started.elapsed());
+            let pause = if left.is_zero() { PROGRESS_INTERVAL } else { left };
+            if tokio::time::timeout(pause, link.changed()).await.is_err() && left.is_zero() {
+                let state = link.borrow().clone();
+                tracing::info!(
+                    ?state,
+                    elapsed_ms = started.elapsed().as_millis() as u64,
+                    "boot: waiting for SQL"
+                );
             }
         }
     }
 
-    /// Applies what the log holds, then closes or resumes what SQL says is open. At boot, and after the log had
-    /// latched.
+    /// Looks for gaps in what has changed since the last clean check; whether it came to its end in time.
+    async fn check_recent(&self, boot: &BootLog) -> bool {
+        let step = boot.begin("consistency");
+        if !matches!(*self.applier.watch_link().borrow(), Link::Up) {
+            step.deferred("SQL is away");
+            return false;
+        }
+        match tokio::time::timeout(CHECK_PATIENCE, self.check(Depth::Recent, Duration::ZERO)).await {
+            Ok(Ok(_)) => {
+                step.done();
+                return true;
+            }
+            Ok(Err(error)) => step.deferred(error.to_string()),
+            Err(_) => step.deferred("it takes long and goes on in the background"),
+        }
+        false
+    }
+
+    async fn apply_backlog(&self, boot: &BootLog) {
+        let step = boot.begin("apply");
+        if !matches!(*self.applier.watch_link().borrow(), Link::Up) {
+            step.deferred("SQL is away");
+        } else if tokio::time::timeout(APPLY_PATIENCE, self.applier.catch_up()).await.is_ok() {
+            step.done();
+        } else {
+            step.deferred(format!("{} records of the log are still to be applied", self.applier.backlog()));
+        }
+    }
+
+    /// Closes or resumes what SQL and the log say is open. At boot, after the log had latched, and once more when SQL
+    /// is there for the first time.
     pub(crate) async fn recover(self: &Arc<Self>) -> Result<(), RecoveryError> {
         let started = Instant::now();
         let _alone = self.recovering.lock().await;
-        let mut caught_up = std::pin::pin!(self.applier.catch_up());
-        loop {
-            match tokio::time::timeout(PROGRESS_INTERVAL, &mut caught_up).await {
-                Ok(true) => break,
-                Ok(false) => return Err(RecoveryError::Latched),
-                Err(_) => {
-                    let (applied, durable) = (*self.applier.applied().borrow(), self.wal.progress().durable);
-                    tracing::info!(applied = applied.0, of = durable.0, "applying what the log holds");
-                }
-            }
+        if self.settings.durability == Durability::Database {
+            self.wait_for_sql().await?;
         }
-        let log = LogKey(self.wal.log_id().0);
-        let resume = self.settings.resume_interrupted;
-        let recovered = recovery::recover(&*self.store, log, &self.hub, &self.journal, resume).await?;
+        let linked = matches!(*self.applier.watch_link().borrow(), Link::Up);
+        let ground = Ground {
+            store: linked.then_some(&*self.store),
+            wal: &self.wal,
+            hub: &self.hub,
+            journal: &self.journal,
+            applied: *self.applier.applied().borrow(),
+            boundary: *self.boundary.lock(),
+        };
+        let recovered = recovery::recover(&ground, self.settings.resume_interrupted).await?;
         let (resumed, closed) = (recovered.resumed.len(), recovered.closed);
         for live in recovered.resumed {
             self.start(live, self.running.enter());
         }
-        self.hub.is_whole_again();
+        if linked {
+            self.hub.is_whole_again();
+        }
         if resumed + closed + recovered.damaged > 0 {
             tracing::info!(
                 resumed,
@@ -205,5 +262,44 @@ impl Inner {
             );
         }
         Ok(())
+    }
+
+    /// Where everything is shown only once SQL has it, it is also taken up only then.
+    async fn wait_for_sql(&self) -> Result<(), RecoveryError> {
+        let mut caught_up = std::pin::pin!(self.applier.catch_up());
+        loop {
+            match tokio::time::timeout(PROGRESS_INTERVAL, &mut caught_up).await {
+                Ok(true) => return Ok(()),
+                Ok(false) => return Err(RecoveryError::Latched),
+                Err(_) => {
+                    let (applied, durable) = (*self.applier.applied().borrow(), self.wal.progress().durable);
+                    tracing::info!(applied = applied.0, of = durable.0, "applying what the log holds");
+                }
+            }
+        }
+    }
+
+    /// Where SQL was away at the start: takes up what only SQL knows, once SQL is there.
+    async fn recover_late(self: Arc<Self>) {
+        let mut link = self.applier.watch_link();
+        while !self.hub.is_whole() {
+            let up = link.wait_for(|link| matches!(link, Link::Up));
+            tokio::select! {
+                () = self.stop_tasks.cancelled() => return,
+                up = up => if up.is_err() { return },
+            }
+            if let Err(error) = self.recover().await {
+                tracing::warn!(%error, "open requests cannot be recovered yet");
+            }
+            tokio::select! {
+                () = self.stop_tasks.cancelled() => return,
+                () = tokio::time::sleep(PROGRESS_INTERVAL) => {}
+            }
+        }
+    }
+
+    /// The log was opened anew: what begins from now on belongs to the time after.
+    pub(crate) fn move_boundary(&self, to: Position) {
+        *self.boundary.lock() = to;
     }
 }

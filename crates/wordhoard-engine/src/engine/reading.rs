@@ -2,10 +2,10 @@ use std::collections::HashSet;
 use std::sync::Arc;
 
 use wordhoard_model::{Event, RequestId, RequestStatus, Seq, Transcript};
-use wordhoard_store::{ListQuery, RequestSummary};
+use wordhoard_store::{ListQuery, LogKey, RequestSummary};
 
 use super::Inner;
-use crate::history::ReadError;
+use crate::history::{LogPlace, ReadError};
 use crate::hub::LiveRequest;
 
 const PAGE_EVENTS: usize = 4096;
@@ -15,12 +15,13 @@ impl Inner {
         let live = self.hub.get(id);
         let end = live.as_ref().map(|live| live.watch().borrow().end);
         let mut transcript: Option<Transcript> = None;
+        let mut place = LogPlace::default();
         loop {
             let next = transcript.as_ref().map_or(Seq::FIRST, |so_far| so_far.state.next_seq());
             let page = match (&live, end) {
                 (Some(_), Some(end)) if next >= end => Vec::new(),
                 (Some(live), Some(end)) => self.page_of_live(live, next, end).await?,
-                _ => self.history.stored(id, next, PAGE_EVENTS).await?,
+                _ => self.history.stored(id, next, PAGE_EVENTS, &mut place).await?,
             };
             if page.is_empty() && transcript.is_none() && !self.hub.is_whole() {
                 return Err(ReadError::Interrupted);
@@ -58,10 +59,11 @@ impl Inner {
             query.before.is_none_or(|before| summary.request_id < before)
                 && query.status.is_none_or(|status| summary.status == status)
         };
+        let log = LogKey(self.wal.log_id().0);
         let live = self.hub.all();
         let in_memory: HashSet<_> = live.iter().map(|live| live.id()).collect();
         // Memory is newer than SQL, so what both have is taken from memory, even where it then does not match.
-        let mut found: Vec<_> = live.iter().filter_map(|live| summary(live)).filter(matches).collect();
+        let mut found: Vec<_> = live.iter().filter_map(|live| summary(live, log)).filter(matches).collect();
         let limit = query.limit;
         let stored = ListQuery { limit: limit + in_memory.len(), ..query };
         let stored =
@@ -74,7 +76,7 @@ impl Inner {
 }
 
 /// What is visible of a request in memory; nothing where not even its first event is.
-fn summary(live: &LiveRequest) -> Option<RequestSummary> {
+fn summary(live: &LiveRequest, log: LogKey) -> Option<RequestSummary> {
     let state = live.state();
     if live.watch().borrow().end == Seq::FIRST {
         return None;
@@ -82,6 +84,7 @@ fn summary(live: &LiveRequest) -> Option<RequestSummary> {
     let finished = live.visible_end();
     Some(RequestSummary {
         request_id: live.id(),
+        log,
         created_at: state.created_at(),
         status: finished
             .as_ref()

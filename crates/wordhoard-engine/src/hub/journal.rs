@@ -9,7 +9,8 @@ use wordhoard_wal::{Position, State, Wal};
 
 use super::LiveRequest;
 use crate::clock::Clock;
-use crate::record::Encoded;
+use crate::log_index::LogIndex;
+use crate::record::{self, Encoded};
 use crate::settings::{Durability, Settings};
 
 /// Events that may wait to become visible before producers have to wait, and for how long they do.
@@ -24,6 +25,7 @@ pub(crate) struct Journal {
     live_events: usize,
     live_requests: AtomicUsize,
     clock: Arc<dyn Clock>,
+    index: Arc<LogIndex>,
     /// In the order of the log. Bounded by [`Journal::has_room`].
     waiting: Mutex<VecDeque<Waiting>>,
 }
@@ -46,6 +48,7 @@ impl Journal {
             live_events: settings.live_events,
             live_requests: AtomicUsize::new(0),
             clock,
+            index: Arc::default(),
             waiting: Mutex::default(),
         }
     }
@@ -69,6 +72,11 @@ impl Journal {
         self.live_requests.store(count, Ordering::Relaxed);
     }
 
+    /// Where in the log requests begin.
+    pub(crate) fn index(&self) -> &Arc<LogIndex> {
+        &self.index
+    }
+
     pub(crate) fn now(&self) -> Timestamp {
         self.clock.now()
     }
@@ -86,6 +94,9 @@ impl Journal {
     ) -> Result<Position, wordhoard_wal::AppendError> {
         let mut waiting = self.waiting.lock();
         let position = self.wal.append(record.kind, record.version, &record.payload)?;
+        if record.kind == record::KIND_REQUEST_CREATED {
+            self.index.note(request.id(), position);
+        }
         waiting.push_back(Waiting { position, request: Arc::clone(request), end, is_last });
         Ok(position)
     }

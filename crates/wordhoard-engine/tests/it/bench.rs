@@ -1,26 +1,31 @@
 //! The workbench: an engine whose disk and database the test holds in its hands.
 
-use std::sync::Arc;
+use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::{Arc, Mutex};
 
+use tokio::sync::watch;
 use wordhoard_engine::{
-    Admitted, Engine, NewRequest, Parts, ProviderSet, ReadError, Settings, Subscribed, Subscription,
+    Admitted, BootLog, Engine, NewRequest, Parts, ProviderSet, ReadError, Settings, Subscribed, Subscription,
     SystemClock, Tasks,
 };
 use wordhoard_model::{
-    Event, Idempotency, LaneSpec, Parameters, Prompt, RequestId, RequestState, RequestStatus, Seq, Timestamp,
+    Event, EventBody, Idempotency, LaneSpec, Parameters, Prompt, RequestId, RequestState, RequestStatus, Seq,
+    Timestamp,
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
-    Applied, Batch, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport, RequestSummary, SqliteStore,
-    Store,
+    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, LoggedEvent,
+    MigrationReport, MigrationStatus, RequestSummary, ServerSeen, SqliteStore, Store, Weakness,
 };
-use wordhoard_wal::{FaultDisk, Options, Wal};
+use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
 /// What outlives an engine: the disk of the log, and the folder of the database.
 pub struct Bench {
     pub disk: FaultDisk,
     pub database: Arc<AtomicBool>,
+    /// A token with this text is refused by the database.
+    pub refused: Arc<Mutex<Option<String>>>,
     dir: tempfile::TempDir,
 }
 
@@ -34,6 +39,7 @@ impl Bench {
         Self {
             disk: FaultDisk::new(),
             database: Arc::new(AtomicBool::new(true)),
+            refused: Arc::default(),
             dir: tempfile::tempdir().unwrap(),
         }
     }
@@ -45,20 +51,38 @@ impl Bench {
     pub async fn start_with(&self, change: impl FnOnce(&mut Settings)) -> Running {
         let options = Options { segment_size_bytes: 1 << 20, ..Options::default() };
         let (wal, _) = Wal::open(Arc::new(self.disk.clone()), options).unwrap();
-        let sqlite = SqliteStore::open(&self.dir.path().join("wordhoard.db")).unwrap();
-        sqlite.migrate(Timestamp::from_millis(0)).await.unwrap();
+        let sqlite = SqliteStore::new(&self.database_file()).unwrap();
         let mut settings =
             Settings { disk_reserve_bytes: 0, ..Settings::new(self.dir.path().join("quarantine")) };
         change(&mut settings);
         let engine = Engine::start(Parts {
             wal,
-            store: Arc::new(Gated { inner: sqlite, open: Arc::clone(&self.database) }),
+            store: Arc::new(Gated {
+                inner: sqlite,
+                open: Arc::clone(&self.database),
+                refused: Arc::clone(&self.refused),
+            }),
             providers: ProviderSet::from_iter([wordhoard_providers::demo(TimeLimits::default())]),
             clock: Arc::new(SystemClock),
             settings,
             tasks: Tasks::default(),
+            boot: BootLog::default(),
         });
         Running { engine: engine.await.unwrap() }
+    }
+
+    /// Ends an engine as a crash does: nothing is closed, and what was not synced is lost.
+    pub async fn crash(&self, running: Running) {
+        self.disk.lose_power(Loss::Everything);
+        running.engine.close().await;
+    }
+
+    pub fn database_file(&self) -> PathBuf {
+        self.dir.path().join("wordhoard.db")
+    }
+
+    pub fn quarantined_files(&self) -> usize {
+        std::fs::read_dir(self.dir.path().join("quarantine")).map_or(0, Iterator::count)
     }
 
     /// While closed, SQL can neither be written nor read.
@@ -111,6 +135,7 @@ pub fn request(prompt: &str, models: &[&str], key: Option<(&str, u8)>) -> NewReq
 struct Gated {
     inner: SqliteStore,
     open: Arc<AtomicBool>,
+    refused: Arc<Mutex<Option<String>>>,
 }
 
 impl Gated {
@@ -128,7 +153,24 @@ impl Store for Gated {
     async fn applied(&self, log: LogKey) -> Result<u64, Error> {
         self.pass()?.applied(log).await
     }
+    async fn migrations(&self) -> Result<Vec<MigrationStatus>, Error> {
+        self.pass()?.migrations().await
+    }
+    async fn weaknesses(&self) -> Result<Vec<Weakness>, Error> {
+        self.pass()?.weaknesses().await
+    }
+    async fn rewind(&self, log: LogKey, to: u64) -> Result<(), Error> {
+        self.pass()?.rewind(log, to).await
+    }
     async fn apply(&self, batch: Batch) -> Result<Applied, Error> {
+        let refused = self.refused.lock().unwrap().clone();
+        let is_refused = |logged: &LoggedEvent| match &logged.event.body {
+            EventBody::Token(token) => Some(&token.text) == refused.as_ref(),
+            _ => false,
+        };
+        if batch.events.iter().any(is_refused) {
+            return Err(Error::Refused("that text".into()));
+        }
         self.pass()?.apply(batch).await
     }
     async fn events(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
@@ -148,6 +190,27 @@ impl Store for Gated {
     }
     async fn make_durable(&self) -> Result<(), Error> {
         self.pass()?.make_durable().await
+    }
+    async fn known_requests(&self, ids: Vec<RequestId>) -> Result<Vec<RequestId>, Error> {
+        self.pass()?.known_requests(ids).await
+    }
+    async fn check(&self, slice: CheckSlice) -> Result<Checked, Error> {
+        self.pass()?.check(slice).await
+    }
+    async fn last_clean_check(&self) -> Result<Option<Timestamp>, Error> {
+        self.pass()?.last_clean_check().await
+    }
+    async fn record_clean_check(&self, at: Timestamp, covered_until: Timestamp) -> Result<(), Error> {
+        self.pass()?.record_clean_check(at, covered_until).await
+    }
+    async fn beat(&self, log: LogKey) -> Result<(), Error> {
+        self.pass()?.beat(log).await
+    }
+    async fn servers(&self) -> Result<Vec<ServerSeen>, Error> {
+        self.pass()?.servers().await
+    }
+    fn changes(&self) -> watch::Receiver<u64> {
+        self.inner.changes()
     }
     async fn close(&self) {
         self.inner.close().await;

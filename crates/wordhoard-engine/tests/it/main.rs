@@ -13,3 +13,4 @@ mod durability;
 mod idempotency;
 mod reading;
 mod storage_faults;
+mod without_sql;

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use wordhoard_engine::{ReadError, Subscribed};
+use wordhoard_engine::{Database, ReadError, Subscribed};
 use wordhoard_model::{RequestStatus, Seq};
 use wordhoard_store::ListQuery;
 
@@ -48,7 +48,7 @@ async fn without_a_database_prompts_run_and_everything_is_there_when_it_is_back(
         told.push((id, running.read_to_end(id).await));
     }
     // It notices with its first transaction.
-    while running.engine.status().db_ok {
+    while running.engine.status().database == Database::Up {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
     assert!(running.engine.status().buffer_len >= 3_500, "{:?}", running.engine.status());
@@ -56,7 +56,7 @@ async fn without_a_database_prompts_run_and_everything_is_there_when_it_is_back(
     while running.engine.status().buffer_len > 0 {
         tokio::time::sleep(std::time::Duration::from_millis(20)).await;
     }
-    assert!(running.engine.status().db_ok);
+    assert_eq!(running.engine.status().database, Database::Up);
     running.engine.close().await;
     drop(running);
     let running = bench.start().await;

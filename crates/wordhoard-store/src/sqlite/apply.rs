@@ -6,7 +6,7 @@ use wordhoard_model::{
 };
 
 use super::rows::{damaged, lanes_to_json, signed, unsigned, usage_columns};
-use crate::{Applied, Batch, Conflict, Error, LogKey};
+use crate::{Applied, Batch, Conflict, Error, LogKey, LoggedEvent};
 
 pub(super) fn applied(connection: &Connection, log: LogKey) -> Result<u64, rusqlite::Error> {
     let mut statement = connection.prepare_cached("SELECT applied FROM wal_positions WHERE log_id = ?1")?;
@@ -21,7 +21,7 @@ pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applie
         return Err(Error::Gap { from: batch.from, applied });
     }
     let mut outcome = Applied::default();
-    for (request_id, event) in &batch.events {
+    for LoggedEvent { request_id, event, .. } in &batch.events {
         match insert(&transaction, batch.log, *request_id, event)? {
             Place::New => outcome.inserted += 1,
             Place::Same => outcome.already_there += 1,
@@ -38,6 +38,12 @@ pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applie
     }
     transaction.commit()?;
     Ok(outcome)
+}
+
+pub(super) fn rewind(connection: &Connection, log: LogKey, to: u64) -> Result<(), Error> {
+    let sql = "UPDATE wal_positions SET applied = ?2 WHERE log_id = ?1 AND applied > ?2";
+    connection.prepare_cached(sql)?.execute((log.0, signed(to)))?;
+    Ok(())
 }
 
 /// What was found in the place of an event.

@@ -59,6 +59,11 @@ impl Readers {
         Self { path: path.to_owned(), places, idle }
     }
 
+    /// Whether there is certainly no file: reading would fail, and must not make one.
+    pub(super) fn has_no_file(&self) -> bool {
+        matches!(self.path.try_exists(), Ok(false))
+    }
+
     /// Waits for a turn to read; fair.
     pub(super) async fn place(&self) -> Result<OwnedSemaphorePermit, Error> {
         Arc::clone(&self.places).acquire_owned().await.map_err(|_| Error::Closed)

@@ -4,7 +4,7 @@ use wordhoard_model::{RequestId, RequestStatus, Timestamp};
 use super::rows::{lanes_from_json, named, signed, unsigned};
 use crate::{Error, ListQuery, LogKey, RequestSummary};
 
-const COLUMNS: &str = "request_id, created_at, status, finished_at, lanes, event_count, token_count";
+const COLUMNS: &str = "request_id, created_at, status, finished_at, lanes, event_count, token_count, log_id";
 
 pub(super) fn summary(snapshot: &Transaction<'_>, id: RequestId) -> Result<Option<RequestSummary>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM llm_requests WHERE request_id = ?1");
@@ -36,6 +36,7 @@ pub(super) fn open_requests(snapshot: &Transaction<'_>, log: LogKey) -> Result<V
 fn from_row(row: &Row<'_>) -> Result<RequestSummary, rusqlite::Error> {
     Ok(RequestSummary {
         request_id: RequestId::from_bytes(row.get(0)?),
+        log: LogKey(row.get(7)?),
         created_at: Timestamp::from_millis(row.get(1)?),
         status: named(row, 2, RequestStatus::from_name)?,
         finished_at: row.get::<_, Option<i64>>(3)?.map(Timestamp::from_millis),

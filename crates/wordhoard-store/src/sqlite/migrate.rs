@@ -2,13 +2,16 @@ use rusqlite::{Connection, TransactionBehavior};
 use wordhoard_model::Timestamp;
 
 use crate::Error;
-use crate::migration::{Migration, MigrationReport, pending};
+use crate::migration::{self, Migration, MigrationReport, MigrationStatus, pending};
 
-const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    sql: include_str!("../../migrations/sqlite/0001_initial.sql"),
-}];
+const MIGRATIONS: &[Migration] = &[
+    Migration { version: 1, name: "initial", sql: include_str!("../../migrations/sqlite/0001_initial.sql") },
+    Migration {
+        version: 2,
+        name: "fleet_and_checks",
+        sql: include_str!("../../migrations/sqlite/0002_fleet_and_checks.sql"),
+    },
+];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {
     connection.execute_batch(
@@ -26,6 +29,19 @@ pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<Migratio
     }
     report.version = MIGRATIONS.last().map_or(0, |migration| migration.version);
     Ok(report)
+}
+
+/// What a file has that is not there.
+pub(super) fn status_of_none() -> Result<Vec<MigrationStatus>, Error> {
+    migration::status(MIGRATIONS, &[])
+}
+
+/// Which steps the file has; of a file that never was ours, none.
+pub(super) fn status(snapshot: &Connection) -> Result<Vec<MigrationStatus>, Error> {
+    let sql = "SELECT 1 FROM sqlite_schema WHERE type = 'table' AND name = 'schema_migrations'";
+    let known = snapshot.prepare(sql)?.exists([])?;
+    let applied = if known { applied(snapshot)? } else { Vec::new() };
+    migration::status(MIGRATIONS, &applied)
 }
 
 fn applied(connection: &Connection) -> Result<Vec<(u32, [u8; 32])>, Error> {

@@ -1,10 +1,15 @@
 //! The behaviour of a store, whatever is behind it. A backend calls [`all`] with a way to make an empty one.
 
+mod interruption;
+mod repetition;
+mod texts;
+
 use std::future::Future;
 use std::sync::Arc;
+use std::time::Duration;
 
 use wordhoard_model::{EventBody, Outcome, RequestStatus, Seq, Timestamp, TokenKind};
-use wordhoard_store::{Error, ListQuery, LogKey, Store};
+use wordhoard_store::{Applied, Batch, Error, ListQuery, LogKey, Store};
 
 use crate::story::{LOG, Story};
 
@@ -14,6 +19,8 @@ where
     Fut: Future<Output = Arc<dyn Store>>,
 {
     migrating_again_changes_nothing(&*empty().await).await;
+    a_position_ahead_of_its_log_is_set_back(&*empty().await).await;
+    servers_are_known_by_when_they_last_spoke(&*empty().await).await;
     events_come_back_as_they_went_in(&*empty().await).await;
     events_are_paged_without_gap_or_double(&*empty().await).await;
     applying_again_changes_nothing(&*empty().await).await;
@@ -22,12 +29,68 @@ where
     open_requests_are_those_of_the_log_without_end(&*empty().await).await;
     lists_are_newest_first_and_paged(&*empty().await).await;
     the_newest_request_of_a_key_is_found_while_it_counts(&*empty().await).await;
+    what_was_applied_before_may_come_again_in_part(&*empty().await).await;
+    an_empty_batch_moves_the_position_and_nothing_else(&*empty().await).await;
+    interleaved_requests_that_begin_and_end_in_one_batch_stay_apart(&*empty().await).await;
+    a_batch_wakes_whoever_waits_for_changes(&*empty().await).await;
+    texts::every_text_comes_back_in_every_column(&*empty().await).await;
+    texts::an_odd_key_finds_its_request(&*empty().await).await;
+    repetition::conflicts_are_told_in_the_order_of_events(&*empty().await).await;
+    repetition::the_first_of_two_events_in_one_place_of_a_batch_counts(&*empty().await).await;
+    repetition::a_large_batch_may_come_again(&*empty().await).await;
+    repetition::a_token_in_the_place_of_another_seq_is_a_conflict(&*empty().await).await;
+    repetition::an_end_without_a_beginning_is_a_conflict(&*empty().await).await;
+    interruption::rows_and_position_move_together_when_nobody_waits_any_more(empty().await).await;
     a_closed_store_says_so(&*empty().await).await;
+}
+
+/// What [`all`] cannot do by itself: `refuse` makes the database refuse every token with this text from then on.
+pub async fn a_refused_row_is_told_and_changes_nothing(
+    store: &dyn Store,
+    refuse: impl AsyncFnOnce(&'static str),
+) {
+    const REFUSED: &str = "forbidden";
+    refuse(REFUSED).await;
+    let (fine, mut bad) = (Story::whole(1_000), Story::created(2_000, None));
+    bad.start(1, 0, None);
+    bad.token(1, 0, TokenKind::Text, REFUSED);
+    let mut batch = fine.batch(0);
+    batch.events.extend(bad.batch(batch.through).events);
+    batch.through = batch.events.len() as u64;
+    let refused = store.apply(batch).await.unwrap_err();
+    assert!(matches!(&refused, Error::Refused(_)), "{refused:?}");
+    assert_eq!(store.applied(LOG).await.unwrap(), 0);
+    assert!(store.events(fine.id, Seq(0), 10).await.unwrap().is_empty());
+    assert_eq!(store.apply(fine.batch(0)).await.unwrap().inserted, fine.events.len() as u64);
 }
 
 async fn migrating_again_changes_nothing(store: &dyn Store) {
     let report = store.migrate(Timestamp::from_millis(2)).await.unwrap();
     assert!(report.applied.is_empty() && report.version >= 1, "{report:?}");
+    let steps = store.migrations().await.unwrap();
+    assert!(steps.iter().all(|step| step.applied), "{steps:?}");
+    assert_eq!(steps.last().unwrap().version, report.version);
+}
+
+async fn a_position_ahead_of_its_log_is_set_back(store: &dyn Store) {
+    let story = Story::whole(1_000);
+    store.apply(story.batch(0)).await.unwrap();
+    store.rewind(LOG, 5).await.unwrap();
+    assert_eq!(store.applied(LOG).await.unwrap(), 5);
+    store.rewind(LOG, 9).await.unwrap();
+    assert_eq!(store.applied(LOG).await.unwrap(), 5, "a rewind never moves forward");
+    let again = store.apply(story.batch(0)).await.unwrap();
+    assert_eq!((again.inserted, again.already_there), (0, story.events.len() as u64));
+    assert_eq!(store.applied(LOG).await.unwrap(), story.events.len() as u64);
+}
+
+async fn servers_are_known_by_when_they_last_spoke(store: &dyn Store) {
+    assert!(store.servers().await.unwrap().is_empty());
+    store.beat(LOG).await.unwrap();
+    store.beat(LOG).await.unwrap();
+    let servers = store.servers().await.unwrap();
+    assert_eq!(servers.iter().map(|server| server.log).collect::<Vec<_>>(), [LOG]);
+    assert!(servers[0].silent_for < Duration::from_secs(60), "{servers:?}");
 }
 
 async fn events_come_back_as_they_went_in(store: &dyn Store) {
@@ -36,7 +99,7 @@ async fn events_come_back_as_they_went_in(store: &dyn Store) {
     assert_eq!((applied.inserted, applied.conflicts.len()), (story.events.len() as u64, 0));
     assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
     let summary = store.summary(story.id).await.unwrap().unwrap();
-    assert_eq!(summary.status, RequestStatus::Finished(Outcome::Cancelled));
+    assert_eq!((summary.status, summary.log), (RequestStatus::Finished(Outcome::Cancelled), LOG));
     assert_eq!((summary.event_count, summary.token_count), (Some(story.events.len() as u64), Some(5)));
 }
 
@@ -87,8 +150,8 @@ async fn other_content_in_the_same_place_is_a_conflict_and_the_first_stays(store
     let story = Story::whole(1_000);
     store.apply(story.batch(0)).await.unwrap();
     let mut altered = story.batch(0);
-    for (_, event) in &mut altered.events {
-        match &mut event.body {
+    for logged in &mut altered.events {
+        match &mut logged.event.body {
             EventBody::RequestCreated(created) => created.prompt.text.push('!'),
             EventBody::AttemptStarted(started) => started.model = "demo:bard".parse().unwrap(),
             EventBody::Token(token) => token.text.push('!'),
@@ -149,4 +212,58 @@ async fn a_closed_store_says_so(store: &dyn Store) {
     store.close().await;
     assert!(matches!(store.apply(story.batch(0)).await, Err(Error::Closed)));
     assert!(matches!(store.applied(LOG).await, Err(Error::Closed)));
+}
+
+async fn what_was_applied_before_may_come_again_in_part(store: &dyn Store) {
+    let story = Story::whole(1_000);
+    let count = story.events.len() as u64;
+    let part = |from: u64, through: u64| {
+        let mut batch = story.batch(0);
+        batch.events.retain(|logged| (from..through).contains(&logged.position));
+        (batch.from, batch.through) = (from, through);
+        batch
+    };
+    store.apply(part(0, 7)).await.unwrap();
+    let overlapping = store.apply(part(3, count)).await.unwrap();
+    assert_eq!((overlapping.inserted, overlapping.already_there), (count - 7, 4));
+    let behind = store.apply(part(2, 5)).await.unwrap();
+    assert_eq!((behind.inserted, behind.already_there, behind.conflicts.len()), (0, 3, 0));
+    assert_eq!(store.applied(LOG).await.unwrap(), count);
+    assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
+}
+
+async fn an_empty_batch_moves_the_position_and_nothing_else(store: &dyn Store) {
+    let empty = |from, through| Batch { log: LOG, from, through, events: Vec::new() };
+    for (from, through, applied) in [(0, 0, 0), (0, 5, 5), (5, 5, 5), (2, 3, 5), (5, 6, 6)] {
+        assert_eq!(store.apply(empty(from, through)).await.unwrap(), Applied::default());
+        assert_eq!(store.applied(LOG).await.unwrap(), applied, "{from}..{through}");
+    }
+    assert!(matches!(store.apply(empty(7, 8)).await, Err(Error::Gap { from: 7, applied: 6 })));
+    assert!(store.list(ListQuery { limit: 1, ..ListQuery::default() }).await.unwrap().is_empty());
+}
+
+async fn interleaved_requests_that_begin_and_end_in_one_batch_stay_apart(store: &dyn Store) {
+    let stories = [Story::whole(1_000), Story::whole(1_000), Story::whole(2_000_000_000)];
+    let batch = Story::interleaved(&stories, 0);
+    assert_eq!(store.apply(batch.clone()).await.unwrap().inserted, batch.events.len() as u64);
+    for story in &stories {
+        assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
+    }
+}
+
+async fn a_batch_wakes_whoever_waits_for_changes(store: &dyn Store) {
+    let mut changes = store.changes();
+    let story = Story::whole(1_000);
+    let wait = tokio::time::timeout(Duration::from_secs(20), async {
+        // A hint may be lost while a backend is still connecting: each further batch is another one.
+        for (from, event) in story.batch(0).events.into_iter().enumerate() {
+            let from = from as u64;
+            store.apply(Batch { log: LOG, from, through: from + 1, events: vec![event] }).await.unwrap();
+            if tokio::time::timeout(Duration::from_secs(1), changes.changed()).await.is_ok() {
+                return;
+            }
+        }
+        panic!("nothing was heard of {} batches", story.events.len());
+    });
+    wait.await.unwrap();
 }

@@ -8,6 +8,8 @@
     reason = "a test fails by panicking"
 )]
 
+mod check;
 mod conformance;
+mod postgres;
 mod sqlite;
 mod story;

@@ -8,7 +8,7 @@ use crate::conformance;
 use crate::story::{LOG, Story};
 
 async fn open(dir: &tempfile::TempDir) -> Arc<dyn Store> {
-    let store = SqliteStore::open(&dir.path().join("wordhoard.db")).unwrap();
+    let store = SqliteStore::new(&dir.path().join("wordhoard.db")).unwrap();
     store.migrate(Timestamp::from_millis(1)).await.unwrap();
     Arc::new(store)
 }
@@ -42,14 +42,15 @@ async fn a_file_that_is_no_database_or_of_a_newer_server_is_refused() {
     let dir = tempfile::tempdir().unwrap();
     let path = dir.path().join("wordhoard.db");
     std::fs::write(&path, vec![b'x'; 8192]).unwrap();
-    assert!(matches!(SqliteStore::open(&path), Err(Error::Damaged(_))));
+    let damaged = SqliteStore::new(&path).unwrap().migrate(Timestamp::from_millis(1)).await;
+    assert!(matches!(damaged, Err(Error::Damaged(_))), "{damaged:?}");
 
     std::fs::remove_file(&path).unwrap();
     open(&dir).await.close().await;
     let connection = rusqlite::Connection::open(&path).unwrap();
     connection.execute("INSERT INTO schema_migrations VALUES (99, 'future', zeroblob(32), 0)", []).unwrap();
     drop(connection);
-    let newer = SqliteStore::open(&path).unwrap().migrate(Timestamp::from_millis(1)).await;
+    let newer = SqliteStore::new(&path).unwrap().migrate(Timestamp::from_millis(1)).await;
     assert!(matches!(newer, Err(Error::SchemaTooNew { found: 99, .. })), "{newer:?}");
 }
 
@@ -65,4 +66,19 @@ async fn a_row_that_means_nothing_is_damage_and_not_a_default() {
     drop(connection);
     let read = open(&dir).await.events(story.id, Seq(0), 10).await;
     assert!(matches!(&read, Err(Error::Damaged(why)) if why.contains("song")), "{read:?}");
+}
+
+#[tokio::test]
+async fn a_refused_row_is_told_and_changes_nothing() {
+    let dir = tempfile::tempdir().unwrap();
+    let store = open(&dir).await;
+    let refuse = async |text: &'static str| {
+        let connection = rusqlite::Connection::open(dir.path().join("wordhoard.db")).unwrap();
+        let sql = format!(
+            "CREATE TRIGGER refuse BEFORE INSERT ON llm_token_log WHEN NEW.text = '{text}'
+             BEGIN SELECT RAISE(ABORT, 'not that'); END"
+        );
+        connection.execute_batch(&sql).unwrap();
+    };
+    conformance::a_refused_row_is_told_and_changes_nothing(&*store, refuse).await;
 }

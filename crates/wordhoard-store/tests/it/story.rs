@@ -6,7 +6,7 @@ use wordhoard_model::{
     FinishReason, Idempotency, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated, RequestId,
     RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
 };
-use wordhoard_store::{Batch, LogKey};
+use wordhoard_store::{Batch, LogKey, LoggedEvent};
 
 pub const LOG: LogKey = LogKey([7; 16]);
 
@@ -95,7 +95,35 @@ impl Story {
     }
 
     pub fn batch(&self, from: u64) -> Batch {
-        let events: Vec<_> = self.events.iter().map(|event| (self.id, event.clone())).collect();
+        let logged = |(position, event): (u64, &Event)| LoggedEvent {
+            position,
+            request_id: self.id,
+            event: event.clone(),
+        };
+        let events: Vec<_> = (from..).zip(&self.events).map(logged).collect();
+        Batch { log: LOG, from, through: from + events.len() as u64, events }
+    }
+
+    /// One request with so many tokens, and its end.
+    pub fn long(at_ms: i64, tokens: u64) -> Self {
+        let mut story = Self::created(at_ms, None);
+        story.start(1, 0, None);
+        for index in 0..tokens {
+            story.token(1, index, TokenKind::Text, " word");
+        }
+        story.end(1, Outcome::Completed, tokens);
+        let closing = RequestState::replay(&story.events).unwrap().closing();
+        story.push(EventBody::RequestFinished(closing));
+        story
+    }
+
+    /// The events of all, one of each in turn.
+    pub fn interleaved(stories: &[Self], from: u64) -> Batch {
+        let longest = stories.iter().map(|story| story.events.len()).max().unwrap_or(0);
+        let in_turn = (0..longest).flat_map(|place| stories.iter().map(move |story| (story, place)));
+        let there = in_turn.filter_map(|(story, place)| Some((story.id, story.events.get(place)?.clone())));
+        let logged = |(position, (request_id, event))| LoggedEvent { position, request_id, event };
+        let events: Vec<_> = (from..).zip(there).map(logged).collect();
         Batch { log: LOG, from, through: from + events.len() as u64, events }
     }
 }

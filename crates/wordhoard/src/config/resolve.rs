@@ -9,10 +9,14 @@ use std::time::Duration;
 
 use wordhoard_engine::Durability;
 use wordhoard_model::ModelRef;
+use wordhoard_store::PostgresStore;
 
 use super::file::{DurabilityText, File, LimitsTable, LogFormatText, LogTable, SelectionTable};
 use super::units;
-use super::{Config, Environment, Error, Limits, LogConfig, LogFormat, ProviderConfig, SelectionConfig};
+use super::{
+    AdminKey, Config, DatabaseConfig, Environment, Error, Limits, LogConfig, LogFormat, ProviderConfig,
+    SelectionConfig,
+};
 
 /// What the command line says over file and environment.
 #[derive(Clone, Debug, Default)]
@@ -33,11 +37,11 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         .as_deref()
         .or(environment.get("DATABASE_URL"))
         .or(file.database_url.as_deref());
-    let database_path = database_path(database_url, &data_dir)?;
+    let database = database(database_url, &data_dir)?;
     let providers = providers::resolve(file.providers, file.demo, environment)?;
     Ok(Config {
         listen: listen(overrides.listen.as_deref().or(file.listen.as_deref()))?,
-        database_path,
+        database,
         durability: match file.durability {
             None | Some(DurabilityText::Local) => Durability::Local,
             Some(DurabilityText::Database) => Durability::Database,
@@ -50,6 +54,7 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         aliases: aliases(file.aliases, &providers)?,
         selection: selection(&file.selection, &providers)?,
         providers,
+        admin_key: admin_key(environment)?,
         log: log(file.log),
         data_dir,
     })
@@ -69,21 +74,33 @@ fn listen(text: Option<&str>) -> Result<SocketAddr, Error> {
     Ok(address)
 }
 
-fn database_path(url: Option<&str>, data_dir: &Path) -> Result<PathBuf, Error> {
+fn database(url: Option<&str>, data_dir: &Path) -> Result<DatabaseConfig, Error> {
     let Some(url) = url else {
-        return Ok(data_dir.join("wordhoard.db"));
+        return Ok(DatabaseConfig::Sqlite(data_dir.join("wordhoard.db")));
     };
     if let Some(path) = url.strip_prefix("sqlite:")
         && !path.is_empty()
     {
-        return Ok(path.into());
+        return Ok(DatabaseConfig::Sqlite(path.into()));
+    }
+    if url.starts_with("postgres://") || url.starts_with("postgresql://") {
+        // Looks at the URL and the certificates that it names, and connects to nothing.
+        let store = PostgresStore::new(url);
+        store.map_err(|error| Error::setting("database_url", error.to_string()))?;
+        return Ok(DatabaseConfig::Postgres(url.to_owned()));
     }
     // The URL may hold a password, so only its scheme is shown.
     let scheme = url.split(':').next().unwrap_or_default();
     Err(Error::setting(
         "database_url",
-        format!("{scheme:?} is not supported by this version: write sqlite:PATH, or leave it out"),
+        format!("{scheme:?} is not supported: write sqlite:PATH or postgres://user@host/database"),
     ))
+}
+
+fn admin_key(environment: &Environment) -> Result<Option<AdminKey>, Error> {
+    const NAME: &str = "WORDHOARD_ADMIN_KEY";
+    let key = environment.get(NAME).map(AdminKey::new).transpose();
+    key.map_err(|problem| Error::setting(NAME, problem))
 }
 
 fn limits(table: &LimitsTable, environment: &Environment) -> Result<Limits, Error> {

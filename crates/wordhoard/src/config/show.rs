@@ -30,7 +30,7 @@ fn table(config: &Config) -> Table {
     Table::from_iter([
         ("listen".into(), config.listen.to_string().into()),
         ("data_dir".into(), config.data_dir.display().to_string().into()),
-        ("database_url".into(), format!("sqlite:{}", config.database_path.display()).into()),
+        ("database_url".into(), config.database.to_string().into()),
         ("durability".into(), durability.into()),
         ("resume_interrupted".into(), config.resume_interrupted.into()),
         ("drain_timeout".into(), duration(config.drain_timeout)),

@@ -55,6 +55,14 @@ impl Problem {
         Self::new(StatusCode::BAD_REQUEST, slug, detail)
     }
 
+    pub(super) fn starting() -> Self {
+        Self::unavailable("starting", "the server is starting".into(), 1)
+    }
+
+    pub(super) fn unauthorized(detail: &str) -> Self {
+        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+    }
+
     pub(super) fn no_such_request() -> Self {
         Self::new(StatusCode::NOT_FOUND, "no-such-request", "there is no request with this id")
     }
@@ -69,7 +77,7 @@ impl Problem {
         self
     }
 
-    fn unavailable(slug: &str, detail: String, retry_after_seconds: u64) -> Self {
+    pub(super) fn unavailable(slug: &str, detail: String, retry_after_seconds: u64) -> Self {
         Self::new(StatusCode::SERVICE_UNAVAILABLE, slug, detail).retry_after(retry_after_seconds)
     }
 
@@ -108,6 +116,9 @@ impl IntoResponse for Problem {
         headers.insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
         if let Some(seconds) = self.retry_after_seconds {
             headers.insert(header::RETRY_AFTER, HeaderValue::from(seconds));
+        }
+        if status == StatusCode::UNAUTHORIZED {
+            headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
         // The log line of a refused request tells what its caller was told.
         response.extensions_mut().insert(self);
@@ -150,6 +161,9 @@ impl From<CancelError> for Problem {
     fn from(error: CancelError) -> Self {
         match error {
             CancelError::NotFound => Self::no_such_request(),
+            CancelError::RunsElsewhere => {
+                Self::new(StatusCode::CONFLICT, "runs-elsewhere", error.to_string())
+            }
             CancelError::StillRunning | CancelError::Unavailable(_) => {
                 Self::unavailable("cancel-unfinished", error.to_string(), 1)
             }

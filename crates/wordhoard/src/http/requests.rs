@@ -1,8 +1,12 @@
+use std::time::Duration;
+
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
+use serde_json::{Value, json};
 use utoipa::ToSchema;
+use wordhoard_engine::Owner;
 use wordhoard_model::{RequestId, RequestStatus};
 use wordhoard_store::{ListQuery, RequestSummary};
 use wordhoard_wire::native;
@@ -35,6 +39,15 @@ pub(super) struct RequestLine {
     models: Vec<String>,
     /// Known once the request has ended.
     token_count: Option<u64>,
+}
+
+/// A request, and whose it is while it has not ended.
+#[derive(Serialize)]
+struct RequestAndServer<'a> {
+    #[serde(flatten)]
+    request: native::RequestView<'a>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    server: Option<Value>,
 }
 
 /// What cancelling a request led to.
@@ -117,9 +130,25 @@ pub(super) async fn one(
     RequestPath(id): RequestPath,
 ) -> Result<Response, Problem> {
     let transcript = surface.engine.transcript(id).await?.ok_or_else(Problem::no_such_request)?;
-    let mut response = Json(native::request_view(id, &transcript)).into_response();
+    let finished = transcript.state.finished().is_some();
+    let server = if finished { None } else { Some(server_view(surface.engine.owner(id).await)) };
+    let view = RequestAndServer { request: native::request_view(id, &transcript), server };
+    let mut response = Json(view).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
+}
+
+/// Where a request that has not ended belongs: its server alone can go on with it.
+fn server_view(owner: Owner) -> Value {
+    let seconds = |silent_for: Duration| silent_for.as_secs();
+    match owner {
+        Owner::Here => json!({ "state": "here" }),
+        Owner::Elsewhere { silent_for } => {
+            json!({ "state": "elsewhere", "silent_seconds": seconds(silent_for) })
+        }
+        Owner::Gone { silent_for } => json!({ "state": "gone", "silent_seconds": silent_for.map(seconds) }),
+        Owner::Unknown => json!({ "state": "unknown" }),
+    }
 }
 
 /// Stop a request: connections to its providers are closed, its attempts end as `cancelled`.
@@ -131,6 +160,7 @@ pub(super) async fn one(
     responses(
         (status = 200, body = Cancelled),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another server runs it"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "Its end is not recorded yet"),
     )
 )]

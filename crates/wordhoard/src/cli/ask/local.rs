@@ -21,7 +21,7 @@ pub(super) struct Local {
 
 impl Local {
     pub(super) async fn start(config: &Config) -> anyhow::Result<Self> {
-        let core = Core::start(config).await;
+        let core = Core::start_alone(config).await;
         let core = core
             .context("cannot run without a server; if one runs on this data directory, leave --local out")?;
         Ok(Self { core })

@@ -11,7 +11,7 @@ fn config(toml: &str, environment: &Environment) -> Result<Config, String> {
 fn without_any_configuration_the_demo_serves_loopback() {
     let config = super::super::load(None, &Environment::default(), &Overrides::default()).unwrap();
     assert_eq!(config.listen.to_string(), "127.0.0.1:8000");
-    assert_eq!(config.database_path, Path::new("data/wordhoard.db"));
+    assert_eq!(config.database, DatabaseConfig::Sqlite("data/wordhoard.db".into()));
     let names: Vec<_> = config.providers.iter().map(|provider| provider.name.as_str()).collect();
     assert_eq!(names, ["demo"]);
 }
@@ -33,11 +33,11 @@ fn the_command_line_wins_over_the_environment_and_that_over_the_file() {
     let from_environment =
         config("database_url = \"sqlite:/f.db\"\n[limits]\nwal_segment = \"5MiB\"", &environment);
     let from_environment = from_environment.unwrap();
-    assert_eq!(from_environment.database_path, Path::new("/e.db"));
+    assert_eq!(from_environment.database, DatabaseConfig::Sqlite("/e.db".into()));
     assert_eq!(from_environment.limits.wal_segment_bytes, 2 << 20);
     let overrides = Overrides { database_url: Some("sqlite:/c.db".into()), ..Overrides::default() };
     let from_command_line = super::super::load(None, &environment, &overrides).unwrap();
-    assert_eq!(from_command_line.database_path, Path::new("/c.db"));
+    assert_eq!(from_command_line.database, DatabaseConfig::Sqlite("/c.db".into()));
 }
 
 #[test]

@@ -1,0 +1,150 @@
+//! What the queries of a slice have given, request by request.
+
+use std::collections::BTreeMap;
+
+use wordhoard_model::RequestId;
+
+use super::Checked;
+
+/// Findings after which a slice ends early, and the most that are listed of one request.
+const MAX_FINDINGS: usize = 1_000;
+
+/// A row of `llm_requests`. Here as below numbers are as the row has them, whatever nonsense that may be.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct RequestRow {
+    pub(crate) running: bool,
+    /// Whether it has a time of its end.
+    pub(crate) end_timed: bool,
+    pub(crate) event_count: Option<i64>,
+    pub(crate) token_count: Option<i64>,
+    pub(crate) attempt_count: Option<i64>,
+    pub(crate) lanes_completed: Option<i64>,
+}
+
+/// A row of `llm_attempts`.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct AttemptRow {
+    pub(crate) attempt_seq: i64,
+    pub(crate) lane: i64,
+    pub(crate) running: bool,
+    pub(crate) completed: bool,
+    /// Whether it has a time of its end.
+    pub(crate) end_timed: bool,
+    pub(crate) started_seq: i64,
+    pub(crate) finished_seq: Option<i64>,
+    pub(crate) token_count: Option<i64>,
+}
+
+/// A token at which something begins, ends, or does not go on.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct TokenSeam {
+    pub(crate) attempt_seq: i64,
+    pub(crate) token_index: i64,
+    pub(crate) seq: i64,
+    /// Index and number of the token before it in the attempt; none for the first.
+    pub(crate) previous: Option<(i64, i64)>,
+    /// No token of the attempt comes after it.
+    pub(crate) last: bool,
+}
+
+/// A token whose number does not follow the one before it in the request.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NumberSeam {
+    pub(crate) seq: i64,
+    /// The number before it; none for the first.
+    pub(crate) previous: Option<i64>,
+}
+
+/// All that is known of one request.
+#[derive(Debug, Default)]
+pub(super) struct Facts {
+    pub(super) request: Option<RequestRow>,
+    /// In any order.
+    pub(super) attempts: Vec<AttemptRow>,
+    /// In the order of attempts and indexes.
+    pub(super) token_seams: Vec<TokenSeam>,
+    /// In ascending order.
+    pub(super) number_seams: Vec<NumberSeam>,
+}
+
+/// All that is known of the requests of a slice.
+#[derive(Debug, Default)]
+pub(crate) struct Evidence {
+    requests: BTreeMap<RequestId, Facts>,
+}
+
+impl Evidence {
+    pub(crate) fn request(&mut self, id: RequestId, row: RequestRow) {
+        self.facts(id).request = Some(row);
+    }
+
+    pub(crate) fn attempt(&mut self, id: RequestId, row: AttemptRow) {
+        self.facts(id).attempts.push(row);
+    }
+
+    /// Seams come in the order of attempts and indexes.
+    pub(crate) fn token_seam(&mut self, id: RequestId, seam: TokenSeam) {
+        self.facts(id).token_seams.push(seam);
+    }
+
+    /// Seams come in ascending order.
+    pub(crate) fn number_seam(&mut self, id: RequestId, seam: NumberSeam) {
+        self.facts(id).number_seams.push(seam);
+    }
+
+    fn facts(&mut self, id: RequestId) -> &mut Facts {
+        self.requests.entry(id).or_default()
+    }
+
+    /// What is wrong, newest request first. `next` is where the next slice begins, unless this one ends early.
+    pub(crate) fn judge(self, next: Option<RequestId>) -> Checked {
+        let mut checked = Checked { next, ..Checked::default() };
+        let mut judged = None;
+        for (id, facts) in self.requests.iter().rev() {
+            if checked.findings.len() >= MAX_FINDINGS {
+                checked.next = judged;
+                break;
+            }
+            let judgement = facts.judge(*id, MAX_FINDINGS);
+            checked.requests += u64::from(facts.request.is_some());
+            checked.tokens = checked.tokens.saturating_add(judgement.tokens);
+            checked.findings.extend(judgement.findings);
+            judged = Some(*id);
+        }
+        checked
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wordhoard_model::Timestamp;
+
+    use super::*;
+
+    #[test]
+    fn a_slice_with_too_many_findings_ends_early_and_the_next_one_goes_on() {
+        let mut ids: Vec<_> = (0..1_500).map(|ms| RequestId::generate(Timestamp::from_millis(ms))).collect();
+        ids.reverse();
+        let orphans = |ids: &[RequestId]| {
+            let mut evidence = Evidence::default();
+            for id in ids {
+                let seam = TokenSeam { attempt_seq: 1, token_index: 0, seq: 2, previous: None, last: true };
+                evidence.token_seam(*id, seam);
+            }
+            evidence
+        };
+        let (mut found, mut left, mut slices) = (Vec::new(), ids.as_slice(), 0);
+        loop {
+            let slice = orphans(left).judge(None);
+            assert!(slice.findings.len() < MAX_FINDINGS + 10);
+            found.extend(slice.findings.iter().map(|finding| finding.request_id));
+            slices += 1;
+            let Some(next) = slice.next else { break };
+            let place = left.iter().position(|id| *id == next).unwrap();
+            left = &left[place + 1..];
+        }
+        assert!(slices > 1);
+        found.dedup();
+        assert_eq!(found, ids);
+    }
+}

@@ -1,0 +1,63 @@
+//! What every backend writes into a column in the same way. A text that names nothing we know is damage, not a
+//! default.
+
+use serde::{Deserialize, Serialize};
+use wordhoard_model::{LaneSpec, Usage};
+
+/// Why a column cannot be read or written.
+pub(crate) type ColumnError = Box<dyn std::error::Error + Send + Sync>;
+
+/// A lane as the column `lanes` holds it.
+#[derive(Serialize, Deserialize)]
+struct LaneColumn {
+    model: String,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    weight: Option<f64>,
+}
+
+pub(crate) fn lanes_to_json(lanes: &[LaneSpec]) -> Result<String, serde_json::Error> {
+    let columns = lanes.iter().map(|lane| LaneColumn { model: lane.model.to_string(), weight: lane.weight });
+    serde_json::to_string(&columns.collect::<Vec<_>>())
+}
+
+pub(crate) fn lanes_from_json(text: &str) -> Result<Vec<LaneSpec>, ColumnError> {
+    let columns: Vec<LaneColumn> = serde_json::from_str(text)?;
+    let lane = |lane: LaneColumn| Ok(LaneSpec { model: lane.model.parse()?, weight: lane.weight });
+    columns.into_iter().map(lane).collect()
+}
+
+/// A column that holds the name of a variant.
+pub(crate) fn named<T>(name: &str, from_name: fn(&str) -> Option<T>) -> Result<T, ColumnError> {
+    from_name(name).ok_or_else(|| format!("{name:?} is no name of this column").into())
+}
+
+/// From four columns: input, output, reasoning and cached input tokens. The first is there exactly where a usage is.
+pub(crate) fn usage(columns: [Option<i64>; 4]) -> Result<Option<Usage>, ColumnError> {
+    let Some(input_tokens) = columns[0] else { return Ok(None) };
+    Ok(Some(Usage {
+        input_tokens: unsigned(input_tokens),
+        output_tokens: unsigned(columns[1].ok_or("a usage has no output tokens")?),
+        reasoning_tokens: columns[2].map(unsigned),
+        cached_input_tokens: columns[3].map(unsigned),
+    }))
+}
+
+/// The counterpart of [`usage`].
+pub(crate) fn usage_columns(usage: Option<Usage>) -> [Option<i64>; 4] {
+    let Some(usage) = usage else { return [None; 4] };
+    [
+        Some(signed(usage.input_tokens)),
+        Some(signed(usage.output_tokens)),
+        usage.reasoning_tokens.map(signed),
+        usage.cached_input_tokens.map(signed),
+    ]
+}
+
+/// SQL's integers are signed; a count beyond 2^63 can only be a provider's nonsense and is held at the limit.
+pub(crate) fn signed(value: u64) -> i64 {
+    i64::try_from(value).unwrap_or(i64::MAX)
+}
+
+pub(crate) fn unsigned(value: i64) -> u64 {
+    u64::try_from(value).unwrap_or(0)
+}

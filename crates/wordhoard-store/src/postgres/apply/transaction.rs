@@ -1,0 +1,192 @@
+//! One batch, one transaction.
+
+use futures_util::future::{BoxFuture, try_join_all};
+use tokio_postgres::Statement;
+
+use super::super::failure::Failure;
+use super::super::listener::CHANNEL;
+use super::super::rows::count;
+use super::super::session::{Params, Session};
+use super::super::types::Log;
+use super::compare::{self, Conflicts};
+use super::rows::Rows;
+use super::statements::{ATTEMPT_ENDS, ATTEMPTS, BEGIN, COMMIT, NOTIFY, REQUEST_ENDS, REQUESTS};
+use super::tokens::{self, CHUNK, Columns};
+use super::{copy, position};
+use crate::columns::signed;
+use crate::{Applied, Batch, Error};
+
+/// From so many tokens on, `COPY` is quicker.
+pub(in super::super) const COPY_FROM: usize = 2048;
+
+/// Whether tokens of the batch may be in the database already.
+#[derive(Clone, Copy, Debug)]
+pub(super) enum Tokens {
+    /// The position will say.
+    Unknown,
+    /// `COPY` found one.
+    MayBeThere,
+}
+
+/// Dropping this future, at whatever point, drops the connection, and so either all of the batch is applied or
+/// nothing of it.
+pub(super) async fn apply(
+    session: &Session,
+    batch: &Batch,
+    rows: &Rows<'_>,
+    tokens: Tokens,
+    copy_from: usize,
+) -> Result<Applied, Failure> {
+    let mut conflicts = Conflicts::new();
+    let many = rows.tokens.len() >= copy_from;
+    let first_chunk = if many { &[][..] } else { &rows.tokens[..] };
+    let begun = begin(session, batch, rows, first_chunk).await?;
+    let mut inserted = begun.framing + begun.tokens;
+    if begun.framing < rows.framing.len() as u64 {
+        compare::events(session, batch, &rows.framing, &mut conflicts).await?;
+    }
+    if begun.tokens < first_chunk.len() as u64 {
+        differing(session, first_chunk, &mut conflicts).await?;
+    }
+    if many {
+        inserted += if batch.from == begun.applied && matches!(tokens, Tokens::Unknown) {
+            copy::copy(session, &rows.tokens).await?;
+            rows.tokens.len() as u64
+        } else {
+            insert_chunks(session, rows, &mut conflicts).await?
+        };
+    }
+    commit(session, batch).await?;
+    conflicts.sort_by_key(|(place, _)| *place);
+    let conflicts: Vec<_> = conflicts.into_iter().map(|(_, conflict)| conflict).collect();
+    let already_there = (batch.events.len() - conflicts.len()) as u64 - inserted;
+    Ok(Applied { inserted, already_there, conflicts })
+}
+
+/// What the first round trip has done.
+struct Begun {
+    /// The position before this batch.
+    applied: u64,
+    /// Rows made or changed by events that are no tokens.
+    framing: u64,
+    tokens: u64,
+}
+
+/// All in one round trip: the server takes the statements one after the other, so each one after the lock runs under
+/// it, and what was sent in vain is rolled back.
+async fn begin(
+    session: &Session,
+    batch: &Batch,
+    rows: &Rows<'_>,
+    chunk: &[super::rows::TokenRow<'_>],
+) -> Result<Begun, Failure> {
+    let [known, lock, insert] = session.statements([position::KNOWN, position::LOCK, tokens::INSERT]).await?;
+    let framing = session.statements([REQUESTS, ATTEMPTS, ATTEMPT_ENDS, REQUEST_ENDS]).await?;
+    let (client, log, columns) = (session.client(), Log(batch.log), Columns::of(chunk));
+    let tokens = async {
+        if chunk.is_empty() { Ok(0) } else { columns.insert(session, &insert).await }
+    };
+    let log: Params<'_> = &[&log];
+    let (_, _, position, framing, tokens) = tokio::try_join!(
+        biased;
+        client.batch_execute(BEGIN),
+        client.execute(&known, log),
+        client.query_one(&lock, log),
+        try_join_all(write_framing(session, rows, &framing)),
+        tokens,
+    )?;
+    let applied = count(&position, 0)?;
+    if batch.from > applied {
+        return Err(Failure::Final(Error::Gap { from: batch.from, applied }));
+    }
+    Ok(Begun { applied, framing: framing.into_iter().sum(), tokens })
+}
+
+type Changed<'a> = BoxFuture<'a, Result<u64, tokio_postgres::Error>>;
+
+/// The order matters: an end finds its beginning, also in the same batch.
+fn write_framing<'a>(session: &'a Session, rows: &'a Rows<'_>, statements: &'a [Statement; 4]) -> Vec<Changed<'a>> {
+    let Rows { requests: r, attempts: a, attempt_ends: e, request_ends: f, .. } = rows;
+    let [requests, attempts, attempt_ends, request_ends] = statements;
+    let mut changes = Vec::<Changed<'a>>::with_capacity(4);
+    let client = session.client();
+    if !r.id.is_empty() {
+        changes.push(Box::pin(async move {
+            let params: Params<'_> = &[
+                &r.id, &r.log, &r.created_at, &r.prompt, &r.system_message, &r.max_tokens, &r.temperature,
+                &r.parameters, &r.lanes, &r.idempotency_key, &r.idempotency_sha256,
+            ];
+            client.execute(requests, params).await
+        }));
+    }
+    if !a.id.is_empty() {
+        changes.push(Box::pin(async move {
+            let params: Params<'_> = &[
+                &a.id, &a.attempt_seq, &a.lane, &a.provider, &a.model, &a.continues_attempt_seq,
+                &a.continues_token_index, &a.started_seq, &a.started_at,
+            ];
+            client.execute(attempts, params).await
+        }));
+    }
+    if !e.id.is_empty() {
+        changes.push(Box::pin(async move {
+            let [input, output, reasoning, cached] = &e.usage;
+            let params: Params<'_> = &[
+                &e.id, &e.attempt_seq, &e.status, &e.seq, &e.at, &e.finish_reason, &e.token_count, &e.answered_by,
+                input, output, reasoning, cached, &e.failure_class, &e.failure_message,
+                &e.failure_provider_status, &e.failure_retry_after_ms,
+            ];
+            client.execute(attempt_ends, params).await
+        }));
+    }
+    if !f.id.is_empty() {
+        changes.push(Box::pin(async move {
+            let [input, output, reasoning, cached] = &f.usage;
+            let params: Params<'_> = &[
+                &f.id, &f.status, &f.at, &f.event_count, &f.lanes_completed, &f.attempt_count, &f.token_count, input,
+                output, reasoning, cached,
+            ];
+            client.execute(request_ends, params).await
+        }));
+    }
+    changes
+}
+
+/// Many tokens of which some may be there already. Returns how many were new.
+async fn insert_chunks(session: &Session, rows: &Rows<'_>, conflicts: &mut Conflicts) -> Result<u64, Failure> {
+    let [insert] = session.statements([tokens::INSERT]).await?;
+    let mut inserted = 0;
+    for chunk in rows.tokens.chunks(CHUNK) {
+        let new = Columns::of(chunk).insert(session, &insert).await?;
+        if new < chunk.len() as u64 {
+            differing(session, chunk, conflicts).await?;
+        }
+        inserted += new;
+    }
+    Ok(inserted)
+}
+
+async fn differing(
+    session: &Session,
+    chunk: &[super::rows::TokenRow<'_>],
+    conflicts: &mut Conflicts,
+) -> Result<(), Failure> {
+    let [statement] = session.statements([compare::TOKENS]).await?;
+    compare::tokens(session, &statement, chunk, &Columns::of(chunk), conflicts).await?;
+    Ok(())
+}
+
+/// Only once everything before has gone well: a `COMMIT` of a transaction in which something failed is no error to
+/// the server, it rolls back.
+async fn commit(session: &Session, batch: &Batch) -> Result<(), Failure> {
+    let [advance, notify] = session.statements([position::ADVANCE, NOTIFY]).await?;
+    let (client, log, through) = (session.client(), Log(batch.log), signed(batch.through));
+    let (advanced, channel): (Params<'_>, Params<'_>) = (&[&log, &through], &[&CHANNEL, &log]);
+    tokio::try_join!(
+        biased;
+        client.execute(&advance, advanced),
+        client.execute(&notify, channel),
+        client.batch_execute(COMMIT),
+    )?;
+    Ok(())
+}

@@ -1,0 +1,178 @@
+//! Rows to events.
+
+use tokio_postgres::Row;
+use wordhoard_model::{
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
+    FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
+    RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind,
+};
+
+use super::rows::{
+    count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage,
+};
+use super::session::{Params, Session};
+use super::types::{Id, Moment, Sha256};
+use crate::Error;
+use crate::columns::signed;
+
+macro_rules! request_columns {
+    () => {
+        "request_id, created_at, prompt, system_message, max_tokens, temperature, parameters, lanes, idempotency_key,
+             idempotency_sha256, status, finished_at, event_count, lanes_completed, attempt_count, token_count,
+             input_tokens, output_tokens, reasoning_tokens, cached_input_tokens"
+    };
+}
+
+macro_rules! attempt_columns {
+    () => {
+        "request_id, attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
+             started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by, input_tokens,
+             output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
+             failure_provider_status, failure_retry_after_ms"
+    };
+}
+
+/// One consistent state for the three queries: what is applied in between shows in none of them.
+const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
+/// The rows of some requests without their tokens.
+pub(super) const REQUESTS: &str =
+    concat!("SELECT ", request_columns!(), " FROM llm_requests WHERE request_id = ANY ($1)");
+pub(super) const ATTEMPTS: &str =
+    concat!("SELECT ", attempt_columns!(), " FROM llm_attempts WHERE request_id = ANY ($1)");
+pub(super) const TOKENS: &str = "SELECT attempt_seq, token_index, seq, at, kind, text FROM llm_token_log
+    WHERE request_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
+
+/// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
+/// log, so what is found from `from` on has no gap.
+pub(super) async fn events(session: &Session, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
+    let [requests, attempts, tokens] = session.statements([REQUESTS, ATTEMPTS, TOKENS]).await?;
+    let (client, ids) = (session.client(), [Id(id)]);
+    let (ids, id, from_seq, most) = (ids.as_slice(), Id(id), signed(from.0), signed(limit as u64));
+    let (by_ids, page): (Params<'_>, Params<'_>) = (&[&ids], &[&id, &from_seq, &most]);
+    let (_, requests, attempts, tokens, _) = tokio::try_join!(
+        biased;
+        client.batch_execute(BEGIN),
+        client.query(&requests, by_ids),
+        client.query(&attempts, by_ids),
+        client.query(&tokens, page),
+        client.batch_execute("COMMIT"),
+    )?;
+    let mut events: Vec<_> = framing(&requests, &attempts)?.map(|(_, event)| event).collect();
+    events.retain(|event| event.seq >= from);
+    for row in &tokens {
+        events.push(token_event(row)?);
+    }
+    events.sort_unstable_by_key(|event| event.seq);
+    events.truncate(limit);
+    Ok(events)
+}
+
+/// All events of these rows, each with its request.
+pub(super) fn framing(
+    requests: &[Row],
+    attempts: &[Row],
+) -> Result<impl Iterator<Item = (RequestId, Event)> + use<>, Error> {
+    let mut events = Vec::with_capacity(2 * (requests.len() + attempts.len()));
+    for row in requests {
+        let Id(id) = get(row, 0)?;
+        events.push((id, created_event(row)?));
+        events.extend(request_finished_event(row)?.map(|event| (id, event)));
+    }
+    for row in attempts {
+        let Id(id) = get(row, 0)?;
+        events.push((id, started_event(row)?));
+        events.extend(attempt_finished_event(row)?.map(|event| (id, event)));
+    }
+    Ok(events.into_iter())
+}
+
+fn created_event(row: &Row) -> Result<Event, Error> {
+    let max_tokens = optional_count(row, 4)?.map(|most| narrow(row, 4, most)).transpose()?;
+    let extra = serde_json::from_str(&text(row, 6)?).map_err(|error| damaged(row, 6, error))?;
+    let parameters = Parameters { max_tokens, temperature: get(row, 5)?, extra };
+    let idempotency = match optional_text(row, 8)? {
+        None => None,
+        Some(key) => Some(Idempotency { key, body_sha256: get::<Sha256>(row, 9)?.0 }),
+    };
+    let prompt = Prompt { text: text(row, 2)?, system_message: optional_text(row, 3)?, parameters };
+    let created = RequestCreated { prompt, lanes: lanes(row, 7)?, idempotency };
+    let at = get::<Moment>(row, 1)?.timestamp();
+    Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
+}
+
+fn request_finished_event(row: &Row) -> Result<Option<Event>, Error> {
+    let RequestStatus::Finished(outcome) = named(row, 10, RequestStatus::from_name)? else {
+        return Ok(None);
+    };
+    let finished = RequestFinished {
+        outcome,
+        lanes_completed: narrow(row, 13, count(row, 13)?)?,
+        attempt_count: narrow(row, 14, count(row, 14)?)?,
+        token_count: count(row, 15)?,
+        usage: usage(row, 16)?,
+    };
+    let seq = Seq(count(row, 12)?.saturating_sub(1));
+    let at = get::<Moment>(row, 11)?.timestamp();
+    Ok(Some(Event { seq, at, body: EventBody::RequestFinished(finished) }))
+}
+
+fn attempt_seq(row: &Row, column: usize) -> Result<AttemptSeq, Error> {
+    Ok(AttemptSeq(narrow(row, column, count(row, column)?)?))
+}
+
+fn started_event(row: &Row) -> Result<Event, Error> {
+    let provider = ProviderName::new(&text(row, 3)?).map_err(|error| damaged(row, 3, error))?;
+    let model = ModelRef::new(provider, &text(row, 4)?).map_err(|error| damaged(row, 4, error))?;
+    let continues = match get::<Option<i64>>(row, 5)? {
+        None => None,
+        Some(_) => {
+            Some(Continues { attempt_seq: attempt_seq(row, 5)?, token_index: TokenIndex(count(row, 6)?) })
+        }
+    };
+    let lane = get::<i16>(row, 2)?;
+    let lane = Lane(lane.try_into().map_err(|error: std::num::TryFromIntError| damaged(row, 2, error))?);
+    let started = AttemptStarted { attempt_seq: attempt_seq(row, 1)?, lane, model, continues };
+    let at = get::<Moment>(row, 8)?.timestamp();
+    Ok(Event { seq: Seq(count(row, 7)?), at, body: EventBody::AttemptStarted(started) })
+}
+
+fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
+    let Some(seq) = optional_count(row, 10)? else {
+        return Ok(None);
+    };
+    let status = || -> Result<Option<u16>, Error> {
+        let Some(status) = get::<Option<i32>>(row, 21)? else { return Ok(None) };
+        Ok(Some(status.try_into().map_err(|error: std::num::TryFromIntError| damaged(row, 21, error))?))
+    };
+    let failure = match get::<Option<&str>>(row, 19)? {
+        None => None,
+        Some(_) => Some(Failure {
+            class: named(row, 19, FailureClass::from_name)?,
+            message: text(row, 20)?,
+            provider_status: status()?,
+            retry_after_ms: optional_count(row, 22)?,
+        }),
+    };
+    let finished = AttemptFinished {
+        attempt_seq: attempt_seq(row, 1)?,
+        outcome: named(row, 9, Outcome::from_name)?,
+        finish_reason: optional_text(row, 12)?.map(FinishReason),
+        usage: usage(row, 15)?,
+        token_count: count(row, 13)?,
+        answered_by: optional_text(row, 14)?,
+        failure,
+    };
+    let at = get::<Moment>(row, 11)?.timestamp();
+    Ok(Some(Event { seq: Seq(seq), at, body: EventBody::AttemptFinished(finished) }))
+}
+
+fn token_event(row: &Row) -> Result<Event, Error> {
+    let token = Token {
+        attempt_seq: attempt_seq(row, 0)?,
+        token_index: TokenIndex(count(row, 1)?),
+        kind: named(row, 4, TokenKind::from_name)?,
+        text: text(row, 5)?,
+    };
+    let at = get::<Moment>(row, 3)?.timestamp();
+    Ok(Event { seq: Seq(count(row, 2)?), at, body: EventBody::Token(token) })
+}

@@ -1,0 +1,61 @@
+use wordhoard_model::{Seq, Timestamp};
+use wordhoard_store::{PostgresStore, Store};
+use wordhoard_testkit::postgres::Postgres;
+
+use crate::story::Story;
+
+const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
+/// In the week of 2026-11-19.
+const NOW_MS: i64 = 1_795_400_000_000;
+
+async fn partitions(server: &Postgres) -> Vec<String> {
+    let sql = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'llm_token_log'::regclass ORDER BY inhrelid::regclass::text";
+    server.psql(&["-c", sql]).await.lines().map(|line| line.replace("llm_token_log_", "")).collect()
+}
+
+async fn rows(server: &Postgres, partition: &str) -> u64 {
+    let sql = format!("SELECT count(*) FROM llm_token_log_{partition}");
+    server.psql(&["-c", &sql]).await.trim().parse().unwrap()
+}
+
+#[tokio::test]
+async fn weeks_are_made_ahead_and_rows_go_into_theirs() {
+    let server = Postgres::start().await;
+    let store = PostgresStore::new(&server.url()).unwrap();
+    store.migrate(Timestamp::from_millis(NOW_MS)).await.unwrap();
+    let first = ["20261119", "20261126", "20261203", "20261210", "20261217", "default"];
+    assert_eq!(partitions(&server).await, first);
+
+    let mut from = 0;
+    for (week, made) in [(0, 6), (1, 6), (3, 9), (4, 9)] {
+        let story = Story::whole(NOW_MS + week * WEEK_MS);
+        store.apply(story.batch(from)).await.unwrap();
+        from += story.events.len() as u64;
+        assert_eq!(partitions(&server).await.len(), made, "week {week}");
+        assert_eq!(store.events(story.id, Seq(0), 100).await.unwrap(), story.events);
+    }
+    assert_eq!((rows(&server, "20261119").await, rows(&server, "20261210").await), (5, 5));
+    assert_eq!(rows(&server, "default").await, 0);
+    // Another server finds them there.
+    let other = PostgresStore::new(&server.url()).unwrap();
+    other.migrate(Timestamp::from_millis(NOW_MS + 3 * WEEK_MS)).await.unwrap();
+    assert_eq!(partitions(&server).await.len(), 9);
+}
+
+#[tokio::test]
+async fn where_no_partition_can_be_made_the_default_one_takes_the_rows() {
+    let server = Postgres::start().await;
+    let store = PostgresStore::new(&server.url()).unwrap();
+    store.migrate(Timestamp::from_millis(NOW_MS)).await.unwrap();
+    // The rights of a role that shall not change the schema.
+    let sql = "REASSIGN OWNED BY wordhoard TO postgres;
+        GRANT ALL ON ALL TABLES IN SCHEMA public TO wordhoard; REVOKE CREATE ON SCHEMA public FROM wordhoard, public";
+    server.client().await.batch_execute(sql).await.unwrap();
+    let story = Story::whole(NOW_MS + 20 * WEEK_MS);
+    store.apply(story.batch(0)).await.unwrap();
+    assert_eq!(rows(&server, "default").await, 5);
+    assert_eq!(store.events(story.id, Seq(0), 100).await.unwrap(), story.events);
+    let late = Story::whole(0);
+    store.apply(late.batch(story.events.len() as u64)).await.unwrap();
+    assert_eq!(rows(&server, "default").await, 10);
+}

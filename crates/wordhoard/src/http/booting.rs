@@ -1,0 +1,43 @@
+//! What the server answers while it starts: how far it is, and to all else that it is not ready yet.
+
+use std::sync::Arc;
+
+use axum::Router;
+use axum::extract::State;
+use axum::http::StatusCode;
+use axum::middleware;
+use axum::response::{IntoResponse, Json, Response};
+use axum::routing::get;
+use wordhoard_engine::{BootLog, Clock};
+
+use super::guard::{self, Hosts};
+use super::health;
+use super::problem::Problem;
+
+#[derive(Clone)]
+struct Start {
+    boot: BootLog,
+    clock: Arc<dyn Clock>,
+}
+
+pub(crate) fn router(boot: BootLog, clock: Arc<dyn Clock>, hosts: Arc<Hosts>) -> Router {
+    Router::new()
+        .route("/livez", get(health::livez))
+        .route("/readyz", get(readyz))
+        .route("/api/health", get(report))
+        .fallback(async || Problem::starting())
+        .layer(middleware::from_fn_with_state(hosts, guard::check_host))
+        .with_state(Start { boot, clock })
+}
+
+async fn readyz(State(start): State<Start>) -> Response {
+    let steps = start.boot.steps();
+    let step = steps.last().map_or("start", |step| step.name);
+    health::no_store(
+        (StatusCode::SERVICE_UNAVAILABLE, format!("not ready: starting ({step})\n")).into_response(),
+    )
+}
+
+async fn report(State(start): State<Start>) -> Response {
+    health::no_store(Json(health::of_a_start(&start.boot, start.clock.now().to_string())).into_response())
+}
