@@ -114,7 +114,9 @@ pub async fn check(store: &dyn Store, plan: &CheckPlan) -> Result<CheckReport, E
     };
     let mut damaged = look(store, plan, &mut report).await?;
     if plan.repair && !damaged.is_empty() {
-        report.repaired_events = repair(store, plan, std::mem::take(&mut damaged)).await?;
+        if let Some(places) = &plan.log {
+            report.repaired_events = repair(store, places, std::mem::take(&mut damaged)).await?;
+        }
         if report.repaired_events > 0 {
             (report.findings, report.finding_count) = (Vec::new(), 0);
             look(store, plan, &mut report).await?;
@@ -174,9 +176,13 @@ async fn look(
     Ok(damaged)
 }
 
-/// Applies again what the log still has of these requests: what is there stays, what is missing comes back.
-async fn repair(store: &dyn Store, plan: &CheckPlan, requests: BTreeSet<RequestId>) -> Result<u64, Error> {
-    let Some(places) = &plan.log else { return Ok(0) };
+/// Applies again what the log still has of these requests: what is there stays, what is missing comes back. Gives how
+/// many events came back.
+pub(crate) async fn repair(
+    store: &dyn Store,
+    places: &LogPlaces,
+    requests: BTreeSet<RequestId>,
+) -> Result<u64, Error> {
     let applied = store.applied(places.log).await?;
     let mut found = logged::events_of(places, applied, requests);
     let mut repaired = 0;

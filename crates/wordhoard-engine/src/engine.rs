@@ -10,7 +10,7 @@ use std::time::Duration;
 pub use boot::StartError;
 use tokio_util::sync::CancellationToken;
 use wordhoard_model::{Outcome, RequestId, RequestStatus, Seq, Transcript};
-use wordhoard_store::{ListQuery, RequestSummary, Store};
+use wordhoard_store::{ListQuery, LogKey, RequestSummary, Store};
 use wordhoard_wal::{Position, Wal};
 
 use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Running};
@@ -102,6 +102,12 @@ pub enum CancelError {
     /// Whether there is such a request cannot be told.
     #[error("{0}")]
     Unavailable(String),
+}
+
+impl Inner {
+    fn is_ours(&self, log: LogKey) -> bool {
+        log.0 == self.wal.log_id().0 || self.settings.previous_logs.contains(&log)
+    }
 }
 
 impl Engine {
@@ -222,7 +228,7 @@ impl Engine {
             return Owner::Here;
         }
         match tokio::time::timeout(OWNER_PATIENCE, self.inner.store.summary(id)).await {
-            Ok(Ok(Some(summary))) if summary.log.0 == self.inner.wal.log_id().0 => Owner::Here,
+            Ok(Ok(Some(summary))) if self.inner.is_ours(summary.log) => Owner::Here,
             Ok(Ok(Some(summary))) => self.inner.fleet.owner(summary.log),
             _ => Owner::Unknown,
         }

@@ -73,6 +73,11 @@ impl History {
         Self { store, log: LogHistory::new(wal, index, applied), sql_away }
     }
 
+    /// Changes whenever SQL may have more.
+    pub(crate) fn changes(&self) -> watch::Receiver<u64> {
+        self.store.changes()
+    }
+
     /// Durable events of a request that is not in memory, from `from` on. Empty where there are none.
     pub(crate) async fn stored(
         &self,

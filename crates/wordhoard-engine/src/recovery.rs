@@ -5,7 +5,7 @@
 //! until SQL has everything. Without SQL it takes up the requests that the log knows whole; the others follow when
 //! SQL is there.
 
-use std::collections::{BTreeMap, HashMap, HashSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use wordhoard_model::{
@@ -14,8 +14,9 @@ use wordhoard_model::{
 use wordhoard_store::{LogKey, Store};
 use wordhoard_wal::{Position, Wal};
 
+use crate::consistency::LogPlaces;
 use crate::hub::{AppendError, Hub, Journal, LiveRequest};
-use crate::{request, survey};
+use crate::{consistency, request, survey};
 
 /// Interruptions of one lane after which it is closed instead of tried again: a prompt that kills the server shall
 /// not do so for ever.
@@ -52,7 +53,8 @@ pub(crate) struct Recovered {
     pub(crate) resumed: Vec<Arc<LiveRequest>>,
     /// Requests that were closed as interrupted.
     pub(crate) closed: usize,
-    /// Requests whose events do not make sense; left as they are, for the consistency check.
+    /// Requests whose events do not make sense and cannot be put back. They are closed as interrupted where their
+    /// first event is there; what is missing is for the consistency check to tell.
     pub(crate) damaged: usize,
 }
 
@@ -63,6 +65,9 @@ pub(crate) struct Ground<'a> {
     pub(crate) wal: &'a Wal,
     pub(crate) hub: &'a Hub,
     pub(crate) journal: &'a Arc<Journal>,
+    /// Logs that this data directory had before; their requests are ours, too.
+    pub(crate) previous_logs: &'a [LogKey],
+    pub(crate) log_places: &'a LogPlaces,
     /// SQL has everything below this; above it, it may have more or less.
     pub(crate) applied: Position,
     /// Requests that begin at or behind this began in this run of the server, and are none of recovery's.
@@ -77,11 +82,20 @@ pub(crate) async fn recover(
 ) -> Result<Recovered, RecoveryError> {
     let mut recovered = Recovered::default();
     let mut stories = open_stories(ground).await?;
+    if let Some(store) = ground.store.filter(|_| !stories.damaged.is_empty()) {
+        // Perhaps the log still has what SQL has lost.
+        let repaired = consistency::repair(store, ground.log_places, stories.damaged.clone()).await?;
+        if repaired > 0 {
+            tracing::warn!(
+                repaired_events = repaired,
+                "open requests had lost events; they were put back from the log"
+            );
+            stories = open_stories(ground).await?;
+        }
+    }
     recovered.damaged = stories.damaged.len();
-    for (id, (created, state)) in std::mem::take(&mut stories.whole) {
-        let live = LiveRequest::resume(id, created, state, ground.journal);
-        ground.hub.insert(Arc::clone(&live));
-        close_open_attempts(&live)?;
+    for (id, (created, state)) in stories.whole {
+        let live = take_up(ground, id, created, state)?;
         if resume_interrupted && may_go_on(&live.state()) {
             recovered.resumed.push(live);
         } else {
@@ -89,7 +103,44 @@ pub(crate) async fn recover(
             recovered.closed += 1;
         }
     }
+    for id in stories.damaged {
+        let Some(store) = ground.store else { break };
+        if let Some((created, state)) = salvage(store, id).await? {
+            take_up(ground, id, created, state)?
+                .append(|state| EventBody::RequestFinished(state.closing()))?;
+        }
+    }
     Ok(recovered)
+}
+
+fn take_up(
+    ground: &Ground<'_>,
+    id: RequestId,
+    created: RequestCreated,
+    state: RequestState,
+) -> Result<Arc<LiveRequest>, RecoveryError> {
+    let live = LiveRequest::resume(id, created, state, ground.journal);
+    ground.hub.insert(Arc::clone(&live));
+    close_open_attempts(&live)?;
+    Ok(live)
+}
+
+/// What can be made of a damaged request, so that it gets an end.
+async fn salvage(store: &dyn Store, id: RequestId) -> Result<Option<Found>, RecoveryError> {
+    let mut events: Vec<Event> = Vec::new();
+    loop {
+        let from = events.last().map_or(Seq::FIRST, |last| last.seq.next());
+        let page = store.events(id, from, PAGE_EVENTS).await?;
+        if page.is_empty() {
+            break;
+        }
+        events.extend(page);
+    }
+    let created = match events.first().map(|first| &first.body) {
+        Some(EventBody::RequestCreated(created)) => (**created).clone(),
+        _ => return Ok(None),
+    };
+    Ok(RequestState::salvage(&events).map(|state| (created, state)))
 }
 
 /// The open requests with their state, in the order in which they were accepted.
@@ -97,11 +148,12 @@ async fn open_stories(ground: &Ground<'_>) -> Result<Stories, RecoveryError> {
     let mut stories = Stories::default();
     // The order matters: what SQL says is open, then what is in memory, then the end of the log. A request that is
     // open by the first and the last and was not in memory in between is not running.
-    let log = LogKey(ground.wal.log_id().0);
-    let open_in_sql = match ground.store {
-        Some(store) => store.open_requests(log).await?,
-        None => Vec::new(),
-    };
+    let mut open_in_sql = Vec::new();
+    if let Some(store) = ground.store {
+        for log in ground.previous_logs.iter().chain([&LogKey(ground.wal.log_id().0)]) {
+            open_in_sql.extend(store.open_requests(*log).await?);
+        }
+    }
     let in_memory: HashSet<_> = ground.hub.all().iter().map(|live| live.id()).collect();
     let end = ground.wal.progress().durable;
     let open = open_in_log(ground, open_in_sql, end).await?;
@@ -139,7 +191,7 @@ async fn open_in_log(
 #[derive(Debug, Default)]
 struct Stories {
     whole: BTreeMap<RequestId, Found>,
-    damaged: HashSet<RequestId>,
+    damaged: BTreeSet<RequestId>,
 }
 
 impl Stories {

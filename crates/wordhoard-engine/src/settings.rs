@@ -1,6 +1,8 @@
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wordhoard_store::LogKey;
+
 /// When an event may be shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -39,6 +41,8 @@ pub struct Settings {
     pub quarantine_dir: PathBuf,
     /// Where segments of the log lie that it has let go, if they are kept.
     pub archive_dir: Option<PathBuf>,
+    /// Logs that this server had before its present one. Requests that were open in them are this server's to end.
+    pub previous_logs: Vec<LogKey>,
 }
 
 impl Settings {
@@ -56,6 +60,7 @@ impl Settings {
             idempotency_window: Duration::from_secs(24 * 60 * 60),
             quarantine_dir: quarantine_dir.into(),
             archive_dir: None,
+            previous_logs: Vec::new(),
         }
     }
 }

@@ -1,7 +1,8 @@
 //! A reader's place in a request: it follows the events from any `seq` on, wherever they are by now.
 
+use std::ops::Range;
 use std::sync::Arc;
-use std::time::Duration;
+use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use wordhoard_model::{AttemptSeq, AttemptStarted, Event, EventBody, Lane, RequestId, Seq};
@@ -13,8 +14,9 @@ use crate::hub::{Hub, LiveRequest, Visible};
 const PAGE_EVENTS: usize = 64;
 /// Events of a page that is only passed over.
 const SKIPPED_PAGE_EVENTS: usize = 4096;
-/// How often SQL is asked again for a request that is running, but not on this server.
-const FOLLOW_INTERVAL: Duration = Duration::from_secs(1);
+/// How often SQL is asked again for a request that is running, but not on this server: at least this often, and at most
+/// so often where it tells of changes.
+const FOLLOW_INTERVAL: Range<Duration> = Duration::from_millis(50)..Duration::from_secs(1);
 
 /// What asking for a place in a request's events gives.
 #[derive(Debug)]
@@ -56,6 +58,8 @@ pub struct Subscription {
     source: Source,
     history: Arc<History>,
     hub: Arc<Hub>,
+    /// Tells that SQL may have more.
+    changes: watch::Receiver<u64>,
 }
 
 #[derive(Debug)]
@@ -77,6 +81,7 @@ impl Subscription {
         after: Option<Seq>,
     ) -> Result<Subscribed, ReadError> {
         let next = after.map_or(Seq::FIRST, Seq::next);
+        let changes = history.changes();
         // The watch is taken before anything is read, so nothing that comes in between is missed.
         if let Some(live) = hub.get(id) {
             let watch = live.watch();
@@ -89,7 +94,15 @@ impl Subscription {
             }
             let labels = live.labels();
             let source = Source::Live(live, watch);
-            return Ok(Subscribed::Following(Box::new(Self { id, next, labels, source, history, hub })));
+            return Ok(Subscribed::Following(Box::new(Self {
+                id,
+                next,
+                labels,
+                source,
+                history,
+                hub,
+                changes,
+            })));
         }
         Self::open_stored(history, hub, id, next).await
     }
@@ -100,7 +113,9 @@ impl Subscription {
         id: RequestId,
         next: Seq,
     ) -> Result<Subscribed, ReadError> {
-        let start = Self { id, next: Seq::FIRST, labels: Vec::new(), source: Source::Ended, history, hub };
+        let changes = history.changes();
+        let start =
+            Self { id, next: Seq::FIRST, labels: Vec::new(), source: Source::Ended, history, hub, changes };
         let mut place = Box::new(start);
         let mut log_place = LogPlace::default();
         let mut found = false;
@@ -170,6 +185,7 @@ impl Subscription {
                     }
                 }
                 Source::Stored(place) => {
+                    self.changes.mark_unchanged();
                     let page = self.history.stored(self.id, self.next, PAGE_EVENTS, place).await?;
                     if page.is_empty() {
                         self.wait_for_more().await;
@@ -190,7 +206,10 @@ impl Subscription {
 
     /// Events of the request's own end, which can be in SQL while another server runs it, or none does.
     async fn wait_for_more(&mut self) {
-        tokio::time::sleep(FOLLOW_INTERVAL).await;
+        let asked = Instant::now();
+        // A change that came while SQL was being asked counts; where none is ever told, the longest wait is all.
+        drop(tokio::time::timeout(FOLLOW_INTERVAL.end, self.changes.changed()).await);
+        tokio::time::sleep(FOLLOW_INTERVAL.start.saturating_sub(asked.elapsed())).await;
         if let Some(live) = self.hub.get(self.id) {
             let watch = live.watch();
             self.source = Source::Live(live, watch);

@@ -167,6 +167,30 @@ impl RequestState {
         Ok(())
     }
 
+    /// The state after events of which some are missing, so that the request can be ended all the same: what cannot
+    /// follow is passed over, and what is missing keeps its place. Nothing where not even the first event is there.
+    pub fn salvage<'a>(events: impl IntoIterator<Item = &'a Event>) -> Option<Self> {
+        let mut events = events.into_iter();
+        let mut state = Self::begin(events.next()?).ok()?;
+        for event in events {
+            if event.seq < state.next_seq {
+                continue;
+            }
+            state.next_seq = event.seq;
+            if let EventBody::Token(token) = &event.body
+                && let Ok(attempt) = state.open_attempt(token.attempt_seq, "token")
+                && token.token_index > attempt.next_token_index
+            {
+                attempt.next_token_index = token.token_index;
+            }
+            // Refused: then only its place is taken.
+            if state.apply(event).is_err() {
+                state.next_seq = event.seq.next();
+            }
+        }
+        Some(state)
+    }
+
     fn start(&mut self, started: &AttemptStarted, at: Timestamp) -> Result<(), Violation> {
         let refuse = |problem| {
             Err(Violation::Attempt { event: "attempt.started", attempt: started.attempt_seq, problem })

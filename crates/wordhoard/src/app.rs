@@ -1,5 +1,7 @@
 //! The composition root: the one place that puts concrete parts together, from one checked configuration.
 
+mod log_ids;
+
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -12,7 +14,7 @@ use wordhoard_engine::{
     BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind, Tasks,
 };
 use wordhoard_providers::{OpenAiChatSettings, Provider};
-use wordhoard_store::{PostgresStore, SqliteStore, Store};
+use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
 use crate::config::{Config, DatabaseConfig, Dialect, ProviderConfig};
@@ -55,6 +57,7 @@ impl Core {
     async fn start(config: &Config, lock: DirLock, tasks: Tasks, boot: BootLog) -> anyhow::Result<Self> {
         let step = boot.begin("log");
         let wal = open_wal(config).await?;
+        let previous_logs = log_ids::note(&config.data_dir, LogKey(wal.log_id().0))?;
         step.done();
         let providers = config.providers.iter().map(provider).collect::<anyhow::Result<ProviderSet>>()?;
         let parts = Parts {
@@ -62,7 +65,7 @@ impl Core {
             store: store(&config.database)?,
             providers,
             clock: Arc::new(SystemClock),
-            settings: engine_settings(config),
+            settings: Settings { previous_logs, ..engine_settings(config) },
             tasks,
             boot,
         };

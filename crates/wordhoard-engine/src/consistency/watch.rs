@@ -109,14 +109,16 @@ fn tell(report: &CheckReport) {
 }
 
 impl Inner {
+    pub(crate) fn log_places(&self) -> LogPlaces {
+        let dirs = self.settings.archive_dir.iter().cloned().collect();
+        LogPlaces { log: LogKey(self.wal.log_id().0), wal: Some(self.wal.clone()), dirs }
+    }
+
     /// Checks, repairs, and keeps the result.
     pub(crate) async fn check(&self, depth: Depth, pause: Duration) -> Result<CheckReport, CheckError> {
         let _alone = self.consistency.running.try_lock().map_err(|_| CheckError::Running)?;
         let now = self.clock.now();
-        let log = LogKey(self.wal.log_id().0);
-        let dirs = self.settings.archive_dir.iter().cloned().collect();
-        let places = LogPlaces { log, wal: Some(self.wal.clone()), dirs };
-        let plan = CheckPlan { depth, now, log: Some(places), repair: true, pause };
+        let plan = CheckPlan { depth, now, log: Some(self.log_places()), repair: true, pause };
         // What waits to be applied could be older than the check, and is not covered by it.
         let nothing_waits = self.applier.backlog() <= self.settings.flush_tokens * 64;
         let result = check(&*self.store, &plan).await;

@@ -236,7 +236,10 @@ impl Inner {
             self.wait_for_sql().await?;
         }
         let linked = matches!(*self.applier.watch_link().borrow(), Link::Up);
+        let log_places = self.log_places();
         let ground = Ground {
+            previous_logs: &self.settings.previous_logs,
+            log_places: &log_places,
             store: linked.then_some(&*self.store),
             wal: &self.wal,
             hub: &self.hub,

@@ -109,3 +109,30 @@ fn what_cannot_follow_is_refused_by_its_reason() {
     assert_eq!(told(doubled), "event 1 where 2 is next");
     assert_eq!(RequestState::replay([]).unwrap_err(), Violation::NotCreated("missing"));
 }
+
+#[test]
+fn whatever_is_missing_a_request_can_be_ended() {
+    let story =
+        Story::of_lanes(2).started(1, 0).token(1, 0).started(2, 1).token(1, 1).token(2, 0).token(1, 2);
+    let story = story.ended(1, Outcome::Failed, 3).started(3, 0).token(3, 0).token(2, 1).0;
+    // Every way to lose some of the events behind the first.
+    for lost in 0_u32..1 << (story.len() - 1) {
+        let left =
+            story.iter().enumerate().filter(|(place, _)| *place == 0 || lost & (1 << (place - 1)) == 0);
+        let left: Vec<_> = left.map(|(_, event)| event.clone()).collect();
+        let mut state = RequestState::salvage(&left).unwrap();
+        assert_eq!(state.next_seq(), left.last().unwrap().seq.next());
+        let then = |state: &mut RequestState, body| {
+            state.apply(&Event { seq: state.next_seq(), at: Timestamp::from_millis(0), body }).unwrap();
+        };
+        let open: Vec<_> = state.open_attempts().map(|attempt| attempt.started.attempt_seq).collect();
+        for attempt in open {
+            let ending = state.ending(attempt, Outcome::Interrupted, None);
+            then(&mut state, EventBody::AttemptFinished(ending));
+        }
+        let closing = state.closing();
+        then(&mut state, EventBody::RequestFinished(closing));
+    }
+    assert_eq!(RequestState::salvage(&story), RequestState::replay(&story).ok());
+    assert_eq!(RequestState::salvage(&story[1..]), None);
+}

@@ -4,6 +4,7 @@ use std::time::Duration;
 
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
+use reqwest::StatusCode;
 use serde_json::{Map, Value};
 use wordhoard_wire::sse;
 
@@ -15,6 +16,8 @@ const READ_TIMEOUT: Duration = Duration::from_secs(40);
 const RECONNECT_PAUSE: Duration = Duration::from_secs(1);
 /// Connections in a row that bring nothing before we give up.
 const MAX_FRUITLESS: u32 = 30;
+/// Times that a prompt is offered to a server that cannot take it now.
+const MAX_REFUSALS: u32 = 10;
 const MAX_EVENT_BYTES: usize = 32 << 20;
 
 pub(super) async fn ask(server: &str, body: Map<String, Value>) -> anyhow::Result<Events> {
@@ -24,15 +27,25 @@ pub(super) async fn ask(server: &str, body: Map<String, Value>) -> anyhow::Resul
         .read_timeout(READ_TIMEOUT)
         .no_proxy()
         .build()?;
-    let response = client
-        .post(format!("{server}/api/llm/prompt"))
-        .header("content-type", "application/json")
-        .body(serde_json::to_vec(&body)?)
-        .send()
-        .await
-        .with_context(|| {
-            format!("cannot reach a server at {server}; start one with `wordhoard`, or ask with --local")
-        })?;
+    let body = serde_json::to_vec(&body)?;
+    let mut tries = 1;
+    let response = loop {
+        let response = client
+            .post(format!("{server}/api/llm/prompt"))
+            .header("content-type", "application/json")
+            .body(body.clone())
+            .send()
+            .await
+            .with_context(|| {
+                format!("cannot reach a server at {server}; start one with `wordhoard`, or ask with --local")
+            })?;
+        // A server that is starting, say. What it refuses was not recorded, so asking again makes no double.
+        if response.status() != StatusCode::SERVICE_UNAVAILABLE || tries == MAX_REFUSALS {
+            break response;
+        }
+        tries += 1;
+        tokio::time::sleep(RECONNECT_PAUSE).await;
+    };
     let accepted = response.status().is_success();
     let answer: Value =
         serde_json::from_slice(&response.bytes().await?).context("the server's answer is not JSON")?;

@@ -1,0 +1,79 @@
+//! Which logs a data directory has had. A log that is gone (moved away, lost) leaves requests in SQL that nobody else
+//! will ever end, and an operator who should know.
+
+use std::fs::{self, File};
+use std::io::{ErrorKind, Write};
+use std::path::Path;
+
+use anyhow::Context;
+use wordhoard_store::LogKey;
+
+/// One id a line, the present one last.
+const FILE: &str = "log_ids";
+
+/// Notes the present log, and gives those before it.
+pub(super) fn note(data_dir: &Path, present: LogKey) -> anyhow::Result<Vec<LogKey>> {
+    let path = data_dir.join(FILE);
+    let mut known = read(&path).with_context(|| format!("cannot read {}", path.display()))?;
+    if known.last() != Some(&present) {
+        if let Some(last) = known.last() {
+            tracing::error!(
+                lost = ?last, present = ?present,
+                "the log of this data directory is gone and a new one was begun; what SQL had not taken from it is \
+                 lost, unless the log is put back"
+            );
+        }
+        known.retain(|log| *log != present);
+        known.push(present);
+        write(&path, &known).with_context(|| format!("cannot write {}", path.display()))?;
+    }
+    known.pop();
+    Ok(known)
+}
+
+fn read(path: &Path) -> anyhow::Result<Vec<LogKey>> {
+    let text = match fs::read_to_string(path) {
+        Ok(text) => text,
+        Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
+        Err(error) => return Err(error.into()),
+    };
+    let id = |line: &str| {
+        let id = parse(line);
+        if id.is_none() {
+            // A crash in the middle of writing it. It only serves to tell what is lost, so it must not hold up a start.
+            tracing::warn!(line, "a line of {FILE} is no id of a log");
+        }
+        id
+    };
+    Ok(text.lines().filter_map(id).collect())
+}
+
+fn parse(line: &str) -> Option<LogKey> {
+    let number = u128::from_str_radix(line, 16).ok().filter(|_| line.len() == 32)?;
+    Some(LogKey(number.to_be_bytes()))
+}
+
+fn write(path: &Path, known: &[LogKey]) -> std::io::Result<()> {
+    let text: String = known.iter().map(|log| format!("{log:?}\n")).collect();
+    let mut file = File::create(path)?;
+    file.write_all(text.as_bytes())?;
+    file.sync_all()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_log_that_is_gone_is_remembered_and_one_that_is_put_back_is_the_present_one() {
+        let dir = tempfile::tempdir().unwrap();
+        let [first, second] = [LogKey([1; 16]), LogKey([0xab; 16])];
+        assert_eq!(note(dir.path(), first).unwrap(), []);
+        assert_eq!(note(dir.path(), first).unwrap(), []);
+        assert_eq!(note(dir.path(), second).unwrap(), [first]);
+        assert_eq!(note(dir.path(), second).unwrap(), [first]);
+        assert_eq!(note(dir.path(), first).unwrap(), [second]);
+        fs::write(dir.path().join(FILE), format!("{second:?}\n{first:?}")[..40].to_owned()).unwrap();
+        assert_eq!(note(dir.path(), first).unwrap(), [second]);
+    }
+}
