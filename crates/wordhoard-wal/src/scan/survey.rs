@@ -171,6 +171,12 @@ impl Survey {
             None => match guess_end(disk, file)? {
                 Some(end) => end,
                 None => {
+                    // A segment gets its name only when all its space is filled and synced, so a crash does not
+                    // leave a file without room for a header: somebody has cut it, and what it held is lost.
+                    if file.size_bytes < FIRST_BATCH_OFFSET {
+                        let lost = file.base..file.base;
+                        self.damage.push(file.damage(DamageKind::Truncated, file.size_bytes, lost));
+                    }
                     self.unborn = Some(file.name.clone());
                     return Ok(());
                 }
