@@ -29,7 +29,7 @@ pub(crate) struct Hub {
     /// Ended requests with the position of their last event, in the order in which they ended. Taken before
     /// `requests`, never after.
     ended: Mutex<VecDeque<(Position, RequestId)>>,
-    /// Keys of requests that left memory before SQL had them, with the position of their last event.
+    /// Keys of requests that are not in memory and not in SQL, with a position at which SQL has the key.
     keys_not_applied: Mutex<VecDeque<(Position, RequestId, Idempotency)>>,
     /// While recovery is due, a request that is not here may come back: that it does not exist cannot be said.
     incomplete: AtomicBool,
@@ -88,6 +88,11 @@ impl Hub {
         }
         self.forget_events_of_old_ones(&ended, newly_ended);
         known
+    }
+
+    /// Keeps the key of a request that is not in memory, until SQL has what stands at this position.
+    pub(crate) fn keep_key(&self, position: Position, id: RequestId, key: Idempotency) {
+        self.keys_not_applied.lock().push_back((position, id, key));
     }
 
     /// While SQL is away, ended requests gather here. Their events are in the log; memory must not keep them.

@@ -14,9 +14,11 @@ use wordhoard_model::{
 use wordhoard_store::{LogKey, Store};
 use wordhoard_wal::{Position, Wal};
 
+use crate::admission::Keys;
 use crate::consistency::LogPlaces;
 use crate::hub::{AppendError, Hub, Journal, LiveRequest};
-use crate::{consistency, request, survey};
+use crate::survey::{self, Survey};
+use crate::{consistency, request};
 
 /// Interruptions of one lane after which it is closed instead of tried again: a prompt that kills the server shall
 /// not do so for ever.
@@ -65,6 +67,8 @@ pub(crate) struct Ground<'a> {
     pub(crate) wal: &'a Wal,
     pub(crate) hub: &'a Hub,
     pub(crate) journal: &'a Arc<Journal>,
+    /// Learns the keys of requests that SQL does not have yet.
+    pub(crate) keys: &'a Keys,
     /// Logs that this data directory had before; their requests are ours, too.
     pub(crate) previous_logs: &'a [LogKey],
     pub(crate) log_places: &'a LogPlaces,
@@ -156,8 +160,13 @@ async fn open_stories(ground: &Ground<'_>) -> Result<Stories, RecoveryError> {
     }
     let in_memory: HashSet<_> = ground.hub.all().iter().map(|live| live.id()).collect();
     let end = ground.wal.progress().durable;
-    let open = open_in_log(ground, open_in_sql, end).await?;
-    let open: HashMap<_, _> = open.into_iter().filter(|(id, _)| !in_memory.contains(id)).collect();
+    let survey = survey_log(ground, open_in_sql, end).await?;
+    for (position, id, key) in survey.keys {
+        if ground.keys.note_accepted(&key, id) {
+            ground.hub.keep_key(position, id, key);
+        }
+    }
+    let open: HashMap<_, _> = survey.open.into_iter().filter(|(id, _)| !in_memory.contains(id)).collect();
     if let Some(store) = ground.store {
         for id in open.keys() {
             stories.load(store, *id).await?;
@@ -175,11 +184,11 @@ async fn open_stories(ground: &Ground<'_>) -> Result<Stories, RecoveryError> {
     Ok(stories)
 }
 
-async fn open_in_log(
+async fn survey_log(
     ground: &Ground<'_>,
     open: Vec<RequestId>,
     end: Position,
-) -> Result<HashMap<RequestId, Position>, RecoveryError> {
+) -> Result<Survey, RecoveryError> {
     let (wal, index) = (ground.wal.clone(), Arc::clone(ground.journal.index()));
     let (from, boundary) = (ground.applied, ground.boundary);
     let survey =

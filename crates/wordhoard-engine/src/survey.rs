@@ -4,7 +4,7 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
-use wordhoard_model::{Event, RequestId};
+use wordhoard_model::{Event, EventBody, Idempotency, RequestId};
 use wordhoard_wal::{Position, ReadError, Reader, Record, Wal};
 
 use crate::log_index::LogIndex;
@@ -15,11 +15,19 @@ const STEP_BYTES: usize = 1 << 20;
 /// How often a long pass tells how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 
+/// What a pass over the log has found.
+#[derive(Debug, Default)]
+pub(crate) struct Survey {
+    /// The requests that are open at its end, each with a position at or before its first record in this part.
+    pub(crate) open: HashMap<RequestId, Position>,
+    /// The keys against doubles of the requests that begin in it, in the order of the log.
+    pub(crate) keys: Vec<(Position, RequestId, Idempotency)>,
+}
+
 /// Finds the requests that are open at `end`. `open` are those that are known to be open at `from`; those that begin
-/// behind it are found, if they begin below `boundary`. Each comes with a position at or before its first record in
-/// this part of the log.
+/// behind it are found, if they begin below `boundary`.
 ///
-/// Looks at kinds and ids only, so that hours of tokens take seconds.
+/// Of most records it looks at the kind and the id only, so that hours of tokens take seconds.
 pub(crate) fn open_requests(
     wal: &Wal,
     from: Position,
@@ -27,22 +35,31 @@ pub(crate) fn open_requests(
     boundary: Position,
     open: impl IntoIterator<Item = RequestId>,
     index: &LogIndex,
-) -> Result<HashMap<RequestId, Position>, String> {
-    let mut open: HashMap<_, _> = open.into_iter().map(|id| (id, from)).collect();
+) -> Result<Survey, String> {
+    let open = open.into_iter().map(|id| (id, from)).collect();
+    let mut survey = Survey { open, ..Survey::default() };
     walk(wal, from, end, |found| {
         let Some(id) = record::request_id(&found.payload) else { return };
         match found.kind {
             record::KIND_REQUEST_CREATED if found.position < boundary => {
                 index.note(id, found.position);
-                if let Entry::Vacant(place) = open.entry(id) {
+                if let Entry::Vacant(place) = survey.open.entry(id) {
                     place.insert(found.position);
                 }
+                survey.keys.extend(key(found).map(|key| (found.position, id, key)));
             }
-            record::KIND_REQUEST_FINISHED => drop(open.remove(&id)),
+            record::KIND_REQUEST_FINISHED => drop(survey.open.remove(&id)),
             _ => {}
         }
     })?;
-    Ok(open)
+    Ok(survey)
+}
+
+fn key(created: &Record) -> Option<Idempotency> {
+    match record::decode(created.kind, created.version, &created.payload) {
+        Ok(Some((_, Event { body: EventBody::RequestCreated(created), .. }))) => created.idempotency,
+        _ => None,
+    }
 }
 
 /// Gives the events of some requests, in the order of the log. Records that do not decode are passed over; whoever

@@ -41,6 +41,18 @@ impl Keys {
         }
     }
 
+    /// A request from before the start of this server was accepted under the key, and SQL does not know it yet. False
+    /// where the key is known.
+    pub(crate) fn note_accepted(&self, given: &Idempotency, request_id: RequestId) -> bool {
+        let mut entries = self.0.lock();
+        if entries.contains_key(&given.key) {
+            return false;
+        }
+        let accepted = Entry::Accepted { request_id, body_sha256: given.body_sha256 };
+        entries.insert(given.key.clone(), accepted);
+        true
+    }
+
     /// SQL knows the key from now on.
     pub(crate) fn forget(&self, given: &Idempotency, request_id: RequestId) {
         let mut entries = self.0.lock();

@@ -244,6 +244,7 @@ impl Inner {
             wal: &self.wal,
             hub: &self.hub,
             journal: &self.journal,
+            keys: &self.keys,
             applied: *self.applier.applied().borrow(),
             boundary: *self.boundary.lock(),
         };

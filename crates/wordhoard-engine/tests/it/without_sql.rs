@@ -6,7 +6,7 @@ use std::time::Duration;
 use wordhoard_engine::{BootStepState, Database};
 use wordhoard_model::{AttemptSeq, Event, EventBody, Outcome, RequestId, RequestState, RequestStatus, Seq};
 
-use crate::bench::{Bench, Running, read};
+use crate::bench::{Bench, Running, read, request};
 
 async fn until(what: &str, running: &Running, reached: impl Fn(&Running) -> bool) {
     for _ in 0..1_000 {
@@ -107,10 +107,18 @@ async fn a_long_outage_leaves_old_requests_readable_from_the_log_and_survives_a_
         let half = read(&mut running.follow(*id, Some(2)).await).await.unwrap();
         assert_eq!(half, told.last().unwrap().1[3..]);
     }
+    let keyed = || request("once [demo tokens=3 rate=0]", &["demo:brisk"], Some(("k", 1)));
+    bench.open_database(true);
+    let once = running.engine.admit(keyed()).await.unwrap();
+    bench.open_database(false);
+    finished(&running, once.request_id).await;
     bench.crash(running).await;
 
     let running = bench.start().await;
     assert_eq!(running.engine.status().running_requests, 0);
+    // Its key may be in the log only.
+    let again = running.engine.admit(keyed()).await.unwrap();
+    assert_eq!((again.request_id, again.replayed), (once.request_id, true));
     for (id, events) in &told {
         assert_eq!(&running.read_to_end(*id).await, events);
     }
