@@ -17,7 +17,7 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wordhoard_model::Timestamp;
-use wordhoard_store::{Error, LogKey, Store};
+use wordhoard_store::{Applied, Batch, Error, LogKey, Store};
 use wordhoard_wal::{Position, State, Wal};
 
 use crate::clock::Clock;
@@ -33,6 +33,8 @@ const GATHER: Duration = Duration::from_millis(100);
 const RETRY: Range<Duration> = Duration::from_millis(100)..Duration::from_secs(10);
 /// How often applied segments of the log are looked for, to be removed.
 const RELEASE_INTERVAL: Duration = Duration::from_secs(5);
+/// How long a transaction may take before SQL counts as away.
+const HANGS_AFTER: Duration = Duration::from_secs(3);
 /// How long one transaction may take. Longer than a store's own limit; for one that does not keep it.
 const APPLY_PATIENCE: Duration = Duration::from_secs(60);
 
@@ -267,7 +269,7 @@ impl Applier {
         self.report.lock().quarantined += put_aside;
         let started = Instant::now();
         let through = Position(batch.through);
-        let applied = match within_patience(self.store.apply(batch)).await {
+        let applied = match self.apply_watched(batch).await {
             // Rare, so the batch is read once more instead of being kept each time.
             Err(Error::Refused(_)) => {
                 let Read { batch, .. } = reader.batch(from).await.map_err(unreadable)?;
@@ -282,7 +284,7 @@ impl Applier {
         for conflict in &applied.conflicts {
             tracing::error!(request_id = %conflict.request_id, what = conflict.what, "SQL holds something else in the place of an event");
         }
-        self.sql_away.set(false);
+        self.is_up();
         let mut report = self.report.lock();
         let now = self.clock.now();
         (report.last_write, report.last_answer) = (Some(now), Some(now));
@@ -290,11 +292,22 @@ impl Applier {
         report.conflicts += applied.conflicts.len() as u64;
         Ok(())
     }
-}
 
-async fn within_patience<T>(call: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
-    match tokio::time::timeout(APPLY_PATIENCE, call).await {
-        Ok(answer) => answer,
-        Err(_) => Err(Error::Unavailable("a transaction took too long".into())),
+    /// Applies a batch. A database that hangs is told long before the time limit: nobody else would notice.
+    async fn apply_watched(&self, batch: Batch) -> Result<Applied, Error> {
+        let mut call = std::pin::pin!(self.store.apply(batch));
+        if let Ok(answer) = tokio::time::timeout(HANGS_AFTER, &mut call).await {
+            return answer;
+        }
+        self.sql_away.set(true);
+        tracing::warn!(
+            waiting = self.backlog(),
+            "SQL does not answer to a transaction; still waiting for it"
+        );
+        self.link.send_replace(Link::Away("a transaction gets no answer".into()));
+        match tokio::time::timeout(APPLY_PATIENCE, call).await {
+            Ok(answer) => answer,
+            Err(_) => Err(Error::Unavailable("a transaction took too long".into())),
+        }
     }
 }

@@ -63,6 +63,16 @@ pub struct CheckReport {
     pub repaired_events: u64,
 }
 
+impl CheckReport {
+    /// The findings that tell the most: one of each request first, then the others.
+    pub fn telling(&self, limit: usize) -> impl Iterator<Item = &Finding> {
+        let mut seen = BTreeSet::new();
+        let (first, further): (Vec<_>, Vec<_>) =
+            self.findings.iter().partition(|finding| seen.insert(finding.request_id));
+        first.into_iter().chain(further).take(limit)
+    }
+}
+
 /// Where a check reads what SQL may have lost.
 #[derive(Clone, Debug)]
 pub struct LogPlaces {

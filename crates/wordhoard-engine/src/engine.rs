@@ -129,8 +129,12 @@ impl Engine {
     /// # Errors
     /// Where its events cannot be read now.
     pub async fn subscribe(&self, id: RequestId, after: Option<Seq>) -> Result<Subscribed, ReadError> {
-        let (history, hub) = (Arc::clone(&self.inner.history), Arc::clone(&self.inner.hub));
-        Subscription::open(history, hub, id, after).await
+        let is_unknown = |found: &Subscribed| matches!(found, Subscribed::NotFound);
+        let open = || {
+            let (history, hub) = (Arc::clone(&self.inner.history), Arc::clone(&self.inner.hub));
+            Subscription::open(history, hub, id, after)
+        };
+        self.inner.unless_new_elsewhere(id, is_unknown, open).await
     }
 
     /// A request with its texts, as far as it is visible; `None` where there is none.
@@ -138,7 +142,7 @@ impl Engine {
     /// # Errors
     /// Where its events cannot be read now.
     pub async fn transcript(&self, id: RequestId) -> Result<Option<Transcript>, ReadError> {
-        self.inner.transcript(id).await
+        self.inner.unless_new_elsewhere(id, Option::is_none, || self.inner.transcript(id)).await
     }
 
     /// Requests, newest first; also those that SQL does not have yet.

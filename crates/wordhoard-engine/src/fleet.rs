@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
+use wordhoard_model::RequestId;
 use wordhoard_store::{Error, LogKey};
 
 use crate::applier::Link;
 use crate::engine::Inner;
+use crate::history::ReadError;
 
 /// How often a server says that it is there.
 const BEAT_INTERVAL: Duration = Duration::from_secs(5);
@@ -17,6 +19,12 @@ const BEAT_INTERVAL: Duration = Duration::from_secs(5);
 const BEAT_PATIENCE: Duration = Duration::from_secs(5);
 /// Silence after which a server counts as gone.
 const GONE_AFTER: Duration = Duration::from_secs(30);
+
+/// A request that is younger may not be in SQL yet, though its server is well. A second is what tokens wait at most
+/// (SPEC FD 3), the rest is for the transaction and for clocks.
+const NEW: Duration = Duration::from_secs(3);
+/// How often an unknown one is asked for again.
+const NEW_PAUSE: Duration = Duration::from_millis(200);
 
 /// Which server runs a request.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -49,6 +57,12 @@ struct Seen {
 }
 
 impl Fleet {
+    fn has_others(&self, own: LogKey) -> bool {
+        let seen = self.0.lock();
+        let there = |(log, silent_for): (&LogKey, &Duration)| *log != own && *silent_for < GONE_AFTER;
+        seen.as_ref().is_some_and(|seen| seen.silent_for.iter().any(there))
+    }
+
     /// Who runs the requests of this log.
     pub(crate) fn owner(&self, log: LogKey) -> Owner {
         let seen = self.0.lock();
@@ -58,6 +72,36 @@ impl Fleet {
         match seen.silent_for.get(&log) {
             Some(silent_for) if *silent_for < GONE_AFTER => Owner::Elsewhere { silent_for: *silent_for },
             silent_for => Owner::Gone { silent_for: silent_for.copied() },
+        }
+    }
+}
+
+impl Inner {
+    /// Whether an unknown request may be so new that its server has not applied it yet.
+    fn may_be_new_elsewhere(&self, id: RequestId) -> bool {
+        let age_ms = self.clock.now().as_millis() - id.accepted_at().as_millis();
+        let is_new = age_ms.unsigned_abs() < NEW.as_millis() as u64;
+        is_new && self.fleet.has_others(LogKey(self.wal.log_id().0))
+    }
+
+    /// Asks again while the answer is that there is no such request, and another server may just have taken it in.
+    pub(crate) async fn unless_new_elsewhere<T, F>(
+        &self,
+        id: RequestId,
+        is_unknown: impl Fn(&T) -> bool,
+        ask: impl Fn() -> F,
+    ) -> Result<T, ReadError>
+    where
+        F: Future<Output = Result<T, ReadError>>,
+    {
+        let mut changes = self.store.changes();
+        loop {
+            changes.mark_unchanged();
+            let answer = ask().await?;
+            if !is_unknown(&answer) || !self.may_be_new_elsewhere(id) {
+                return Ok(answer);
+            }
+            drop(tokio::time::timeout(NEW_PAUSE, changes.changed()).await);
         }
     }
 }

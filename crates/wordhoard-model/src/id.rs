@@ -30,6 +30,12 @@ impl RequestId {
         Self(Uuid::from_bytes(bytes))
     }
 
+    /// The time part of the id: when the request was accepted.
+    pub fn accepted_at(&self) -> Timestamp {
+        let millis = self.as_bytes()[..6].iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte));
+        Timestamp::from_millis(millis)
+    }
+
     /// The 16 bytes of the id, in the order in which they sort by time.
     pub fn as_bytes(&self) -> &[u8; 16] {
         self.0.as_bytes()
@@ -113,6 +119,7 @@ mod tests {
         assert!(older < newer);
         assert_eq!(older.to_string().parse(), Ok(older));
         assert_eq!(RequestId::from_bytes(*newer.as_bytes()), newer);
+        assert_eq!(newer.accepted_at(), Timestamp::from_millis(2_000));
     }
 
     #[test]

@@ -8,8 +8,8 @@ mod events;
 mod failure;
 mod fleet;
 mod limits;
-mod lists;
 mod listener;
+mod lists;
 mod migrate;
 mod partitions;
 mod pool;
@@ -38,8 +38,8 @@ pub use url::display_url;
 use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 
 use crate::{
-    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport, MigrationStatus,
-    RequestSummary, ServerSeen, Store, Weakness,
+    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport,
+    MigrationStatus, RequestSummary, ServerSeen, Store, Weakness,
 };
 
 /// A database on a PostgreSQL server.
@@ -136,10 +136,12 @@ impl Store for PostgresStore {
     }
 
     async fn rewind(&self, log: LogKey, to: u64) -> Result<(), Error> {
+        self.ensure_open()?;
         within(limits::APPLY, self.writer.rewind(log, to)).await
     }
 
     async fn apply(&self, batch: Batch) -> Result<Applied, Error> {
+        self.ensure_open()?;
         within(limits::APPLY, self.writer.apply(&batch)).await
     }
 

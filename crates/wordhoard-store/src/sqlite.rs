@@ -22,8 +22,8 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 use writer::Writer;
 
 use crate::{
-    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport, MigrationStatus,
-    RequestSummary, ServerSeen, Store, Weakness,
+    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport,
+    MigrationStatus, RequestSummary, ServerSeen, Store, Weakness,
 };
 
 /// A database in one file.
@@ -167,7 +167,8 @@ impl Store for SqliteStore {
     }
 
     async fn close(&self) {
-        self.writer.close().await;
+        // The writer last: the last connection moves SQLite's log into the file, and one that only reads cannot.
         self.readers.close();
+        self.writer.close().await;
     }
 }

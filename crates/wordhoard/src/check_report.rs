@@ -25,7 +25,7 @@ pub(crate) fn print(report: &CheckReport, out: &mut impl Write) -> io::Result<()
     if report.repaired_events > 0 {
         writeln!(out, "{} events were put back from the log", report.repaired_events)?;
     }
-    for finding in report.findings.iter().take(SHOWN_FINDINGS) {
+    for finding in report.telling(SHOWN_FINDINGS) {
         writeln!(out, "{finding}")?;
     }
     let unshown = report.finding_count.saturating_sub(SHOWN_FINDINGS as u64);

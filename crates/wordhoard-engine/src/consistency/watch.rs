@@ -103,7 +103,7 @@ fn tell(report: &CheckReport) {
         return;
     }
     tracing::warn!(depth, requests, tokens, elapsed_ms, finding_count, "SQL is not consistent");
-    for finding in report.findings.iter().take(LOGGED_FINDINGS) {
+    for finding in report.telling(LOGGED_FINDINGS) {
         tracing::warn!(%finding, "SQL is not consistent");
     }
 }

@@ -57,8 +57,8 @@ impl Engine {
         inner.apply_backlog(&boot).await;
         let step = boot.begin("recovery");
         match inner.recover().await {
-            Ok(()) => step.done(),
-            // What SQL alone knows waits for SQL.
+            Ok(()) if inner.hub.is_whole() => step.done(),
+            Ok(()) => step.deferred("what only SQL knows is taken up when SQL is there"),
             Err(RecoveryError::Store(error)) => step.deferred(error.to_string()),
             Err(error) => {
                 step.failed(error.to_string());

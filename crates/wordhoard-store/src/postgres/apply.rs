@@ -19,7 +19,7 @@ use transaction::Tokens;
 
 use super::failure::Failure;
 use super::limits::{self, ServerLimits};
-use super::partitions::{Partitions, accepted_at};
+use super::partitions::Partitions;
 use super::session::{Session, Target};
 use crate::{Applied, Batch, Error, LogKey};
 
@@ -40,14 +40,14 @@ pub(super) struct Writer {
 
 #[derive(Debug)]
 enum Place {
-    Open(Option<Session>),
+    Open(Option<Box<Session>>),
     Closed,
 }
 
 /// The connection in use. It is kept only by [`Turn::keep`], once all went well on it.
 struct Turn<'a> {
     place: MutexGuard<'a, Place>,
-    session: Session,
+    session: Box<Session>,
 }
 
 impl Turn<'_> {
@@ -75,7 +75,9 @@ impl Writer {
                 Ok(applied) => return Ok(applied),
                 Err(Failure::Doubled) if matches!(tokens, Tokens::Unknown) => tokens = Tokens::MayBeThere,
                 Err(Failure::Doubled) => {
-                    return Err(Error::Refused("a unique index of the operator's own (SQLSTATE 23505)".to_owned()));
+                    return Err(Error::Refused(
+                        "a unique index of the operator's own (SQLSTATE 23505)".to_owned(),
+                    ));
                 }
                 Err(Failure::Clashed(_)) if clashes < CLASHES => clashes += 1,
                 Err(Failure::Clashed(error) | Failure::Final(error)) => return Err(error),
@@ -86,7 +88,7 @@ impl Writer {
     async fn try_apply(&self, batch: &Batch, rows: &Rows<'_>, tokens: Tokens) -> Result<Applied, Failure> {
         let turn = self.turn().await?;
         if let Some(newest) = batch.events.iter().map(|logged| logged.request_id).max() {
-            self.partitions.ensure(&turn.session, accepted_at(&newest)).await;
+            self.partitions.ensure(&turn.session, newest.accepted_at()).await;
         }
         let applied = transaction::apply(&turn.session, batch, rows, tokens, self.copy_from).await?;
         turn.keep();
@@ -110,10 +112,10 @@ impl Writer {
         Ok(Turn { place, session })
     }
 
-    async fn connect(&self) -> Result<Session, Error> {
+    async fn connect(&self) -> Result<Box<Session>, Error> {
         let session = self.target.connect(ServerLimits::APPLY, None).await?;
         session.client().batch_execute(statements::PLANNER).await?;
-        Ok(session)
+        Ok(Box::new(session))
     }
 
     /// Lets a batch that is being written come to its end, for as long as the limit says.

@@ -7,9 +7,7 @@ use wordhoard_model::{
     RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind,
 };
 
-use super::rows::{
-    count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage,
-};
+use super::rows::{count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage};
 use super::session::{Params, Session};
 use super::types::{Id, Moment, Sha256};
 use crate::Error;
@@ -44,7 +42,12 @@ pub(super) const TOKENS: &str = "SELECT attempt_seq, token_index, seq, at, kind,
 
 /// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
 /// log, so what is found from `from` on has no gap.
-pub(super) async fn events(session: &Session, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
+pub(super) async fn events(
+    session: &Session,
+    id: RequestId,
+    from: Seq,
+    limit: usize,
+) -> Result<Vec<Event>, Error> {
     let [requests, attempts, tokens] = session.statements([REQUESTS, ATTEMPTS, TOKENS]).await?;
     let (client, ids) = (session.client(), [Id(id)]);
     let (ids, id, from_seq, most) = (ids.as_slice(), Id(id), signed(from.0), signed(limit as u64));

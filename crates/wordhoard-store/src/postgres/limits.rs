@@ -29,11 +29,15 @@ impl ServerLimits {
     pub(super) const READ: Self = Self { statement: Duration::from_secs(4), lock: Duration::from_secs(4) };
     pub(super) const APPLY: Self = Self { statement: Duration::from_secs(25), lock: Duration::from_secs(10) };
     /// The lock is the one that lets one server migrate at a time.
-    pub(super) const MIGRATE: Self = Self { statement: Duration::from_secs(590), lock: Duration::from_secs(60) };
+    pub(super) const MIGRATE: Self =
+        Self { statement: Duration::from_secs(590), lock: Duration::from_secs(60) };
 }
 
 /// Drops the work once its time is over. Whatever connection it held is dropped with it.
-pub(super) async fn within<T>(limit: Duration, work: impl Future<Output = Result<T, Error>>) -> Result<T, Error> {
+pub(super) async fn within<T>(
+    limit: Duration,
+    work: impl Future<Output = Result<T, Error>>,
+) -> Result<T, Error> {
     match tokio::time::timeout(limit, work).await {
         Ok(result) => result,
         Err(_) => Err(Error::Unavailable(format!("no answer within {} s", limit.as_secs()))),

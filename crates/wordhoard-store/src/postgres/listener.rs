@@ -46,6 +46,7 @@ impl Listener {
         let mut state = self.task.lock();
         if let (State::NotStarted, Ok(runtime)) = (&*state, Handle::try_current()) {
             let (target, count) = (Arc::clone(&self.target), self.count.clone());
+            // Owned here, and aborted when the store is closed or dropped.
             *state = State::Running(runtime.spawn(listen(target, count)));
         }
     }

@@ -19,9 +19,8 @@ macro_rules! select {
 }
 
 pub(super) const SUMMARY: &str = select!("WHERE request_id = $1");
-pub(super) const LIST: &str = select!(
-    "WHERE request_id < $1 AND ($2::text IS NULL OR status = $2) ORDER BY request_id DESC LIMIT $3"
-);
+pub(super) const LIST: &str =
+    select!("WHERE request_id < $1 AND ($2::text IS NULL OR status = $2) ORDER BY request_id DESC LIMIT $3");
 pub(super) const OPEN: &str =
     "SELECT request_id FROM llm_requests WHERE log_id = $1 AND status = 'running' ORDER BY request_id";
 pub(super) const IDEMPOTENT: &str = "SELECT request_id, idempotency_sha256 FROM llm_requests
@@ -50,12 +49,8 @@ pub(super) async fn find_idempotent(
     not_before: Timestamp,
 ) -> Result<Option<IdempotentMatch>, Error> {
     let rows = session.query(IDEMPOTENT, &[&Written(key), &Moment::of(not_before)?]).await?;
-    let found = |row| {
-        Ok(IdempotentMatch {
-            request_id: get::<Id>(row, 0)?.0,
-            body_sha256: get::<Sha256>(row, 1)?.0,
-        })
-    };
+    let found =
+        |row| Ok(IdempotentMatch { request_id: get::<Id>(row, 0)?.0, body_sha256: get::<Sha256>(row, 1)?.0 });
     rows.first().map(found).transpose()
 }
 

@@ -56,12 +56,15 @@ pub(super) async fn status(session: &Session) -> Result<Vec<MigrationStatus>, Er
 
 /// A text in another encoding could not hold every answer.
 async fn fits(session: &Session) -> Result<(), Error> {
-    let sql = "SELECT current_setting('server_encoding'), current_setting('server_version_num')::integer / 10000";
+    let sql =
+        "SELECT current_setting('server_encoding'), current_setting('server_version_num')::integer / 10000";
     let rows = session.query(sql, &[]).await?;
     let row = rows.first().ok_or_else(|| Error::Damaged("the server told no settings".to_owned()))?;
     let (encoding, version): (String, i32) = (get(row, 0)?, get(row, 1)?);
     let reason = if encoding != "UTF8" {
-        format!("the database has the encoding {encoding}; it must be UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)")
+        format!(
+            "the database has the encoding {encoding}; it must be UTF8 (CREATE DATABASE … ENCODING 'UTF8' TEMPLATE template0)"
+        )
     } else if version < OLDEST_SERVER {
         format!("the server is PostgreSQL {version}; it must be {OLDEST_SERVER} or newer")
     } else {

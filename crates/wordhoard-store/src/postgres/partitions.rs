@@ -1,5 +1,6 @@
 //! The weekly partitions of `llm_token_log`, made ahead of time.
 
+use std::ops::Range;
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -26,11 +27,17 @@ pub(super) struct Partitions {
     state: Mutex<State>,
 }
 
-#[derive(Debug, Default)]
+#[derive(Debug)]
 struct State {
-    /// Exclusive end, in weeks since 1970.
-    ensured_until: i64,
+    /// In weeks since 1970. Not only an end: a clock that was once far ahead must not keep later weeks from being made.
+    ensured: Range<i64>,
     not_before: Option<Instant>,
+}
+
+impl Default for State {
+    fn default() -> Self {
+        Self { ensured: 0..0, not_before: None }
+    }
 }
 
 impl Partitions {
@@ -44,7 +51,7 @@ impl Partitions {
         let made = make(session, week).await;
         let mut state = self.state.lock();
         match made {
-            Ok(()) => *state = State { ensured_until: week + AHEAD + 1, not_before: None },
+            Ok(()) => *state = State { ensured: week..week + AHEAD + 1, not_before: None },
             Err(error) => {
                 state.not_before = Some(Instant::now() + RETRY);
                 tracing::warn!(%error, "the partitions of the coming weeks could not be made; the default one takes their rows");
@@ -54,7 +61,8 @@ impl Partitions {
 
     fn is_due(&self, week: i64) -> bool {
         let state = self.state.lock();
-        week + MARGIN >= state.ensured_until && state.not_before.is_none_or(|moment| Instant::now() >= moment)
+        let made = state.ensured.start..state.ensured.end - MARGIN;
+        !made.contains(&week) && state.not_before.is_none_or(|moment| Instant::now() >= moment)
     }
 }
 
@@ -109,12 +117,6 @@ fn bound(week: i64) -> String {
     format!("{high}-{low}-0000-0000-000000000000")
 }
 
-/// When a request was accepted, by its id.
-pub(super) fn accepted_at(id: &wordhoard_model::RequestId) -> Timestamp {
-    let millis = id.as_bytes()[..6].iter().fold(0, |millis, byte| millis << 8 | i64::from(*byte));
-    Timestamp::from_millis(millis)
-}
-
 #[cfg(test)]
 mod tests {
     use wordhoard_model::RequestId;
@@ -125,7 +127,6 @@ mod tests {
     fn a_request_lies_within_the_bounds_of_its_week() {
         let at = Timestamp::from_millis(1_795_400_000_042);
         let id = RequestId::generate(at);
-        assert_eq!(accepted_at(&id), at);
         let week = week_of(at);
         let bounds: Vec<RequestId> = [week, week + 1].map(|week| bound(week).parse().unwrap()).into();
         assert!(bounds[0] <= id && id < bounds[1]);

@@ -9,8 +9,8 @@ use futures_util::future::try_join_all;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio::task::JoinHandle;
-use tokio_postgres::tls::TlsStream;
 use tokio_postgres::config::{Host, SslMode};
+use tokio_postgres::tls::TlsStream;
 use tokio_postgres::types::ToSql;
 use tokio_postgres::{AsyncMessage, Client, Config, Connection, Row, SimpleQueryMessage, Socket, Statement};
 use tokio_postgres_rustls::MakeRustlsConnect;
@@ -83,7 +83,8 @@ impl Target {
             for mode in tries {
                 let mut config = host.clone();
                 config.ssl_mode(*mode);
-                match config.connect(self.connector.clone()).await {
+                // A TLS handshake keeps tens of kilobytes; not in every call that might have to connect.
+                match Box::pin(config.connect(self.connector.clone())).await {
                     Ok((client, connection)) => {
                         let session = Session::new(client, connection, notified.cloned());
                         return session.set_up(limits, self.named).await;
@@ -124,11 +125,7 @@ impl Drop for Driver {
 }
 
 impl Session {
-    fn new<T>(
-        client: Client,
-        connection: Connection<Socket, T>,
-        notified: Option<watch::Sender<u64>>,
-    ) -> Self
+    fn new<T>(client: Client, connection: Connection<Socket, T>, notified: Option<watch::Sender<u64>>) -> Self
     where
         T: TlsStream + Unpin + Send + 'static,
     {
@@ -191,7 +188,10 @@ impl Session {
     }
 
     /// These statements, prepared on this connection.
-    pub(super) async fn statements<const N: usize>(&self, sql: [&'static str; N]) -> Result<[Statement; N], tokio_postgres::Error> {
+    pub(super) async fn statements<const N: usize>(
+        &self,
+        sql: [&'static str; N],
+    ) -> Result<[Statement; N], tokio_postgres::Error> {
         let missing: Vec<_> = {
             let known = self.statements.lock();
             sql.iter().filter(|sql| !known.contains_key(*sql)).copied().collect()
@@ -213,7 +213,10 @@ impl Session {
     }
 }
 
-async fn drive<T: TlsStream + Unpin>(mut connection: Connection<Socket, T>, notified: Option<watch::Sender<u64>>) {
+async fn drive<T: TlsStream + Unpin>(
+    mut connection: Connection<Socket, T>,
+    notified: Option<watch::Sender<u64>>,
+) {
     while let Some(message) = poll_fn(|context| connection.poll_message(context)).await {
         match message {
             Ok(AsyncMessage::Notification(_)) => {

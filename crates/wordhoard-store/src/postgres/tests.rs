@@ -25,7 +25,8 @@ async fn every_statement_is_valid() {
     let server = Postgres::start().await;
     let session = session(&server.url()).await;
     migrate::run(&session, migrate::MIGRATIONS, AT).await.unwrap();
-    let others = [events::REQUESTS, events::ATTEMPTS, events::TOKENS, lists::SUMMARY, lists::LIST, lists::OPEN];
+    let others =
+        [events::REQUESTS, events::ATTEMPTS, events::TOKENS, lists::SUMMARY, lists::LIST, lists::OPEN];
     let others = others.into_iter().chain([lists::IDEMPOTENT, fleet::BEAT, fleet::SERVERS]);
     for sql in apply::ALL.iter().copied().chain(others) {
         let prepared = session.statements([sql]).await;
@@ -37,7 +38,11 @@ async fn every_statement_is_valid() {
 async fn a_failed_migration_leaves_the_schema_as_it_was_and_says_why() {
     let server = Postgres::start().await;
     let first = || Migration { version: 1, name: "initial", sql: migrate::MIGRATIONS[0].sql };
-    let bad = || Migration { version: 2, name: "bad", sql: "CREATE TABLE half (a int); CREATE TABLE half (b int);" };
+    let bad = || Migration {
+        version: 2,
+        name: "bad",
+        sql: "CREATE TABLE half (a int); CREATE TABLE half (b int);",
+    };
 
     let empty = session(&server.create_database("empty").await).await;
     let failed = migrate::run(&empty, &[Migration { version: 1, ..bad() }], AT).await;
@@ -51,7 +56,10 @@ async fn a_failed_migration_leaves_the_schema_as_it_was_and_says_why() {
     let before = tables(&later).await;
     let failed = migrate::run(&later, &[first(), bad()], AT).await;
     let said = |why: &str| why.contains("\"half\" already exists") && why.contains("42P07");
-    assert!(matches!(&failed, Err(Error::MigrationFailed { version: 2, reason }) if said(reason)), "{failed:?}");
+    assert!(
+        matches!(&failed, Err(Error::MigrationFailed { version: 2, reason }) if said(reason)),
+        "{failed:?}"
+    );
     drop(later);
     // The lock went with the session, and the step can be made once it is mended.
     let again = session(&url).await;
@@ -93,7 +101,8 @@ async fn commits_are_made_durable_and_a_stronger_setting_stays() {
 async fn a_connection_says_its_name_and_what_the_server_shall_do_when_we_are_gone() {
     let server = Postgres::start().await;
     let told = async |url: &str| {
-        let sql = "SELECT concat_ws(' ', current_setting('application_name'), current_setting('statement_timeout'),
+        let sql =
+            "SELECT concat_ws(' ', current_setting('application_name'), current_setting('statement_timeout'),
             current_setting('lock_timeout'), current_setting('idle_in_transaction_session_timeout'),
             current_setting('tcp_keepalives_idle'), current_setting('tcp_user_timeout'))";
         session(url).await.query(sql, &[]).await.unwrap()[0].get::<_, String>(0)

@@ -67,8 +67,9 @@ impl TlsSettings {
         let config = match (&self.cert, &self.key) {
             (None, None) => config.with_no_client_auth(),
             (Some(cert), Some(key)) => {
-                let key = PrivateKeyDer::from_pem_file(key)
-                    .map_err(|error| format!("sslkey {key}: {error} (it must be PEM and without a password)"))?;
+                let key = PrivateKeyDer::from_pem_file(key).map_err(|error| {
+                    format!("sslkey {key}: {error} (it must be PEM and without a password)")
+                })?;
                 config
                     .with_client_auth_cert(certificates("sslcert", cert)?, key)
                     .map_err(|error| format!("sslcert {cert}: {error}"))?
@@ -91,7 +92,8 @@ impl TlsSettings {
             }
             Some("system") => {
                 let found = rustls_native_certs::load_native_certs();
-                Trust::roots(found.certs, with_name).ok_or_else(|| "the system has no root certificates".to_owned())
+                Trust::roots(found.certs, with_name)
+                    .ok_or_else(|| "the system has no root certificates".to_owned())
             }
             Some(path) => Trust::roots(certificates("sslrootcert", path)?, with_name)
                 .ok_or_else(|| format!("sslrootcert {path}: there is no usable certificate in it")),

@@ -29,7 +29,8 @@ impl Moment {
 
     /// Refused where PostgreSQL has no number for it: some 290,000 years from now.
     pub(super) fn of(at: Timestamp) -> Result<Self, Error> {
-        let micros = at.as_millis().checked_mul(1000).and_then(|micros| micros.checked_sub(Self::EPOCH_MICROS));
+        let micros =
+            at.as_millis().checked_mul(1000).and_then(|micros| micros.checked_sub(Self::EPOCH_MICROS));
         micros.map(Self).ok_or_else(|| Error::Refused(format!("{at} is out of the range of times")))
     }
 

@@ -18,7 +18,8 @@ pub(super) struct Parsed {
 }
 
 /// Parameters of libpq that change nothing here: there is no GSSAPI, no compression, and the encoding is UTF-8.
-const WITHOUT_EFFECT: &[&str] = &["gssencmode", "sslcompression", "client_encoding", "fallback_application_name"];
+const WITHOUT_EFFECT: &[&str] =
+    &["gssencmode", "sslcompression", "client_encoding", "fallback_application_name"];
 
 pub(super) fn parse(url: &str) -> Result<Parsed, String> {
     if !["postgres://", "postgresql://"].iter().any(|scheme| url.starts_with(scheme)) {
@@ -28,7 +29,8 @@ pub(super) fn parse(url: &str) -> Result<Parsed, String> {
     let (mut kept, mut tls) = (Vec::new(), TlsSettings::default());
     for pair in query.split('&').filter(|pair| !pair.is_empty()) {
         let (name, value) = pair.split_once('=').ok_or("a parameter in it has no value")?;
-        let value = decode(value).ok_or_else(|| format!("the value of {name:?} in it is not percent-encoded UTF-8"))?;
+        let value = decode(value)
+            .ok_or_else(|| format!("the value of {name:?} in it is not percent-encoded UTF-8"))?;
         match name {
             "sslmode" => tls.mode = Mode::from_name(&value).ok_or("its sslmode is unknown")?,
             "sslrootcert" => tls.root_cert = Some(value),
@@ -40,10 +42,11 @@ pub(super) fn parse(url: &str) -> Result<Parsed, String> {
             _ => kept.push(pair.to_owned()),
         }
     }
-    let config: Config = format!("{base}?{}", kept.join("&")).parse().map_err(|error: tokio_postgres::Error| {
-        // Its cause names the parameter, never the value.
-        std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)
-    })?;
+    let config: Config =
+        format!("{base}?{}", kept.join("&")).parse().map_err(|error: tokio_postgres::Error| {
+            // Its cause names the parameter, never the value.
+            std::error::Error::source(&error).map_or_else(|| error.to_string(), ToString::to_string)
+        })?;
     let named = config.get_application_name().is_some();
     Ok(Parsed { hosts: hosts(&config, &kept)?, tls, named })
 }
@@ -145,7 +148,10 @@ mod tests {
         for (url, shown) in [
             ("postgres://u:geheim@h:5432/db?sslmode=require", "postgres://u:***@h:5432/db?sslmode=require"),
             ("postgres://u:ge:he@im@h1,h2/db", "postgres://u:***@h1,h2/db"),
-            ("postgresql:///db?host=/run&password=geheim&user=u", "postgresql:///db?host=/run&password=***&user=u"),
+            (
+                "postgresql:///db?host=/run&password=geheim&user=u",
+                "postgresql:///db?host=/run&password=***&user=u",
+            ),
             ("postgres://u@h/db", "postgres://u@h/db"),
             ("postgres://u:ge?heim@h/db", "postgres://u:***@h/db"),
             ("sqlite:/var/lib/x.db", "sqlite:/var/lib/x.db"),
@@ -156,8 +162,10 @@ mod tests {
 
     #[test]
     fn each_host_is_tried_by_itself_and_parameters_of_libpq_are_known() {
-        let parsed = parse("postgres://u:p%40@h1:1,h2:2/db?sslmode=verify-full&sslrootcert=%2Fca.pem&gssencmode=disable")
-            .unwrap();
+        let parsed = parse(
+            "postgres://u:p%40@h1:1,h2:2/db?sslmode=verify-full&sslrootcert=%2Fca.pem&gssencmode=disable",
+        )
+        .unwrap();
         let ports: Vec<_> = parsed.hosts.iter().map(|host| host.get_ports().to_vec()).collect();
         assert_eq!(ports, [[1], [2]]);
         assert_eq!(parsed.hosts[0].get_password(), Some(b"p@".as_slice()));

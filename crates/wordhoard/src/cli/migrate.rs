@@ -8,7 +8,7 @@ use wordhoard_engine::{Clock, SystemClock};
 
 use super::ServeArgs;
 use crate::app;
-use crate::config::Config;
+use crate::config::{Config, DatabaseConfig};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -31,6 +31,12 @@ pub(super) struct MigrateArgs {
 }
 
 pub(super) async fn run(args: &MigrateArgs, config: Config) -> anyhow::Result<ExitCode> {
+    if let DatabaseConfig::Sqlite(path) = &config.database
+        && let Some(dir) = path.parent()
+        && !args.status
+    {
+        std::fs::create_dir_all(dir).with_context(|| format!("cannot make {}", dir.display()))?;
+    }
     let store = app::store(&config.database)?;
     let shown = config.database.to_string();
     let mut out = std::io::stdout();

@@ -47,18 +47,25 @@ pub(super) async fn tokens(
 
 /// Reads all requests and attempts of the batch back, through the reader's own code, so that what is compared is what
 /// a client would see.
-pub(super) async fn events(session: &Session, batch: &Batch, places: &[usize], conflicts: &mut Conflicts) -> Result<(), Error> {
+pub(super) async fn events(
+    session: &Session,
+    batch: &Batch,
+    places: &[usize],
+    conflicts: &mut Conflicts,
+) -> Result<(), Error> {
     let events = || places.iter().filter_map(|place| Some((*place, batch.events.get(*place)?)));
     let ids: HashSet<RequestId> = events().map(|(_, logged)| logged.request_id).collect();
     let ids: Vec<Id> = ids.into_iter().map(Id).collect();
-    let (requests, attempts) = (session.query(REQUESTS, &[&ids]).await?, session.query(ATTEMPTS, &[&ids]).await?);
+    let (requests, attempts) =
+        (session.query(REQUESTS, &[&ids]).await?, session.query(ATTEMPTS, &[&ids]).await?);
     let mut there: HashMap<RequestId, Vec<Event>> = HashMap::with_capacity(ids.len());
     for (id, event) in framing(&requests, &attempts)? {
         there.entry(id).or_default().push(event);
     }
     for (place, logged) in events() {
         if !there.get(&logged.request_id).is_some_and(|there| there.contains(&logged.event)) {
-            conflicts.push((place, Conflict { request_id: logged.request_id, what: what(&logged.event.body) }));
+            conflicts
+                .push((place, Conflict { request_id: logged.request_id, what: what(&logged.event.body) }));
         }
     }
     Ok(())

@@ -5,11 +5,11 @@ use std::pin::pin;
 use bytes::{BufMut, Bytes, BytesMut};
 use futures_util::SinkExt;
 
+use super::super::failure::Failure;
 use super::super::session::Session;
 use super::super::text::escape;
 use super::rows::TokenRow;
 use crate::Error;
-use super::super::failure::Failure;
 
 pub(super) const COPY: &str = "COPY llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
     FROM STDIN WITH (FORMAT binary)";

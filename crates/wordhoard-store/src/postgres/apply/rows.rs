@@ -136,7 +136,13 @@ impl<'a> Rows<'a> {
 }
 
 impl<'a> Requests<'a> {
-    fn push(&mut self, id: RequestId, log: LogKey, at: Moment, created: &'a RequestCreated) -> Result<(), Error> {
+    fn push(
+        &mut self,
+        id: RequestId,
+        log: LogKey,
+        at: Moment,
+        created: &'a RequestCreated,
+    ) -> Result<(), Error> {
         let prompt = &created.prompt;
         let refused = |error: serde_json::Error| Error::Refused(error.to_string());
         let key = created.idempotency.as_ref();

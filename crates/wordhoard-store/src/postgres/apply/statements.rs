@@ -6,13 +6,15 @@ use super::{compare, copy, position, tokens};
 
 /// Every access is by a key, to tables that may be large: what the planner guesses of an array's length must never
 /// lead it to read a whole one. And planning anew for each batch would cost more than it gains.
-pub(super) const PLANNER: &str = "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
+pub(super) const PLANNER: &str =
+    "SET enable_seqscan = off; SET enable_hashjoin = off; SET enable_mergejoin = off;
     SET plan_cache_mode = force_generic_plan";
 
 pub(super) const BEGIN: &str = "BEGIN ISOLATION LEVEL READ COMMITTED";
 pub(super) const COMMIT: &str = "COMMIT";
 
-pub(super) const REQUESTS: &str = "INSERT INTO llm_requests (request_id, log_id, created_at, prompt, system_message,
+pub(super) const REQUESTS: &str =
+    "INSERT INTO llm_requests (request_id, log_id, created_at, prompt, system_message,
         max_tokens, temperature, parameters, lanes, idempotency_key, idempotency_sha256)
     SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[],
         $7::double precision[], $8::text[], $9::text[], $10::text[], $11::bytea[])
