@@ -1,6 +1,7 @@
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, FinishReason, Lane, LaneSpec, Outcome, Parameters,
-    Prompt, RequestCreated, RequestFinished, RequestId, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
+    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, FinishReason, Lane, LaneSpec, Outcome,
+    Parameters, Prompt, RequestCreated, RequestFinished, RequestId, Seq, Timestamp, Token, TokenIndex,
+    TokenKind, Usage,
 };
 use wordhoard_store::{Batch, LogKey, LoggedEvent};
 
@@ -60,8 +61,7 @@ pub fn batch(from: u64, requests: usize, tokens: u64) -> Batch {
 /// Tokens of a request that was begun before, of which this is a part.
 pub fn tokens(from: u64, id: RequestId, first: u64, count: u64) -> Batch {
     let event = |index| Event { seq: Seq(index + 2), at: AT, body: token(index) };
-    let logged =
-        |(position, index)| LoggedEvent { position, request_id: id, event: event(index) };
+    let logged = |(position, index)| LoggedEvent { position, request_id: id, event: event(index) };
     let events: Vec<_> = (from..).zip(first..first + count).map(logged).collect();
     Batch { log: LOG, from, through: from + count, events }
 }
@@ -74,7 +74,12 @@ fn created() -> EventBody {
 
 fn started() -> EventBody {
     let model = "demo:brisk".parse().unwrap();
-    EventBody::AttemptStarted(AttemptStarted { attempt_seq: AttemptSeq(1), lane: Lane(0), model, continues: None })
+    EventBody::AttemptStarted(AttemptStarted {
+        attempt_seq: AttemptSeq(1),
+        lane: Lane(0),
+        model,
+        continues: None,
+    })
 }
 
 fn token(index: u64) -> EventBody {

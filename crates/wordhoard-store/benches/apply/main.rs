@@ -2,7 +2,7 @@
 //! PostgreSQL's `\copy` and its single-row INSERTs, SQLite's prepared INSERT in transactions of 1,000 rows. Each pair
 //! runs in turns, so that a machine that changes its mind hits both; the median counts.
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
-#![expect(clippy::unwrap_used, reason = "a bench stops at the first error")]
+#![expect(clippy::unwrap_used, clippy::panic, reason = "a bench stops at the first error")]
 
 mod load;
 mod postgres;

@@ -25,7 +25,10 @@ pub async fn whole(load: &Load) {
         bare.push(bare_loop(load, &dir));
     }
     let (apply, bare) = (rate(load.tokens, &mut ours), rate(load.tokens, &mut bare));
-    println!("SQLite      apply {apply:>9.0} rows/s   bare loop {bare:>9.0}   ratio {:.2} (goal 0.70)", apply / bare);
+    println!(
+        "SQLite      apply {apply:>9.0} rows/s   bare loop {bare:>9.0}   ratio {:.2} (goal 0.70)",
+        apply / bare
+    );
 }
 
 async fn migrated(dir: &tempfile::TempDir, name: &str) -> SqliteStore {
@@ -44,11 +47,20 @@ fn bare_loop(load: &Load, dir: &tempfile::TempDir) -> Duration {
     let began = Instant::now();
     for thousand in rows.chunks(1_000) {
         let transaction = connection.transaction().unwrap();
-        let mut insert =
-            transaction.prepare_cached("INSERT INTO llm_token_log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)").unwrap();
+        let mut insert = transaction
+            .prepare_cached("INSERT INTO llm_token_log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+            .unwrap();
         for (id, event, token) in thousand {
             let (index, seq) = (token.token_index.0 as i64, event.seq.0 as i64);
-            let values = (id.as_bytes(), token.attempt_seq.0, index, seq, event.at.as_millis(), token.kind.as_str(), &token.text);
+            let values = (
+                id.as_bytes(),
+                token.attempt_seq.0,
+                index,
+                seq,
+                event.at.as_millis(),
+                token.kind.as_str(),
+                &token.text,
+            );
             insert.execute(values).unwrap();
         }
         drop(insert);

@@ -21,13 +21,16 @@ pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applie
         return Err(Error::Gap { from: batch.from, applied });
     }
     let mut outcome = Applied::default();
-    for LoggedEvent { request_id, event, .. } in &batch.events {
+    let mut conflicts = Vec::new();
+    for LoggedEvent { position, request_id, event } in in_order_of_pages(&batch.events) {
         match insert(&transaction, batch.log, *request_id, event)? {
             Place::New => outcome.inserted += 1,
             Place::Same => outcome.already_there += 1,
-            Place::Taken(what) => outcome.conflicts.push(Conflict { request_id: *request_id, what }),
+            Place::Taken(what) => conflicts.push((*position, Conflict { request_id: *request_id, what })),
         }
     }
+    conflicts.sort_by_key(|(position, _)| *position);
+    outcome.conflicts = conflicts.into_iter().map(|(_, conflict)| conflict).collect();
     if batch.through > applied {
         transaction
             .prepare_cached(
@@ -38,6 +41,17 @@ pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applie
     }
     transaction.commit()?;
     Ok(outcome)
+}
+
+/// The tokens of one request after the other, behind everything else. The tables are sorted by request, and the log has
+/// hundreds of them in turns: in its order, each row would touch another page. What is no token keeps its order, in
+/// which an end comes behind its beginning.
+fn in_order_of_pages(events: &[LoggedEvent]) -> impl Iterator<Item = &LoggedEvent> {
+    let is_token = |logged: &&LoggedEvent| matches!(logged.event.body, EventBody::Token(_));
+    let (mut tokens, framing): (Vec<_>, Vec<_>) = events.iter().partition(is_token);
+    // Stable, so that of two events in the same place the first of the log stays.
+    tokens.sort_by_key(|logged| (logged.request_id, logged.event.seq));
+    framing.into_iter().chain(tokens)
 }
 
 pub(super) fn rewind(connection: &Connection, log: LogKey, to: u64) -> Result<(), Error> {

@@ -115,6 +115,7 @@ async fn postgres_reads_only_what_has_changed() {
 }
 
 /// Prints how long a check of ten million tokens takes.
+#[expect(clippy::print_stdout, reason = "a measurement")]
 async fn measure(database: &Database) {
     const REQUESTS: u64 = 50_000;
     let start = Instant::now();

@@ -12,7 +12,7 @@ pub async fn rows_and_position_move_together_when_nobody_waits_any_more(store: A
     let (mut dropped, mut finished) = (0, 0);
     for step in 0..40_u64 {
         // Batches of either way: few rows and many.
-        let story = Story::long(1_000 + step as i64, if step % 2 == 0 { 200 } else { 5_000 });
+        let story = Story::long(1_000 + step as i64, if step % 2 == 0 { 100 } else { 5_000 });
         let batch = story.batch(from);
         let through = batch.through;
         let wait = Duration::from_micros(step * step * 60);
@@ -30,7 +30,12 @@ pub async fn rows_and_position_move_together_when_nobody_waits_any_more(store: A
         if position == through {
             assert_eq!(events, story.events);
         } else {
-            assert!(events.is_empty() || events == story.events, "{} of {}", events.len(), story.events.len());
+            assert!(
+                events.is_empty() || events == story.events,
+                "{} of {}",
+                events.len(),
+                story.events.len()
+            );
         }
         let again = store.apply(batch).await.unwrap();
         assert_eq!(again.conflicts, []);

@@ -57,7 +57,10 @@ pub async fn the_first_of_two_events_in_one_place_of_a_batch_counts(store: &dyn 
     twice.events.extend(other);
     let count = story.events.len() as u64;
     let outcome = store.apply(twice).await.unwrap();
-    assert_eq!((outcome.inserted, outcome.already_there, outcome.conflicts.len() as u64), (count, 4, count - 4));
+    assert_eq!(
+        (outcome.inserted, outcome.already_there, outcome.conflicts.len() as u64),
+        (count, 4, count - 4)
+    );
     assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
 }
 
@@ -114,9 +117,8 @@ pub async fn a_token_in_the_place_of_another_seq_is_a_conflict(store: &dyn Store
 
 pub async fn an_end_without_a_beginning_is_a_conflict(store: &dyn Store) {
     let story = Story::whole(1_000);
-    let is_end = |body: &EventBody| {
-        matches!(body, EventBody::AttemptFinished(_) | EventBody::RequestFinished(_))
-    };
+    let is_end =
+        |body: &EventBody| matches!(body, EventBody::AttemptFinished(_) | EventBody::RequestFinished(_));
     let ends: Vec<_> =
         story.batch(0).events.into_iter().filter(|logged| is_end(&logged.event.body)).collect();
     let batch = Batch { log: LOG, from: 0, through: story.events.len() as u64, events: ends };

@@ -1,8 +1,8 @@
 use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, FinishReason,
-    Idempotency, Lane, LaneSpec, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated, RequestState,
-    Seq, Timestamp, TokenKind,
+    Idempotency, Lane, LaneSpec, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
+    RequestState, Seq, Timestamp, TokenKind,
 };
 use wordhoard_store::Store;
 
@@ -38,13 +38,11 @@ pub async fn every_text_comes_back_in_every_column(store: &dyn Store) {
 }
 
 pub async fn an_odd_key_finds_its_request(store: &dyn Store) {
-    let mut from = 0;
     for (place, key) in ODD.iter().enumerate() {
         let story = Story::created(1_000 + place as i64, Some(key));
-        store.apply(story.batch(from)).await.unwrap();
+        store.apply(story.batch(place as u64)).await.unwrap();
         let found = store.find_idempotent((*key).to_owned(), Timestamp::from_millis(0)).await.unwrap();
         assert_eq!(found.unwrap().request_id, story.id, "{key:?}");
-        from += 1;
     }
 }
 
@@ -64,7 +62,12 @@ fn told_in(text: &str, at_ms: i64) -> Story {
     let at = story.events[0].at;
     story.events = vec![Event { seq: Seq(0), at, body: EventBody::RequestCreated(Box::new(created)) }];
     let attempt_seq = AttemptSeq(1);
-    story.push(EventBody::AttemptStarted(AttemptStarted { attempt_seq, lane: Lane(0), model, continues: None }));
+    story.push(EventBody::AttemptStarted(AttemptStarted {
+        attempt_seq,
+        lane: Lane(0),
+        model,
+        continues: None,
+    }));
     story.token(1, 0, TokenKind::Text, text);
     story.push(EventBody::AttemptFinished(AttemptFinished {
         attempt_seq,

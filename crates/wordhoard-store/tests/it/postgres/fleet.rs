@@ -14,7 +14,8 @@ use crate::story::{LOG, Story};
 async fn what_one_server_applies_wakes_the_others_also_after_an_outage() {
     let server = Postgres::start().await;
     let cutter = Cutter::start(server.port()).await.unwrap();
-    let (writer, reader) = (migrated(&server.url()).await, PostgresStore::new(&cutter.url(&server.url())).unwrap());
+    let (writer, reader) =
+        (migrated(&server.url()).await, PostgresStore::new(&cutter.url(&server.url())).unwrap());
     let mut changes = reader.changes();
     let wait = Duration::from_secs(20);
     // The first change says that it listens now.
@@ -41,7 +42,11 @@ async fn servers_with_their_own_logs_write_at_the_same_time() {
             batch.log = log;
             from = batch.through;
             store.beat(log).await.unwrap();
-            assert_eq!(store.apply(batch).await.unwrap().inserted, story.events.len() as u64, "round {round}");
+            assert_eq!(
+                store.apply(batch).await.unwrap().inserted,
+                story.events.len() as u64,
+                "round {round}"
+            );
             assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
         }
         (store, from)

@@ -66,7 +66,9 @@ async fn a_lost_answer_to_a_commit_doubles_nothing() {
     let cutter = Cutter::start(server.port()).await.unwrap();
     let store = migrated(&cutter.url(&server.url())).await;
     let mut from = 0;
-    for (round, cut) in [CommitCut::AfterForwarding, CommitCut::BeforeForwarding].into_iter().cycle().take(8).enumerate() {
+    for (round, cut) in
+        [CommitCut::AfterForwarding, CommitCut::BeforeForwarding].into_iter().cycle().take(8).enumerate()
+    {
         // Few rows and many.
         let story = Story::long(1_000 + round as i64, if round < 4 { 10 } else { 4_000 });
         let batch = story.batch(from);
@@ -170,6 +172,31 @@ async fn a_full_disk_is_unavailable_and_not_a_refused_row() {
 }
 
 #[tokio::test]
+async fn a_clash_is_tried_again_at_once_three_times() {
+    let server = Postgres::start().await;
+    let store = migrated(&server.url()).await;
+    // A sequence does not go back when a transaction does.
+    let sql = "CREATE SEQUENCE tries; GRANT ALL ON SEQUENCE tries TO wordhoard;
+        CREATE FUNCTION clash() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+            IF nextval('tries') <= 3 THEN RAISE EXCEPTION 'clash' USING ERRCODE = '40001'; END IF;
+            RETURN NEW;
+        END $$;
+        CREATE TRIGGER clash BEFORE INSERT ON llm_attempts FOR EACH STATEMENT EXECUTE FUNCTION clash()";
+    let client = server.client().await;
+    client.batch_execute(sql).await.unwrap();
+    let mut story = Story::created(1_000, None);
+    story.start(1, 0, None);
+    assert_eq!(store.apply(story.batch(0)).await.unwrap().inserted, 2);
+
+    client.batch_execute("ALTER SEQUENCE tries RESTART MINVALUE -10 START -10").await.unwrap();
+    client.batch_execute("SELECT setval('tries', -10)").await.unwrap();
+    let mut other = Story::created(2_000, None);
+    other.start(1, 0, None);
+    let refused = store.apply(other.batch(2)).await;
+    assert!(matches!(&refused, Err(Error::Unavailable(why)) if why.contains("40001")), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_restart_of_the_server_is_noticed_before_a_call_fails() {
     let server = Postgres::start().await;
     let store = migrated(&server.url()).await;
@@ -191,7 +218,10 @@ async fn closing_lets_a_batch_come_to_its_end() {
     let store: Arc<PostgresStore> = migrated(&server.url()).await;
     let story = Story::long(1_000, 20_000);
     let mut applying = Box::pin(store.apply(story.batch(0)));
-    assert!(tokio::time::timeout(Duration::from_millis(20), &mut applying).await.is_err(), "too short a batch");
+    assert!(
+        tokio::time::timeout(Duration::from_millis(20), &mut applying).await.is_err(),
+        "too short a batch"
+    );
     let (applied, ()) = tokio::join!(applying, store.close());
     assert_eq!(applied.unwrap().inserted, story.events.len() as u64);
     assert!(matches!(store.events(story.id, Seq(0), 1).await, Err(Error::Closed)));

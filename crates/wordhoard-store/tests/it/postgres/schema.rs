@@ -45,7 +45,10 @@ async fn a_schema_of_a_newer_server_or_with_another_content_is_refused() {
     assert!(matches!(refused, Err(Error::SchemaTooNew { found: 99, .. })), "{refused:?}");
 
     client.batch_execute("DELETE FROM schema_migrations WHERE version = 99").await.unwrap();
-    client.batch_execute("UPDATE schema_migrations SET sha256 = decode(repeat('00', 32), 'hex')").await.unwrap();
+    client
+        .batch_execute("UPDATE schema_migrations SET sha256 = decode(repeat('00', 32), 'hex')")
+        .await
+        .unwrap();
     let refused = store.migrate(AT).await;
     assert!(matches!(refused, Err(Error::MigrationChanged { version: 1 })), "{refused:?}");
 }
@@ -55,9 +58,13 @@ async fn a_database_that_cannot_hold_every_text_is_refused() {
     let server = Postgres::start().await;
     let sql = "CREATE DATABASE narrow OWNER wordhoard ENCODING 'LATIN1' LOCALE 'C' TEMPLATE template0";
     server.client().await.batch_execute(sql).await.unwrap();
-    let store = PostgresStore::new(&format!("{}/narrow", server.url().strip_suffix("/wordhoard").unwrap())).unwrap();
+    let store =
+        PostgresStore::new(&format!("{}/narrow", server.url().strip_suffix("/wordhoard").unwrap())).unwrap();
     let refused = store.migrate(AT).await;
-    assert!(matches!(&refused, Err(Error::MigrationFailed { reason, .. }) if reason.contains("LATIN1")), "{refused:?}");
+    assert!(
+        matches!(&refused, Err(Error::MigrationFailed { reason, .. }) if reason.contains("LATIN1")),
+        "{refused:?}"
+    );
 }
 
 #[tokio::test]

@@ -37,7 +37,8 @@ impl TlsServer {
 
     /// `ssl` on or off, and what `pg_hba.conf` says of the role `wordhoard` over TCP.
     async fn set(&self, ssl: &str, certificate: &str, access: &str) {
-        let hba = format!("host all postgres all trust\n{access} all wordhoard all trust\nlocal all all trust\n");
+        let hba =
+            format!("host all postgres all trust\n{access} all wordhoard all trust\nlocal all all trust\n");
         self.access(&hba).await;
         for (name, value) in [
             ("ssl_cert_file", format!("{certificate}.crt")),
@@ -110,7 +111,11 @@ impl TlsServer {
 #[tokio::test]
 async fn every_sslmode_accepts_and_refuses_what_psql_does() {
     let tls = TlsServer::start().await;
-    let roots = [String::new(), tls.files.query("sslrootcert", "ca.crt"), tls.files.query("sslrootcert", "other-ca.crt")];
+    let roots = [
+        String::new(),
+        tls.files.query("sslrootcert", "ca.crt"),
+        tls.files.query("sslrootcert", "other-ca.crt"),
+    ];
     let mut seen = Vec::new();
     for (ssl, access) in [("on", "host"), ("on", "hostssl"), ("on", "hostnossl"), ("off", "host")] {
         tls.set(ssl, "server", access).await;
@@ -156,7 +161,8 @@ async fn passwords_are_bound_to_the_channel_and_certificates_of_clients_are_show
     tls.server.psql(&["-c", "ALTER ROLE wordhoard PASSWORD 'geheim'"]).await;
     let root = tls.files.query("sslrootcert", "ca.crt");
     let with = |password: &str, query: &str| {
-        tls.url("localhost", &format!("sslmode=verify-full{root}{query}")).replace("wordhoard@", &format!("wordhoard:{password}@"))
+        tls.url("localhost", &format!("sslmode=verify-full{root}{query}"))
+            .replace("wordhoard@", &format!("wordhoard:{password}@"))
     };
     tls.access("host all postgres all trust\nhostssl all wordhoard all scram-sha-256\n").await;
     for (password, binding, expected) in [
@@ -172,7 +178,10 @@ async fn passwords_are_bound_to_the_channel_and_certificates_of_clients_are_show
 
     tls.access("host all postgres all trust\nhostssl all wordhoard all cert\n").await;
     for (client, expected) in [("client", Outcome::Encrypted), ("other-client", Outcome::Refused)] {
-        let (cert, key) = (tls.files.query("sslcert", &format!("{client}.crt")), tls.files.query("sslkey", &format!("{client}.key")));
+        let (cert, key) = (
+            tls.files.query("sslcert", &format!("{client}.crt")),
+            tls.files.query("sslkey", &format!("{client}.key")),
+        );
         let url = with("", &format!("{cert}{key}"));
         assert_eq!((tls.by_psql(&url), tls.by_us(&url).await), (expected, expected), "{client}");
     }
