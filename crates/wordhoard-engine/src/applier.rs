@@ -29,6 +29,8 @@ use crate::settings::{Durability, Settings};
 /// database, and each transaction writes each page that it touches: with 200 streams ten times the transactions are
 /// ten times the bytes.
 const GATHER: Duration = Duration::from_millis(100);
+/// Records from which on there is nothing to wait for: a transaction is large anyway.
+const LARGE_BACKLOG: u64 = 8_192;
 /// Waits between tries while SQL is away.
 const RETRY: Range<Duration> = Duration::from_millis(100)..Duration::from_secs(10);
 /// How often applied segments of the log are looked for, to be removed.
@@ -244,7 +246,7 @@ impl Applier {
         loop {
             progress.borrow_and_update();
             if self.backlog() > 0 && self.is_due() {
-                if !self.is_urgent() {
+                if !self.is_urgent() && self.backlog() < LARGE_BACKLOG {
                     tokio::time::sleep(GATHER).await;
                 }
                 return stop.is_cancelled();

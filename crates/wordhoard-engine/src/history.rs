@@ -19,6 +19,8 @@ use crate::log_index::LogIndex;
 
 /// How long SQL may take to give a page.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// How long it may take where the log may have the events, too.
+const LOG_INSTEAD_AFTER: Duration = Duration::from_millis(500);
 
 /// Why events could not be given.
 #[derive(Debug, thiserror::Error)]
@@ -93,13 +95,30 @@ impl History {
             }
             return self.in_sql(id, from, limit).await;
         }
-        match self.in_sql(id, from, limit).await {
-            Ok(events) if !events.is_empty() => Ok(events),
-            asked => {
-                let events = self.log.events(id, from, limit, place).await?;
-                if events.is_empty() { asked } else { without_gap(id, from, events) }
-            }
+        let asked = match self.in_sql_soon(id, from, limit).await {
+            Some(Ok(events)) if !events.is_empty() => return Ok(events),
+            asked => asked,
+        };
+        let events = self.log.events(id, from, limit, place).await?;
+        match asked {
+            _ if !events.is_empty() => without_gap(id, from, events),
+            Some(asked) => asked,
+            None => self.in_sql(id, from, limit).await,
         }
+    }
+
+    /// What SQL says; nothing where it takes its time and the log may say it sooner.
+    async fn in_sql_soon(
+        &self,
+        id: RequestId,
+        from: Seq,
+        limit: usize,
+    ) -> Option<Result<Vec<Arc<Event>>, ReadError>> {
+        let asked = self.in_sql(id, from, limit);
+        if !self.log.may_have(id) {
+            return Some(asked.await);
+        }
+        tokio::time::timeout(LOG_INSTEAD_AFTER, asked).await.ok()
     }
 
     async fn in_sql(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Arc<Event>>, ReadError> {
@@ -125,15 +144,19 @@ impl History {
         let limit = limit.min(usize::try_from(end.0 - from.0).unwrap_or(limit));
         let mut place = LogPlace::at(live.position_before(from));
         let sql_first = !self.sql_away.get();
-        let stored = if sql_first { self.in_sql(live.id(), from, limit).await } else { Ok(Vec::new()) };
-        if matches!(&stored, Ok(events) if !events.is_empty()) {
-            return stored;
-        }
+        let asked = if sql_first { self.in_sql_soon(live.id(), from, limit).await } else { None };
+        let asked = match asked {
+            Some(Ok(events)) if !events.is_empty() => return Ok(events),
+            asked => asked,
+        };
         let logged = self.log.events(live.id(), from, limit, &mut place).await?;
         if !logged.is_empty() {
             return without_gap(live.id(), from, logged);
         }
-        let stored = if sql_first { stored? } else { self.in_sql(live.id(), from, limit).await? };
+        let stored = match asked {
+            Some(asked) => asked?,
+            None => self.in_sql(live.id(), from, limit).await?,
+        };
         if stored.is_empty() { Err(ReadError::Gap { id: live.id(), missing: from }) } else { Ok(stored) }
     }
 }

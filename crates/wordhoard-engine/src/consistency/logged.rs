@@ -64,7 +64,7 @@ impl LogSource {
                     }
                 }
                 Err(error) => {
-                    tracing::warn!(dir = %dir.display(), %error, "a log cannot be read for a repair")
+                    tracing::warn!(dir = %dir.display(), %error, "a log cannot be read for a repair");
                 }
             },
             Self::Dir(_) => {}

@@ -27,9 +27,9 @@ use crate::{admission, storage_guard};
 const LINK_PATIENCE: Duration = Duration::from_millis(1_200);
 /// How long the start waits for SQL to take what the log holds. After a crash that is a second's worth; after an
 /// outage it may be hours' worth, and nobody has to wait for it.
-const APPLY_PATIENCE: Duration = Duration::from_secs(1);
+const APPLY_PATIENCE: Duration = Duration::from_millis(600);
 /// How long the start waits for the check of what has changed lately.
-const CHECK_PATIENCE: Duration = Duration::from_secs(1);
+const CHECK_PATIENCE: Duration = Duration::from_millis(400);
 /// How often a long wait tells how far it is.
 const PROGRESS_INTERVAL: Duration = Duration::from_secs(2);
 

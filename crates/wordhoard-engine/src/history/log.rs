@@ -41,6 +41,11 @@ impl LogHistory {
         Self { wal, index, applied, scans: Arc::new(Semaphore::new(CONCURRENT_SCANS)) }
     }
 
+    /// Whether the request may begin in the log.
+    pub(super) fn may_have(&self, id: RequestId) -> bool {
+        !self.index.find(id).is_empty()
+    }
+
     /// Durable events of a request in the log, from `from` on, and where they stand; none where it has none.
     pub(super) async fn events(
         &self,
