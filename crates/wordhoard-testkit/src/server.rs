@@ -105,7 +105,12 @@ impl ServerHome {
         let address = reserved.local_addr()?;
         let log = self.dir.path().join("server.log");
         let child = self.command(&log)?.arg("--listen").arg(address.to_string()).spawn()?;
-        Ok(ServerProcess { child, base_url: format!("http://{address}"), log, _reserved_port: Some(reserved) })
+        Ok(ServerProcess {
+            child,
+            base_url: format!("http://{address}"),
+            log,
+            _reserved_port: Some(reserved),
+        })
     }
 
     /// Runs another command of the binary on this home, to its end.
@@ -201,10 +206,22 @@ impl ServerProcess {
     /// # Errors
     /// Where the kernel does not tell.
     pub fn resident_bytes(&self) -> io::Result<u64> {
+        self.memory_bytes("VmRSS:")
+    }
+
+    /// The most that its resident memory ever was, in bytes.
+    ///
+    /// # Errors
+    /// Where the kernel does not tell.
+    pub fn peak_resident_bytes(&self) -> io::Result<u64> {
+        self.memory_bytes("VmHWM:")
+    }
+
+    fn memory_bytes(&self, field: &str) -> io::Result<u64> {
         let status = fs::read_to_string(format!("/proc/{}/status", self.child.id()))?;
-        let line = status.lines().find_map(|line| line.strip_prefix("VmRSS:"));
+        let line = status.lines().find_map(|line| line.strip_prefix(field));
         let kib = line.and_then(|line| line.trim().trim_end_matches(" kB").parse::<u64>().ok());
-        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other("no VmRSS"))
+        kib.map(|kib| kib * 1024).ok_or_else(|| io::Error::other(format!("no {field}")))
     }
 
     fn pid(&self) -> io::Result<Pid> {

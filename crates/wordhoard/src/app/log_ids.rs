@@ -73,7 +73,7 @@ mod tests {
         assert_eq!(note(dir.path(), second).unwrap(), [first]);
         assert_eq!(note(dir.path(), second).unwrap(), [first]);
         assert_eq!(note(dir.path(), first).unwrap(), [second]);
-        fs::write(dir.path().join(FILE), format!("{second:?}\n{first:?}")[..40].to_owned()).unwrap();
+        fs::write(dir.path().join(FILE), &format!("{second:?}\n{first:?}")[..40]).unwrap();
         assert_eq!(note(dir.path(), first).unwrap(), [second]);
     }
 }

@@ -47,7 +47,7 @@ impl Ledger {
         self.seen.push(event);
     }
 
-    fn tokens(&self) -> impl Iterator<Item = &SeenEvent> {
+    pub fn tokens(&self) -> impl Iterator<Item = &SeenEvent> {
         self.seen.iter().filter(|event| event.name == "token")
     }
 
@@ -114,7 +114,8 @@ impl Ledger {
     }
 }
 
-fn key(data: &Value) -> (u64, u64, String) {
+/// Attempt, index and text of a token.
+pub fn key(data: &Value) -> (u64, u64, String) {
     let number = |name: &str| data[name].as_u64().unwrap();
     (number("attempt_seq"), number("token_index"), data["text"].as_str().unwrap().to_owned())
 }

@@ -10,11 +10,18 @@
 )]
 
 mod bad_input;
+mod boot;
 mod cli;
+mod consistency;
 mod crash;
+mod database;
+mod fleet;
 mod ledger;
 mod lifecycle;
+mod long_outage;
+mod migrate;
 mod native_api;
+mod outages;
 mod raw_http;
 mod readers;
 mod seed;
