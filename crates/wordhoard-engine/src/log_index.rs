@@ -53,6 +53,10 @@ impl LogIndex {
         }
     }
 
+    pub(crate) fn is_empty(&self) -> bool {
+        self.0.lock().all.is_empty()
+    }
+
     /// The parts of the log in which this request may begin.
     pub(crate) fn find(&self, id: RequestId) -> Vec<Stretch> {
         let stretches = self.0.lock();

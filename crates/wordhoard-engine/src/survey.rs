@@ -38,11 +38,15 @@ pub(crate) fn open_requests(
 ) -> Result<Survey, String> {
     let open = open.into_iter().map(|id| (id, from)).collect();
     let mut survey = Survey { open, ..Survey::default() };
+    // The pass of the start tells the index what began before. Later passes would tell it twice, and out of order.
+    let is_first = index.is_empty();
     walk(wal, from, end, |found| {
         let Some(id) = record::request_id(&found.payload) else { return };
         match found.kind {
             record::KIND_REQUEST_CREATED if found.position < boundary => {
-                index.note(id, found.position);
+                if is_first {
+                    index.note(id, found.position);
+                }
                 if let Entry::Vacant(place) = survey.open.entry(id) {
                     place.insert(found.position);
                 }

@@ -2,7 +2,7 @@
 
 use std::time::Duration;
 
-use wordhoard_engine::{AdmitError, ReadError, Storage};
+use wordhoard_engine::{AdmitError, ReadError, Storage, Subscribed};
 use wordhoard_model::{EventBody, Outcome};
 use wordhoard_wal::{FaultPoint, Loss};
 
@@ -95,7 +95,18 @@ async fn a_second_fault_during_recovery_is_recovered_from_too() {
     tokio::time::sleep(Duration::from_millis(500)).await;
     wait_for(&running, Storage::Open).await;
     for id in followed {
-        let whole = running.read_to_end(id).await;
+        // It may have opened between the two faults; then the reader is told to come back.
+        let whole = loop {
+            let read = match running.engine.subscribe(id, None).await {
+                Ok(Subscribed::Following(mut subscription)) => read(&mut subscription).await,
+                Ok(other) => panic!("{other:?}"),
+                Err(error) => Err(error),
+            };
+            match read {
+                Err(ReadError::Interrupted) => tokio::time::sleep(Duration::from_millis(50)).await,
+                read => break read.unwrap(),
+            }
+        };
         let EventBody::RequestFinished(end) = &whole.last().unwrap().body else { panic!("no end") };
         assert_eq!(end.outcome, Outcome::Completed);
     }
