@@ -30,6 +30,7 @@ deps: ## What the tests need and the machine may not have
 
 bench: ## Benchmarks, each beside its baseline in the same run; prints ratios
 	$(CARGO) bench --locked -p wordhoard-wal
+	$(CARGO) bench --locked -p wordhoard-store --bench apply
 	$(CARGO) build --release --locked --workspace --bins
 	$(CARGO) bench --locked -p wordhoard
 
