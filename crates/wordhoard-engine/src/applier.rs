@@ -147,13 +147,16 @@ impl Applier {
             let done = if matches!(*self.link.borrow(), Link::Up) {
                 self.apply_when_due(&mut reader, &mut progress, &stop).await
             } else {
-                self.link().await.map(|()| self.is_up()).map(|()| false)
+                self.link().await.map(|()| {
+                    self.note_up();
+                    false
+                })
             };
             match done {
                 Ok(true) => return,
                 Ok(false) => wait = RETRY.start,
                 Err(error) => {
-                    self.is_down(&error);
+                    self.note_down(&error);
                     if stop.is_cancelled() {
                         tracing::warn!(
                             records = self.backlog(),
@@ -181,17 +184,19 @@ impl Applier {
 
     /// SQL did not answer somebody else: the link is made anew.
     pub(crate) fn doubt(&self, error: Error) {
-        self.is_down(&error.into());
+        self.note_down(&error.into());
     }
 
-    fn is_up(&self) {
+    fn note_up(&self) {
         self.sql_away.set(false);
-        if !matches!(self.link.send_replace(Link::Up), Link::Up) {
+        // Once per transaction, so whoever watches is woken only where it is news.
+        let is_news = |link: &mut Link| !matches!(std::mem::replace(link, Link::Up), Link::Up);
+        if self.link.send_if_modified(is_news) {
             tracing::info!(waiting = self.backlog(), "SQL can be written");
         }
     }
 
-    fn is_down(&self, error: &LinkError) {
+    fn note_down(&self, error: &LinkError) {
         self.sql_away.set(true);
         let (problem, needs_somebody) = (error.to_string(), error.needs_somebody());
         let told = match &*self.link.borrow() {
@@ -286,7 +291,7 @@ impl Applier {
         for conflict in &applied.conflicts {
             tracing::error!(request_id = %conflict.request_id, what = conflict.what, "SQL holds something else in the place of an event");
         }
-        self.is_up();
+        self.note_up();
         let mut report = self.report.lock();
         let now = self.clock.now();
         (report.last_write, report.last_answer) = (Some(now), Some(now));

@@ -105,8 +105,13 @@ pub enum CancelError {
 }
 
 impl Inner {
+    /// The log of this server, as SQL knows it.
+    pub(crate) fn log(&self) -> LogKey {
+        LogKey(self.wal.log_id().0)
+    }
+
     fn is_ours(&self, log: LogKey) -> bool {
-        log.0 == self.wal.log_id().0 || self.settings.previous_logs.contains(&log)
+        log == self.log() || self.settings.previous_logs.contains(&log)
     }
 }
 

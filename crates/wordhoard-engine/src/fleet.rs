@@ -81,7 +81,7 @@ impl Inner {
     fn may_be_new_elsewhere(&self, id: RequestId) -> bool {
         let age_ms = self.clock.now().as_millis() - id.accepted_at().as_millis();
         let is_new = age_ms.unsigned_abs() < NEW.as_millis() as u64;
-        is_new && self.fleet.has_others(LogKey(self.wal.log_id().0))
+        is_new && self.fleet.has_others(self.log())
     }
 
     /// Asks again while the answer is that there is no such request, and another server may just have taken it in.
@@ -128,7 +128,7 @@ pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
 }
 
 async fn beat(engine: &Inner) -> Result<(), Error> {
-    engine.store.beat(LogKey(engine.wal.log_id().0)).await?;
+    engine.store.beat(engine.log()).await?;
     let servers = engine.store.servers().await?;
     let silent_for = servers.into_iter().map(|server| (server.log, server.silent_for)).collect();
     *engine.fleet.0.lock() = Some(Seen { at: Instant::now(), silent_for });

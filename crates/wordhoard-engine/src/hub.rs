@@ -109,7 +109,7 @@ impl Hub {
     /// Ends all that runs because the log cannot record it: readers are told, tasks stop. What has visibly ended
     /// stays.
     pub(crate) fn break_all(&self) {
-        self.is_incomplete();
+        self.note_incomplete();
         let ended: HashSet<_> = self.ended.lock().iter().map(|(_, id)| *id).collect();
         self.requests.lock().retain(|id, live| {
             let has_ended = ended.contains(id);
@@ -121,7 +121,7 @@ impl Hub {
     }
 
     /// Recovery is due.
-    pub(crate) fn is_incomplete(&self) {
+    pub(crate) fn note_incomplete(&self) {
         self.incomplete.store(true, Ordering::Release);
     }
 

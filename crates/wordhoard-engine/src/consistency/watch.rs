@@ -6,7 +6,7 @@ use std::time::{Duration, Instant};
 use parking_lot::Mutex;
 use tokio_util::sync::CancellationToken;
 use wordhoard_model::Timestamp;
-use wordhoard_store::{Error, Finding, LogKey};
+use wordhoard_store::Error;
 
 use super::{CheckPlan, CheckReport, Depth, LogPlaces, check};
 use crate::applier::Link;
@@ -111,7 +111,7 @@ fn tell(report: &CheckReport) {
 impl Inner {
     pub(crate) fn log_places(&self) -> LogPlaces {
         let dirs = self.settings.archive_dir.iter().cloned().collect();
-        LogPlaces { log: LogKey(self.wal.log_id().0), wal: Some(self.wal.clone()), dirs }
+        LogPlaces { log: self.log(), wal: Some(self.wal.clone()), dirs }
     }
 
     /// Checks, repairs, and keeps the result.
@@ -162,19 +162,5 @@ pub(crate) async fn run(engine: Arc<Inner>, mut recent_is_done: bool, stop: Canc
             () = stop.cancelled() => return,
             () = tokio::time::sleep(LOOK_INTERVAL) => {}
         }
-    }
-}
-
-impl ConsistencyStatus {
-    /// What is wrong, the worst known.
-    pub fn findings(&self) -> Vec<Finding> {
-        let reports = [&self.whole, &self.recent].into_iter().flatten();
-        let mut findings = Vec::new();
-        for finding in reports.flat_map(|report| &report.findings) {
-            if !findings.contains(finding) {
-                findings.push(finding.clone());
-            }
-        }
-        findings
     }
 }

@@ -95,7 +95,7 @@ fn assemble(parts: Parts) -> Inner {
         applier.sql_away(),
     );
     let hub = Hub::default();
-    hub.is_incomplete();
+    hub.note_incomplete();
     Inner {
         hub: Arc::new(hub),
         history: Arc::new(history),

@@ -59,7 +59,7 @@ impl Inner {
             query.before.is_none_or(|before| summary.request_id < before)
                 && query.status.is_none_or(|status| summary.status == status)
         };
-        let log = LogKey(self.wal.log_id().0);
+        let log = self.log();
         let live = self.hub.all();
         let in_memory: HashSet<_> = live.iter().map(|live| live.id()).collect();
         // Memory is newer than SQL, so what both have is taken from memory, even where it then does not match.
