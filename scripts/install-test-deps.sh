@@ -1,6 +1,7 @@
 #!/bin/sh
 # Installs what the tests need, each thing only where it is missing. Needs root for Debian packages.
 set -eu
+cd "$(dirname "$0")/.."
 
 NEXTEST_VERSION=0.9.143
 
@@ -19,3 +20,16 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || {
 }
 
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest --version "$NEXTEST_VERSION"
+
+# Python programs that tests use as real counterparts (an object store, parsers), in a folder of their own.
+VENV=target/test-venv
+REQUIREMENTS=scripts/test-requirements.txt
+cmp -s "$REQUIREMENTS" "$VENV/installed-requirements.txt" || {
+    python3 -m venv "$VENV" 2>/dev/null || {
+        apt-get update -q
+        apt-get install -y -q --no-install-recommends python3-venv
+        python3 -m venv "$VENV"
+    }
+    "$VENV/bin/pip" install -q -r "$REQUIREMENTS"
+    cp "$REQUIREMENTS" "$VENV/installed-requirements.txt"
+}

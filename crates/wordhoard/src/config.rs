@@ -6,7 +6,9 @@
 mod admin_key;
 mod environment;
 mod file;
+mod maintenance;
 mod resolve;
+mod schedule;
 mod show;
 mod units;
 
@@ -19,7 +21,9 @@ use std::time::Duration;
 pub use admin_key::AdminKey;
 pub use environment::Environment;
 pub use file::load;
+pub use maintenance::{ArchiveConfig, BackupConfig, BackupKeySource, RetentionConfig, S3Config};
 pub use resolve::Overrides;
+pub use schedule::Schedule;
 pub use show::show;
 use wordhoard_engine::Durability;
 use wordhoard_model::{ModelRef, ProviderName};
@@ -53,6 +57,16 @@ pub struct Config {
     pub selection: SelectionConfig,
     /// The key of administrators, from the environment; without one nobody is an administrator.
     pub admin_key: Option<AdminKey>,
+    /// Whether prompts, too, need a key. Always so beyond loopback.
+    pub require_keys: bool,
+    /// How long requests are kept.
+    pub retention: RetentionConfig,
+    /// Backups of the database.
+    pub backup: BackupConfig,
+    /// The archive of the log, if one is kept.
+    pub archive: Option<ArchiveConfig>,
+    /// What it tells others about its work.
+    pub telemetry: TelemetryConfig,
     /// How it logs.
     pub log: LogConfig,
 }
@@ -144,6 +158,13 @@ pub struct SelectionConfig {
     pub long: Vec<ModelRef>,
     /// For all others.
     pub default: Vec<ModelRef>,
+}
+
+/// What the server tells others about its work, besides `/metrics`.
+#[derive(Clone, Debug, Default)]
+pub struct TelemetryConfig {
+    /// The URL that takes traces by OTLP over HTTP (`http://127.0.0.1:4318`); without one none are sent.
+    pub otlp_endpoint: Option<String>,
 }
 
 /// How the server logs.

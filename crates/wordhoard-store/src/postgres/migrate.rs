@@ -8,11 +8,18 @@ use super::types::Sha256;
 use crate::Error;
 use crate::migration::{self, Migration, MigrationReport, MigrationStatus, pending};
 
-pub(super) const MIGRATIONS: &[Migration] = &[Migration {
-    version: 1,
-    name: "initial",
-    sql: include_str!("../../migrations/postgres/0001_initial.sql"),
-}];
+pub(super) const MIGRATIONS: &[Migration] = &[
+    Migration {
+        version: 1,
+        name: "initial",
+        sql: include_str!("../../migrations/postgres/0001_initial.sql"),
+    },
+    Migration {
+        version: 2,
+        name: "operations",
+        sql: include_str!("../../migrations/postgres/0002_operations.sql"),
+    },
+];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so
 /// it goes with it.

@@ -11,6 +11,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "fleet_and_checks",
         sql: include_str!("../../migrations/sqlite/0002_fleet_and_checks.sql"),
     },
+    Migration {
+        version: 3,
+        name: "operations",
+        sql: include_str!("../../migrations/sqlite/0003_operations.sql"),
+    },
 ];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {

@@ -24,6 +24,55 @@ pub(super) struct File {
     pub(super) aliases: BTreeMap<String, String>,
     pub(super) selection: SelectionTable,
     pub(super) log: LogTable,
+    pub(super) require_keys: Option<bool>,
+    pub(super) retention: RetentionTable,
+    pub(super) backup: BackupTable,
+    pub(super) archive: ArchiveTable,
+    pub(super) telemetry: TelemetryTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct RetentionTable {
+    pub(super) days: Option<u32>,
+    pub(super) schedule: Option<String>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct BackupTable {
+    pub(super) dir: Option<String>,
+    pub(super) schedule: Option<String>,
+    pub(super) retention_days: Option<u32>,
+    pub(super) key_file: Option<String>,
+    pub(super) pg_bin_dir: Option<String>,
+    pub(super) s3: Option<S3Table>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(deny_unknown_fields)]
+pub(super) struct S3Table {
+    pub(super) bucket: String,
+    pub(super) prefix: Option<String>,
+    pub(super) endpoint: Option<String>,
+    pub(super) region: Option<String>,
+    pub(super) access_key_id_env: Option<String>,
+    pub(super) secret_access_key_env: Option<String>,
+    pub(super) allow_http: Option<bool>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct ArchiveTable {
+    pub(super) enabled: Option<bool>,
+    pub(super) dir: Option<String>,
+    pub(super) interval: Option<DurationText>,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct TelemetryTable {
+    pub(super) otlp_endpoint: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

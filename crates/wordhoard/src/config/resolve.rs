@@ -1,5 +1,6 @@
 //! From what is written to what is meant: defaults, environment, command line, and the checks across settings.
 
+mod maintenance;
 mod providers;
 
 use std::collections::BTreeMap;
@@ -11,11 +12,13 @@ use wordhoard_engine::Durability;
 use wordhoard_model::ModelRef;
 use wordhoard_store::PostgresStore;
 
-use super::file::{DurabilityText, File, LimitsTable, LogFormatText, LogTable, SelectionTable};
+use super::file::{
+    DurabilityText, File, LimitsTable, LogFormatText, LogTable, SelectionTable, TelemetryTable,
+};
 use super::units;
 use super::{
     AdminKey, Config, DatabaseConfig, Environment, Error, Limits, LogConfig, LogFormat, ProviderConfig,
-    SelectionConfig,
+    SelectionConfig, TelemetryConfig,
 };
 
 /// What the command line says over file and environment.
@@ -39,8 +42,9 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         .or(file.database_url.as_deref());
     let database = database(database_url, &data_dir)?;
     let providers = providers::resolve(file.providers, file.demo, environment)?;
+    let listen = listen(overrides.listen.as_deref().or(file.listen.as_deref()))?;
     Ok(Config {
-        listen: listen(overrides.listen.as_deref().or(file.listen.as_deref()))?,
+        listen,
         database,
         durability: match file.durability {
             None | Some(DurabilityText::Local) => Durability::Local,
@@ -55,12 +59,16 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         selection: selection(&file.selection, &providers)?,
         providers,
         admin_key: admin_key(environment)?,
+        require_keys: require_keys(file.require_keys, listen)?,
+        retention: maintenance::retention(&file.retention, environment)?,
+        backup: maintenance::backup(file.backup, &data_dir, environment)?,
+        archive: maintenance::archive(file.archive, &data_dir),
+        telemetry: telemetry(file.telemetry)?,
         log: log(file.log),
         data_dir,
     })
 }
 
-/// Loopback only: what another address needs, keys, does not exist yet, and an open relay to paid APIs must not.
 fn listen(text: Option<&str>) -> Result<SocketAddr, Error> {
     let text = text.unwrap_or("127.0.0.1:8000");
     let address: SocketAddr = text.parse().map_err(|_| {
@@ -72,6 +80,28 @@ fn listen(text: Option<&str>) -> Result<SocketAddr, Error> {
         return Err(Error::setting("listen", problem));
     }
     Ok(address)
+}
+
+/// Beyond loopback always: an open relay to paid APIs must not be.
+fn require_keys(written: Option<bool>, listen: SocketAddr) -> Result<bool, Error> {
+    match (listen.ip().is_loopback(), written) {
+        (false, Some(false)) => {
+            let problem = format!("{listen} is not loopback, where keys are always required");
+            Err(Error::setting("require_keys", problem))
+        }
+        (is_loopback, written) => Ok(written.unwrap_or(!is_loopback)),
+    }
+}
+
+fn telemetry(table: TelemetryTable) -> Result<TelemetryConfig, Error> {
+    let is_url = |text: &String| text.starts_with("http://") || text.starts_with("https://");
+    match table.otlp_endpoint {
+        Some(text) if !is_url(&text) => {
+            let problem = format!("{text:?} is no URL, such as http://127.0.0.1:4318");
+            Err(Error::setting("telemetry.otlp_endpoint", problem))
+        }
+        otlp_endpoint => Ok(TelemetryConfig { otlp_endpoint }),
+    }
 }
 
 fn database(url: Option<&str>, data_dir: &Path) -> Result<DatabaseConfig, Error> {

@@ -2,7 +2,10 @@ use toml::{Table, Value};
 use wordhoard_engine::Durability;
 
 use super::units::size_text;
-use super::{Config, Dialect, Limits, LogFormat, ProviderConfig, SelectionConfig};
+use super::{
+    BackupConfig, BackupKeySource, Config, Dialect, Limits, LogFormat, ProviderConfig, S3Config,
+    SelectionConfig,
+};
 
 /// The configuration in force, as TOML that would give it again. Secrets are not in it, nor what may hold one: the
 /// user part and the query of a URL.
@@ -27,7 +30,28 @@ fn table(config: &Config) -> Table {
     };
     let format = if config.log.format == LogFormat::Json { "json" } else { "text" };
     let aliases = config.aliases.iter().map(|(alias, model)| (alias.clone(), model.to_string().into()));
+    let retention = &config.retention;
+    let mut archive = Table::from_iter([("enabled".into(), config.archive.is_some().into())]);
+    if let Some(kept) = &config.archive {
+        archive.insert("dir".into(), kept.dir.display().to_string().into());
+        archive.insert("interval".into(), duration(kept.interval));
+    }
+    let mut telemetry = Table::new();
+    if let Some(endpoint) = &config.telemetry.otlp_endpoint {
+        telemetry.insert("otlp_endpoint".into(), without_secrets(endpoint).into());
+    }
     Table::from_iter([
+        ("require_keys".into(), config.require_keys.into()),
+        (
+            "retention".into(),
+            entries([
+                ("days", i64::from(retention.days).into()),
+                ("schedule", retention.schedule.to_string().into()),
+            ]),
+        ),
+        ("backup".into(), backup(&config.backup).into()),
+        ("archive".into(), archive.into()),
+        ("telemetry".into(), telemetry.into()),
         ("listen".into(), config.listen.to_string().into()),
         ("data_dir".into(), config.data_dir.display().to_string().into()),
         ("database_url".into(), config.database.to_string().into()),
@@ -56,6 +80,37 @@ fn limits(limits: &Limits) -> Table {
     ]);
     if let Some(limit) = limits.wal_limit_bytes {
         table.insert("wal_limit".into(), size_text(limit).into());
+    }
+    table
+}
+
+fn backup(backup: &BackupConfig) -> Table {
+    let mut table = Table::from_iter([
+        ("dir".into(), backup.dir.display().to_string().into()),
+        ("schedule".into(), backup.schedule.to_string().into()),
+        ("retention_days".into(), i64::from(backup.retention_days).into()),
+    ]);
+    if let BackupKeySource::File(path) = &backup.key {
+        table.insert("key_file".into(), path.display().to_string().into());
+    }
+    if let Some(dir) = &backup.pg_bin_dir {
+        table.insert("pg_bin_dir".into(), dir.display().to_string().into());
+    }
+    if let Some(s3) = &backup.s3 {
+        table.insert("s3".into(), object_store(s3).into());
+    }
+    table
+}
+
+fn object_store(s3: &S3Config) -> Table {
+    let mut table = Table::from_iter([
+        ("bucket".into(), s3.bucket.as_str().into()),
+        ("prefix".into(), s3.prefix.as_str().into()),
+        ("region".into(), s3.region.as_str().into()),
+        ("allow_http".into(), s3.allow_http.into()),
+    ]);
+    if let Some(endpoint) = &s3.endpoint {
+        table.insert("endpoint".into(), without_secrets(endpoint).into());
     }
     table
 }
