@@ -20,6 +20,7 @@ use wordhoard_model::Timestamp;
 use wordhoard_store::{Applied, Batch, Error, LogKey, Store};
 use wordhoard_wal::{Position, State, Wal};
 
+use crate::archiver::Archiver;
 use crate::clock::Clock;
 use crate::history::SqlAway;
 use crate::log_index::LogIndex;
@@ -64,6 +65,7 @@ pub(crate) struct Applier {
     settings: Settings,
     log: LogKey,
     index: Arc<LogIndex>,
+    archiver: Option<Arc<Archiver>>,
     sql_away: Arc<SqlAway>,
     /// Exclusive end of what is known to be in SQL. Before the first link that is what the log has let go.
     applied: watch::Sender<Position>,
@@ -83,6 +85,7 @@ impl Applier {
         clock: Arc<dyn Clock>,
         settings: Settings,
         index: Arc<LogIndex>,
+        archiver: Option<Arc<Archiver>>,
     ) -> Self {
         let log = LogKey(wal.log_id().0);
         let first = wal.usage().first;
@@ -94,6 +97,7 @@ impl Applier {
             clock,
             settings,
             index,
+            archiver,
             sql_away: Arc::default(),
             applied: watch::Sender::new(first),
             urgent: watch::Sender::new(first),

@@ -15,6 +15,7 @@ use wordhoard_wal::{Position, Wal};
 
 use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Running};
 use crate::applier::{Applier, Link};
+use crate::archiver::{ArchiveStatus, Archiver};
 use crate::boot_log::BootLog;
 use crate::clock::Clock;
 use crate::consistency::{CheckError, CheckReport, Consistency, ConsistencyStatus, Depth};
@@ -69,6 +70,8 @@ pub(crate) struct Inner {
     pub(crate) journal: Arc<Journal>,
     pub(crate) history: Arc<History>,
     pub(crate) applier: Arc<Applier>,
+    /// None where the log is not archived.
+    pub(crate) archiver: Option<Arc<Archiver>>,
     pub(crate) fleet: Fleet,
     pub(crate) consistency: Consistency,
     /// Requests that begin in the log at or behind this position began in this run.
@@ -219,6 +222,32 @@ impl Engine {
     /// Where another check runs, or SQL cannot be asked: then nothing is known.
     pub async fn check(&self, depth: Depth) -> Result<CheckReport, CheckError> {
         self.inner.check(depth, Duration::ZERO).await
+    }
+
+    /// How the archive of the log is; `None` where there is none.
+    pub fn archive_status(&self) -> Option<ArchiveStatus> {
+        self.inner.archiver.as_ref().map(|archiver| archiver.status())
+    }
+
+    /// Brings the archive up to what is durable now, where there is one.
+    ///
+    /// # Errors
+    /// Why it could not.
+    pub async fn archive_now(&self) -> Result<(), String> {
+        match &self.inner.archiver {
+            Some(archiver) => archiver.step().await.map(drop),
+            None => Ok(()),
+        }
+    }
+
+    /// The database.
+    pub fn store(&self) -> &Arc<dyn Store> {
+        &self.inner.store
+    }
+
+    /// The log of this server, as SQL knows it.
+    pub fn log(&self) -> LogKey {
+        self.inner.log()
     }
 
     /// What the checks so far have said.

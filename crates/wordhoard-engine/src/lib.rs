@@ -7,6 +7,7 @@
 
 mod admission;
 mod applier;
+mod archiver;
 mod boot_log;
 mod clock;
 pub mod consistency;
@@ -19,6 +20,7 @@ mod providers;
 mod quarantine;
 pub mod record;
 mod recovery;
+pub mod replay;
 mod request;
 mod settings;
 mod status;
@@ -29,6 +31,7 @@ mod tasks;
 
 pub use admission::{AdmitError, Admitted, NewRequest};
 pub use applier::LinkError;
+pub use archiver::{ArchiveSettings, ArchiveStatus};
 pub use boot_log::{BootLog, BootStep, BootStepState, RunningStep};
 pub use clock::{Clock, SystemClock};
 pub use engine::{CancelError, Engine, Parts, StartError};

@@ -3,6 +3,8 @@ use std::time::Duration;
 
 use wordhoard_store::LogKey;
 
+use crate::archiver::ArchiveSettings;
+
 /// When an event may be shown.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Durability {
@@ -39,8 +41,8 @@ pub struct Settings {
     pub idempotency_window: Duration,
     /// Where records go that cannot be applied.
     pub quarantine_dir: PathBuf,
-    /// Where segments of the log lie that it has let go, if they are kept.
-    pub archive_dir: Option<PathBuf>,
+    /// Where the log is mirrored, if it is.
+    pub archive: Option<ArchiveSettings>,
     /// Logs that this server had before its present one. Requests that were open in them are this server's to end.
     pub previous_logs: Vec<LogKey>,
 }
@@ -59,7 +61,7 @@ impl Settings {
             flush_interval: Duration::from_secs(1),
             idempotency_window: Duration::from_secs(24 * 60 * 60),
             quarantine_dir: quarantine_dir.into(),
-            archive_dir: None,
+            archive: None,
             previous_logs: Vec::new(),
         }
     }

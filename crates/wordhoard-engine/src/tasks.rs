@@ -33,6 +33,8 @@ pub enum TaskKind {
     Consistency,
     /// An operation that an administrator has begun. A panic in it fails that operation.
     Operation,
+    /// Mirrors the log into its archive. Without it the log keeps its segments.
+    Archiver,
     /// Reacts to a latched log. Nothing is accepted again without it.
     StorageGuard,
 }

@@ -68,19 +68,30 @@ pub fn scan(dir: &Path) -> Result<Scan, OpenError> {
     scan_disk(Arc::new(disk))
 }
 
-/// The same for any disk.
+/// Verifies what a log holds from `from` on, and gives those records in order. The segments before are not read.
+pub fn scan_from(dir: &Path, from: Position) -> Result<Scan, OpenError> {
+    let disk = OsDisk::existing(dir)
+        .map_err(|source| Fault::new(Operation::Open, &dir.to_string_lossy(), source))?;
+    Ok(scan_disk_from(Arc::new(disk), from)?.from(from))
+}
+
+/// The same as [`scan`] for any disk.
 pub fn scan_disk(disk: Arc<dyn Disk>) -> Result<Scan, OpenError> {
-    let survey = survey(&*disk)?;
+    scan_disk_from(disk, Position::default())
+}
+
+fn scan_disk_from(disk: Arc<dyn Disk>, from: Position) -> Result<Scan, OpenError> {
+    let survey = survey(&*disk, from)?;
     let summary = Summary::of(&survey);
     let catalog = Arc::new(Catalog::new(survey.segments, survey.lost));
     let cursor = Cursor::new(disk, Arc::clone(&catalog), catalog.first());
     Ok(Scan { summary, catalog, cursor, ready: Vec::new().into_iter(), ended: false })
 }
 
-fn survey(disk: &dyn Disk) -> Result<Survey, OpenError> {
+fn survey(disk: &dyn Disk, from: Position) -> Result<Survey, OpenError> {
     let mut tries = 1;
     loop {
-        match scan::survey(disk) {
+        match scan::survey_from(disk, from) {
             Err(OpenError::Disk(fault)) if is_gone(&fault) && tries < SURVEY_TRIES => tries += 1,
             surveyed => return surveyed,
         }

@@ -9,6 +9,7 @@
 //! `docs/decisions/0002-own-write-ahead-log.md`.
 
 mod active;
+mod archive;
 mod catalog;
 mod cursor;
 pub mod disk;
@@ -30,6 +31,7 @@ mod usage;
 mod wal;
 mod writer;
 
+pub use archive::{Archive, Archived};
 pub use disk::{Disk, DiskFile, OsDisk};
 #[cfg(feature = "fault-disk")]
 pub use disk::{FaultDisk, FaultPoint, Loss};

@@ -5,5 +5,5 @@ mod survey;
 mod window;
 
 pub(crate) use segment::{Hole, SegmentScan, Tail, scan_segment};
-pub(crate) use survey::{LostSegment, Survey, SurveyedSegment, survey};
+pub(crate) use survey::{LostSegment, Survey, SurveyedSegment, survey, survey_from};
 pub(crate) use window::{FoundBatch, Window};

@@ -11,8 +11,9 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 
 use crate::{
-    AppendError, CommitStats, LogId, OpenError, Options, Position, Progress, ReadError, Reader, Recovery,
-    ReleaseError, Released, SegmentInfo, State, Usage, disk::Disk, shared::Shared, writer::Writer,
+    AppendError, Archive, Archived, CommitStats, Fault, LogId, OpenError, Options, Position, Progress,
+    ReadError, Reader, Recovery, ReleaseError, Released, SegmentInfo, State, Usage, archive, disk::Disk,
+    shared::Shared, writer::Writer,
 };
 
 /// A log, open for writing. Cloning gives another handle to the same one.
@@ -129,6 +130,15 @@ impl Wal {
     pub fn release(&self, through: Position) -> Result<Released, ReleaseError> {
         let _maintenance = self.handle.maintenance.lock();
         release::release(self.shared(), through)
+    }
+
+    /// Mirrors into the archive what became durable since the last call. Blocks on both disks. Works on a closed log,
+    /// too, so that the very end can follow.
+    ///
+    /// # Errors
+    /// Where a file of either cannot be read or written. The call may be repeated.
+    pub fn archive(&self, archive: &mut Archive) -> Result<Archived, Fault> {
+        archive::archive(self.shared(), archive)
     }
 
     /// Asks for a fresh segment at the next batch. Without effect while the current one holds no record, or no

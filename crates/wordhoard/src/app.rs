@@ -11,21 +11,20 @@ use parking_lot::Mutex;
 use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{
-    BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind, Tasks,
+    ArchiveSettings, BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind,
+    Tasks,
 };
 use wordhoard_providers::{OpenAiChatSettings, Provider};
 use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
-use crate::config::{Config, DatabaseConfig, Dialect, ProviderConfig};
+use crate::config::{ArchiveConfig, Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
 use crate::selection::Catalogue;
 use crate::server::{Server, Stage};
 
 /// The folder of the log within the data directory.
 pub const WAL_DIR: &str = "tokens.wal";
-/// The folder of segments that the log has let go, within the data directory.
-pub const ARCHIVE_DIR: &str = "archive";
 /// The file that is locked by the server that owns the data directory.
 pub const LOCK_FILE: &str = "lock";
 
@@ -232,6 +231,11 @@ fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provider>> {
     }
 }
 
+/// Where the archive of the configuration lies.
+pub fn archive_settings(config: &ArchiveConfig) -> ArchiveSettings {
+    ArchiveSettings { dir: config.dir.clone(), interval: config.interval }
+}
+
 fn engine_settings(config: &Config) -> Settings {
     Settings {
         durability: config.durability,
@@ -239,7 +243,7 @@ fn engine_settings(config: &Config) -> Settings {
         max_running_requests: config.limits.running_requests,
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
         wal_limit_bytes: config.limits.wal_limit_bytes,
-        archive_dir: Some(config.data_dir.join(ARCHIVE_DIR)),
+        archive: config.archive.as_ref().map(archive_settings),
         ..Settings::new(config.data_dir.join("quarantine"))
     }
 }

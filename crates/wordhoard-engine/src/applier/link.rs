@@ -6,6 +6,7 @@ use wordhoard_store::{Error, Weakness};
 use wordhoard_wal::Position;
 
 use super::Applier;
+use crate::replay::{ReplayError, ReplayPlan, replay};
 
 /// Records that SQL may be ahead of the log before the log is taken for another one. What was lost at its end and had
 /// been applied is little.
@@ -104,9 +105,8 @@ impl Applier {
     /// Sees to it that the log is applied from where SQL is, or says why it cannot be.
     async fn align(&self, applied: u64) -> Result<Position, LinkError> {
         let first = self.wal.usage().first.0;
-        if applied < first {
-            return Err(LinkError::DatabaseTooOld { applied, first });
-        }
+        let applied =
+            if applied < first { self.catch_up_from_archive(applied, first).await? } else { applied };
         // The first link of a run compares with the log as it was found, the later ones with the log as it is.
         let durable = self.unlinked_end.lock().unwrap_or(self.wal.progress().durable).0;
         if applied > durable {
@@ -123,6 +123,34 @@ impl Applier {
         }
         self.unlinked_end.lock().take();
         Ok(Position(applied.min(durable)))
+    }
+
+    /// SQL lacks what the log has let go, as after a backup was restored: the archive may still have it.
+    async fn catch_up_from_archive(&self, applied: u64, first: u64) -> Result<u64, LinkError> {
+        let Some(archive) = &self.settings.archive else {
+            return Err(LinkError::DatabaseTooOld { applied, first });
+        };
+        tracing::warn!(
+            applied,
+            first,
+            "SQL lacks records that the log has let go; they are applied from the archive"
+        );
+        let plan = ReplayPlan {
+            log: self.log,
+            dirs: vec![archive.dir_of(self.log)],
+            until: None,
+            end: Some(first),
+            accept_gaps: false,
+        };
+        match replay(&*self.store, &plan, |_| {}).await {
+            Ok(replayed) if replayed.through >= first => Ok(replayed.through),
+            Ok(replayed) => Err(LinkError::DatabaseTooOld { applied: replayed.through, first }),
+            Err(ReplayError::Store(error)) => Err(error.into()),
+            Err(error) => {
+                tracing::error!(%error, "the archive cannot bring SQL up");
+                Err(LinkError::DatabaseTooOld { applied, first })
+            }
+        }
     }
 
     fn tell(&self, weaknesses: &[Weakness]) {

@@ -1,9 +1,12 @@
 use super::Applier;
 
 impl Applier {
-    /// Removes segments of the log that SQL has durably.
+    /// Removes segments of the log that SQL has durably, and the archive if there is one.
     pub(super) async fn release(&self) {
+        // What the archive lacks stays, too: it may be all that a restored backup needs.
+        let archived = self.archiver.as_ref().map(|archiver| archiver.through());
         let applied = *self.applied.borrow();
+        let applied = archived.map_or(applied, |archived| applied.min(archived));
         let complete = |segment: &wordhoard_wal::SegmentInfo| segment.complete && segment.end <= applied;
         if !self.wal.segments().iter().any(complete) {
             return;

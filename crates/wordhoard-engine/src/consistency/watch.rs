@@ -110,7 +110,7 @@ fn tell(report: &CheckReport) {
 
 impl Inner {
     pub(crate) fn log_places(&self) -> LogPlaces {
-        let dirs = self.settings.archive_dir.iter().cloned().collect();
+        let dirs = self.settings.archive.iter().map(|archive| archive.dir_of(self.log())).collect();
         LogPlaces { log: self.log(), wal: Some(self.wal.clone()), dirs }
     }
 

@@ -12,6 +12,7 @@ use wordhoard_wal::Position;
 
 use super::{Engine, Inner, Parts};
 use crate::applier::{Applier, Link};
+use crate::archiver::Archiver;
 use crate::boot_log::BootLog;
 use crate::consistency::{self, Consistency, Depth};
 use crate::fleet::{self, Fleet};
@@ -79,6 +80,7 @@ impl Engine {
 
 fn assemble(parts: Parts) -> Inner {
     let Parts { wal, store, providers, clock, settings, tasks, boot } = parts;
+    let archiver = Archiver::new(&wal, &clock, &settings);
     let journal = Arc::new(Journal::new(wal.clone(), Arc::clone(&clock), &settings));
     let applier = Arc::new(Applier::new(
         wal.clone(),
@@ -86,6 +88,7 @@ fn assemble(parts: Parts) -> Inner {
         Arc::clone(&clock),
         Settings::clone(&settings),
         Arc::clone(journal.index()),
+        archiver.clone(),
     ));
     let history = History::new(
         Arc::clone(&store),
@@ -102,6 +105,7 @@ fn assemble(parts: Parts) -> Inner {
         boundary: parking_lot::Mutex::new(wal.progress().durable),
         journal,
         applier,
+        archiver,
         fleet: Fleet::default(),
         consistency: Consistency::default(),
         keys: admission::Keys::default(),
@@ -125,6 +129,9 @@ impl Inner {
     fn spawn_tasks(self: &Arc<Self>) {
         self.tasks.spawn(TaskKind::Applier, Arc::clone(&self.applier).run(self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Visibility, Arc::clone(self).show_what_is_durable());
+        if let Some(archiver) = &self.archiver {
+            self.tasks.spawn(TaskKind::Archiver, Arc::clone(archiver).run(self.stop_tasks.clone()));
+        }
         self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 

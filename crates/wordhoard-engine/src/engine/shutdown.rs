@@ -71,6 +71,11 @@ impl Engine {
         if !matches!(tokio::time::timeout(CLOSE_PATIENCE, closing).await, Ok(Ok(()))) {
             tracing::error!("the log could not be closed in time; the next start recovers it");
         }
+        if let Some(archiver) = &inner.archiver
+            && !matches!(tokio::time::timeout(CLOSE_PATIENCE, archiver.step()).await, Ok(Ok(_)))
+        {
+            tracing::warn!("the archive does not have the end of the log; it follows at the next start");
+        }
         if tokio::time::timeout(CLOSE_PATIENCE, inner.store.close()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }

@@ -45,9 +45,17 @@ pub(crate) struct Survey {
 
 /// Reads the whole log.
 pub(crate) fn survey(disk: &dyn Disk) -> Result<Survey, OpenError> {
+    survey_from(disk, Position::default())
+}
+
+/// Reads the segments that may hold records from `from` on. Those before are not looked at.
+pub(crate) fn survey_from(disk: &dyn Disk, from: Position) -> Result<Survey, OpenError> {
     let names = disk.list().during(Operation::List, ".")?;
-    let files: BTreeMap<Position, String> =
+    let mut files: BTreeMap<Position, String> =
         names.into_iter().filter_map(|name| Some((format::segment_position(&name)?, name))).collect();
+    if let Some(first) = files.range(..=from).next_back().map(|(base, _)| *base) {
+        files = files.split_off(&first);
+    }
     let mut found = Vec::new();
     for (base, name) in files {
         found.push(FoundFile::read(disk, base, name)?);

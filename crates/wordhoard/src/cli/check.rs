@@ -10,7 +10,7 @@ use wordhoard_store::LogKey;
 use wordhoard_wal::{DirLock, inspect};
 
 use super::ServeArgs;
-use crate::app::{self, ARCHIVE_DIR, LOCK_FILE, WAL_DIR};
+use crate::app::{self, LOCK_FILE, WAL_DIR};
 use crate::check_report;
 use crate::config::Config;
 
@@ -97,5 +97,7 @@ fn log_places(config: &Config) -> anyhow::Result<Option<LogPlaces>> {
     }
     let scan = inspect::scan(&dir).with_context(|| format!("{}", dir.display()))?;
     let Some(log_id) = scan.summary().log_id else { return Ok(None) };
-    Ok(Some(LogPlaces::closed(LogKey(log_id.0), vec![dir, config.data_dir.join(ARCHIVE_DIR)])))
+    let log = LogKey(log_id.0);
+    let archive = config.archive.as_ref().map(|archive| app::archive_settings(archive).dir_of(log));
+    Ok(Some(LogPlaces::closed(log, [dir].into_iter().chain(archive).collect())))
 }

@@ -1,0 +1,255 @@
+//! Brings SQL from an older state forward, from the archive of a log: after a backup was restored, and where SQL lacks
+//! what the log has let go.
+
+use std::path::{Path, PathBuf};
+
+use tokio::sync::mpsc;
+use wordhoard_model::Timestamp;
+use wordhoard_store::{Batch, Error, LogKey, LoggedEvent, Store};
+use wordhoard_wal::{OpenError, Position, ReadError, Record, inspect};
+
+use crate::record;
+
+/// Events of one transaction.
+const BATCH_EVENTS: usize = 5_000;
+
+/// What is replayed, and how far.
+#[derive(Clone, Debug)]
+pub struct ReplayPlan {
+    /// Whose log.
+    pub log: LogKey,
+    /// Folders with segments of it: its archive, and the log itself where nobody has it open. Where one ends or is
+    /// damaged, another may go on.
+    pub dirs: Vec<PathBuf>,
+    /// Only events up to this moment: the first later one ends it.
+    pub until: Option<Timestamp>,
+    /// Only records below this position.
+    pub end: Option<u64>,
+    /// Whether records that are nowhere are passed over. Otherwise they end it with an error.
+    pub accept_gaps: bool,
+}
+
+/// What a replay did.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Replayed {
+    /// The applied position that it found.
+    pub from: u64,
+    /// The applied position now.
+    pub through: u64,
+    /// Events that were new.
+    pub events: u64,
+    /// Records that are nowhere.
+    pub missing_records: u64,
+    /// The time of the last event that was applied.
+    pub last_event_at: Option<Timestamp>,
+    /// Whether it ended because of [`ReplayPlan::until`].
+    pub reached_until: bool,
+}
+
+/// Why a replay did not come to its end. What was applied before stays, and is whole up to there.
+#[derive(Debug, thiserror::Error)]
+pub enum ReplayError {
+    /// SQL could not take it.
+    #[error(transparent)]
+    Store(#[from] Error),
+    /// A folder could not be read.
+    #[error("{dir}: {source}")]
+    Archive {
+        /// Which folder.
+        dir: PathBuf,
+        /// Why not.
+        source: OpenError,
+    },
+    /// Records are neither in the archive nor in the log.
+    #[error("records {from} to {to} of log {log:?} are in none of its folders, or damaged")]
+    Missing {
+        /// Whose.
+        log: LogKey,
+        /// The first one.
+        from: u64,
+        /// The next one that is there.
+        to: u64,
+    },
+    /// A record is of a newer server.
+    #[error("record {position}: {source}")]
+    Undecodable {
+        /// Which one.
+        position: u64,
+        /// What is wrong with it.
+        source: record::Error,
+    },
+    /// SQL has something else in the place of an event: the backup and the log do not belong together.
+    #[error(
+        "request {request_id}: SQL holds something else ({what}); the log does not belong to this database"
+    )]
+    Conflict {
+        /// Whose event.
+        request_id: String,
+        /// What differs.
+        what: String,
+    },
+}
+
+/// Applies what the folders have behind the applied position of the log. `progress` is told the position reached.
+///
+/// # Errors
+/// Why not all of it could be applied.
+pub async fn replay(
+    store: &dyn Store,
+    plan: &ReplayPlan,
+    progress: impl Fn(u64) + Send + Sync,
+) -> Result<Replayed, ReplayError> {
+    let from = store.applied(plan.log).await?;
+    let mut done = Replayed { from, through: from, ..Replayed::default() };
+    let (batches, mut found) = mpsc::channel(2);
+    let walk = Walk { plan: plan.clone(), position: Position(from), batches, events: Vec::new() };
+    let reading = tokio::task::spawn_blocking(move || walk.run());
+    while let Some(step) = found.recv().await {
+        if step.through == done.through {
+            continue;
+        }
+        let batch = Batch { log: plan.log, from: done.through, through: step.through, events: step.events };
+        let last = batch.events.last().map(|logged| logged.event.at);
+        let applied = store.apply(batch).await?;
+        if let Some(conflict) = applied.conflicts.into_iter().next() {
+            let request_id = conflict.request_id.to_string();
+            return Err(ReplayError::Conflict { request_id, what: conflict.what });
+        }
+        done.events += applied.inserted;
+        done.missing_records += step.missing_records;
+        done.last_event_at = last.or(done.last_event_at);
+        done.through = step.through;
+        progress(done.through);
+    }
+    let ended = reading.await.unwrap_or(Ok(false));
+    done.reached_until = ended?;
+    Ok(done)
+}
+
+/// A piece of the log, decoded.
+struct Step {
+    events: Vec<LoggedEvent>,
+    through: u64,
+    missing_records: u64,
+}
+
+/// Reads the folders beside the async threads.
+struct Walk {
+    plan: ReplayPlan,
+    /// The next record.
+    position: Position,
+    batches: mpsc::Sender<Step>,
+    events: Vec<LoggedEvent>,
+}
+
+/// Why the walk through one folder is over.
+enum Pause {
+    /// It has no more; it ends at, or has a hole up to, a later position if one is given.
+    Exhausted { goes_on_at: Option<Position> },
+    /// The plan wants no more, or nobody listens any more. True where its time is reached.
+    Done(bool),
+}
+
+impl Walk {
+    fn run(mut self) -> Result<bool, ReplayError> {
+        loop {
+            let start = self.position;
+            let mut goes_on_at: Option<Position> = None;
+            for dir in self.plan.dirs.clone() {
+                match self.walk(&dir)? {
+                    Pause::Done(reached_until) => return Ok(reached_until),
+                    Pause::Exhausted { goes_on_at: found } => {
+                        goes_on_at =
+                            goes_on_at.into_iter().chain(found).filter(|at| *at > self.position).min();
+                    }
+                }
+            }
+            if self.position > start {
+                continue;
+            }
+            let Some(behind) = goes_on_at else {
+                self.flush(0);
+                return Ok(false);
+            };
+            let (from, to) = (self.position.0, behind.0);
+            if !self.plan.accept_gaps {
+                self.flush(0);
+                return Err(ReplayError::Missing { log: self.plan.log, from, to });
+            }
+            tracing::warn!(from, to, log = ?self.plan.log, "records of the log are nowhere; they are passed over");
+            self.position = behind;
+            if !self.flush(to - from) {
+                return Ok(false);
+            }
+        }
+    }
+
+    fn walk(&mut self, dir: &Path) -> Result<Pause, ReplayError> {
+        if !dir.is_dir() {
+            return Ok(Pause::Exhausted { goes_on_at: None });
+        }
+        let broken = |source| ReplayError::Archive { dir: dir.to_owned(), source };
+        let scan = inspect::scan_from(dir, self.position).map_err(broken)?;
+        // A folder may hold another log: that of a server that has begun a new one.
+        if scan.summary().log_id.is_none_or(|id| LogKey(id.0) != self.plan.log) {
+            return Ok(Pause::Exhausted { goes_on_at: None });
+        }
+        for found in scan {
+            match found {
+                Ok(found) if found.position > self.position => {
+                    return Ok(Pause::Exhausted { goes_on_at: Some(found.position) });
+                }
+                Ok(found) => {
+                    if let Some(reached_until) = self.take(&found)? {
+                        return Ok(Pause::Done(reached_until));
+                    }
+                }
+                Err(ReadError::Damaged { missing }) => {
+                    return Ok(Pause::Exhausted { goes_on_at: Some(missing.end) });
+                }
+                Err(ReadError::Released { first_available }) => {
+                    return Ok(Pause::Exhausted { goes_on_at: Some(first_available) });
+                }
+                Err(ReadError::Disk(fault)) => return Err(broken(fault.into())),
+                Err(ReadError::Ahead { .. }) => break,
+            }
+        }
+        Ok(Pause::Exhausted { goes_on_at: None })
+    }
+
+    /// Takes the next record in. Something where the walk is over: whether the time of the plan is reached.
+    fn take(&mut self, found: &Record) -> Result<Option<bool>, ReplayError> {
+        let is_end = self.plan.end.is_some_and(|end| found.position.0 >= end);
+        let decoded = match record::decode(found.kind, found.version, &found.payload) {
+            Ok(decoded) => decoded,
+            Err(error) if self.plan.accept_gaps => {
+                tracing::warn!(position = found.position.0, %error, "a record is passed over");
+                self.position = found.position.plus(1);
+                return Ok((!self.flush(1)).then_some(false));
+            }
+            Err(source) => {
+                self.flush(0);
+                return Err(ReplayError::Undecodable { position: found.position.0, source });
+            }
+        };
+        let is_late =
+            decoded.as_ref().is_some_and(|(_, event)| self.plan.until.is_some_and(|until| event.at > until));
+        if is_end || is_late {
+            self.flush(0);
+            return Ok(Some(is_late));
+        }
+        if let Some((request_id, event)) = decoded {
+            self.events.push(LoggedEvent { position: found.position.0, request_id, event });
+        }
+        self.position = found.position.plus(1);
+        let goes_on = self.events.len() < BATCH_EVENTS || self.flush(0);
+        Ok((!goes_on).then_some(false))
+    }
+
+    /// Gives on what was gathered. False where nobody wants it.
+    fn flush(&mut self, missing_records: u64) -> bool {
+        let events = std::mem::take(&mut self.events);
+        let step = Step { events, through: self.position.0, missing_records };
+        self.batches.blocking_send(step).is_ok()
+    }
+}
