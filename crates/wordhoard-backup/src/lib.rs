@@ -1,9 +1,24 @@
 //! Backups of the database, the archive of the log, and restoring from both, to the moment of the backup or to a
 //! later one.
 //!
-//! It knows no HTTP and no configuration file. What it reads from outside (manifests, archives, object stores) is
-//! checked before any other tool sees a byte of it.
+//! [`Backups`] is a folder of backups: it makes, lists, verifies and expires them. [`restore`] builds a database from
+//! one beside the one that is used, [`swap`] puts it in its place. It knows no HTTP and no configuration file. What it
+//! reads from outside (manifests, archives, object stores) is checked before any other tool sees a byte of it.
 
+mod archive;
+mod backups;
+mod error;
+mod files;
 mod key;
+mod manifest;
+mod name;
+mod random_id;
+pub mod restore;
+pub mod swap;
 
+pub use archive::expire_archive;
+pub use backups::{Backups, Listed, Making, Phase};
+pub use error::Error;
 pub use key::{BackupKey, KeyError};
+pub use manifest::{FileEntry, Manifest, Rows};
+pub use name::BackupName;

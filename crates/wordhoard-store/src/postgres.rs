@@ -5,6 +5,7 @@ mod apply;
 mod check;
 mod durability;
 mod events;
+mod export;
 mod failure;
 mod fleet;
 mod limits;
@@ -12,6 +13,7 @@ mod listener;
 mod lists;
 mod migrate;
 mod partitions;
+mod place;
 mod pool;
 mod rows;
 mod session;
@@ -19,6 +21,7 @@ mod session;
 mod tests;
 mod text;
 mod tls;
+mod tools;
 mod types;
 mod url;
 
@@ -31,21 +34,25 @@ use async_trait::async_trait;
 use futures_util::future::BoxFuture;
 use limits::{ServerLimits, within};
 use listener::Listener;
+pub use place::PostgresPlace;
 use pool::Pool;
 use session::{Session, Target};
 use tokio::sync::watch;
+use tools::Tools;
 pub use url::display_url;
 use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 
 use crate::{
-    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport,
-    MigrationStatus, RequestSummary, ServerSeen, Store, Weakness,
+    Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
+    ListQuery, LogKey, MigrationReport, MigrationStatus, Progress, RequestSummary, ServerSeen, Store,
+    Weakness,
 };
 
 /// A database on a PostgreSQL server.
 #[derive(Debug)]
 pub struct PostgresStore {
     target: Arc<Target>,
+    tools: Tools,
     writer: Writer,
     pool: Pool,
     listener: Listener,
@@ -64,6 +71,7 @@ impl PostgresStore {
             writer: Writer::new(Arc::clone(&target)),
             pool: Pool::new(Arc::clone(&target)),
             listener: Listener::new(Arc::clone(&target)),
+            tools: Tools::new(url).map_err(Error::Url)?,
             target,
             closed: AtomicBool::new(false),
         })
@@ -104,6 +112,23 @@ impl PostgresStore {
 
     fn ensure_open(&self) -> Result<(), Error> {
         if self.closed.load(Ordering::Acquire) { Err(Error::Closed) } else { Ok(()) }
+    }
+}
+
+#[async_trait]
+impl Export for PostgresStore {
+    fn kind(&self) -> DatabaseKind {
+        DatabaseKind::Postgres
+    }
+
+    async fn census(&self) -> Result<Census, Error> {
+        self.ensure_open()?;
+        within(limits::EXPORT, export::census(&self.target)).await
+    }
+
+    async fn export(&self, plan: &ExportPlan, progress: Progress<'_>) -> Result<Census, Error> {
+        self.ensure_open()?;
+        within(limits::EXPORT, export::export(&self.target, &self.tools, plan, progress)).await
     }
 }
 

@@ -5,13 +5,14 @@ mod apply;
 mod check;
 mod connection;
 mod events;
+mod export;
 mod fleet;
 mod lists;
 mod migrate;
 mod rows;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -22,13 +23,15 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 use writer::Writer;
 
 use crate::{
-    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, MigrationReport,
-    MigrationStatus, RequestSummary, ServerSeen, Store, Weakness,
+    Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
+    ListQuery, LogKey, MigrationReport, MigrationStatus, Progress, RequestSummary, ServerSeen, Store,
+    Weakness,
 };
 
 /// A database in one file.
 #[derive(Debug)]
 pub struct SqliteStore {
+    path: PathBuf,
     writer: Writer,
     readers: Arc<Readers>,
     /// Counts the transactions of this server; what other processes write is not noticed.
@@ -42,7 +45,12 @@ impl SqliteStore {
     /// Where its thread cannot be started.
     pub fn new(path: &Path) -> Result<Self, Error> {
         let writer = Writer::start(path)?;
-        Ok(Self { writer, readers: Arc::new(Readers::new(path)), changes: watch::Sender::new(0) })
+        Ok(Self {
+            path: path.to_owned(),
+            writer,
+            readers: Arc::new(Readers::new(path)),
+            changes: watch::Sender::new(0),
+        })
     }
 
     /// Reading is short, but it is file I/O: it runs beside the async threads, not on them.
@@ -59,6 +67,32 @@ impl SqliteStore {
             readers.with_snapshot(query)
         });
         task.await.map_err(|_| Error::Closed)?
+    }
+}
+
+#[async_trait]
+impl Export for SqliteStore {
+    fn kind(&self) -> DatabaseKind {
+        DatabaseKind::Sqlite
+    }
+
+    async fn census(&self) -> Result<Census, Error> {
+        self.read(export::census).await
+    }
+
+    async fn export(&self, plan: &ExportPlan, progress: Progress<'_>) -> Result<Census, Error> {
+        let (path, to) = (self.path.clone(), plan.file.clone());
+        let (told, mut step) = watch::channel((0, None));
+        let copying = tokio::task::spawn_blocking(move || {
+            export::export(&path, &to, &|done, all| {
+                told.send_replace((done, all));
+            })
+        });
+        while step.changed().await.is_ok() {
+            let (done, all) = *step.borrow_and_update();
+            progress(done, all);
+        }
+        copying.await.map_err(|_| Error::Closed)?
     }
 }
 

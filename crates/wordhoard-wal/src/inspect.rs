@@ -10,6 +10,7 @@ use crate::{
     cursor::Cursor,
     disk::Disk,
     error::{Fault, Operation},
+    format,
     scan::{self, Survey, SurveyedSegment},
 };
 
@@ -54,6 +55,15 @@ pub struct SegmentSummary {
     pub sealed: bool,
     /// Bytes behind the last batch that are none, and superseded by the next segment if there is one.
     pub torn_bytes: u64,
+}
+
+/// The segment files in a folder, each with the position of its first record, in no order. Nothing of them is read.
+///
+/// # Errors
+/// Where the folder cannot be read.
+pub fn segment_files(dir: &Path) -> io::Result<Vec<(Position, String)>> {
+    let names = OsDisk::existing(dir)?.list()?;
+    Ok(names.into_iter().filter_map(|name| Some((format::segment_position(&name)?, name))).collect())
 }
 
 /// Reads and verifies a whole log.

@@ -15,8 +15,9 @@ use wordhoard_model::{
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
-    Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, LoggedEvent,
-    MigrationReport, MigrationStatus, RequestSummary, ServerSeen, SqliteStore, Store, Weakness,
+    Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
+    ListQuery, LogKey, LoggedEvent, MigrationReport, MigrationStatus, Progress, RequestSummary, ServerSeen,
+    SqliteStore, Store, Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -142,6 +143,19 @@ impl Gated {
     fn pass(&self) -> Result<&SqliteStore, Error> {
         let open = self.open.load(Ordering::SeqCst);
         if open { Ok(&self.inner) } else { Err(Error::Unavailable("the gate is closed".into())) }
+    }
+}
+
+#[async_trait::async_trait]
+impl Export for Gated {
+    fn kind(&self) -> DatabaseKind {
+        self.inner.kind()
+    }
+    async fn census(&self) -> Result<Census, Error> {
+        self.pass()?.census().await
+    }
+    async fn export(&self, plan: &ExportPlan, progress: Progress<'_>) -> Result<Census, Error> {
+        self.pass()?.export(plan, progress).await
     }
 }
 

@@ -12,6 +12,10 @@ pub(super) const READ: Duration = Duration::from_secs(5);
 pub(super) const APPLY: Duration = Duration::from_secs(30);
 /// For the migrations of a start. Building an index over a large table may be among them.
 pub(super) const MIGRATE: Duration = Duration::from_secs(600);
+/// For a copy of the whole database.
+pub(super) const EXPORT: Duration = Duration::from_secs(6 * 3_600);
+/// For making, renaming and dropping databases.
+pub(super) const BESIDE: Duration = Duration::from_secs(120);
 /// How long closing waits for what is under way.
 pub(super) const CLOSE: Duration = Duration::from_secs(5);
 
@@ -28,6 +32,10 @@ pub(super) struct ServerLimits {
 impl ServerLimits {
     pub(super) const READ: Self = Self { statement: Duration::from_secs(4), lock: Duration::from_secs(4) };
     pub(super) const APPLY: Self = Self { statement: Duration::from_secs(25), lock: Duration::from_secs(10) };
+    pub(super) const EXPORT: Self =
+        Self { statement: Duration::from_secs(3_600), lock: Duration::from_secs(30) };
+    pub(super) const BESIDE: Self =
+        Self { statement: Duration::from_secs(110), lock: Duration::from_secs(30) };
     /// The lock is the one that lets one server migrate at a time.
     pub(super) const MIGRATE: Self =
         Self { statement: Duration::from_secs(590), lock: Duration::from_secs(60) };

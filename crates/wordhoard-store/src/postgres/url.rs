@@ -115,6 +115,34 @@ fn decode(text: &str) -> Option<String> {
     String::from_utf8(bytes).ok()
 }
 
+/// The name of the database that a URL means.
+pub(super) fn database(url: &str) -> Result<String, String> {
+    let parsed = parse(url)?;
+    let first = parsed.hosts.first().ok_or("it names no host")?;
+    let named = first.get_dbname().or(first.get_user());
+    named.map(ToOwned::to_owned).ok_or_else(|| "it names neither a database nor a user".to_owned())
+}
+
+/// The same URL for another database.
+pub(super) fn with_database(url: &str, name: &str) -> String {
+    let (base, query) = url.split_once('?').unwrap_or((url, ""));
+    let (scheme, rest) = base.split_once("://").unwrap_or(("postgres", base));
+    // A password may hold a slash that should have been encoded; a host cannot.
+    let host = rest.rfind('@').map_or(0, |at| at + 1);
+    let end = rest[host..].find('/').map_or(rest.len(), |slash| host + slash);
+    let encoded: String = name
+        .bytes()
+        .map(|byte| match byte {
+            b'a'..=b'z' | b'A'..=b'Z' | b'0'..=b'9' | b'-' | b'_' | b'.' => char::from(byte).to_string(),
+            other => format!("%{other:02X}"),
+        })
+        .collect();
+    let kept: Vec<_> =
+        query.split('&').filter(|pair| !pair.is_empty() && !pair.starts_with("dbname=")).collect();
+    let query = if kept.is_empty() { String::new() } else { format!("?{}", kept.join("&")) };
+    format!("{scheme}://{}/{encoded}{query}", &rest[..end])
+}
+
 /// The URL with what is secret in it replaced, to be shown to people. Where it is not clear what belongs to the
 /// password, too much is replaced.
 pub fn display_url(url: &str) -> String {
@@ -142,6 +170,21 @@ pub fn display_url(url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn another_database_of_the_same_server_has_the_same_url_but_for_its_name() {
+        for (url, name, other) in [
+            ("postgres://u:p@h:1/db?sslmode=require", "db", "postgres://u:p@h:1/x%20y?sslmode=require"),
+            ("postgres://u:p%2Fq@h1:1,h2/db", "db", "postgres://u:p%2Fq@h1:1,h2/x%20y"),
+            ("postgresql://u@h", "u", "postgresql://u@h/x%20y"),
+            ("postgresql:///db?host=/run&user=u", "db", "postgresql:///x%20y?host=/run&user=u"),
+            ("postgresql://u@h?dbname=db", "db", "postgresql://u@h/x%20y"),
+        ] {
+            assert_eq!(database(url).unwrap(), name);
+            assert_eq!(with_database(url, "x y"), other);
+            assert_eq!(database(&with_database(url, "x y")).unwrap(), "x y");
+        }
+    }
 
     #[test]
     fn a_password_is_never_shown() {

@@ -10,6 +10,7 @@
 
 mod check;
 mod conformance;
+mod export;
 mod postgres;
 mod sqlite;
 mod story;
