@@ -79,7 +79,10 @@ impl Error {
     pub fn is_of_the_backup(&self) -> bool {
         matches!(
             self,
-            Self::NotTrusted { .. } | Self::OtherDatabase { .. } | Self::NotAsCounted { .. } | Self::OutOfReach(_)
+            Self::NotTrusted { .. }
+                | Self::OtherDatabase { .. }
+                | Self::NotAsCounted { .. }
+                | Self::OutOfReach(_)
         )
     }
 }

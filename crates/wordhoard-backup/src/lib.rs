@@ -8,6 +8,7 @@
 mod archive;
 mod backups;
 mod error;
+mod fence;
 mod files;
 mod key;
 mod manifest;

@@ -144,7 +144,8 @@ fn positions(census: &Census) -> BTreeMap<String, u64> {
 
 /// The id of a log, from its hexadecimal digits.
 pub(crate) fn log_key(text: &str) -> Option<LogKey> {
-    let number = u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32 && !text.starts_with('+'))?;
+    let number =
+        u128::from_str_radix(text, 16).ok().filter(|_| text.len() == 32 && !text.starts_with('+'))?;
     Some(LogKey(number.to_be_bytes()))
 }
 

@@ -49,7 +49,8 @@ impl FromStr for BackupName {
 
     fn from_str(text: &str) -> Result<Self, Error> {
         let bad = || Error::BadName(text.chars().take(80).collect());
-        let rest = text.strip_prefix(PREFIX).filter(|rest| rest.len() == TIME_CHARS + ID_CHARS).ok_or_else(bad)?;
+        let rest =
+            text.strip_prefix(PREFIX).filter(|rest| rest.len() == TIME_CHARS + ID_CHARS).ok_or_else(bad)?;
         let time = rest.get(..TIME_CHARS - 1).filter(|_| rest.as_bytes()[TIME_CHARS - 1] == b'Z');
         let time = time.ok_or_else(bad)?;
         jiff::civil::DateTime::strptime("%Y%m%dT%H%M%S", time).map_err(|_| bad())?;
