@@ -33,6 +33,8 @@ pub enum TaskKind {
     Consistency,
     /// An operation that an administrator has begun. A panic in it fails that operation.
     Operation,
+    /// Begins maintenance when it is due. A panic in it leaves maintenance to the administrator.
+    Maintenance,
     /// Reacts to a latched log. Nothing is accepted again without it.
     StorageGuard,
 }
@@ -73,6 +75,12 @@ impl Tasks {
                 }
             }
         })
+    }
+
+    /// Ends when all tasks have. None may be started any more.
+    pub async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
     }
 
     /// Ends when a vital task has panicked: the server shall stop and be restarted.
