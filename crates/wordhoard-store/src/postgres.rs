@@ -7,6 +7,7 @@ mod durability;
 mod events;
 mod failure;
 mod fleet;
+mod jobs;
 mod limits;
 mod listener;
 mod lists;
@@ -20,6 +21,7 @@ mod tests;
 mod text;
 mod tls;
 mod types;
+mod upkeep;
 mod url;
 
 use std::sync::Arc;

@@ -6,12 +6,14 @@ mod check;
 mod connection;
 mod events;
 mod fleet;
+mod jobs;
 mod lists;
 mod migrate;
 mod rows;
+mod upkeep;
 mod writer;
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use async_trait::async_trait;
@@ -29,6 +31,7 @@ use crate::{
 /// A database in one file.
 #[derive(Debug)]
 pub struct SqliteStore {
+    path: PathBuf,
     writer: Writer,
     readers: Arc<Readers>,
     /// Counts the transactions of this server; what other processes write is not noticed.
@@ -42,7 +45,8 @@ impl SqliteStore {
     /// Where its thread cannot be started.
     pub fn new(path: &Path) -> Result<Self, Error> {
         let writer = Writer::start(path)?;
-        Ok(Self { writer, readers: Arc::new(Readers::new(path)), changes: watch::Sender::new(0) })
+        let readers = Arc::new(Readers::new(path));
+        Ok(Self { path: path.to_owned(), writer, readers, changes: watch::Sender::new(0) })
     }
 
     /// Reading is short, but it is file I/O: it runs beside the async threads, not on them.
