@@ -35,6 +35,8 @@ pub enum TaskKind {
     Operation,
     /// Mirrors the log into its archive. Without it the log keeps its segments.
     Archiver,
+    /// Begins maintenance when it is due. A panic in it leaves maintenance to the administrator.
+    Maintenance,
     /// Reacts to a latched log. Nothing is accepted again without it.
     StorageGuard,
 }
@@ -75,6 +77,12 @@ impl Tasks {
                 }
             }
         })
+    }
+
+    /// Ends when all tasks have. None may be started any more.
+    pub async fn ended(&self) {
+        self.tracker.close();
+        self.tracker.wait().await;
     }
 
     /// Ends when a vital task has panicked: the server shall stop and be restarted.

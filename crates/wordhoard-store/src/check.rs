@@ -18,7 +18,7 @@ mod tokens;
 pub(crate) use evidence::{AttemptRow, Evidence, NumberSeam, RequestRow, TokenSeam};
 pub use finding::{Fault, Finding};
 pub use scope::{CheckScope, CheckSlice};
-pub(crate) use scope::{Selection, Span};
+pub(crate) use scope::{Selection, Span, lowest_id_at};
 use wordhoard_model::RequestId;
 
 /// The name under which clean checks are recorded in the table `maintenance`.

@@ -9,10 +9,12 @@ mod columns;
 mod error;
 mod export;
 mod fleet;
+mod jobs;
 mod migration;
 mod postgres;
 mod query;
 mod sqlite;
+mod upkeep;
 
 use async_trait::async_trait;
 pub use batch::{Applied, Batch, Conflict, LogKey, LoggedEvent};
@@ -20,11 +22,13 @@ pub use check::{CheckScope, CheckSlice, Checked, Fault, Finding};
 pub use error::Error;
 pub use export::{Census, DatabaseKind, Export, ExportPlan, Progress};
 pub use fleet::{ServerSeen, Weakness};
+pub use jobs::{Jobs, Lease, MaintenanceRun, RunId, RunOutcome};
 pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresPlace, PostgresStore, display_url};
 pub use query::{IdempotentMatch, ListQuery, RequestSummary};
 pub use sqlite::SqliteStore;
 use tokio::sync::watch;
+pub use upkeep::{Prunable, PruneRange, PruneSlice, Pruned, PrunedTable, RowPlace, Upkeep};
 use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 
 /// A database that holds what the log has recorded.
@@ -32,7 +36,7 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 /// A store is made without touching the database. Each call connects (again) where it must, ends within a time limit,
 /// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
-pub trait Store: Export + Send + Sync + std::fmt::Debug {
+pub trait Store: Export + Jobs + Upkeep + Send + Sync + std::fmt::Debug {
     /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
     /// of servers may do this at once.
     async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error>;

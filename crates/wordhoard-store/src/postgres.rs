@@ -8,6 +8,7 @@ mod events;
 mod export;
 mod failure;
 mod fleet;
+mod jobs;
 mod limits;
 mod listener;
 mod lists;
@@ -23,6 +24,7 @@ mod text;
 mod tls;
 mod tools;
 mod types;
+mod upkeep;
 mod url;
 
 use std::sync::Arc;

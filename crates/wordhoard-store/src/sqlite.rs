@@ -7,9 +7,11 @@ mod connection;
 mod events;
 mod export;
 mod fleet;
+mod jobs;
 mod lists;
 mod migrate;
 mod rows;
+mod upkeep;
 mod writer;
 
 use std::path::{Path, PathBuf};
@@ -45,12 +47,8 @@ impl SqliteStore {
     /// Where its thread cannot be started.
     pub fn new(path: &Path) -> Result<Self, Error> {
         let writer = Writer::start(path)?;
-        Ok(Self {
-            path: path.to_owned(),
-            writer,
-            readers: Arc::new(Readers::new(path)),
-            changes: watch::Sender::new(0),
-        })
+        let readers = Arc::new(Readers::new(path));
+        Ok(Self { path: path.to_owned(), writer, readers, changes: watch::Sender::new(0) })
     }
 
     /// Reading is short, but it is file I/O: it runs beside the async threads, not on them.

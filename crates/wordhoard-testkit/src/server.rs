@@ -186,6 +186,14 @@ impl ServerProcess {
         Ok(kill_process(self.pid()?, Signal::TERM)?)
     }
 
+    /// Sends it SIGHUP, as a terminal that closes does.
+    ///
+    /// # Errors
+    /// Where the signal cannot be sent.
+    pub fn hang_up(&self) -> io::Result<()> {
+        Ok(kill_process(self.pid()?, Signal::HUP)?)
+    }
+
     /// Waits until it has ended, at most so long.
     ///
     /// # Errors

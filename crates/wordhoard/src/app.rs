@@ -1,5 +1,6 @@
 //! The composition root: the one place that puts concrete parts together, from one checked configuration.
 
+mod ending;
 mod log_ids;
 
 use std::net::SocketAddr;
@@ -7,8 +8,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use anyhow::Context;
-use parking_lot::Mutex;
-use tokio::task::JoinHandle;
+use ending::Ending;
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{
     ArchiveSettings, BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind,
@@ -20,23 +20,26 @@ use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
 use crate::config::{ArchiveConfig, Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
+use crate::lifecycle::RestartHandle;
 use crate::selection::Catalogue;
-use crate::server::{Server, Stage};
+use crate::server::{Listener, Server, Stage};
+use crate::shutdown::Shutdown;
 
 /// The folder of the log within the data directory.
 pub const WAL_DIR: &str = "tokens.wal";
 /// The file that is locked by the server that owns the data directory.
 pub const LOCK_FILE: &str = "lock";
 
+/// How long open connections may take to end once their streams have.
+const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
+
 /// A running server.
 #[derive(Debug)]
 pub struct App {
-    address: SocketAddr,
-    core: Core,
     tasks: Tasks,
-    stop_serving: CancellationToken,
-    disconnect: CancellationToken,
-    serving: Mutex<Option<JoinHandle<Option<()>>>>,
+    shutdown: Shutdown,
+    /// Held until all has ended.
+    _core: Core,
 }
 
 /// The engine on a data directory, without a network.
@@ -94,21 +97,25 @@ impl App {
     ///
     /// # Errors
     /// What is wrong, and with which part.
-    pub async fn start(config: Config) -> anyhow::Result<Self> {
-        let (tasks, boot) = (Tasks::default(), BootLog::default());
+    pub(crate) async fn start(
+        config: Config,
+        restart: RestartHandle,
+        listener: &mut Option<Listener>,
+    ) -> anyhow::Result<Self> {
+        let (tasks, boot, shutdown) = (Tasks::default(), BootLog::default(), Shutdown::default());
         let step = boot.begin("lock");
         let lock = lock(&config)?;
         step.done();
         let step = boot.begin("listen");
-        let server = Server::bind(config.listen, config.limits, tasks.clone()).await;
-        let server = server.with_context(|| format!("cannot listen on {}", config.listen))?;
-        let address = server.address()?;
+        let listener = listen(listener, config.listen).await?;
+        let address = listener.address()?;
         let (stop_serving, disconnect) = (CancellationToken::new(), CancellationToken::new());
         let hosts = Arc::new(Hosts::new(address, &config.allowed_hosts));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
         let stage = Stage::new(http::booting_router(boot.clone(), Arc::clone(&clock), Arc::clone(&hosts)));
-        let serve = server.serve(stage.clone(), stop_serving.clone(), Duration::from_secs(3));
-        let serving = Mutex::new(Some(tasks.spawn(TaskKind::Server, serve)));
+        let server = Server::new(listener, config.limits, tasks.clone());
+        let serve = server.serve(stage.clone(), stop_serving.clone(), CONNECTION_PATIENCE);
+        let serving = tasks.spawn(TaskKind::Server, serve);
         step.done();
 
         let core = Core::start(&config, lock, tasks.clone(), boot.clone()).await?;
@@ -119,7 +126,12 @@ impl App {
             limits: config.limits,
             disconnect: disconnect.clone(),
             administration: Administration::new(config.admin_key.clone(), tasks.clone()),
+            shutdown: shutdown.clone(),
+            restart,
         };
+        let ending =
+            Ending { engine: core.engine.clone(), tasks: tasks.clone(), serving, stop_serving, disconnect };
+        ending.register(&shutdown, config.drain_timeout);
         stage.enter(http::router(surface, hosts));
         let providers: Vec<_> =
             core.engine.providers().names().map(|name| name.as_str().to_owned()).collect();
@@ -131,34 +143,27 @@ impl App {
             elapsed_ms = boot.ready(),
             "ready"
         );
-        Ok(Self { address, core, tasks, stop_serving, disconnect, serving })
-    }
-
-    /// Where it listens.
-    pub fn address(&self) -> SocketAddr {
-        self.address
+        Ok(Self { tasks, shutdown, _core: core })
     }
 
     /// Ends when a part has failed that the server cannot go on without.
-    pub async fn vital_task_failed(&self) {
+    pub(crate) async fn vital_task_failed(&self) {
         self.tasks.fatal().await;
     }
 
-    /// Stops in order: no new prompts; running requests end or are interrupted; streams get what is durable and are
-    /// told to come back; connections close; the log is synced, applied and closed.
-    pub async fn stop(&self, drain_timeout: Duration, connection_patience: Duration) {
-        self.core.engine.begin_drain();
-        self.core.engine.drain(drain_timeout).await;
-        self.disconnect.cancel();
-        self.stop_serving.cancel();
-        let serving = self.serving.lock().take();
-        if let Some(serving) = serving
-            && tokio::time::timeout(connection_patience * 2, serving).await.is_err()
-        {
-            tracing::warn!("connections did not close in time");
-        }
-        self.core.engine.close().await;
+    /// Stops in order, see [`Shutdown`].
+    pub(crate) async fn stop(self) {
+        self.shutdown.run().await;
     }
+}
+
+/// The socket of the server before, or a new one.
+async fn listen(kept: &mut Option<Listener>, address: SocketAddr) -> anyhow::Result<Listener> {
+    if let Some(listener) = kept.as_ref().filter(|listener| listener.is_for(address)) {
+        return Ok(listener.clone());
+    }
+    let listener = Listener::bind(address).await.with_context(|| format!("cannot listen on {address}"))?;
+    Ok(kept.insert(listener).clone())
 }
 
 async fn open_wal(config: &Config) -> anyhow::Result<Wal> {

@@ -68,7 +68,8 @@ Examples:
   wordhoard serve --database-url 'postgres://wordhoard@db.example/wordhoard?sslmode=verify-full&sslrootcert=ca.pem'
 
 It stops on SIGTERM or SIGINT: new prompts are refused, running ones may end within drain_timeout, and what is cut
-short then goes on at the next start. A second signal leaves at once; nothing that anyone has seen is lost.";
+short then goes on at the next start. A second signal leaves at once; nothing that anyone has seen is lost. On SIGHUP it
+reads its configuration again and starts anew with it, in the same process and on the same socket.";
 
 const CONFIG_EXAMPLES: &str = "\
 Examples:
@@ -120,7 +121,7 @@ pub fn run() -> ExitCode {
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => with_config(&args, |config| {
             telemetry::start(&config.log)?;
-            block_on(lifecycle::serve(config))
+            block_on(lifecycle::serve(config, || args.load()))
         }),
         Command::Ask(args) => with_config(&args.place(), |config| block_on(ask::run(args, config))),
         Command::Migrate(args) => with_config(&args.place, |config| block_on(migrate::run(&args, config))),

@@ -33,7 +33,9 @@ use utoipa_axum::routes;
 use wordhoard_engine::{Clock, Engine};
 
 use crate::config::Limits;
+use crate::lifecycle::RestartHandle;
 use crate::selection::Catalogue;
+use crate::shutdown::Shutdown;
 
 /// What handlers need.
 #[derive(Clone)]
@@ -45,6 +47,10 @@ pub(crate) struct Surface {
     /// Ends open streams: the server stops, the readers shall come back.
     pub(crate) disconnect: CancellationToken,
     pub(crate) administration: Administration,
+    pub(crate) shutdown: Shutdown,
+    /// For what needs the server to be started anew.
+    #[expect(dead_code, reason = "the restore call asks by it")]
+    pub(crate) restart: RestartHandle,
 }
 
 /// All routes.

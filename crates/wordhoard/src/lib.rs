@@ -10,4 +10,5 @@ mod http;
 mod lifecycle;
 mod selection;
 mod server;
+mod shutdown;
 mod telemetry;

@@ -1,76 +1,149 @@
-//! From start to end: runs the server until it is told to stop, then stops it in order.
+//! From start to end: runs the server until it is told to stop, then stops it in order; or starts it anew in the same
+//! process, where a part asks for it.
+
+mod signals;
 
 use std::process::ExitCode;
-use std::time::{Duration, Instant};
+use std::sync::Arc;
+use std::time::Instant;
 
 use anyhow::Context;
-use tokio::signal::unix::{Signal, SignalKind, signal};
+use signals::{Signals, Told};
+use tokio::sync::Notify;
 
 use crate::app::App;
-use crate::config::Config;
+use crate::config::{self, Config};
+use crate::server::Listener;
 
-/// How long open connections may take to end once their streams have.
-const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
 /// A vital task has failed: the supervisor shall start the server anew.
 const EXIT_VITAL_TASK: u8 = 70;
 /// A second signal came.
 const EXIT_IMPATIENT: u8 = 130;
 
-/// Serves until a signal.
-pub(crate) async fn serve(config: Config) -> anyhow::Result<ExitCode> {
+/// Asks for the server to be stopped in order and started again, in the same process and on the same socket. Readers
+/// are told to come back, as on a stop.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct RestartHandle(Arc<Notify>);
+
+impl RestartHandle {
+    /// Asks for it, and returns at once. Asking again before it has happened changes nothing.
+    pub(crate) fn restart(&self, reason: &str) {
+        tracing::info!(reason, "a restart is asked for");
+        self.0.notify_one();
+    }
+
+    async fn asked(&self) {
+        self.0.notified().await;
+    }
+}
+
+/// Why a server that runs comes to its end.
+#[derive(Debug)]
+enum End {
+    Stop,
+    VitalTaskFailed,
+    Restart,
+}
+
+/// Serves until a signal. `reload` reads the configuration again, for SIGHUP.
+pub(crate) async fn serve(
+    mut config: Config,
+    reload: impl Fn() -> Result<Config, config::Error>,
+) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::install().context("signals cannot be handled")?;
-    let drain_timeout = config.drain_timeout;
-    let app = tokio::select! {
-        app = App::start(config) => app?,
-        name = signals.stop() => {
-            tracing::info!(signal = name, "stopped while starting; the next start goes on from the log");
-            return Ok(ExitCode::SUCCESS);
+    let mut listener = None;
+    loop {
+        let restart = RestartHandle::default();
+        let app = tokio::select! {
+            app = App::start(config.clone(), restart.clone(), &mut listener) => app?,
+            name = signals.stop() => {
+                tracing::info!(signal = name, "stopped while starting; the next start goes on from the log");
+                return Ok(ExitCode::SUCCESS);
+            }
+        };
+        let end = wait_for_end(&app, &restart, &mut signals, &mut config, &reload).await;
+        if let Some(code) = stop(app, end, &mut signals, &mut listener).await {
+            return Ok(code);
         }
-    };
-    let vital_task_failed = tokio::select! {
-        name = signals.stop() => {
-            tracing::info!(signal = name, ?drain_timeout, "stopping: new prompts are refused, running requests may end");
-            false
+    }
+}
+
+async fn wait_for_end(
+    app: &App,
+    restart: &RestartHandle,
+    signals: &mut Signals,
+    config: &mut Config,
+    reload: impl Fn() -> Result<Config, config::Error>,
+) -> End {
+    loop {
+        let told = tokio::select! {
+            told = signals.next() => told,
+            () = app.vital_task_failed() => {
+                tracing::error!("stopping: a part failed that the server cannot go on without");
+                return End::VitalTaskFailed;
+            }
+            () = restart.asked() => return End::Restart,
+        };
+        match told {
+            Told::Stop(signal) => {
+                let drain_timeout = config.drain_timeout;
+                tracing::info!(
+                    signal,
+                    ?drain_timeout,
+                    "stopping: new prompts are refused, running requests may end"
+                );
+                return End::Stop;
+            }
+            Told::Reload => match reload() {
+                Ok(read) => {
+                    *config = read;
+                    restart.restart("SIGHUP: the configuration was read again");
+                }
+                Err(error) => {
+                    tracing::error!(signal = "SIGHUP", %error, "the configuration cannot be used; going on with the old one");
+                }
+            },
         }
-        () = app.vital_task_failed() => {
-            tracing::error!("stopping: a part failed that the server cannot go on without");
-            true
-        }
-    };
+    }
+}
+
+/// Stops a server in order. Gives the exit code, unless it shall be started again.
+async fn stop(
+    app: App,
+    end: End,
+    signals: &mut Signals,
+    listener: &mut Option<Listener>,
+) -> Option<ExitCode> {
+    let mut leaves = !matches!(end, End::Restart);
+    if leaves {
+        // With the last hold on it gone, the socket closes when the server stops accepting.
+        *listener = None;
+    }
     let started = Instant::now();
-    tokio::select! {
-        () = app.stop(drain_timeout, CONNECTION_PATIENCE) => {}
-        name = signals.stop() => {
-            // All that anyone has seen is durable, and the log says the rest at the next start.
-            tracing::warn!(signal = name, "second signal: leaving at once");
-            return Ok(ExitCode::from(EXIT_IMPATIENT));
-        }
-    }
-    tracing::info!(elapsed_ms = started.elapsed().as_millis() as u64, "stopped");
-    Ok(if vital_task_failed { ExitCode::from(EXIT_VITAL_TASK) } else { ExitCode::SUCCESS })
-}
-
-struct Signals {
-    terminate: Signal,
-    interrupt: Signal,
-    /// Held so that a write past a file size limit is an error of that write, not the end of the process.
-    _file_too_large: Signal,
-}
-
-impl Signals {
-    fn install() -> std::io::Result<Self> {
-        let file_too_large = rustix::process::Signal::XFSZ.as_raw();
-        Ok(Self {
-            terminate: signal(SignalKind::terminate())?,
-            interrupt: signal(SignalKind::interrupt())?,
-            _file_too_large: signal(SignalKind::from_raw(file_too_large))?,
-        })
-    }
-
-    async fn stop(&mut self) -> &'static str {
+    let mut stopping = Box::pin(app.stop());
+    loop {
         tokio::select! {
-            _ = self.terminate.recv() => "SIGTERM",
-            _ = self.interrupt.recv() => "SIGINT",
+            () = &mut stopping => break,
+            name = signals.stop() => {
+                if leaves {
+                    // All that anyone has seen is durable, and the log says the rest at the next start.
+                    tracing::warn!(signal = name, "second signal: leaving at once");
+                    return Some(ExitCode::from(EXIT_IMPATIENT));
+                }
+                tracing::info!(signal = name, "stopping instead of restarting");
+                leaves = true;
+            }
         }
     }
+    let elapsed_ms = started.elapsed().as_millis() as u64;
+    if !leaves {
+        tracing::info!(elapsed_ms, "stopped, to start again");
+        return None;
+    }
+    tracing::info!(elapsed_ms, "stopped");
+    Some(if matches!(end, End::VitalTaskFailed) {
+        ExitCode::from(EXIT_VITAL_TASK)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

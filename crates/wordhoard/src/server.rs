@@ -3,10 +3,10 @@
 //! Our own instead of `axum::serve`, which has no header timeout, and whose shutdown an open stream holds up for ever.
 
 mod guarded_io;
+mod listener;
 mod stage;
 
 use std::io;
-use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -17,8 +17,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+pub(crate) use listener::Listener;
 pub(crate) use stage::Stage;
-use tokio::net::{TcpListener, TcpStream};
+use tokio::net::TcpStream;
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
@@ -35,21 +36,17 @@ const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Waits after an error of `accept` that has to do with us (too many open files), not with one client.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
-/// A bound server that does not accept yet.
+/// A server that does not accept yet.
 #[derive(Debug)]
 pub(crate) struct Server {
-    listener: TcpListener,
+    listener: Listener,
     limits: Limits,
     tasks: Tasks,
 }
 
 impl Server {
-    pub(crate) async fn bind(address: SocketAddr, limits: Limits, tasks: Tasks) -> io::Result<Self> {
-        Ok(Self { listener: TcpListener::bind(address).await?, limits, tasks })
-    }
-
-    pub(crate) fn address(&self) -> io::Result<SocketAddr> {
-        self.listener.local_addr()
+    pub(crate) fn new(listener: Listener, limits: Limits, tasks: Tasks) -> Self {
+        Self { listener, limits, tasks }
     }
 
     /// Serves until `stop`; then lets open connections end, for as long as `patience`, and closes the rest.
@@ -80,7 +77,7 @@ impl Server {
     async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
         let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
         loop {
-            match self.listener.accept().await {
+            match self.listener.socket.accept().await {
                 Ok((stream, _)) => return Ok((stream, place)),
                 // The client was gone before we took it.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}

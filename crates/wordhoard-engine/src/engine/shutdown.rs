@@ -1,18 +1,19 @@
 //! The orderly end: no new prompts, a while for what runs, then its end is recorded, applied, and all is closed.
+//!
+//! Each step is a call of its own; whoever runs them sets the limits. None of them is needed for the promises: what
+//! anyone has seen is durable at any moment.
 
 use std::time::{Duration, Instant};
 
 use super::{Engine, Inner};
 
-/// How long the log and then SQL may take to close.
-const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
-/// How long the last events may take to become durable, and how often that is looked at.
-const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
+/// How often it is looked whether the last events are durable.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(2);
-/// How long attempts may take to record that they were stopped.
+/// The limits of [`Engine::drain`] and [`Engine::close`], which run the steps where there is no server around.
 const STOP_PATIENCE: Duration = Duration::from_secs(5);
-/// How long SQL may take for a last chance.
+const SETTLE_PATIENCE: Duration = Duration::from_secs(2);
 const APPLY_PATIENCE: Duration = Duration::from_secs(5);
+const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 
 impl Inner {
     pub(crate) fn is_draining(&self) -> bool {
@@ -27,56 +28,80 @@ impl Engine {
         self.inner.accepting.close();
     }
 
+    /// Waits until nothing runs any more.
+    pub async fn idle(&self) {
+        self.inner.running.wait_until_none().await;
+    }
+
+    /// Stops what runs, and waits until that is recorded. It goes on at the next start.
+    pub async fn interrupt(&self) {
+        let running = self.inner.hub.running_count();
+        if running > 0 {
+            tracing::info!(running, "the time to drain is over; requests are interrupted");
+        }
+        self.inner.stop.cancel();
+        self.idle().await;
+    }
+
+    /// Waits until all that was recorded is durable.
+    pub async fn settle(&self) {
+        while !self.inner.journal.is_settled() {
+            tokio::time::sleep(SETTLE_INTERVAL).await;
+        }
+    }
+
+    /// Gives SQL what it does not have yet.
+    ///
+    /// # Errors
+    /// Where the log has failed, so that it cannot be read.
+    pub async fn apply_all(&self) -> Result<(), String> {
+        let caught_up = self.inner.applier.catch_up().await;
+        if caught_up { Ok(()) } else { Err("the log cannot make durable what it was given".to_owned()) }
+    }
+
+    /// Makes durable what was recorded, and closes the log. Call it after the last reader.
+    ///
+    /// # Errors
+    /// Where the thread that closes it failed; the next start recovers the log.
+    pub async fn close_log(&self) -> Result<(), String> {
+        self.inner.stop_tasks.cancel();
+        let wal = self.inner.wal.clone();
+        tokio::task::spawn_blocking(move || wal.close()).await.map_err(|error| error.to_string())
+    }
+
+    /// Closes the database.
+    pub async fn close_store(&self) {
+        self.inner.store.close().await;
+    }
+
     /// Waits for what runs, at most so long; then stops it. What was stopped is recorded as interrupted and goes on
     /// at the next start.
     pub async fn drain(&self, timeout: Duration) {
         let started = Instant::now();
-        let ran_out = tokio::time::timeout(timeout, self.inner.running.wait_until_none()).await.is_err();
-        if ran_out {
-            tracing::info!(
-                running = self.inner.hub.running_count(),
-                "the time to drain is over; requests are interrupted"
-            );
-            self.inner.stop.cancel();
-            if tokio::time::timeout(STOP_PATIENCE, self.inner.running.wait_until_none()).await.is_err() {
-                tracing::warn!("requests did not stop in time; recovery closes them at the next start");
-            }
+        let in_time = tokio::time::timeout(timeout, self.idle()).await.is_ok();
+        if !in_time && tokio::time::timeout(STOP_PATIENCE, self.interrupt()).await.is_err() {
+            tracing::warn!("requests did not stop in time; recovery closes them at the next start");
         }
-        let settled = async {
-            while !self.inner.journal.is_settled() {
-                tokio::time::sleep(SETTLE_INTERVAL).await;
-            }
-        };
-        if tokio::time::timeout(SETTLE_PATIENCE, settled).await.is_err() {
+        if tokio::time::timeout(SETTLE_PATIENCE, self.settle()).await.is_err() {
             tracing::warn!("the last events did not become durable in time");
         }
-        tracing::info!(
-            elapsed_ms = started.elapsed().as_millis() as u64,
-            in_time = !ran_out,
-            "requests have ended"
-        );
+        tracing::info!(elapsed_ms = started.elapsed().as_millis() as u64, in_time, "requests have ended");
     }
 
     /// Makes durable what was recorded, gives SQL a last chance, and closes both. Call it after the last reader.
     pub async fn close(&self) {
-        let inner = &self.inner;
-        if !matches!(tokio::time::timeout(APPLY_PATIENCE, inner.applier.catch_up()).await, Ok(true)) {
+        if !matches!(tokio::time::timeout(APPLY_PATIENCE, self.apply_all()).await, Ok(Ok(()))) {
             tracing::warn!(
                 "SQL did not catch up in time; the log has everything and is applied at the next start"
             );
         }
-        inner.stop_tasks.cancel();
-        let wal = inner.wal.clone();
-        let closing = tokio::task::spawn_blocking(move || wal.close());
-        if !matches!(tokio::time::timeout(CLOSE_PATIENCE, closing).await, Ok(Ok(()))) {
+        if !matches!(tokio::time::timeout(CLOSE_PATIENCE, self.close_log()).await, Ok(Ok(()))) {
             tracing::error!("the log could not be closed in time; the next start recovers it");
         }
-        if let Some(archiver) = &inner.archiver
-            && !matches!(tokio::time::timeout(CLOSE_PATIENCE, archiver.step()).await, Ok(Ok(_)))
-        {
+        if !matches!(tokio::time::timeout(CLOSE_PATIENCE, self.archive_now()).await, Ok(Ok(()))) {
             tracing::warn!("the archive does not have the end of the log; it follows at the next start");
         }
-        if tokio::time::timeout(CLOSE_PATIENCE, inner.store.close()).await.is_err() {
+        if tokio::time::timeout(CLOSE_PATIENCE, self.close_store()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }
     }

@@ -2,9 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use wordhoard_model::RequestId;
+use wordhoard_model::{RequestId, Timestamp};
 
-use super::Checked;
+use super::{Checked, lowest_id_at};
 
 /// Findings after which a slice ends early, and the most that are listed of one request.
 const MAX_FINDINGS: usize = 1_000;
@@ -96,11 +96,18 @@ impl Evidence {
         self.requests.entry(id).or_default()
     }
 
-    /// What is wrong, newest request first. `next` is where the next slice begins, unless this one ends early.
-    pub(crate) fn judge(self, next: Option<RequestId>) -> Checked {
+    /// What is wrong, newest request first. `next` is where the next slice begins, unless this one ends early. What
+    /// is missing of requests that were accepted before `pruned_before` was pruned, or is being pruned; only those
+    /// that run are not.
+    pub(crate) fn judge(self, next: Option<RequestId>, pruned_before: Option<Timestamp>) -> Checked {
         let mut checked = Checked { next, ..Checked::default() };
         let mut judged = None;
-        for (id, facts) in self.requests.iter().rev() {
+        let pruned_below = pruned_before.map(lowest_id_at);
+        let may_be_pruned = |id: &RequestId, facts: &Facts| {
+            let runs = facts.request.is_some_and(|request| request.running);
+            !runs && pruned_below.is_some_and(|below| *id < below)
+        };
+        for (id, facts) in self.requests.iter().rev().filter(|(id, facts)| !may_be_pruned(id, facts)) {
             if checked.findings.len() >= MAX_FINDINGS {
                 checked.next = judged;
                 break;
@@ -117,8 +124,6 @@ impl Evidence {
 
 #[cfg(test)]
 mod tests {
-    use wordhoard_model::Timestamp;
-
     use super::*;
 
     #[test]
@@ -135,7 +140,7 @@ mod tests {
         };
         let (mut found, mut left, mut slices) = (Vec::new(), ids.as_slice(), 0);
         loop {
-            let slice = orphans(left).judge(None);
+            let slice = orphans(left).judge(None, None);
             assert!(slice.findings.len() < MAX_FINDINGS + 10);
             found.extend(slice.findings.iter().map(|finding| finding.request_id));
             slices += 1;
@@ -146,5 +151,29 @@ mod tests {
         assert!(slices > 1);
         found.dedup();
         assert_eq!(found, ids);
+    }
+
+    #[test]
+    fn what_may_be_pruned_is_no_finding_and_what_runs_is() {
+        let [old, runs, new] =
+            [1_000, 2_000, 3_000].map(|ms| RequestId::generate(Timestamp::from_millis(ms)));
+        let mut evidence = Evidence::default();
+        for id in [old, runs, new] {
+            let seam = TokenSeam { attempt_seq: 1, token_index: 5, seq: 7, previous: None, last: true };
+            evidence.token_seam(id, seam);
+        }
+        let request = RequestRow {
+            running: true,
+            end_timed: false,
+            event_count: None,
+            token_count: None,
+            attempt_count: None,
+            lanes_completed: None,
+        };
+        evidence.request(runs, request);
+        let checked = evidence.judge(None, Some(Timestamp::from_millis(3_000)));
+        let mut found: Vec<_> = checked.findings.iter().map(|finding| finding.request_id).collect();
+        found.dedup();
+        assert_eq!(found, [new, runs]);
     }
 }

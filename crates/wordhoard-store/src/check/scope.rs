@@ -104,7 +104,7 @@ fn lowest_id() -> RequestId {
 }
 
 /// A bound that no UUIDv7 made at `at` or later lies below: its first 48 bits are milliseconds since 1970.
-fn lowest_id_at(at: Timestamp) -> RequestId {
+pub(crate) fn lowest_id_at(at: Timestamp) -> RequestId {
     RequestId::from_bytes(((id_millis(at) as u128) << 80).to_be_bytes())
 }
 

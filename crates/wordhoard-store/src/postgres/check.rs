@@ -7,6 +7,7 @@ use wordhoard_model::{RequestId, Timestamp};
 use super::rows::get;
 use super::session::{Params, Session};
 use super::types::{Id, Moment};
+use super::upkeep;
 use crate::Error;
 use crate::check::{
     AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, NumberSeam, RequestRow, Selection, Span,
@@ -61,8 +62,9 @@ pub(super) async fn check(session: &Session, slice: CheckSlice) -> Result<Checke
         each(&token_seams, token_seam, |id, seam| evidence.token_seam(id, seam))?;
         each(&number_seams, number_seam, |id, seam| evidence.number_seam(id, seam))?;
     }
+    let pruned_before = upkeep::pruned_before(session).await?;
     session.client().batch_execute("COMMIT").await?;
-    Ok(evidence.judge(selection.next))
+    Ok(evidence.judge(selection.next, pruned_before))
 }
 
 async fn select(session: &Session, slice: &CheckSlice) -> Result<Selection, Error> {

@@ -1,9 +1,14 @@
 //! The weekly partitions of `llm_token_log`, made ahead of time.
 
+mod prune;
+
 use std::ops::Range;
 use std::time::Duration;
 
 use parking_lot::Mutex;
+pub(super) use prune::prune;
+#[cfg(test)]
+pub(super) use prune::{KEPT, LIST};
 use tokio::time::Instant;
 use wordhoard_model::Timestamp;
 

@@ -5,9 +5,10 @@ use wordhoard_testkit::postgres::Postgres;
 
 use super::limits::ServerLimits;
 use super::session::{Session, Target};
-use super::{apply, events, fleet, lists, migrate};
+use super::{apply, events, fleet, jobs, lists, migrate, partitions, upkeep};
 use crate::Error;
 use crate::migration::Migration;
+use crate::upkeep::statements::{ATTEMPTS, COUNT_ATTEMPTS, COUNT_REQUESTS, REQUESTS, TOKENS};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_400_000_000);
 
@@ -28,6 +29,10 @@ async fn every_statement_is_valid() {
     let others =
         [events::REQUESTS, events::ATTEMPTS, events::TOKENS, lists::SUMMARY, lists::LIST, lists::OPEN];
     let others = others.into_iter().chain([lists::IDEMPOTENT, fleet::BEAT, fleet::SERVERS]);
+    let prunes = [TOKENS, ATTEMPTS, REQUESTS].into_iter().flat_map(|of| [of.boundary, of.delete]);
+    let others = others.chain(prunes).chain(jobs::ALL.iter().copied());
+    let others =
+        others.chain([COUNT_REQUESTS, COUNT_ATTEMPTS, upkeep::RAISE, partitions::LIST, partitions::KEPT]);
     for sql in apply::ALL.iter().copied().chain(others) {
         let prepared = session.statements([sql]).await;
         assert!(prepared.is_ok(), "{sql}: {prepared:?}");

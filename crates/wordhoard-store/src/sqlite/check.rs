@@ -2,6 +2,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
 use wordhoard_model::{RequestId, Timestamp};
 
 use super::rows::signed;
+use super::upkeep;
 use crate::Error;
 use crate::check::{
     AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, NumberSeam, RequestRow, Selection, Span,
@@ -25,7 +26,7 @@ pub(super) fn check(snapshot: &Transaction<'_>, slice: &CheckSlice) -> Result<Ch
     for span in &selection.spans {
         collect(snapshot, span, &mut evidence)?;
     }
-    Ok(evidence.judge(selection.next))
+    Ok(evidence.judge(selection.next, upkeep::pruned_before(snapshot)?))
 }
 
 fn select(snapshot: &Transaction<'_>, slice: &CheckSlice) -> Result<Selection, Error> {

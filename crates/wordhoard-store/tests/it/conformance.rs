@@ -1,6 +1,8 @@
 //! The behaviour of a store, whatever is behind it. A backend calls [`all`] with a way to make an empty one.
 
 mod interruption;
+mod jobs;
+mod pruning;
 mod repetition;
 mod texts;
 
@@ -41,6 +43,13 @@ where
     repetition::a_token_in_the_place_of_another_seq_is_a_conflict(&*empty().await).await;
     repetition::an_end_without_a_beginning_is_a_conflict(&*empty().await).await;
     interruption::rows_and_position_move_together_when_nobody_waits_any_more(empty().await).await;
+    jobs::one_leads_a_job_at_a_time(&*empty().await).await;
+    jobs::runs_are_kept_and_those_whose_server_ended_are_failed(&*empty().await).await;
+    jobs::a_schedule_counts_from_when_it_was_first_seen(&*empty().await).await;
+    pruning::what_is_old_goes_and_the_rest_stays(&*empty().await).await;
+    pruning::what_ended_while_it_was_pruned_stays_whole(&*empty().await).await;
+    pruning::the_pruned_mark_only_rises(&*empty().await).await;
+    pruning::what_is_half_pruned_is_no_finding(&*empty().await).await;
     a_closed_store_says_so(&*empty().await).await;
 }
 

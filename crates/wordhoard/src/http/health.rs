@@ -8,6 +8,7 @@ use wordhoard_engine::{BootLog, BootStep, Database as DatabaseState, Status, Sto
 use wordhoard_store::Weakness;
 
 use super::Surface;
+use crate::shutdown::ShutdownHealth;
 
 /// How the server is. Answers from memory, so also while the database hangs.
 #[derive(Serialize, ToSchema)]
@@ -100,17 +101,13 @@ struct StorageHealth {
     quarantined: u64,
 }
 
-#[derive(Serialize, ToSchema)]
-struct ShutdownHealth {
-    shutdown_initiated: bool,
-}
-
 /// How the server is.
 #[utoipa::path(get, path = "/api/health", tag = "operation", responses((status = 200, body = Health)))]
 pub(super) async fn health(State(surface): State<Surface>) -> Response {
     let engine = &surface.engine;
-    let health =
+    let mut health =
         view(&engine.status(), engine.boot(), &engine.consistency(), surface.clock.now().to_string());
+    health.services.shutdown = surface.shutdown.health();
     no_store(Json(health).into_response())
 }
 
@@ -236,7 +233,7 @@ fn view(status: &Status, boot: &BootLog, consistency: &ConsistencyStatus, timest
                 conflicts: status.conflicts,
                 quarantined: status.quarantined,
             },
-            shutdown: ShutdownHealth { shutdown_initiated: status.draining },
+            shutdown: ShutdownHealth::default(),
         },
     }
 }

@@ -1,5 +1,8 @@
 //! Start, stop, and what lies between two lives.
 
+mod drain;
+mod restart;
+
 use std::time::Duration;
 
 use wordhoard_testkit::client::Next;
