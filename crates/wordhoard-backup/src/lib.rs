@@ -5,5 +5,10 @@
 //! checked before any other tool sees a byte of it.
 
 mod key;
+mod remote;
 
 pub use key::{BackupKey, KeyError};
+pub use remote::{
+    ArchiveMirror, ArchivePulled, ArchivePushed, BackupPushed, Remote, RemoteBackup, RemoteError,
+    RemoteLimits, RemoteObject, RemoteSettings, Stored,
+};
