@@ -19,9 +19,17 @@ ls /usr/lib/postgresql/*/bin/initdb >/dev/null 2>&1 || {
     apt-get install -y -q --no-install-recommends postgresql
 }
 
+# What checks the shell scripts and the service files.
+for tool in shellcheck systemd-analyze; do
+    command -v "$tool" >/dev/null 2>&1 || {
+        apt-get update -q
+        apt-get install -y -q --no-install-recommends shellcheck systemd
+    }
+done
+
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest --version "$NEXTEST_VERSION"
 
-# Python programs that tests use as real counterparts (an object store, parsers), in a folder of their own.
+# Programs from PyPI that tests use as real counterparts (an object store, parsers), in a folder of their own.
 VENV=target/test-venv
 REQUIREMENTS=scripts/test-requirements.txt
 cmp -s "$REQUIREMENTS" "$VENV/installed-requirements.txt" || {

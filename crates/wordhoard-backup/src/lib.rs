@@ -14,6 +14,7 @@ mod key;
 mod manifest;
 mod name;
 mod random_id;
+mod remote;
 pub mod restore;
 pub mod swap;
 
@@ -23,3 +24,7 @@ pub use error::Error;
 pub use key::{BackupKey, KeyError};
 pub use manifest::{FileEntry, Manifest, Rows};
 pub use name::BackupName;
+pub use remote::{
+    ArchiveMirror, ArchivePulled, ArchivePushed, BackupPushed, Remote, RemoteBackup, RemoteError,
+    RemoteLimits, RemoteObject, RemoteSettings, Stored,
+};

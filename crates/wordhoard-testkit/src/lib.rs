@@ -2,6 +2,7 @@
 
 pub mod client;
 pub mod cutter;
+pub mod object_store;
 pub mod postgres;
 pub mod provider;
 pub mod server;
