@@ -41,6 +41,12 @@ pub enum Error {
     /// The moment that was asked for cannot be reached from this backup.
     #[error("{0}")]
     OutOfReach(String),
+    /// Somebody makes a backup in this folder just now.
+    #[error("another backup is being made: {0}")]
+    Busy(String),
+    /// The object store failed.
+    #[error("the object store: {0}")]
+    Remote(#[from] crate::RemoteError),
     /// Another restore is not finished.
     #[error("a restore was begun and is not finished: start the server, which finishes it")]
     Pending,

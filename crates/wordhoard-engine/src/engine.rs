@@ -113,7 +113,7 @@ impl Inner {
         LogKey(self.wal.log_id().0)
     }
 
-    fn is_ours(&self, log: LogKey) -> bool {
+    pub(crate) fn is_ours(&self, log: LogKey) -> bool {
         log == self.log() || self.settings.previous_logs.contains(&log)
     }
 }
@@ -243,6 +243,16 @@ impl Engine {
     /// The database.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store
+    }
+
+    /// Cancelled once the tasks of the engine end.
+    pub fn stopping(&self) -> CancellationToken {
+        self.inner.stop_tasks.clone()
+    }
+
+    /// Whether other servers have used the database lately.
+    pub fn has_other_servers(&self) -> bool {
+        self.inner.fleet.has_others(|log| self.inner.is_ours(log))
     }
 
     /// The log of this server, as SQL knows it.

@@ -57,9 +57,10 @@ struct Seen {
 }
 
 impl Fleet {
-    fn has_others(&self, own: LogKey) -> bool {
+    /// Whether servers are there whose logs are none of ours.
+    pub(crate) fn has_others(&self, is_ours: impl Fn(LogKey) -> bool) -> bool {
         let seen = self.0.lock();
-        let there = |(log, silent_for): (&LogKey, &Duration)| *log != own && *silent_for < GONE_AFTER;
+        let there = |(log, silent_for): (&LogKey, &Duration)| !is_ours(*log) && *silent_for < GONE_AFTER;
         seen.as_ref().is_some_and(|seen| seen.silent_for.iter().any(there))
     }
 
@@ -81,7 +82,7 @@ impl Inner {
     fn may_be_new_elsewhere(&self, id: RequestId) -> bool {
         let age_ms = self.clock.now().as_millis() - id.accepted_at().as_millis();
         let is_new = age_ms.unsigned_abs() < NEW.as_millis() as u64;
-        is_new && self.fleet.has_others(self.log())
+        is_new && self.fleet.has_others(|log| self.is_ours(log))
     }
 
     /// Asks again while the answer is that there is no such request, and another server may just have taken it in.

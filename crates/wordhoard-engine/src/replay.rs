@@ -126,6 +126,20 @@ pub async fn replay(
     Ok(done)
 }
 
+/// The time of the first event that the folders have of a log from `from` on. A log that was begun after another one
+/// may go on with its requests, so it has to be replayed after it.
+#[must_use]
+pub fn first_event_at(log: LogKey, dirs: &[PathBuf], from: u64) -> Option<Timestamp> {
+    dirs.iter().filter(|dir| dir.is_dir()).find_map(|dir| {
+        let scan = inspect::scan_from(dir, Position(from)).ok()?;
+        scan.summary().log_id.filter(|id| LogKey(id.0) == log)?;
+        let mut events = scan
+            .flatten()
+            .filter_map(|found| record::decode(found.kind, found.version, &found.payload).ok().flatten());
+        events.next().map(|(_, event)| event.at)
+    })
+}
+
 /// A piece of the log, decoded.
 struct Step {
     events: Vec<LoggedEvent>,

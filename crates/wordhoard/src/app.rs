@@ -2,6 +2,7 @@
 
 mod ending;
 mod log_ids;
+mod restored;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 use anyhow::Context;
 use ending::Ending;
 use tokio_util::sync::CancellationToken;
+use wordhoard_backup::swap::Pending;
 use wordhoard_engine::{
     ArchiveSettings, BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind,
     Tasks,
@@ -18,6 +20,7 @@ use wordhoard_providers::{OpenAiChatSettings, Provider};
 use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
+use crate::backup::BackupService;
 use crate::config::{ArchiveConfig, Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
 use crate::lifecycle::RestartHandle;
@@ -32,6 +35,9 @@ pub const LOCK_FILE: &str = "lock";
 
 /// How long open connections may take to end once their streams have.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
+
+/// How often it is looked what the object store lacks of the archive.
+const SHIP_INTERVAL: Duration = Duration::from_secs(30);
 
 /// A running server.
 #[derive(Debug)]
@@ -57,6 +63,7 @@ impl Core {
     /// # Errors
     /// What is wrong, and with which part.
     async fn start(config: &Config, lock: DirLock, tasks: Tasks, boot: BootLog) -> anyhow::Result<Self> {
+        let restored = restored::finish(config, &boot).await?;
         let step = boot.begin("log");
         let wal = open_wal(config).await?;
         let previous_logs = log_ids::note(&config.data_dir, LogKey(wal.log_id().0))?;
@@ -67,7 +74,7 @@ impl Core {
             store: store(&config.database)?,
             providers,
             clock: Arc::new(SystemClock),
-            settings: Settings { previous_logs, ..engine_settings(config) },
+            settings: Settings { previous_logs, ..engine_settings(config, restored.as_ref()) },
             tasks,
             boot,
         };
@@ -118,7 +125,11 @@ impl App {
         let serving = tasks.spawn(TaskKind::Server, serve);
         step.done();
 
+        let backups = BackupService::new(&config)?;
         let core = Core::start(&config, lock, tasks.clone(), boot.clone()).await?;
+        if backups.ships() {
+            tasks.spawn(TaskKind::Archiver, ship_archive(backups.clone(), core.engine.stopping()));
+        }
         let surface = Surface {
             engine: core.engine.clone(),
             catalogue: Arc::new(Catalogue::new(&config)),
@@ -126,6 +137,7 @@ impl App {
             limits: config.limits,
             disconnect: disconnect.clone(),
             administration: Administration::new(config.admin_key.clone(), tasks.clone()),
+            backups: backups.clone(),
             shutdown: shutdown.clone(),
             restart,
         };
@@ -154,6 +166,25 @@ impl App {
     /// Stops in order, see [`Shutdown`].
     pub(crate) async fn stop(self) {
         self.shutdown.run().await;
+    }
+}
+
+/// Sends what the archive gains to the object store.
+async fn ship_archive(backups: BackupService, stop: CancellationToken) {
+    let mut told = false;
+    loop {
+        match backups.ship_archive().await {
+            Ok(_) => told = false,
+            Err(error) if !told => {
+                told = true;
+                tracing::error!(%error, "the archive cannot be sent to the object store; trying again");
+            }
+            Err(_) => {}
+        }
+        tokio::select! {
+            () = stop.cancelled() => return,
+            () = tokio::time::sleep(SHIP_INTERVAL) => {}
+        }
     }
 }
 
@@ -203,7 +234,7 @@ fn log_recovery(recovery: &Recovery) {
     );
 }
 
-fn lock(config: &Config) -> anyhow::Result<DirLock> {
+pub(crate) fn lock(config: &Config) -> anyhow::Result<DirLock> {
     let data_dir = &config.data_dir;
     std::fs::create_dir_all(data_dir).with_context(|| format!("cannot make {}", data_dir.display()))?;
     Ok(DirLock::acquire(&data_dir.join(LOCK_FILE))?)
@@ -236,15 +267,33 @@ fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provider>> {
     }
 }
 
+pub(crate) use restored::target as restore_target;
+
+/// The logs of this data directory, its present one and those before.
+pub(crate) fn known_logs(config: &Config) -> std::io::Result<Vec<LogKey>> {
+    log_ids::known(&config.data_dir)
+}
+
+/// Puts a prepared restore in place, for a process that serves nobody.
+///
+/// # Errors
+/// Where another process has the data directory, or it cannot be done.
+pub(crate) async fn finish_restore(config: &Config) -> anyhow::Result<()> {
+    let _lock = lock(config)?;
+    restored::finish(config, &BootLog::default()).await.map(drop)
+}
+
 /// Where the archive of the configuration lies.
 pub fn archive_settings(config: &ArchiveConfig) -> ArchiveSettings {
     ArchiveSettings { dir: config.dir.clone(), interval: config.interval }
 }
 
-fn engine_settings(config: &Config) -> Settings {
+fn engine_settings(config: &Config, restored: Option<&Pending>) -> Settings {
+    // What was open at a moment of the past must not call providers again today.
+    let is_of_the_past = restored.is_some_and(|restored| restored.sets_log_aside);
     Settings {
         durability: config.durability,
-        resume_interrupted: config.resume_interrupted,
+        resume_interrupted: config.resume_interrupted && !is_of_the_past,
         max_running_requests: config.limits.running_requests,
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
         wal_limit_bytes: config.limits.wal_limit_bytes,

@@ -1,9 +1,12 @@
 //! The command line.
 
 mod ask;
+pub(crate) mod backup;
 mod check;
 mod commands;
 mod migrate;
+mod progress;
+mod restore;
 mod wal;
 
 use std::io::Write;
@@ -52,6 +55,12 @@ enum Command {
     /// Check whether the database holds every event that it should.
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArgs),
+    /// Make, list and verify backups.
+    #[command(subcommand, after_help = backup::EXAMPLES)]
+    Backup(backup::BackupCommand),
+    /// Restore a backup, and bring it forward from the archive of the log.
+    #[command(after_help = restore::EXAMPLES)]
+    Restore(restore::RestoreArgs),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -126,6 +135,10 @@ pub fn run() -> ExitCode {
         Command::Ask(args) => with_config(&args.place(), |config| block_on(ask::run(args, config))),
         Command::Migrate(args) => with_config(&args.place, |config| block_on(migrate::run(&args, config))),
         Command::Check(args) => with_config(&args.place, |config| block_on(check::run(&args, config))),
+        Command::Backup(command) => {
+            with_config(command.place(), |config| block_on(backup::run(&command, config)))
+        }
+        Command::Restore(args) => with_config(&args.place, |config| block_on(restore::run(&args, config))),
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),
         Command::Config(ConfigCommand::Show(args)) => with_config(&args, |config| commands::show(&config)),

@@ -1,6 +1,7 @@
 //! The HTTP surface: handlers parse, ask the engine, and answer. Wire shapes come from `wordhoard-wire`.
 
 mod administration;
+mod backups;
 mod body;
 mod booting;
 mod check;
@@ -32,6 +33,7 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wordhoard_engine::{Clock, Engine};
 
+use crate::backup::BackupService;
 use crate::config::Limits;
 use crate::lifecycle::RestartHandle;
 use crate::selection::Catalogue;
@@ -47,10 +49,25 @@ pub(crate) struct Surface {
     /// Ends open streams: the server stops, the readers shall come back.
     pub(crate) disconnect: CancellationToken,
     pub(crate) administration: Administration,
+    pub(crate) backups: BackupService,
     pub(crate) shutdown: Shutdown,
     /// For what needs the server to be started anew.
-    #[expect(dead_code, reason = "the restore call asks by it")]
     pub(crate) restart: RestartHandle,
+}
+
+impl Surface {
+    /// Makes a backup; what it has led to, or why there is none.
+    pub(crate) fn backup_job(
+        &self,
+    ) -> impl Future<Output = Result<serde_json::Value, String>> + Send + use<> {
+        let (backups, engine, clock) = (self.backups.clone(), self.engine.clone(), Arc::clone(&self.clock));
+        async move {
+            let made = backups.make(&**engine.store(), clock.now(), &|_| {}).await;
+            let made = made.map_err(|error| error.to_string())?;
+            tracing::info!(backup = made.manifest.name, expired = made.expired.len(), "a backup was made");
+            Ok(made.json())
+        }
+    }
 }
 
 /// All routes.
@@ -67,6 +84,9 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .routes(routes!(health::readyz))
         .routes(routes!(check::start))
         .routes(routes!(administration::operation))
+        .routes(routes!(backups::make))
+        .routes(routes!(backups::list))
+        .routes(routes!(backups::restore))
         .split_for_parts();
     let document = Arc::new(document);
     router

@@ -3,6 +3,7 @@
 //! [`app`] is the one place that puts concrete parts together.
 
 pub mod app;
+mod backup;
 mod check_report;
 pub mod cli;
 pub mod config;

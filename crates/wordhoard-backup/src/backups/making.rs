@@ -6,6 +6,7 @@ use std::path::{Path, PathBuf};
 
 use wordhoard_model::Timestamp;
 use wordhoard_store::{Census, DatabaseKind, ExportPlan, Store};
+use wordhoard_wal::DirLock;
 use wordhoard_wal::disk::{rename_durably, sync_directory};
 
 use super::{Backups, MANIFEST, MANIFEST_CODE, UNFINISHED};
@@ -13,6 +14,8 @@ use crate::error::At;
 use crate::manifest::database_file;
 use crate::{BackupName, Error, FileEntry, Manifest, files};
 
+/// Held by whoever makes one.
+const LOCK: &str = ".lock";
 /// How hard copies of SQLite are compressed. More costs a lot and saves little.
 const ZSTD_LEVEL: i32 = 3;
 
@@ -45,7 +48,7 @@ pub enum Phase {
 
 impl Backups {
     /// Makes a backup of the database as it is now, while others go on writing it. When this returns, the backup is on
-    /// disk, was read back, and is in the list. Only one may be made in a folder at a time.
+    /// disk, was read back, and is in the list. Only one is made in a folder at a time.
     ///
     /// # Errors
     /// Why there is none.
@@ -56,6 +59,7 @@ impl Backups {
         progress: &(dyn Fn(Phase) + Send + Sync),
     ) -> Result<Manifest, Error> {
         files::make_private_dir(&self.dir)?;
+        let _alone = DirLock::acquire(&self.dir.join(LOCK)).map_err(|held| Error::Busy(held.to_string()))?;
         self.remove_unfinished()?;
         let free_bytes = files::free_bytes(&self.dir)?;
         if free_bytes < making.min_free_bytes {

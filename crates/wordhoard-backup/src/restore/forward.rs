@@ -2,8 +2,9 @@
 
 use std::collections::BTreeMap;
 use std::fs;
+use std::path::PathBuf;
 
-use wordhoard_engine::replay::{ReplayPlan, replay};
+use wordhoard_engine::replay::{ReplayPlan, first_event_at, replay};
 use wordhoard_model::Timestamp;
 use wordhoard_store::{Batch, Census, LogKey, Store};
 use wordhoard_wal::inspect;
@@ -45,9 +46,7 @@ pub(super) async fn bring(
     let mut logs: Vec<LogKey> = census.positions.iter().map(|(log, _)| *log).collect();
     logs.extend(archived_logs(plan)?);
     logs.extend(live);
-    logs.sort_by_key(|log| log.0);
-    logs.dedup();
-    for log in logs {
+    for log in in_order(logs, plan, &known, live).await? {
         if plan.replays {
             let gained = bring_log(store, plan, log, live, progress).await?;
             forward.events += gained.events;
@@ -68,6 +67,37 @@ pub(super) async fn bring(
     Ok(forward)
 }
 
+/// The logs, each after those whose requests it may go on with.
+async fn in_order(
+    mut logs: Vec<LogKey>,
+    plan: &Plan,
+    known: &BTreeMap<[u8; 16], u64>,
+    live: Option<LogKey>,
+) -> Result<Vec<LogKey>, Error> {
+    logs.sort_by_key(|log| log.0);
+    logs.dedup();
+    let places: Vec<_> = logs
+        .into_iter()
+        .map(|log| (log, dirs(plan, log, live), known.get(&log.0).copied().unwrap_or(0)))
+        .collect();
+    let reading = tokio::task::spawn_blocking(move || {
+        let begun = |(log, dirs, from): &(LogKey, Vec<PathBuf>, u64)| {
+            // One without events comes first: nothing of it is replayed.
+            first_event_at(*log, dirs, *from).map(Timestamp::as_millis)
+        };
+        let mut places = places;
+        places.sort_by_cached_key(begun);
+        places.into_iter().map(|(log, _, _)| log).collect()
+    });
+    reading.await.map_err(|_| Error::BrokenOff)
+}
+
+/// The folders that hold a log: its archive, and where it is written if that is here.
+fn dirs(plan: &Plan, log: LogKey, live: Option<LogKey>) -> Vec<PathBuf> {
+    let archived = plan.archive_dir.iter().map(|dir| dir.join(format!("{log:?}")));
+    archived.chain((live == Some(log)).then(|| plan.log_dir.clone())).collect()
+}
+
 async fn bring_log(
     store: &dyn Store,
     plan: &Plan,
@@ -76,15 +106,9 @@ async fn bring_log(
     progress: &(dyn Fn(Phase) + Send + Sync),
 ) -> Result<wordhoard_engine::replay::Replayed, Error> {
     let archived = plan.archive_dir.iter().map(|dir| dir.join(format!("{log:?}")));
-    let end = archived.clone().next().map_or(Ok(None), |folder| fence::read(&folder))?;
-    let live = (live == Some(log)).then(|| plan.log_dir.clone());
-    let replay_plan = ReplayPlan {
-        log,
-        dirs: archived.chain(live).collect(),
-        until: plan.to,
-        end,
-        accept_gaps: plan.accept_gaps,
-    };
+    let end = archived.into_iter().next().map_or(Ok(None), |folder| fence::read(&folder))?;
+    let replay_plan =
+        ReplayPlan { log, dirs: dirs(plan, log, live), until: plan.to, end, accept_gaps: plan.accept_gaps };
     let told = |position| progress(Phase::Replaying { position });
     Ok(replay(store, &replay_plan, told).await?)
 }

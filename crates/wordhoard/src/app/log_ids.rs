@@ -31,11 +31,29 @@ pub(super) fn note(data_dir: &Path, present: LogKey) -> anyhow::Result<Vec<LogKe
     Ok(known)
 }
 
-fn read(path: &Path) -> anyhow::Result<Vec<LogKey>> {
+/// Notes logs that this data directory has had before its present one.
+pub(super) fn note_former(data_dir: &Path, former: &[LogKey]) -> std::io::Result<()> {
+    let path = data_dir.join(FILE);
+    let mut known = read(&path).map_err(std::io::Error::other)?;
+    let present = known.pop().filter(|present| !former.contains(present));
+    known.extend(former);
+    known.extend(present);
+    let mut seen = std::collections::HashSet::new();
+    known.retain(|log| seen.insert(*log));
+    write(&path, &known)?;
+    wordhoard_wal::disk::sync_directory(data_dir)
+}
+
+/// All logs that this data directory has had, as far as it remembers.
+pub(super) fn known(data_dir: &Path) -> std::io::Result<Vec<LogKey>> {
+    read(&data_dir.join(FILE))
+}
+
+fn read(path: &Path) -> std::io::Result<Vec<LogKey>> {
     let text = match fs::read_to_string(path) {
         Ok(text) => text,
         Err(error) if error.kind() == ErrorKind::NotFound => return Ok(Vec::new()),
-        Err(error) => return Err(error.into()),
+        Err(error) => return Err(error),
     };
     let id = |line: &str| {
         let id = parse(line);

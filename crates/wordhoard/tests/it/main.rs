@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and prints its seed"
 )]
 
+mod backups;
 mod bad_input;
 mod boot;
 mod cli;

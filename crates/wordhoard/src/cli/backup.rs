@@ -1,0 +1,160 @@
+use std::io::Write;
+use std::process::ExitCode;
+
+use anyhow::Context;
+use clap::{Args, Subcommand};
+use serde_json::{Value, json};
+use wordhoard_backup::{BackupName, Listed, Phase};
+use wordhoard_engine::{Clock, SystemClock};
+
+use super::ServeArgs;
+use super::progress::Progress;
+use crate::app;
+use crate::backup::BackupService;
+use crate::config::Config;
+
+pub(super) const EXAMPLES: &str = "\
+Examples:
+  wordhoard backup create                    make one now, beside a running server if there is one
+  wordhoard backup list
+  wordhoard backup verify wordhoard-20261125T030000Z-1f2e3d4c
+
+Backups go to backups/ in the data directory, or where backup.dir of the configuration says. Their manifests are
+authenticated with the key in backup.key (or WORDHOARD_BACKUP_KEY): keep a copy of it elsewhere, since without it no
+backup can be restored.";
+
+#[derive(Debug, Subcommand)]
+pub(super) enum BackupCommand {
+    /// Make a backup, and remove those that are past backup.retention_days.
+    Create(PlaceArgs),
+    /// List the backups, newest first.
+    List(PlaceArgs),
+    /// Read a backup whole and compare it with its manifest.
+    ///
+    /// Exit code 0 if it can be restored, 1 if not.
+    Verify {
+        /// Its name, as the list shows it.
+        name: BackupName,
+        #[command(flatten)]
+        place: PlaceArgs,
+    },
+}
+
+#[derive(Debug, Args)]
+pub(super) struct PlaceArgs {
+    /// Print JSON.
+    #[arg(long)]
+    json: bool,
+    #[command(flatten)]
+    place: ServeArgs,
+}
+
+impl BackupCommand {
+    pub(super) fn place(&self) -> &ServeArgs {
+        match self {
+            Self::Create(args) | Self::List(args) | Self::Verify { place: args, .. } => &args.place,
+        }
+    }
+}
+
+pub(super) async fn run(command: &BackupCommand, config: Config) -> anyhow::Result<ExitCode> {
+    let service = BackupService::new(&config)?;
+    match command {
+        BackupCommand::Create(args) => create(&service, &config, args.json).await,
+        BackupCommand::List(args) => list(&service, args.json).await,
+        BackupCommand::Verify { name, place } => verify(&service, name, place.json).await,
+    }
+}
+
+async fn create(service: &BackupService, config: &Config, json: bool) -> anyhow::Result<ExitCode> {
+    let store = app::store(&config.database)?;
+    let progress = Progress::default();
+    let tell = |phase| progress.tell(&describe(phase));
+    let made = service.make(&*store, SystemClock.now(), &tell).await;
+    progress.end();
+    store.close().await;
+    let made = made.with_context(|| config.database.to_string())?;
+    let mut out = std::io::stdout();
+    if json {
+        writeln!(out, "{}", made.json())?;
+    } else {
+        let rows = made.manifest.rows;
+        writeln!(
+            out,
+            "{}: {} requests, {} tokens",
+            made.manifest.name, rows.llm_requests, rows.llm_token_log
+        )?;
+        for name in &made.expired {
+            writeln!(out, "removed, past its time: {name}")?;
+        }
+    }
+    if let Some(problem) = &made.remote_problem {
+        super::complain(&format!("the backup is not in the object store: {problem}"));
+        return Ok(ExitCode::FAILURE);
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+async fn list(service: &BackupService, json: bool) -> anyhow::Result<ExitCode> {
+    let listed = service.list().await?;
+    let mut out = std::io::stdout();
+    if json {
+        writeln!(out, "{}", json!({ "backups": listed.iter().map(line).collect::<Vec<_>>() }))?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    if listed.is_empty() {
+        writeln!(out, "there is no backup")?;
+    }
+    for one in &listed {
+        let what = match &one.manifest {
+            Ok(manifest) => {
+                format!("{} requests, {} tokens", manifest.rows.llm_requests, manifest.rows.llm_token_log)
+            }
+            Err(problem) => format!("NOT TRUSTED: {problem}"),
+        };
+        writeln!(out, "{}  {:>12} bytes  {what}", one.name, one.size_bytes)?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// A backup of a list, as the administration shows it, too.
+pub(crate) fn line(listed: &Listed) -> Value {
+    let (manifest, problem) = match &listed.manifest {
+        Ok(manifest) => (Some(manifest), None),
+        Err(problem) => (None, Some(problem)),
+    };
+    json!({
+        "filename": listed.name.as_str(),
+        "size_bytes": listed.size_bytes,
+        "created_at": listed.name.begun_at().to_string(),
+        "verified": manifest.is_some(),
+        "problem": problem,
+        "database": manifest.map(|manifest| &manifest.database),
+        "schema_version": manifest.map(|manifest| manifest.schema_version),
+        "server_version": manifest.map(|manifest| &manifest.server_version),
+        "requests": manifest.map(|manifest| manifest.rows.llm_requests),
+        "tokens": manifest.map(|manifest| manifest.rows.llm_token_log),
+    })
+}
+
+async fn verify(service: &BackupService, name: &BackupName, json: bool) -> anyhow::Result<ExitCode> {
+    let manifest = service.verify(name).await?;
+    let mut out = std::io::stdout();
+    if json {
+        writeln!(out, "{}", serde_json::to_string(&manifest)?)?;
+    } else {
+        writeln!(out, "{name} is what was written, and can be restored")?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+fn describe(phase: Phase) -> String {
+    match phase {
+        Phase::Copying { done_bytes, all_bytes: Some(all_bytes) } if all_bytes > 0 => {
+            format!("copying: {} %", done_bytes.saturating_mul(100) / all_bytes)
+        }
+        Phase::Copying { done_bytes, .. } => format!("copying: {} MiB", done_bytes >> 20),
+        Phase::Compressing => "compressing".into(),
+        Phase::Verifying => "reading it back".into(),
+    }
+}

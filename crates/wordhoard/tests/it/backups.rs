@@ -1,0 +1,8 @@
+//! Backups, and restoring from them whatever was lost.
+
+mod drill;
+mod kills;
+mod moment;
+mod refusals;
+mod running;
+mod site;
