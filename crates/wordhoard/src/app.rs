@@ -2,6 +2,7 @@
 
 mod ending;
 mod log_ids;
+mod scheduled;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -9,6 +10,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ending::Ending;
+use scheduled::{Scheduled, prune_work};
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{
     BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind, Tasks,
@@ -20,6 +22,7 @@ use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 use crate::config::{Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
 use crate::lifecycle::RestartHandle;
+use crate::maintenance::{Maintenance, PRUNE};
 use crate::selection::Catalogue;
 use crate::server::{Listener, Server, Stage};
 use crate::shutdown::Shutdown;
@@ -48,6 +51,7 @@ pub struct App {
 pub struct Core {
     /// The engine.
     pub engine: Engine,
+    maintenance: Maintenance,
     /// Held while the data directory is ours.
     _lock: DirLock,
 }
@@ -63,17 +67,20 @@ impl Core {
         let previous_logs = log_ids::note(&config.data_dir, LogKey(wal.log_id().0))?;
         step.done();
         let providers = config.providers.iter().map(provider).collect::<anyhow::Result<ProviderSet>>()?;
+        let (store, clock) = (store(&config.database)?, Arc::new(SystemClock));
+        let maintenance =
+            Maintenance::new(Arc::clone(&store), LogKey(wal.log_id().0), Arc::<SystemClock>::clone(&clock));
         let parts = Parts {
             wal,
-            store: store(&config.database)?,
+            store,
             providers,
-            clock: Arc::new(SystemClock),
+            clock,
             settings: Settings { previous_logs, ..engine_settings(config) },
             tasks,
             boot,
         };
         let engine = Engine::start(parts).await.with_context(|| format!("{}", config.database))?;
-        Ok(Self { engine, _lock: lock })
+        Ok(Self { engine, maintenance, _lock: lock })
     }
 
     /// The same without a server around it.
@@ -127,11 +134,16 @@ impl App {
             limits: config.limits,
             disconnect: disconnect.clone(),
             administration: Administration::new(config.admin_key.clone(), tasks.clone()),
+            maintenance: core.maintenance.clone(),
+            retention_days: config.retention.days,
             shutdown: shutdown.clone(),
             restart,
         };
-        let ending = Ending { engine: core.engine.clone(), tasks: tasks.clone(), serving, stop_serving, disconnect };
+        let ending =
+            Ending { engine: core.engine.clone(), tasks: tasks.clone(), serving, stop_serving, disconnect };
         ending.register(&shutdown, config.drain_timeout);
+        let jobs = Scheduled::new(core.maintenance.clone(), tasks.clone(), &shutdown);
+        jobs.add(PRUNE, &config.retention.schedule, prune_work(&core.engine, config.retention.days));
         stage.enter(http::router(surface, hosts));
         let providers: Vec<_> =
             core.engine.providers().names().map(|name| name.as_str().to_owned()).collect();

@@ -4,6 +4,7 @@ mod ask;
 mod check;
 mod commands;
 mod migrate;
+mod prune;
 mod wal;
 
 use std::io::Write;
@@ -36,6 +37,7 @@ Examples:
   wordhoard config check --config wordhoard.toml
   wordhoard migrate --status --database-url postgres://user@host/wordhoard
   wordhoard check --full
+  wordhoard prune --dry-run
   wordhoard wal verify --data-dir data";
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +54,9 @@ enum Command {
     /// Check whether the database holds every event that it should.
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArgs),
+    /// Remove requests that are older than they are to be kept.
+    #[command(after_help = prune::EXAMPLES)]
+    Prune(prune::PruneArgs),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -126,6 +131,7 @@ pub fn run() -> ExitCode {
         Command::Ask(args) => with_config(&args.place(), |config| block_on(ask::run(args, config))),
         Command::Migrate(args) => with_config(&args.place, |config| block_on(migrate::run(&args, config))),
         Command::Check(args) => with_config(&args.place, |config| block_on(check::run(&args, config))),
+        Command::Prune(args) => with_config(&args.place, |config| block_on(prune::run(&args, config))),
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),
         Command::Config(ConfigCommand::Show(args)) => with_config(&args, |config| commands::show(&config)),

@@ -6,6 +6,7 @@ mod booting;
 mod check;
 mod guard;
 mod health;
+mod maintenance;
 mod openapi;
 mod problem;
 mod prompt;
@@ -34,6 +35,7 @@ use wordhoard_engine::{Clock, Engine};
 
 use crate::config::Limits;
 use crate::lifecycle::RestartHandle;
+use crate::maintenance::Maintenance;
 use crate::selection::Catalogue;
 use crate::shutdown::Shutdown;
 
@@ -47,9 +49,12 @@ pub(crate) struct Surface {
     /// Ends open streams: the server stops, the readers shall come back.
     pub(crate) disconnect: CancellationToken,
     pub(crate) administration: Administration,
+    pub(crate) maintenance: Maintenance,
+    /// How long requests are kept, in days.
+    pub(crate) retention_days: u32,
     pub(crate) shutdown: Shutdown,
     /// For what needs the server to be started anew.
-    #[expect(dead_code, reason = "the restore call asks by it")]
+    #[allow(dead_code, reason = "the restore call asks by it")]
     pub(crate) restart: RestartHandle,
 }
 
@@ -66,6 +71,8 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(check::start))
+        .routes(routes!(maintenance::prune))
+        .routes(routes!(maintenance::rotate))
         .routes(routes!(administration::operation))
         .split_for_parts();
     let document = Arc::new(document);

@@ -87,7 +87,11 @@ async fn wait_for_end(
         match told {
             Told::Stop(signal) => {
                 let drain_timeout = config.drain_timeout;
-                tracing::info!(signal, ?drain_timeout, "stopping: new prompts are refused, running requests may end");
+                tracing::info!(
+                    signal,
+                    ?drain_timeout,
+                    "stopping: new prompts are refused, running requests may end"
+                );
                 return End::Stop;
             }
             Told::Reload => match reload() {
@@ -104,7 +108,12 @@ async fn wait_for_end(
 }
 
 /// Stops a server in order. Gives the exit code, unless it shall be started again.
-async fn stop(app: App, end: End, signals: &mut Signals, listener: &mut Option<Listener>) -> Option<ExitCode> {
+async fn stop(
+    app: App,
+    end: End,
+    signals: &mut Signals,
+    listener: &mut Option<Listener>,
+) -> Option<ExitCode> {
     let mut leaves = !matches!(end, End::Restart);
     if leaves {
         // With the last hold on it gone, the socket closes when the server stops accepting.
@@ -132,5 +141,9 @@ async fn stop(app: App, end: End, signals: &mut Signals, listener: &mut Option<L
         return None;
     }
     tracing::info!(elapsed_ms, "stopped");
-    Some(if matches!(end, End::VitalTaskFailed) { ExitCode::from(EXIT_VITAL_TASK) } else { ExitCode::SUCCESS })
+    Some(if matches!(end, End::VitalTaskFailed) {
+        ExitCode::from(EXIT_VITAL_TASK)
+    } else {
+        ExitCode::SUCCESS
+    })
 }

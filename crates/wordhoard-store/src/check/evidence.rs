@@ -155,7 +155,8 @@ mod tests {
 
     #[test]
     fn what_may_be_pruned_is_no_finding_and_what_runs_is() {
-        let [old, runs, new] = [1_000, 2_000, 3_000].map(|ms| RequestId::generate(Timestamp::from_millis(ms)));
+        let [old, runs, new] =
+            [1_000, 2_000, 3_000].map(|ms| RequestId::generate(Timestamp::from_millis(ms)));
         let mut evidence = Evidence::default();
         for id in [old, runs, new] {
             let seam = TokenSeam { attempt_seq: 1, token_index: 5, seq: 7, previous: None, last: true };

@@ -3,17 +3,18 @@ use sha2::{Digest, Sha256};
 use tokio_postgres::Row;
 use wordhoard_model::{RequestId, Timestamp};
 
+use super::PostgresStore;
 use super::limits::{self, ServerLimits, within};
 use super::rows::{get, named};
 use super::session::Session;
 use super::types::{Id, Log, Moment};
-use super::PostgresStore;
 use crate::columns::signed;
 use crate::jobs::statements;
 use crate::{Error, Jobs, Lease, MaintenanceRun, RunId, RunOutcome};
 
 const TRY_LOCK: &str = "SELECT pg_try_advisory_lock($1)";
-const RUNS: &str = "SELECT run_id, job, log_id, started_at, finished_at, outcome, detail FROM maintenance_runs
+const RUNS: &str =
+    "SELECT run_id, job, log_id, started_at, finished_at, outcome, detail FROM maintenance_runs
     WHERE job = $1 AND ($2::text IS NULL OR outcome = $2) ORDER BY started_at DESC, run_id DESC LIMIT $3";
 #[cfg(test)]
 pub(super) const ALL: &[&str] = &[

@@ -6,9 +6,9 @@ use wordhoard_testkit::postgres::Postgres;
 use super::limits::ServerLimits;
 use super::session::{Session, Target};
 use super::{apply, events, fleet, jobs, lists, migrate, partitions, upkeep};
-use crate::upkeep::statements::{ATTEMPTS, COUNT_ATTEMPTS, COUNT_REQUESTS, REQUESTS, TOKENS};
 use crate::Error;
 use crate::migration::Migration;
+use crate::upkeep::statements::{ATTEMPTS, COUNT_ATTEMPTS, COUNT_REQUESTS, REQUESTS, TOKENS};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_400_000_000);
 

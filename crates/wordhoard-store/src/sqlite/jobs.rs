@@ -114,8 +114,7 @@ fn lock_path(database: &Path, job: &str) -> PathBuf {
 
 fn lock(path: &Path) -> Result<Option<File>, Error> {
     let unavailable = |error: std::io::Error| Error::Unavailable(format!("{}: {error}", path.display()));
-    let file =
-        File::options().create(true).truncate(false).write(true).open(path).map_err(unavailable)?;
+    let file = File::options().create(true).truncate(false).write(true).open(path).map_err(unavailable)?;
     match file.try_lock() {
         Ok(()) => Ok(Some(file)),
         Err(TryLockError::WouldBlock) => Ok(None),

@@ -60,7 +60,12 @@ impl Ending {
             serving.await.map(drop).map_err(|error| error.to_string())
         });
         let engine = of();
-        shutdown.register(Phase::Apply, "apply", APPLY_LIMIT, move || async move { engine.apply_all().await });
+        shutdown.register(
+            Phase::Apply,
+            "apply",
+            APPLY_LIMIT,
+            move || async move { engine.apply_all().await },
+        );
         let engine = of();
         shutdown.register(Phase::Close, "log", LOG_LIMIT, move || async move { engine.close_log().await });
         let engine = of();

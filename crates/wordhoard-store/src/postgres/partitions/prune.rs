@@ -21,7 +21,8 @@ const PAUSE: Duration = Duration::from_millis(300);
 const PATIENCE: Duration = Duration::from_secs(10);
 
 /// The partitions but the default one, with their bounds as PostgreSQL writes them.
-pub(in super::super) const LIST: &str = "SELECT child.oid::regclass::text, pg_get_expr(child.relpartbound, child.oid)
+pub(in super::super) const LIST: &str =
+    "SELECT child.oid::regclass::text, pg_get_expr(child.relpartbound, child.oid)
     FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
     WHERE inhparent = 'llm_token_log'::regclass ORDER BY child.relname";
 /// Whether a request with an id from `$1` up to below `$2` has to stay.
@@ -96,7 +97,9 @@ async fn try_drop(
 }
 
 fn is_busy(error: &tokio_postgres::Error) -> bool {
-    [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED].iter().any(|code| error.code() == Some(code))
+    [SqlState::LOCK_NOT_AVAILABLE, SqlState::T_R_DEADLOCK_DETECTED]
+        .iter()
+        .any(|code| error.code() == Some(code))
 }
 
 /// `FOR VALUES FROM ('…') TO ('…')`; of other partitions, the default one among them, nothing.
@@ -115,7 +118,8 @@ mod tests {
         let (from, to) = parse(bounds).unwrap();
         assert!(from < to);
         assert_eq!(from.to_string(), "019aa3dd-7400-0000-0000-000000000000");
-        for other in ["DEFAULT", "FOR VALUES FROM (MINVALUE) TO ('019ac7ea-0800-0000-0000-000000000000')", ""] {
+        for other in ["DEFAULT", "FOR VALUES FROM (MINVALUE) TO ('019ac7ea-0800-0000-0000-000000000000')", ""]
+        {
             assert!(parse(other).is_none(), "{other}");
         }
     }

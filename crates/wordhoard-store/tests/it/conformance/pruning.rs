@@ -1,9 +1,7 @@
 //! What is old goes, what runs or is newer stays.
 
 use wordhoard_model::{RequestId, Seq, Timestamp};
-use wordhoard_store::{
-    Batch, CheckScope, CheckSlice, PruneRange, PruneSlice, PrunedTable, RowPlace, Store,
-};
+use wordhoard_store::{Batch, CheckScope, CheckSlice, PruneRange, PruneSlice, PrunedTable, RowPlace, Store};
 
 use crate::story::{LOG, Story};
 

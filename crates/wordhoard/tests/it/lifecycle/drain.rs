@@ -74,7 +74,8 @@ async fn a_stop_resets_streams_of_http_2() {
 async fn a_stop_while_the_database_is_frozen_ends_in_time_and_loses_nothing() {
     let postgres = Postgres::start().await;
     let home =
-        ServerHome::new(EXE, &format!("drain_timeout = \"500ms\"\ndatabase_url = {:?}", postgres.url())).unwrap();
+        ServerHome::new(EXE, &format!("drain_timeout = \"500ms\"\ndatabase_url = {:?}", postgres.url()))
+            .unwrap();
     let mut server = home.start().unwrap();
     let client = server.client();
     let ids = running(&client, 5).await;
@@ -155,12 +156,16 @@ async fn assert_not_ready_within(client: &Client, limit: Duration) {
     let health = client.get("/api/health").await.unwrap().body;
     let shutdown = &health["services"]["shutdown"];
     assert_eq!((&health["status"], &shutdown["shutdown_initiated"]), (&"shutting_down".into(), &true.into()));
-    assert_eq!((&shutdown["steps"][0]["name"], &shutdown["steps"][0]["state"]), (&"prompts".into(), &"done".into()));
+    assert_eq!(
+        (&shutdown["steps"][0]["name"], &shutdown["steps"][0]["state"]),
+        (&"prompts".into(), &"done".into())
+    );
 }
 
 fn assert_step(server: &ServerProcess, step: &str, state: &str) {
     let log = server.log().unwrap();
-    let line = log.iter().find(|line| line["step"] == step).unwrap_or_else(|| panic!("no step {step}: {log:?}"));
+    let line =
+        log.iter().find(|line| line["step"] == step).unwrap_or_else(|| panic!("no step {step}: {log:?}"));
     let message = line["message"].as_str().unwrap();
     let found = match message {
         "shutdown" => "done",
