@@ -5,3 +5,4 @@ pub mod cutter;
 pub mod postgres;
 pub mod provider;
 pub mod server;
+pub mod small_disk;
