@@ -74,8 +74,10 @@ impl Maintenance {
         let now = self.now();
         let last = self.look(job.name).await?;
         let Some(due) = previous(job, now) else { return Ok(false) };
-        let since = self.inner.store.scheduled_since(job.name, now).await?;
-        Ok(due > last.map_or(since, |last| last.max(since)))
+        match last {
+            Some(last) => Ok(due > last),
+            None => Ok(due > self.inner.store.scheduled_since(job.name, now).await?),
+        }
     }
 }
 
