@@ -10,7 +10,7 @@ use std::time::Duration;
 use log::LogHistory;
 pub(crate) use log::LogPlace;
 use tokio::sync::watch;
-use wordhoard_model::{Event, RequestId, Seq};
+use wordhoard_model::{Event, RequestId, RequestStatus, Seq};
 use wordhoard_store::Store;
 use wordhoard_wal::{Position, Wal};
 
@@ -103,17 +103,28 @@ impl History {
         found
     }
 
-    /// Says so where the request was pruned, or is being pruned. Whoever finds nothing, or a gap, asks it. It asks SQL
-    /// for a request that is old enough, and nothing for all others.
+    /// Says so where the request was pruned, or is being pruned. Whoever finds nothing, a gap, or no end, asks it. It
+    /// asks SQL for a request that is old enough, and nothing for all others.
     pub(crate) async fn ensure_not_pruned(&self, id: RequestId) -> Result<(), ReadError> {
         if self.clock.now().millis_since(id.accepted_at()) < NEVER_PRUNED.as_millis() as u64 {
             return Ok(());
         }
-        match tokio::time::timeout(READ_PATIENCE, self.store.pruned_before()).await {
-            Ok(Ok(Some(before))) if id.accepted_at() < before => Err(ReadError::Pruned),
-            Ok(Ok(_)) => Ok(()),
+        match tokio::time::timeout(READ_PATIENCE, self.is_pruned(id)).await {
+            Ok(Ok(false)) => Ok(()),
+            Ok(Ok(true)) => Err(ReadError::Pruned),
             Ok(Err(error)) => Err(ReadError::Unavailable(error.to_string())),
             Err(_) => Err(ReadError::Unavailable("SQL does not answer".into())),
+        }
+    }
+
+    /// What runs is never pruned, however old it is.
+    async fn is_pruned(&self, id: RequestId) -> Result<bool, wordhoard_store::Error> {
+        match self.store.pruned_before().await? {
+            Some(before) if id.accepted_at() < before => {
+                let kept = self.store.summary(id).await?;
+                Ok(kept.is_none_or(|summary| summary.status != RequestStatus::Running))
+            }
+            _ => Ok(false),
         }
     }
 
