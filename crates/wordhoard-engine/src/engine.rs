@@ -3,12 +3,14 @@
 mod boot;
 mod reading;
 mod shutdown;
+mod upkeep;
 
 use std::sync::Arc;
 use std::time::Duration;
 
 pub use boot::StartError;
 use tokio_util::sync::CancellationToken;
+pub use upkeep::Rotation;
 use wordhoard_model::{Outcome, RequestId, RequestStatus, Seq, Transcript};
 use wordhoard_store::{ListQuery, LogKey, RequestSummary, Store};
 use wordhoard_wal::{Position, Wal};
@@ -96,6 +98,9 @@ pub enum CancelError {
     /// There is no such request.
     #[error("there is no such request")]
     NotFound,
+    /// There was one, and it was pruned.
+    #[error("{}", ReadError::Pruned)]
+    Pruned,
     /// It was told to stop, but its end is not recorded yet.
     #[error("the request was told to stop, but its end is not recorded yet")]
     StillRunning,
@@ -142,7 +147,11 @@ impl Engine {
             let (history, hub) = (Arc::clone(&self.inner.history), Arc::clone(&self.inner.hub));
             Subscription::open(history, hub, id, after)
         };
-        self.inner.unless_new_elsewhere(id, is_unknown, open).await
+        let found = self.inner.unless_new_elsewhere(id, is_unknown, open).await?;
+        if matches!(found, Subscribed::NotFound) {
+            self.inner.history.ensure_not_pruned(id).await?;
+        }
+        Ok(found)
     }
 
     /// A request with its texts, as far as it is visible; `None` where there is none.
@@ -150,7 +159,12 @@ impl Engine {
     /// # Errors
     /// Where its events cannot be read now.
     pub async fn transcript(&self, id: RequestId) -> Result<Option<Transcript>, ReadError> {
-        self.inner.unless_new_elsewhere(id, Option::is_none, || self.inner.transcript(id)).await
+        let ask = || self.inner.transcript(id);
+        let found = self.inner.unless_new_elsewhere(id, Option::is_none, ask).await?;
+        if found.is_none() {
+            self.inner.history.ensure_not_pruned(id).await?;
+        }
+        Ok(found)
     }
 
     /// Requests, newest first; also those that SQL does not have yet.
@@ -178,7 +192,11 @@ impl Engine {
             .map_err(|error| CancelError::Unavailable(error.to_string()))?
             .map(|found| found.state.status())
         {
-            None => Err(CancelError::NotFound),
+            None => match self.inner.history.ensure_not_pruned(id).await {
+                Err(ReadError::Pruned) => Err(CancelError::Pruned),
+                Err(error) => Err(CancelError::Unavailable(error.to_string())),
+                Ok(()) => Err(CancelError::NotFound),
+            },
             Some(RequestStatus::Finished(outcome)) => Ok(outcome),
             Some(RequestStatus::Running) if self.inner.hub.is_whole() => Err(CancelError::RunsElsewhere),
             Some(RequestStatus::Running) => Err(CancelError::StillRunning),

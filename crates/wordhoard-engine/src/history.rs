@@ -10,15 +10,18 @@ use std::time::Duration;
 use log::LogHistory;
 pub(crate) use log::LogPlace;
 use tokio::sync::watch;
-use wordhoard_model::{Event, RequestId, Seq};
+use wordhoard_model::{Event, RequestId, RequestStatus, Seq};
 use wordhoard_store::Store;
 use wordhoard_wal::{Position, Wal};
 
+use crate::clock::Clock;
 use crate::hub::LiveRequest;
 use crate::log_index::LogIndex;
 
 /// How long SQL may take to give a page.
 const READ_PATIENCE: Duration = Duration::from_secs(5);
+/// No server prunes what is younger, by whatever clock: requests are kept for a day at least.
+const NEVER_PRUNED: Duration = Duration::from_secs(23 * 60 * 60);
 /// How long it may take where the log may have the events, too.
 const LOG_INSTEAD_AFTER: Duration = Duration::from_millis(500);
 
@@ -31,6 +34,9 @@ pub enum ReadError {
     /// The log failed while the request ran; the reader shall come back.
     #[error("recording was interrupted; read again from the last event")]
     Interrupted,
+    /// It was older than requests are kept.
+    #[error("the request was older than requests are kept, and was removed")]
+    Pruned,
     /// What is there has a gap. An alarm, never passed over.
     #[error("event {missing} of request {id} is missing")]
     Gap {
@@ -47,6 +53,7 @@ pub(crate) struct History {
     store: Arc<dyn Store>,
     log: LogHistory,
     sql_away: Arc<SqlAway>,
+    clock: Arc<dyn Clock>,
 }
 
 /// Whether SQL is known to give no answers. While it is, the log is asked first: a database that hangs takes its time
@@ -71,8 +78,9 @@ impl History {
         index: Arc<LogIndex>,
         applied: watch::Receiver<Position>,
         sql_away: Arc<SqlAway>,
+        clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, log: LogHistory::new(wal, index, applied), sql_away }
+        Self { store, log: LogHistory::new(wal, index, applied), sql_away, clock }
     }
 
     /// Changes whenever SQL may have more.
@@ -82,6 +90,45 @@ impl History {
 
     /// Durable events of a request that is not in memory, from `from` on. Empty where there are none.
     pub(crate) async fn stored(
+        &self,
+        id: RequestId,
+        from: Seq,
+        limit: usize,
+        place: &mut LogPlace,
+    ) -> Result<Vec<Arc<Event>>, ReadError> {
+        let found = self.find_stored(id, from, limit, place).await;
+        if matches!(found, Err(ReadError::Gap { .. })) {
+            self.ensure_not_pruned(id).await?;
+        }
+        found
+    }
+
+    /// Says so where the request was pruned, or is being pruned. Whoever finds nothing, a gap, or no end, asks it. It
+    /// asks SQL for a request that is old enough, and nothing for all others.
+    pub(crate) async fn ensure_not_pruned(&self, id: RequestId) -> Result<(), ReadError> {
+        if self.clock.now().millis_since(id.accepted_at()) < NEVER_PRUNED.as_millis() as u64 {
+            return Ok(());
+        }
+        match tokio::time::timeout(READ_PATIENCE, self.is_pruned(id)).await {
+            Ok(Ok(false)) => Ok(()),
+            Ok(Ok(true)) => Err(ReadError::Pruned),
+            Ok(Err(error)) => Err(ReadError::Unavailable(error.to_string())),
+            Err(_) => Err(ReadError::Unavailable("SQL does not answer".into())),
+        }
+    }
+
+    /// What runs is never pruned, however old it is.
+    async fn is_pruned(&self, id: RequestId) -> Result<bool, wordhoard_store::Error> {
+        match self.store.pruned_before().await? {
+            Some(before) if id.accepted_at() < before => {
+                let kept = self.store.summary(id).await?;
+                Ok(kept.is_none_or(|summary| summary.status != RequestStatus::Running))
+            }
+            _ => Ok(false),
+        }
+    }
+
+    async fn find_stored(
         &self,
         id: RequestId,
         from: Seq,

@@ -188,6 +188,8 @@ impl Subscription {
                     self.changes.mark_unchanged();
                     let page = self.history.stored(self.id, self.next, PAGE_EVENTS, place).await?;
                     if page.is_empty() {
+                        // Of a request that is gone nothing follows, ever.
+                        self.history.ensure_not_pruned(self.id).await?;
                         self.wait_for_more().await;
                         continue;
                     }

@@ -6,3 +6,4 @@ pub mod object_store;
 pub mod postgres;
 pub mod provider;
 pub mod server;
+pub mod small_disk;

@@ -12,12 +12,15 @@ use serde_json::Value;
 use tokio::net::TcpSocket;
 
 use crate::client::Client;
+use crate::small_disk::SmallDisk;
 
 const START_PATIENCE: Duration = Duration::from_secs(30);
 
 /// Where a server lives over several lives of its process: its data directory and its configuration.
 #[derive(Debug)]
 pub struct ServerHome {
+    /// Unmounted before the folder is removed.
+    disk: Option<SmallDisk>,
     dir: tempfile::TempDir,
     exe: PathBuf,
     environment: Vec<(String, String)>,
@@ -39,9 +42,25 @@ impl ServerHome {
     /// # Errors
     /// Where the folder cannot be made.
     pub fn new(exe: &str, config: &str) -> io::Result<Self> {
-        let home = Self { dir: tempfile::tempdir()?, exe: exe.into(), environment: Vec::new() };
+        let home = Self { disk: None, dir: tempfile::tempdir()?, exe: exe.into(), environment: Vec::new() };
         home.configure(config)?;
         Ok(home)
+    }
+
+    /// The same with a data directory on a disk of its own of that size.
+    ///
+    /// # Errors
+    /// Where the right to mount is missing.
+    pub fn on_small_disk(exe: &str, config: &str, size_bytes: u64) -> io::Result<Self> {
+        let mut home = Self::new(exe, config)?;
+        fs::create_dir(home.data_dir())?;
+        home.disk = Some(SmallDisk::mount(&home.data_dir(), size_bytes)?);
+        Ok(home)
+    }
+
+    /// The disk of [`ServerHome::on_small_disk`].
+    pub fn disk(&self) -> Option<&SmallDisk> {
+        self.disk.as_ref()
     }
 
     /// Another configuration, for the next start.

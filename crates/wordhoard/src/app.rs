@@ -3,6 +3,7 @@
 mod ending;
 mod log_ids;
 mod restored;
+mod scheduled;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -10,6 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ending::Ending;
+use scheduled::{Scheduled, prune_work};
 use tokio_util::sync::CancellationToken;
 use wordhoard_backup::swap::Pending;
 use wordhoard_engine::{
@@ -24,6 +26,7 @@ use crate::backup::BackupService;
 use crate::config::{ArchiveConfig, Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
 use crate::lifecycle::RestartHandle;
+use crate::maintenance::{Maintenance, PRUNE};
 use crate::selection::Catalogue;
 use crate::server::{Listener, Server, Stage};
 use crate::shutdown::Shutdown;
@@ -53,6 +56,7 @@ pub struct App {
 pub struct Core {
     /// The engine.
     pub engine: Engine,
+    maintenance: Maintenance,
     /// Held while the data directory is ours.
     _lock: DirLock,
 }
@@ -69,17 +73,20 @@ impl Core {
         let previous_logs = log_ids::note(&config.data_dir, LogKey(wal.log_id().0))?;
         step.done();
         let providers = config.providers.iter().map(provider).collect::<anyhow::Result<ProviderSet>>()?;
+        let (store, clock) = (store(&config.database)?, Arc::new(SystemClock));
+        let maintenance =
+            Maintenance::new(Arc::clone(&store), LogKey(wal.log_id().0), Arc::<SystemClock>::clone(&clock));
         let parts = Parts {
             wal,
-            store: store(&config.database)?,
+            store,
             providers,
-            clock: Arc::new(SystemClock),
+            clock,
             settings: Settings { previous_logs, ..engine_settings(config, restored.as_ref()) },
             tasks,
             boot,
         };
         let engine = Engine::start(parts).await.with_context(|| format!("{}", config.database))?;
-        Ok(Self { engine, _lock: lock })
+        Ok(Self { engine, maintenance, _lock: lock })
     }
 
     /// The same without a server around it.
@@ -138,12 +145,16 @@ impl App {
             disconnect: disconnect.clone(),
             administration: Administration::new(config.admin_key.clone(), tasks.clone()),
             backups: backups.clone(),
+            maintenance: core.maintenance.clone(),
+            retention_days: config.retention.days,
             shutdown: shutdown.clone(),
             restart,
         };
         let ending =
             Ending { engine: core.engine.clone(), tasks: tasks.clone(), serving, stop_serving, disconnect };
         ending.register(&shutdown, config.drain_timeout);
+        let jobs = Scheduled::new(core.maintenance.clone(), tasks.clone(), &shutdown);
+        jobs.add(PRUNE, &config.retention.schedule, prune_work(&core.engine, config.retention.days));
         stage.enter(http::router(surface, hosts));
         let providers: Vec<_> =
             core.engine.providers().names().map(|name| name.as_str().to_owned()).collect();

@@ -6,6 +6,7 @@ mod check;
 mod commands;
 mod migrate;
 mod progress;
+mod prune;
 mod restore;
 mod wal;
 
@@ -39,6 +40,7 @@ Examples:
   wordhoard config check --config wordhoard.toml
   wordhoard migrate --status --database-url postgres://user@host/wordhoard
   wordhoard check --full
+  wordhoard prune --dry-run
   wordhoard wal verify --data-dir data";
 
 #[derive(Debug, Subcommand)]
@@ -61,6 +63,9 @@ enum Command {
     /// Restore a backup, and bring it forward from the archive of the log.
     #[command(after_help = restore::EXAMPLES)]
     Restore(restore::RestoreArgs),
+    /// Remove requests that are older than they are to be kept.
+    #[command(after_help = prune::EXAMPLES)]
+    Prune(prune::PruneArgs),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -139,6 +144,7 @@ pub fn run() -> ExitCode {
             with_config(command.place(), |config| block_on(backup::run(&command, config)))
         }
         Command::Restore(args) => with_config(&args.place, |config| block_on(restore::run(&args, config))),
+        Command::Prune(args) => with_config(&args.place, |config| block_on(prune::run(&args, config))),
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),
         Command::Config(ConfigCommand::Show(args)) => with_config(&args, |config| commands::show(&config)),

@@ -7,6 +7,7 @@ mod booting;
 mod check;
 mod guard;
 mod health;
+mod maintenance;
 mod openapi;
 mod problem;
 mod prompt;
@@ -36,6 +37,7 @@ use wordhoard_engine::{Clock, Engine};
 use crate::backup::BackupService;
 use crate::config::Limits;
 use crate::lifecycle::RestartHandle;
+use crate::maintenance::Maintenance;
 use crate::selection::Catalogue;
 use crate::shutdown::Shutdown;
 
@@ -50,6 +52,9 @@ pub(crate) struct Surface {
     pub(crate) disconnect: CancellationToken,
     pub(crate) administration: Administration,
     pub(crate) backups: BackupService,
+    pub(crate) maintenance: Maintenance,
+    /// How long requests are kept, in days.
+    pub(crate) retention_days: u32,
     pub(crate) shutdown: Shutdown,
     /// For what needs the server to be started anew.
     pub(crate) restart: RestartHandle,
@@ -83,6 +88,8 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
         .routes(routes!(check::start))
+        .routes(routes!(maintenance::prune))
+        .routes(routes!(maintenance::rotate))
         .routes(routes!(administration::operation))
         .routes(routes!(backups::make))
         .routes(routes!(backups::list))

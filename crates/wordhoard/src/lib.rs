@@ -9,6 +9,8 @@ pub mod cli;
 pub mod config;
 mod http;
 mod lifecycle;
+mod maintenance;
+mod prune_report;
 mod selection;
 mod server;
 mod shutdown;

@@ -72,7 +72,7 @@ impl LogSource {
     }
 }
 
-/// The requests that begin in the log, were applied, and of which SQL has no row.
+/// The requests that begin in the log, were applied, and of which SQL has no row though they were not pruned.
 pub(super) async fn requests_that_sql_has_lost(
     store: &dyn Store,
     places: &LogPlaces,
@@ -102,6 +102,12 @@ pub(super) async fn requests_that_sql_has_lost(
         }));
     }
     drop(reading.await);
+    // Asked last: what was found gone was pruned only behind this mark.
+    if !findings.is_empty()
+        && let Some(before) = store.pruned_before().await?
+    {
+        findings.retain(|finding| finding.request_id.accepted_at() >= before);
+    }
     Ok(findings)
 }
 

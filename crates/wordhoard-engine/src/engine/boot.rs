@@ -96,6 +96,7 @@ fn assemble(parts: Parts) -> Inner {
         Arc::clone(journal.index()),
         applier.applied(),
         applier.sql_away(),
+        Arc::clone(&clock),
     );
     let hub = Hub::default();
     hub.note_incomplete();

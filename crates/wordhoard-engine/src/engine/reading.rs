@@ -27,6 +27,11 @@ impl Inner {
                 return Err(ReadError::Interrupted);
             }
             if page.is_empty() {
+                if live.is_none()
+                    && transcript.as_ref().is_some_and(|so_far| so_far.state.finished().is_none())
+                {
+                    self.history.ensure_not_pruned(id).await?;
+                }
                 return Ok(transcript);
             }
             for event in page {

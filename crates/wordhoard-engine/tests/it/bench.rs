@@ -16,8 +16,9 @@ use wordhoard_model::{
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
     Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
-    ListQuery, LogKey, LoggedEvent, MigrationReport, MigrationStatus, Progress, RequestSummary, ServerSeen,
-    SqliteStore, Store, Weakness,
+    Jobs, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun, MigrationReport, MigrationStatus, Progress,
+    Prunable, PruneRange, PruneSlice, Pruned, RequestSummary, RunId, RunOutcome, ServerSeen, SqliteStore,
+    Store, Upkeep, Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -156,6 +157,49 @@ impl Export for Gated {
     }
     async fn export(&self, plan: &ExportPlan, progress: Progress<'_>) -> Result<Census, Error> {
         self.pass()?.export(plan, progress).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Upkeep for Gated {
+    async fn prunable(&self, range: PruneRange) -> Result<Prunable, Error> {
+        self.pass()?.prunable(range).await
+    }
+    async fn pruned_before(&self) -> Result<Option<Timestamp>, Error> {
+        self.pass()?.pruned_before().await
+    }
+    async fn raise_pruned(&self, before: Timestamp, at: Timestamp) -> Result<(), Error> {
+        self.pass()?.raise_pruned(before, at).await
+    }
+    async fn drop_partitions(&self, range: PruneRange) -> Result<u64, Error> {
+        self.pass()?.drop_partitions(range).await
+    }
+    async fn prune(&self, slice: PruneSlice) -> Result<Pruned, Error> {
+        self.pass()?.prune(slice).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Jobs for Gated {
+    async fn lead(&self, job: &str) -> Result<Option<Box<dyn Lease>>, Error> {
+        self.pass()?.lead(job).await
+    }
+    async fn begin_run(&self, run: MaintenanceRun) -> Result<(), Error> {
+        self.pass()?.begin_run(run).await
+    }
+    async fn end_run(&self, id: RunId, at: Timestamp, end: RunOutcome, detail: String) -> Result<(), Error> {
+        self.pass()?.end_run(id, at, end, detail).await
+    }
+    async fn runs(
+        &self,
+        job: &str,
+        outcome: Option<RunOutcome>,
+        limit: usize,
+    ) -> Result<Vec<MaintenanceRun>, Error> {
+        self.pass()?.runs(job, outcome, limit).await
+    }
+    async fn scheduled_since(&self, job: &str, now: Timestamp) -> Result<Timestamp, Error> {
+        self.pass()?.scheduled_since(job, now).await
     }
 }
 

@@ -126,10 +126,8 @@ mod tests {
                 let values = vec![rusqlite::types::Null; statement.parameter_count()];
                 let steps = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
                 let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
-                assert!(
-                    steps[0].starts_with("SEARCH") && steps[0].contains("request_id>"),
-                    "{sql}: {steps:?}"
-                );
+                let in_order = steps[0].starts_with("SEARCH") && steps[0].contains("request_id<?");
+                assert!(in_order || steps[0].contains(")<(?"), "{sql}: {steps:?}");
                 assert!(!steps.iter().any(|step| step.starts_with("SCAN")), "{sql}: {steps:?}");
             }
         }

@@ -1,10 +1,10 @@
-use std::fs::{self, File};
-use std::io::{self, ErrorKind, Write};
+use std::fs;
+use std::io;
 use std::path::{Path, PathBuf};
-use std::process::Command;
 
 use super::account::Account;
 use super::janitor::Janitor;
+use crate::small_disk;
 
 /// The folder of a cluster: `data`, `wal`, the log and the socket. The janitor removes it.
 #[derive(Debug)]
@@ -25,7 +25,7 @@ impl Home {
         drop(dir.keep());
         fs::create_dir(home.data_dir())?;
         if let Some(size_bytes) = tmpfs_bytes {
-            mount_tmpfs(&home.data_dir(), size_bytes)?;
+            small_disk::mount(&home.data_dir(), size_bytes)?;
         }
         account.own(&home.dir)?;
         account.own(&home.data_dir())?;
@@ -55,37 +55,11 @@ impl Home {
         if !self.on_tmpfs {
             return Err(io::Error::other("only a cluster built with `data_on_tmpfs` has a disk of its own"));
         }
-        let mut ballast = File::options().create(true).append(true).open(self.ballast())?;
-        // The last page goes by small steps: a long write that does not fit whole is cut short first.
-        for step in [vec![0; 1 << 20], vec![0; 4096]] {
-            match std::iter::repeat_with(|| ballast.write_all(&step)).find_map(Result::err) {
-                Some(error) if error.kind() == ErrorKind::StorageFull => {}
-                Some(error) => return Err(error),
-                None => {}
-            }
-        }
-        Ok(())
+        small_disk::fill(&self.data_dir())
     }
 
     /// Gives it back.
     pub(super) fn free(&self) -> io::Result<()> {
-        match fs::remove_file(self.ballast()) {
-            Err(error) if error.kind() == ErrorKind::NotFound => Ok(()),
-            removed => removed,
-        }
+        small_disk::free(&self.data_dir())
     }
-
-    fn ballast(&self) -> PathBuf {
-        self.data_dir().join("ballast")
-    }
-}
-
-fn mount_tmpfs(at: &Path, size_bytes: u64) -> io::Result<()> {
-    let options = format!("size={size_bytes},mode=0700");
-    let mounted = Command::new("mount").args(["-t", "tmpfs", "-o", &options, "tmpfs"]).arg(at).output()?;
-    if mounted.status.success() {
-        return Ok(());
-    }
-    let said = String::from_utf8_lossy(&mounted.stderr);
-    Err(io::Error::other(format!("`data_on_tmpfs` needs the right to mount (be root): {}", said.trim())))
 }

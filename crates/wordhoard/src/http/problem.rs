@@ -67,6 +67,10 @@ impl Problem {
         Self::new(StatusCode::NOT_FOUND, "no-such-request", "there is no request with this id")
     }
 
+    fn pruned() -> Self {
+        Self::new(StatusCode::GONE, "pruned", ReadError::Pruned.to_string())
+    }
+
     pub(super) fn field(mut self, field: impl Into<String>) -> Self {
         self.field = Some(field.into());
         self
@@ -152,6 +156,7 @@ impl From<ReadError> for Problem {
             ReadError::Unavailable(_) | ReadError::Interrupted => {
                 Self::unavailable("history-unavailable", detail, 2)
             }
+            ReadError::Pruned => Self::pruned(),
             ReadError::Gap { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history-damaged", detail),
         }
     }
@@ -161,6 +166,7 @@ impl From<CancelError> for Problem {
     fn from(error: CancelError) -> Self {
         match error {
             CancelError::NotFound => Self::no_such_request(),
+            CancelError::Pruned => Self::pruned(),
             CancelError::RunsElsewhere => {
                 Self::new(StatusCode::CONFLICT, "runs-elsewhere", error.to_string())
             }

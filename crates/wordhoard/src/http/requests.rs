@@ -121,6 +121,7 @@ fn line(summary: &RequestSummary) -> RequestLine {
     responses(
         (status = 200, description = "The request", body = Object),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
+        (status = 410, body = Problem, content_type = "application/problem+json", description = "It was older than requests are kept, and is gone"),
         (status = 500, body = Problem, content_type = "application/problem+json", description = "Its history is damaged"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
     )
@@ -160,6 +161,7 @@ fn server_view(owner: Owner) -> Value {
     responses(
         (status = 200, body = Cancelled),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
+        (status = 410, body = Problem, content_type = "application/problem+json", description = "It was older than requests are kept, and is gone"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "Another server runs it"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "Its end is not recorded yet"),
     )

@@ -42,6 +42,7 @@ const RETRY_MS: u32 = 1_000;
         (status = 204, description = "The request has ended and the cursor is at its end: do not come back"),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "A bad cursor, or one that is beyond the newest event"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
+        (status = 410, body = Problem, content_type = "application/problem+json", description = "It was older than requests are kept, and is gone"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
     )
 )]

@@ -36,6 +36,15 @@ struct Partition {
     to: RequestId,
 }
 
+/// What has become of a partition.
+enum Fate {
+    Dropped,
+    /// Something in it has to stay.
+    Kept,
+    /// Others hold it for too long.
+    InUse,
+}
+
 pub(in super::super) async fn prune(session: &Session, range: PruneRange) -> Result<u64, Error> {
     let mut dropped = 0;
     for row in session.query(LIST, &[]).await? {
@@ -43,25 +52,30 @@ pub(in super::super) async fn prune(session: &Session, range: PruneRange) -> Res
         let Some((from, to)) = parse(&bounds) else { continue };
         if to <= range.end() {
             let partition = Partition { name, from, to };
-            dropped += u64::from(drop_in_time(session, &partition, range).await?);
+            match drop_in_time(session, &partition, range).await? {
+                Fate::Dropped => dropped += 1,
+                Fate::Kept => {}
+                // Who holds one holds the others.
+                Fate::InUse => break,
+            }
         }
     }
     Ok(dropped)
 }
 
-async fn drop_in_time(session: &Session, partition: &Partition, range: PruneRange) -> Result<bool, Error> {
-    let started = Instant::now();
+async fn drop_in_time(session: &Session, partition: &Partition, range: PruneRange) -> Result<Fate, Error> {
+    let (started, ended) = (Instant::now(), Moment::of(range.ended_before)?);
     loop {
-        match try_drop(session, partition, range).await {
-            Ok(dropped) => return Ok(dropped),
+        match try_drop(session, partition, ended).await {
+            Ok(fate) => return Ok(fate),
             Err(error) if is_busy(&error) => {
                 session.client().batch_execute("ROLLBACK").await?;
                 if started.elapsed() > PATIENCE {
                     tracing::warn!(
                         partition = partition.name,
-                        "a partition is in use for too long to be dropped; its rows are removed one by one"
+                        "partitions are in use for too long to be dropped; their rows are removed one by one"
                     );
-                    return Ok(false);
+                    return Ok(Fate::InUse);
                 }
                 sleep(PAUSE).await;
             }
@@ -74,8 +88,8 @@ async fn drop_in_time(session: &Session, partition: &Partition, range: PruneRang
 async fn try_drop(
     session: &Session,
     partition: &Partition,
-    range: PruneRange,
-) -> Result<bool, tokio_postgres::Error> {
+    ended: Moment,
+) -> Result<Fate, tokio_postgres::Error> {
     let client = session.client();
     let Partition { name, from, to } = partition;
     client
@@ -85,15 +99,14 @@ async fn try_drop(
         ))
         .await?;
     let [kept] = session.statements([KEPT]).await?;
-    let Ok(ended) = Moment::of(range.ended_before) else { return Ok(false) };
     let kept: bool = client.query_one(&kept, &[&Id(*from), &Id(*to), &ended]).await?.try_get(0)?;
     if kept {
         client.batch_execute("ROLLBACK").await?;
-        return Ok(false);
+        return Ok(Fate::Kept);
     }
     client.batch_execute(&format!("DROP TABLE {name}; COMMIT")).await?;
     tracing::info!(partition = name, "a partition was pruned");
-    Ok(true)
+    Ok(Fate::Dropped)
 }
 
 fn is_busy(error: &tokio_postgres::Error) -> bool {

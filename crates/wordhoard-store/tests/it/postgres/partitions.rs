@@ -1,5 +1,7 @@
+use std::time::{Duration, Instant};
+
 use wordhoard_model::{Seq, Timestamp};
-use wordhoard_store::{PostgresStore, Store};
+use wordhoard_store::{PostgresStore, PruneRange, Store, Upkeep};
 use wordhoard_testkit::postgres::Postgres;
 
 use crate::story::Story;
@@ -58,4 +60,51 @@ async fn where_no_partition_can_be_made_the_default_one_takes_the_rows() {
     let late = Story::whole(0);
     store.apply(late.batch(story.events.len() as u64)).await.unwrap();
     assert_eq!(rows(&server, "default").await, 10);
+}
+
+#[tokio::test]
+async fn whole_weeks_are_dropped_unless_something_in_them_has_to_stay_or_they_are_in_use() {
+    let server = Postgres::start().await;
+    let store = PostgresStore::new(&server.url()).unwrap();
+    store.migrate(Timestamp::from_millis(NOW_MS)).await.unwrap();
+    let mut running = Story::whole(NOW_MS + WEEK_MS);
+    running.events.pop();
+    let stories = [
+        Story::whole(NOW_MS),
+        running,
+        Story::whole(NOW_MS + 2 * WEEK_MS),
+        Story::whole(NOW_MS + 3 * WEEK_MS),
+    ];
+    store.apply(Story::interleaved(&stories, 0)).await.unwrap();
+    let range = PruneRange {
+        // In the middle of the fourth week.
+        before: Timestamp::from_millis(NOW_MS + 3 * WEEK_MS),
+        ended_before: Timestamp::from_millis(NOW_MS + 10 * WEEK_MS),
+    };
+    store.raise_pruned(range.before, Timestamp::from_millis(NOW_MS)).await.unwrap();
+    assert_eq!(store.drop_partitions(range).await.unwrap(), 2);
+    assert_eq!(partitions(&server).await[..3], ["20261126", "20261210", "20261217"]);
+    assert_eq!(store.events(stories[1].id, Seq(0), 100).await.unwrap(), stories[1].events);
+    assert_eq!(store.events(stories[3].id, Seq(0), 100).await.unwrap(), stories[3].events);
+
+    // Somebody reads for long, as a dump does: the table is not had, and nobody waits long behind the try.
+    let reader = server.client().await;
+    reader.batch_execute("BEGIN; SELECT FROM llm_token_log LIMIT 1").await.unwrap();
+    let ended = PruneRange { before: Timestamp::from_millis(NOW_MS + 4 * WEEK_MS), ..range };
+    let other = PostgresStore::new(&server.url()).unwrap();
+    let (dropped, slowest) = tokio::join!(store.drop_partitions(ended), async {
+        let mut slowest = Duration::ZERO;
+        for _ in 0..40 {
+            let asked = Instant::now();
+            other.events(stories[1].id, Seq(0), 100).await.unwrap();
+            slowest = slowest.max(asked.elapsed());
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
+        slowest
+    });
+    println!("the slowest read beside it took {slowest:?}");
+    assert_eq!(dropped.unwrap(), 0);
+    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    reader.batch_execute("COMMIT").await.unwrap();
+    assert_eq!(store.drop_partitions(ended).await.unwrap(), 1);
 }

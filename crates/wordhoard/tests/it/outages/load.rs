@@ -45,9 +45,13 @@ struct Prompted {
 
 impl Load {
     pub async fn start(client: &Client) -> Self {
+        Self::with_streams(client, STREAMS).await
+    }
+
+    pub async fn with_streams(client: &Client, count: usize) -> Self {
         let (arrivals, ended): (Arc<Arrivals>, Ended) = Default::default();
         let (mut streams, mut following, mut prompting) = (Vec::new(), JoinSet::new(), JoinSet::new());
-        for stream in 0..STREAMS {
+        for stream in 0..count {
             let id = client.submit(&format!("stream {stream}"), &[STREAM_MODEL]).await.unwrap();
             following.spawn(follow(client.clone(), id.clone(), Some(Arc::clone(&arrivals))));
             streams.push(id);

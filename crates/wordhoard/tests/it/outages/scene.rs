@@ -8,6 +8,7 @@ use wordhoard_testkit::postgres::Postgres;
 use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::{ServerHome, ServerProcess};
 
+pub use super::audit::ADMIN_KEY;
 use super::load::Load;
 use super::pace::Pace;
 use super::{audit, probe};
@@ -35,11 +36,13 @@ pub struct Scene {
     _provider: MisbehavingProvider,
 }
 
-/// A server's home on that database, and the provider of its models.
+/// A server's home on that database, or on SQLite where that is empty, and the provider of its models.
 pub fn home(database_url: &str) -> (ServerHome, MisbehavingProvider) {
     let provider = MisbehavingProvider::start().unwrap();
+    let database =
+        if database_url.is_empty() { String::new() } else { format!("database_url = {database_url:?}\n") };
     let config = format!(
-        "database_url = {database_url:?}\n[[providers]]\nname = \"mock\"\ndialect = \"openai\"\nbase_url = {:?}\nallow_private = true",
+        "{database}[[providers]]\nname = \"mock\"\ndialect = \"openai\"\nbase_url = {:?}\nallow_private = true",
         provider.base_url()
     );
     let mut home = ServerHome::new(EXE, &config).unwrap();
