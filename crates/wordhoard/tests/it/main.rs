@@ -24,6 +24,7 @@ mod native_api;
 mod outages;
 mod raw_http;
 mod readers;
+mod scripts;
 mod seed;
 mod upstream_faults;
 
