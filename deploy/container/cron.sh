@@ -16,7 +16,7 @@ max_log_bytes=${MAX_LOG_BYTES:-104857600}
 # next WHEN PERIOD: the first moment behind now at which it is due, in seconds since 1970.
 next() {
     at=$(date -d "$1" +%s)
-    [ "$at" -gt "$(date +%s)" ] || at=$(date -d "$1 + $2" +%s)
+    [ "$at" -gt "$(date +%s)" ] || at=$(date -d "$2 $1" +%s)
     echo "$at"
 }
 

@@ -15,6 +15,7 @@ mod cli;
 mod consistency;
 mod crash;
 mod database;
+mod deployment;
 mod fleet;
 mod ledger;
 mod lifecycle;
