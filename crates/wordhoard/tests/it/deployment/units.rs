@@ -89,10 +89,13 @@ fn a_stop_has_longer_than_a_drain() {
 
 #[test]
 fn the_user_of_the_service_is_made() {
-    let file = repository().join("deploy/systemd/wordhoard.sysusers.conf");
     let root = tempfile::tempdir().unwrap();
+    let folder = root.path().join("etc/sysusers.d");
+    fs::create_dir_all(&folder).unwrap();
+    fs::copy(repository().join("deploy/systemd/wordhoard.sysusers.conf"), folder.join("wordhoard.conf"))
+        .unwrap();
     let mut command = Command::new("systemd-sysusers");
-    let (output, said) = run(command.arg("--root").arg(root.path()).arg(file));
+    let (output, said) = run(command.arg("--root").arg(root.path()).arg("wordhoard.conf"));
     assert!(output.status.success(), "{said}");
     let made = fs::read_to_string(root.path().join("etc/passwd")).unwrap();
     assert!(made.lines().any(|line| line.starts_with("wordhoard:")), "{made}");
