@@ -95,7 +95,7 @@ impl Reading {
 }
 
 fn pad(digest: &mut Sha256, mut zeros: u64) {
-    const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+    static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
     while zeros > 0 {
         let count = zeros.min(BLOCK_BYTES as u64);
         digest.update(&ZEROS[..count as usize]);

@@ -81,7 +81,7 @@ async fn a_segment_that_grows_is_sent_again_and_never_a_shorter_one() {
     let kept = rig.mirror("archive").push().await.unwrap();
     assert_eq!((kept.sent.len(), kept.kept, kept.conflicts.len()), (0, 1, 0));
     let caught_up = rig.mirror("archive").pull().await.unwrap();
-    assert_eq!(caught_up.fetched, [path.clone()]);
+    assert_eq!(caught_up.fetched.as_slice(), std::slice::from_ref(&path));
     assert_eq!(&fs::read(&path).unwrap()[..10], b"beginmore\0");
 
     write_on(&path, b"even more", 9);
