@@ -11,7 +11,7 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ending::Ending;
-use scheduled::{Scheduled, prune_work};
+use scheduled::{Scheduled, backup_work, prune_work};
 use tokio_util::sync::CancellationToken;
 use wordhoard_backup::swap::Pending;
 use wordhoard_engine::{
@@ -26,7 +26,7 @@ use crate::backup::BackupService;
 use crate::config::{ArchiveConfig, Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
 use crate::lifecycle::RestartHandle;
-use crate::maintenance::{Maintenance, PRUNE};
+use crate::maintenance::{BACKUP, Maintenance, PRUNE};
 use crate::selection::Catalogue;
 use crate::server::{Listener, Server, Stage};
 use crate::shutdown::Shutdown;
@@ -155,6 +155,7 @@ impl App {
         ending.register(&shutdown, config.drain_timeout);
         let jobs = Scheduled::new(core.maintenance.clone(), tasks.clone(), &shutdown);
         jobs.add(PRUNE, &config.retention.schedule, prune_work(&core.engine, config.retention.days));
+        jobs.add(BACKUP, &config.backup.schedule, backup_work(&surface));
         stage.enter(http::router(surface, hosts));
         let providers: Vec<_> =
             core.engine.providers().names().map(|name| name.as_str().to_owned()).collect();

@@ -4,6 +4,7 @@ mod ask;
 pub(crate) mod backup;
 mod check;
 mod commands;
+mod health;
 mod migrate;
 mod progress;
 mod prune;
@@ -15,6 +16,7 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
+use wordhoard_backup::swap::Pending;
 
 use crate::config::{self, Config, Environment, Overrides};
 use crate::{lifecycle, telemetry};
@@ -41,6 +43,7 @@ Examples:
   wordhoard migrate --status --database-url postgres://user@host/wordhoard
   wordhoard check --full
   wordhoard prune --dry-run
+  wordhoard health --ready
   wordhoard wal verify --data-dir data";
 
 #[derive(Debug, Subcommand)]
@@ -66,6 +69,9 @@ enum Command {
     /// Remove requests that are older than they are to be kept.
     #[command(after_help = prune::EXAMPLES)]
     Prune(prune::PruneArgs),
+    /// Ask a running server whether it is alive, or ready for prompts.
+    #[command(after_help = health::EXAMPLES)]
+    Health(health::HealthArgs),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -138,17 +144,28 @@ pub fn run() -> ExitCode {
             block_on(lifecycle::serve(config, || args.load()))
         }),
         Command::Ask(args) => with_config(&args.place(), |config| block_on(ask::run(args, config))),
-        Command::Migrate(args) => with_config(&args.place, |config| block_on(migrate::run(&args, config))),
-        Command::Check(args) => with_config(&args.place, |config| block_on(check::run(&args, config))),
+        Command::Migrate(args) => with_database(&args.place, |config| block_on(migrate::run(&args, config))),
+        Command::Check(args) => with_database(&args.place, |config| block_on(check::run(&args, config))),
         Command::Backup(command) => {
-            with_config(command.place(), |config| block_on(backup::run(&command, config)))
+            with_database(command.place(), |config| block_on(backup::run(&command, config)))
         }
         Command::Restore(args) => with_config(&args.place, |config| block_on(restore::run(&args, config))),
-        Command::Prune(args) => with_config(&args.place, |config| block_on(prune::run(&args, config))),
+        Command::Prune(args) => with_database(&args.place, |config| block_on(prune::run(&args, config))),
+        Command::Health(args) => with_config(&args.place(), |config| block_on(health::run(&args, config))),
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),
         Command::Config(ConfigCommand::Show(args)) => with_config(&args, |config| commands::show(&config)),
     }
+}
+
+/// The same for commands that use the database: one that is half restored is not to be looked at.
+fn with_database(args: &ServeArgs, command: impl FnOnce(Config) -> anyhow::Result<ExitCode>) -> ExitCode {
+    with_config(args, |config| {
+        if Pending::read(&config.data_dir)?.is_some() {
+            return Err(wordhoard_backup::Error::Pending.into());
+        }
+        command(config)
+    })
 }
 
 fn with_config(args: &ServeArgs, command: impl FnOnce(Config) -> anyhow::Result<ExitCode>) -> ExitCode {

@@ -22,6 +22,8 @@ use crate::config::Schedule;
 
 /// The job that removes old requests.
 pub(crate) const PRUNE: &str = "prune";
+/// The job that makes a backup.
+pub(crate) const BACKUP: &str = "backup";
 
 /// What a job has done, as JSON, or why it failed.
 pub(crate) type JobResult = Result<Value, String>;

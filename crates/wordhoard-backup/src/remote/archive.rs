@@ -106,7 +106,7 @@ impl ArchiveMirror {
         for (name, object) in self.there().await? {
             match self.pull_segment(&name, &object, &mut pulled).await {
                 Err(RemoteError::Mismatch { name, .. } | RemoteError::TooLarge { name }) => {
-                    pulled.damaged.push(name)
+                    pulled.damaged.push(name);
                 }
                 other => other?,
             }

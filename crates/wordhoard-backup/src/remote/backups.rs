@@ -78,7 +78,7 @@ impl Remote {
         for object in self.list(FOLDER).await? {
             let Some((name, file)) = parts(&object) else { continue };
             let (size_bytes, whole_since) = found.entry(name.to_owned()).or_default();
-            *size_bytes += object.size_bytes;
+            *size_bytes = size_bytes.saturating_add(object.size_bytes);
             if file == MANIFEST {
                 *whole_since = Some(object.modified);
             }
@@ -115,7 +115,7 @@ impl Remote {
         if !files.iter().any(|(file, _)| *file == MANIFEST) {
             return Err(RemoteError::NotFound { name: object(name, MANIFEST) });
         }
-        if files.iter().map(|(_, size_bytes)| size_bytes).sum::<u64>() > max_bytes {
+        if files.iter().fold(0, |sum: u64, (_, size_bytes)| sum.saturating_add(*size_bytes)) > max_bytes {
             return Err(RemoteError::TooLarge { name: name.to_owned() });
         }
         files.sort_by_key(|(file, _)| *file == MANIFEST);

@@ -87,13 +87,16 @@ pub(super) fn at(path: &Path) -> impl FnOnce(std::io::Error) -> RemoteError {
 pub(super) fn of_store(error: &object_store::Error, name: &str) -> RemoteError {
     use object_store::Error as Of;
     let name = name.to_owned();
+    if code(error).is_some_and(|code| code == "NoSuchBucket") {
+        return RemoteError::Refused("there is no such bucket".into());
+    }
     match error {
-        Of::NotFound { .. } if code(error).is_some_and(|code| code == "NoSuchBucket") => {
-            RemoteError::Refused("there is no such bucket".into())
-        }
         Of::NotFound { .. } => RemoteError::NotFound { name },
-        Of::PermissionDenied { .. } | Of::Unauthenticated { .. } => RemoteError::Denied { name },
         Of::AlreadyExists { .. } | Of::Precondition { .. } => RemoteError::AlreadyExists { name },
+        Of::PermissionDenied { .. } | Of::Unauthenticated { .. } => RemoteError::Denied { name },
+        // A list says so in this way.
+        other if matches!(status(other), Some(401 | 403)) => RemoteError::Denied { name },
+        Of::InvalidPath { .. } => RemoteError::Refused("it lists an object whose name is no path".into()),
         other if is_transient(other) => RemoteError::Unavailable(without_body(other)),
         other => RemoteError::Refused(without_body(other)),
     }

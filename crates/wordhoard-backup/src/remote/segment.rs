@@ -46,7 +46,7 @@ pub(super) fn survey(path: &Path, there: Option<&Filled>) -> Result<(Filled, Sta
     let mut reading = Reading::default();
     let mut buffer = vec![0; BLOCK_BYTES];
     let mark = there.map_or(u64::MAX, |there| there.filled_bytes);
-    let mut at_mark = None;
+    let mut at_mark = (mark == 0).then(|| hex(Sha256::new()));
     loop {
         let wanted = (mark.saturating_sub(reading.read_bytes)).clamp(1, BLOCK_BYTES as u64) as usize;
         let wanted = if reading.read_bytes >= mark { BLOCK_BYTES } else { wanted };
@@ -95,7 +95,7 @@ impl Reading {
 }
 
 fn pad(digest: &mut Sha256, mut zeros: u64) {
-    const ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
+    static ZEROS: [u8; BLOCK_BYTES] = [0; BLOCK_BYTES];
     while zeros > 0 {
         let count = zeros.min(BLOCK_BYTES as u64);
         digest.update(&ZEROS[..count as usize]);

@@ -8,6 +8,7 @@ use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{Engine, TaskKind, Tasks};
 
 use crate::config::Schedule;
+use crate::http::Surface;
 use crate::maintenance::{self, Job, JobResult, Maintenance};
 use crate::prune_report;
 use crate::shutdown::{Phase, Shutdown};
@@ -42,6 +43,13 @@ impl Scheduled {
         let watch = maintenance::watch(self.maintenance.clone(), job, self.stop.clone());
         self.tasks.spawn(TaskKind::Maintenance, watch);
     }
+}
+
+pub(super) fn backup_work(
+    surface: &Surface,
+) -> impl Fn() -> BoxFuture<'static, JobResult> + Send + Sync + 'static {
+    let surface = surface.clone();
+    move || surface.backup_job().boxed()
 }
 
 pub(super) fn prune_work(

@@ -1,17 +1,20 @@
 use std::io::Write;
 use std::process::ExitCode;
+use std::sync::Arc;
 
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use wordhoard_backup::{BackupName, Listed, Phase};
 use wordhoard_engine::{Clock, SystemClock};
+use wordhoard_store::{LogKey, Store};
 
 use super::ServeArgs;
 use super::progress::Progress;
 use crate::app;
-use crate::backup::BackupService;
+use crate::backup::{BackupService, Made};
 use crate::config::Config;
+use crate::maintenance::{BACKUP, Maintenance};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
@@ -68,12 +71,9 @@ pub(super) async fn run(command: &BackupCommand, config: Config) -> anyhow::Resu
 
 async fn create(service: &BackupService, config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let store = app::store(&config.database)?;
-    let progress = Progress::default();
-    let tell = |phase| progress.tell(&describe(phase));
-    let made = service.make(&*store, SystemClock.now(), &tell).await;
-    progress.end();
+    let made = make(service, &store).await.with_context(|| config.database.to_string());
     store.close().await;
-    let made = made.with_context(|| config.database.to_string())?;
+    let made = made?;
     let mut out = std::io::stdout();
     if json {
         writeln!(out, "{}", made.json())?;
@@ -93,6 +93,26 @@ async fn create(service: &BackupService, config: &Config, json: bool) -> anyhow:
         return Ok(ExitCode::FAILURE);
     }
     Ok(ExitCode::SUCCESS)
+}
+
+/// Makes one and records that, unless somebody else is making one.
+async fn make(service: &BackupService, store: &Arc<dyn Store>) -> anyhow::Result<Made> {
+    let maintenance = Maintenance::new(Arc::clone(store), LogKey([0; 16]), Arc::new(SystemClock));
+    let turn = maintenance.turn(BACKUP).await?;
+    let progress = Progress::default();
+    let tell = |phase| progress.tell(&describe(phase));
+    let mut done = None;
+    let work = async {
+        let made =
+            service.make(&**store, SystemClock.now(), &tell).await.map_err(|error| error.to_string())?;
+        let told = made.json();
+        done = Some(made);
+        Ok(told)
+    };
+    let ended = turn.run(work).await;
+    progress.end();
+    ended.map_err(anyhow::Error::msg)?;
+    done.context("nothing was made")
 }
 
 async fn list(service: &BackupService, json: bool) -> anyhow::Result<ExitCode> {

@@ -12,6 +12,7 @@ use super::administration::Administrator;
 use super::problem::Problem;
 use super::{Surface, body};
 use crate::backup::RestoreOptions;
+use crate::maintenance::BACKUP;
 
 /// How far a restore goes. All fields may be left out, and the body, too.
 #[derive(Debug, Default, Deserialize, ToSchema)]
@@ -44,13 +45,13 @@ pub(super) struct BackupList {
         (status = 202, description = "It is being made; see Location", body = super::administration::Operation),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "Without an administrator's key"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key is for something else"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "One is being made"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "One is being made, by any server of this database"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot be asked now"),
     )
 )]
 pub(super) async fn make(_: Administrator, State(surface): State<Surface>) -> Result<Response, Problem> {
-    let job = surface.backup_job();
-    let work = async move { job.await };
-    Ok(surface.administration.begin(&surface, "backup", work)?.accepted())
+    let turn = surface.maintenance.turn(BACKUP).await?;
+    Ok(surface.administration.begin(&surface, BACKUP, turn.run(surface.backup_job()))?.accepted())
 }
 
 /// List the backups.

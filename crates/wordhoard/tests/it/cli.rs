@@ -2,6 +2,7 @@
 
 mod ask;
 mod config;
+mod health;
 mod help;
 mod wal;
 

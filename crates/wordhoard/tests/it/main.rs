@@ -16,6 +16,7 @@ mod cli;
 mod consistency;
 mod crash;
 mod database;
+mod deployment;
 mod fleet;
 mod full_disk;
 mod ledger;
@@ -28,6 +29,7 @@ mod planted;
 mod pruning;
 mod raw_http;
 mod readers;
+mod scripts;
 mod seed;
 mod upstream_faults;
 

@@ -100,6 +100,14 @@ async fn a_bucket_or_object_that_is_not_there_is_told() {
 }
 
 #[tokio::test]
+async fn a_planted_name_that_climbs_is_told_and_not_followed() {
+    let rig = Rig::new();
+    rig.store.put("site-1/archive/../../escape.wal.zst", "planted").unwrap();
+    let refused = rig.remote.list("archive").await;
+    assert!(matches!(&refused, Err(RemoteError::Refused(told)) if told.contains("no path")), "{refused:?}");
+}
+
+#[tokio::test]
 async fn a_damaged_object_never_becomes_a_file() {
     let rig = Rig::new();
     let bytes = noise(4, 100_000);

@@ -78,6 +78,16 @@ async fn a_list_has_our_objects_and_no_others() {
     rig.remote.delete("backups/a/x").await.unwrap();
     assert_eq!(listed(rig.remote.list("backups").await.unwrap()), ["backups/b/y"]);
     assert!(rig.remote.list("nothing").await.unwrap().is_empty());
+
+    let mut whole_bucket = settings(rig.store.endpoint(), super::KEY);
+    whole_bucket.prefix.clear();
+    let remote = Remote::new(whole_bucket).unwrap();
+    let everything = listed(remote.list("").await.unwrap());
+    assert_eq!(
+        everything,
+        ["elsewhere/backups/c/x", "site-1/archive/z", "site-1/backups/b/y", "site-10/backups/d/x"]
+    );
+    assert_eq!(listed(remote.list("elsewhere").await.unwrap()), ["elsewhere/backups/c/x"]);
 }
 
 #[tokio::test]

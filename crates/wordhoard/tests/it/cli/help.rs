@@ -7,6 +7,7 @@ fn every_help_teaches_by_example() {
         &[][..],
         &["serve"],
         &["ask"],
+        &["health"],
         &["wal"],
         &["wal", "dump"],
         &["wal", "verify"],
@@ -32,6 +33,7 @@ fn a_command_line_that_makes_no_sense_is_2() {
         &["wal"],
         &["wal", "dump", "--request", "x"],
         &["config", "check", "--port", "1"],
+        &["health", "--timeout", "0"],
         &["ask", "x", "--local", "--server", "http://127.0.0.1:1"],
     ] {
         let (code, out, err) = told(&run(folder.path(), arguments));
