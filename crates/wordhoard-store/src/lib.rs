@@ -12,6 +12,7 @@ mod migration;
 mod postgres;
 mod query;
 mod sqlite;
+mod statistics;
 
 use async_trait::async_trait;
 pub use batch::{Applied, Batch, Conflict, LogKey, LoggedEvent};
@@ -22,6 +23,7 @@ pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresStore, display_url};
 pub use query::{IdempotentMatch, ListQuery, RequestSummary};
 pub use sqlite::SqliteStore;
+pub use statistics::{ProviderTotals, Statistics, Totals};
 use tokio::sync::watch;
 use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 
@@ -30,7 +32,7 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 /// A store is made without touching the database. Each call connects (again) where it must, ends within a time limit,
 /// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Send + Sync + std::fmt::Debug + Statistics {
     /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
     /// of servers may do this at once.
     async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error>;

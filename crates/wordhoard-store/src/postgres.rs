@@ -15,6 +15,7 @@ mod partitions;
 mod pool;
 mod rows;
 mod session;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod text;

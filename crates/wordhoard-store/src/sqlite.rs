@@ -9,6 +9,7 @@ mod fleet;
 mod lists;
 mod migrate;
 mod rows;
+mod statistics;
 mod writer;
 
 use std::path::Path;

@@ -19,6 +19,7 @@ use crate::history::History;
 use crate::hub::{Hub, Journal};
 use crate::recovery::{self, Ground, RecoveryError};
 use crate::settings::{Durability, Settings};
+use crate::statistics::{self, Statistics};
 use crate::tasks::TaskKind;
 use crate::{admission, storage_guard};
 
@@ -78,7 +79,7 @@ impl Engine {
 }
 
 fn assemble(parts: Parts) -> Inner {
-    let Parts { wal, store, providers, clock, settings, tasks, boot } = parts;
+    let Parts { wal, store, providers, clock, settings, tasks, boot, metrics } = parts;
     let journal = Arc::new(Journal::new(wal.clone(), Arc::clone(&clock), &settings));
     let applier = Arc::new(Applier::new(
         wal.clone(),
@@ -86,6 +87,7 @@ fn assemble(parts: Parts) -> Inner {
         Arc::clone(&clock),
         Settings::clone(&settings),
         Arc::clone(journal.index()),
+        Arc::clone(&metrics),
     ));
     let history = History::new(
         Arc::clone(&store),
@@ -104,6 +106,8 @@ fn assemble(parts: Parts) -> Inner {
         applier,
         fleet: Fleet::default(),
         consistency: Consistency::default(),
+        statistics: Statistics::default(),
+        metrics,
         keys: admission::Keys::default(),
         accepting: admission::Accepting::default(),
         draining: admission::Accepting::default(),
@@ -125,6 +129,8 @@ impl Inner {
     fn spawn_tasks(self: &Arc<Self>) {
         self.tasks.spawn(TaskKind::Applier, Arc::clone(&self.applier).run(self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Visibility, Arc::clone(self).show_what_is_durable());
+        self.tasks
+            .spawn(TaskKind::Statistics, statistics::run(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 

@@ -1,10 +1,12 @@
 //! The workbench: an engine whose disk and database the test holds in its hands.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
+use wordhoard_engine::metrics::Metrics;
 use wordhoard_engine::{
     Admitted, BootLog, Engine, NewRequest, Parts, ProviderSet, ReadError, Settings, Subscribed, Subscription,
     SystemClock, Tasks,
@@ -16,7 +18,7 @@ use wordhoard_model::{
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
     Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, LoggedEvent,
-    MigrationReport, MigrationStatus, RequestSummary, ServerSeen, SqliteStore, Store, Weakness,
+    MigrationReport, MigrationStatus, RequestSummary, ServerSeen, SqliteStore, Statistics, Store, Totals, Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -67,6 +69,7 @@ impl Bench {
             settings,
             tasks: Tasks::default(),
             boot: BootLog::default(),
+            metrics: Arc::new(Metrics::new(BTreeMap::new())),
         });
         Running { engine: engine.await.unwrap() }
     }
@@ -142,6 +145,13 @@ impl Gated {
     fn pass(&self) -> Result<&SqliteStore, Error> {
         let open = self.open.load(Ordering::SeqCst);
         if open { Ok(&self.inner) } else { Err(Error::Unavailable("the gate is closed".into())) }
+    }
+}
+
+#[async_trait::async_trait]
+impl Statistics for Gated {
+    async fn totals(&self, new_since: Timestamp) -> Result<Totals, Error> {
+        self.pass()?.totals(new_since).await
     }
 }
 

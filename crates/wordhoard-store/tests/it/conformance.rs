@@ -2,6 +2,7 @@
 
 mod interruption;
 mod repetition;
+mod statistics;
 mod texts;
 
 use std::future::Future;
@@ -41,6 +42,7 @@ where
     repetition::a_token_in_the_place_of_another_seq_is_a_conflict(&*empty().await).await;
     repetition::an_end_without_a_beginning_is_a_conflict(&*empty().await).await;
     interruption::rows_and_position_move_together_when_nobody_waits_any_more(empty().await).await;
+    statistics::what_is_there_is_counted(&*empty().await).await;
     a_closed_store_says_so(&*empty().await).await;
 }
 
