@@ -64,7 +64,8 @@ pub struct CommitStats {
 /// Upper bounds of the buckets for a commit, in microseconds, each within its bucket. An SSD takes a tenth of a
 /// millisecond to some, a disk that turns tens, one in trouble seconds.
 pub const COMMIT_BOUNDS_MICROS: [u64; 14] = [
-    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000, 5_000_000,
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000,
 ];
 
 impl CommitStats {

@@ -19,8 +19,10 @@ use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
 use crate::config::{Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
+use crate::metrics::{self, HttpMetrics};
 use crate::selection::Catalogue;
 use crate::server::{Server, Stage};
+use crate::upkeep::{Upkeep, UpkeepSource};
 
 /// The folder of the log within the data directory.
 pub const WAL_DIR: &str = "tokens.wal";
@@ -68,6 +70,7 @@ impl Core {
             settings: Settings { previous_logs, ..engine_settings(config) },
             tasks,
             boot,
+            metrics: Arc::new(metrics::instruments(config)),
         };
         let engine = Engine::start(parts).await.with_context(|| format!("{}", config.database))?;
         Ok(Self { engine, _lock: lock })
@@ -107,6 +110,7 @@ impl App {
         let (stop_serving, disconnect) = (CancellationToken::new(), CancellationToken::new());
         let hosts = Arc::new(Hosts::new(address, &config.allowed_hosts));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let started_at = clock.now();
         let stage = Stage::new(http::booting_router(boot.clone(), Arc::clone(&clock), Arc::clone(&hosts)));
         let serve = server.serve(stage.clone(), stop_serving.clone(), Duration::from_secs(3));
         let serving = Mutex::new(Some(tasks.spawn(TaskKind::Server, serve)));
@@ -120,6 +124,9 @@ impl App {
             limits: config.limits,
             disconnect: disconnect.clone(),
             administration: Administration::new(config.admin_key.clone(), tasks.clone()),
+            http_metrics: Arc::new(HttpMetrics::default()),
+            upkeep: UpkeepSource::new(Upkeep::default),
+            started_at,
         };
         stage.enter(http::router(surface, hosts));
         let providers: Vec<_> =

@@ -6,6 +6,8 @@ mod booting;
 mod check;
 mod guard;
 mod health;
+mod metrics;
+mod observe;
 mod openapi;
 mod problem;
 mod prompt;
@@ -31,9 +33,12 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wordhoard_engine::{Clock, Engine};
+use wordhoard_model::Timestamp;
 
 use crate::config::Limits;
+use crate::metrics::HttpMetrics;
 use crate::selection::Catalogue;
+use crate::upkeep::UpkeepSource;
 
 /// What handlers need.
 #[derive(Clone)]
@@ -45,6 +50,10 @@ pub(crate) struct Surface {
     /// Ends open streams: the server stops, the readers shall come back.
     pub(crate) disconnect: CancellationToken,
     pub(crate) administration: Administration,
+    pub(crate) http_metrics: Arc<HttpMetrics>,
+    pub(crate) upkeep: UpkeepSource,
+    /// When the server started.
+    pub(crate) started_at: Timestamp,
 }
 
 /// All routes.
@@ -59,6 +68,8 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .routes(routes!(health::health))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
+        .routes(routes!(metrics::prometheus))
+        .routes(routes!(metrics::json))
         .routes(routes!(check::start))
         .routes(routes!(administration::operation))
         .split_for_parts();
@@ -72,5 +83,6 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         })
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::log_refusals))
+        .layer(middleware::from_fn_with_state(Arc::clone(&surface.http_metrics), observe::observe))
         .with_state(surface)
 }

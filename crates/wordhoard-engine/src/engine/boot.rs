@@ -129,8 +129,7 @@ impl Inner {
     fn spawn_tasks(self: &Arc<Self>) {
         self.tasks.spawn(TaskKind::Applier, Arc::clone(&self.applier).run(self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Visibility, Arc::clone(self).show_what_is_durable());
-        self.tasks
-            .spawn(TaskKind::Statistics, statistics::run(Arc::clone(self), self.stop_tasks.clone()));
+        self.tasks.spawn(TaskKind::Statistics, statistics::run(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 

@@ -3,8 +3,8 @@ use std::sync::Arc;
 
 use wordhoard_model::{FailureClass, ModelRef, Outcome, ProviderName};
 
-use super::instruments::{Counter, Gauge, Tally};
 use super::Histogram;
+use super::instruments::{Counter, Gauge, Tally};
 
 /// What stands in the place of a name that has no figures of its own.
 pub const OTHER: &str = "other";
@@ -21,8 +21,19 @@ const BETWEEN_TOKENS_BOUNDS_MICROS: &[u64] = &[
 ];
 /// and the whole takes a second to ten minutes.
 const ATTEMPT_BOUNDS_MICROS: &[u64] = &[
-    100_000, 250_000, 500_000, 1_000_000, 2_500_000, 5_000_000, 10_000_000, 20_000_000, 40_000_000,
-    60_000_000, 120_000_000, 300_000_000, 600_000_000,
+    100_000,
+    250_000,
+    500_000,
+    1_000_000,
+    2_500_000,
+    5_000_000,
+    10_000_000,
+    20_000_000,
+    40_000_000,
+    60_000_000,
+    120_000_000,
+    300_000_000,
+    600_000_000,
 ];
 
 /// Calls to providers, by provider and model. The set is fixed at the start, so whoever calls cannot make it grow.

@@ -18,7 +18,8 @@ use wordhoard_model::{
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
     Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, ListQuery, LogKey, LoggedEvent,
-    MigrationReport, MigrationStatus, RequestSummary, ServerSeen, SqliteStore, Statistics, Store, Totals, Weakness,
+    MigrationReport, MigrationStatus, RequestSummary, ServerSeen, SqliteStore, Statistics, Store, Totals,
+    Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
