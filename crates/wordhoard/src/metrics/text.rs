@@ -7,10 +7,10 @@ use super::family::{Family, Sample, Value};
 /// What the page is.
 pub(crate) const CONTENT_TYPE: &str = "text/plain; version=0.0.4; charset=utf-8";
 
-/// All families on one page. A family without figures is left out.
+/// All families on one page. One without figures is announced, so that it is seen to exist.
 pub(crate) fn page(families: &[Family]) -> String {
     let mut out = String::with_capacity(32 << 10);
-    for family in families.iter().filter(|family| !family.samples.is_empty()) {
+    for family in families {
         let Family { name, help, kind, samples } = family;
         line(&mut out, format_args!("# HELP {name} {help}"));
         line(&mut out, format_args!("# TYPE {name} {}", kind.as_str()));
@@ -61,10 +61,10 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_cannot_break_out_of_its_label_and_empty_families_are_left_out() {
+    fn a_value_cannot_break_out_of_its_label() {
         let mut family = Family::gauge("one", "A figure.");
         family.add(&[("model", "a\"b\\c\nd{}")], 0.5);
-        let page = page(&[family, Family::gauge("none", "Nothing.")]);
+        let page = page(&[family]);
         assert_eq!(page, "# HELP one A figure.\n# TYPE one gauge\none{model=\"a\\\"b\\\\c\\nd{}\"} 0.5\n");
     }
 
