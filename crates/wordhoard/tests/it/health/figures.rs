@@ -73,7 +73,8 @@ async fn counts_what_sql_holds(database: &Database) {
 #[tokio::test]
 async fn nothing_is_said_to_be_zero_that_was_never_counted() {
     let nowhere = "database_url = \"postgres://wordhoard@127.0.0.1:9/none\"";
-    let server = ServerHome::new(EXE, nowhere).unwrap().start().unwrap();
+    let home = ServerHome::new(EXE, nowhere).unwrap();
+    let server = home.start().unwrap();
     let health = server.client().get("/api/health").await.unwrap().body;
     assert_eq!(health["status"], "degraded");
     assert_eq!(health["metrics"]["requests"]["total"], json!(null));

@@ -7,7 +7,8 @@ use crate::EXE;
 
 #[tokio::test]
 async fn figures_are_what_happened_and_the_same_in_both_formats() {
-    let server = ServerHome::new(EXE, "").unwrap().start().unwrap();
+    let home = ServerHome::new(EXE, "").unwrap();
+    let server = home.start().unwrap();
     let client = server.client();
     let whole = client.submit("[demo tokens=20 rate=0]", &["demo:terse"]).await.unwrap();
     let failed = client.submit("[flaky error-500]", &["demo:flaky"]).await.unwrap();
@@ -89,7 +90,8 @@ async fn names_that_callers_invent_share_one_label() {
          [aliases]\nlisted = \"mock:ok\"",
         mock.base_url()
     );
-    let server = ServerHome::new(EXE, &config).unwrap().start().unwrap();
+    let home = ServerHome::new(EXE, &config).unwrap();
+    let server = home.start().unwrap();
     let client = server.client();
     let invented: Vec<_> = (0..4).map(|n| format!("mock:invented-{n}")).collect();
     let mut models = vec!["listed"];

@@ -32,7 +32,8 @@ fn assert_content(output: &Output) {
 
 #[tokio::test]
 async fn prometheus_reads_the_page_and_finds_nothing_to_blame() {
-    let server = ServerHome::new(EXE, "").unwrap().start().unwrap();
+    let home = ServerHome::new(EXE, "").unwrap();
+    let server = home.start().unwrap();
     let client = server.client();
     for model in ["demo:terse", "demo:flaky"] {
         let id = client.submit("[demo tokens=20 rate=0] [flaky error-500]", &[model]).await.unwrap();

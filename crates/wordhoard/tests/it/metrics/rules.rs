@@ -33,9 +33,8 @@ fn expressions(part: &Value, found: &mut Vec<String>) {
 
 #[tokio::test]
 async fn rules_and_dashboard_name_figures_that_a_server_has() {
-    let server =
-        ServerHome::new(EXE, "[limits]\nwal_segment = \"1MiB\"\nwal_limit = \"100MiB\"").unwrap().start();
-    let server = server.unwrap();
+    let home = ServerHome::new(EXE, "[limits]\nwal_segment = \"1MiB\"\nwal_limit = \"100MiB\"").unwrap();
+    let server = home.start().unwrap();
     let client = server.client();
     let id = client.submit("[demo tokens=20 rate=0]", &["demo:terse"]).await.unwrap();
     client.wait_for_end(&id).await.unwrap();
