@@ -17,7 +17,8 @@ pub(crate) fn page(families: &[Family]) -> String {
         for sample in samples {
             match &sample.value {
                 Value::Number(value) => {
-                    line(&mut out, format_args!("{name}{} {value}", labels(sample, None)))
+                    let labels = labels(sample, None);
+                    line(&mut out, format_args!("{name}{labels} {value}"));
                 }
                 Value::Histogram(reading) => histogram(&mut out, name, sample, reading),
             }
