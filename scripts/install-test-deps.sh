@@ -41,3 +41,15 @@ cmp -s "$REQUIREMENTS" "$VENV/installed-requirements.txt" || {
     "$VENV/bin/pip" install -q -r "$REQUIREMENTS"
     cp "$REQUIREMENTS" "$VENV/installed-requirements.txt"
 }
+
+# promtool checks alert rules and the page of figures. Only this one program is taken out of its package: installed
+# whole, that would start a server.
+TOOLS=target/test-tools
+[ -x "$TOOLS/promtool" ] || {
+    rm -rf "$TOOLS/package"
+    mkdir -p "$TOOLS/package"
+    apt-get update -q
+    (cd "$TOOLS/package" && apt-get download -q prometheus && dpkg-deb -x prometheus_*.deb .)
+    mv "$TOOLS/package/usr/bin/promtool" "$TOOLS/promtool"
+    rm -r "$TOOLS/package"
+}

@@ -24,6 +24,7 @@ use crate::archiver::Archiver;
 use crate::clock::Clock;
 use crate::history::SqlAway;
 use crate::log_index::LogIndex;
+use crate::metrics::Metrics;
 use crate::settings::{Durability, Settings};
 
 /// Once a transaction is due, it waits this long for more to come. Tokens of many requests lie on as many pages of the
@@ -66,6 +67,7 @@ pub(crate) struct Applier {
     log: LogKey,
     index: Arc<LogIndex>,
     archiver: Option<Arc<Archiver>>,
+    metrics: Arc<Metrics>,
     sql_away: Arc<SqlAway>,
     /// Exclusive end of what is known to be in SQL. Before the first link that is what the log has let go.
     applied: watch::Sender<Position>,
@@ -86,6 +88,7 @@ impl Applier {
         settings: Settings,
         index: Arc<LogIndex>,
         archiver: Option<Arc<Archiver>>,
+        metrics: Arc<Metrics>,
     ) -> Self {
         let log = LogKey(wal.log_id().0);
         let first = wal.usage().first;
@@ -98,6 +101,7 @@ impl Applier {
             settings,
             index,
             archiver,
+            metrics,
             sql_away: Arc::default(),
             applied: watch::Sender::new(first),
             urgent: watch::Sender::new(first),
@@ -296,6 +300,7 @@ impl Applier {
             tracing::error!(request_id = %conflict.request_id, what = conflict.what, "SQL holds something else in the place of an event");
         }
         self.note_up();
+        self.metrics.apply.observe(started.elapsed());
         let mut report = self.report.lock();
         let now = self.clock.now();
         (report.last_write, report.last_answer) = (Some(now), Some(now));

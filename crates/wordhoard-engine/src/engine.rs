@@ -9,6 +9,7 @@ use std::sync::Arc;
 use std::time::Duration;
 
 pub use boot::StartError;
+use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;
 pub use upkeep::Rotation;
 use wordhoard_model::{Outcome, RequestId, RequestStatus, Seq, Transcript};
@@ -24,8 +25,10 @@ use crate::consistency::{CheckError, CheckReport, Consistency, ConsistencyStatus
 use crate::fleet::{Fleet, Owner};
 use crate::history::{History, ReadError};
 use crate::hub::{Hub, Journal};
+use crate::metrics::{Metrics, PromptFate};
 use crate::providers::ProviderSet;
 use crate::settings::Settings;
+use crate::statistics::{Counted, Statistics};
 use crate::status::{Database, Status, Storage};
 use crate::subscription::{Subscribed, Subscription};
 use crate::tasks::{TaskKind, Tasks};
@@ -52,6 +55,8 @@ pub struct Parts {
     pub tasks: Tasks,
     /// Where it tells how far its start is.
     pub boot: BootLog,
+    /// Where it counts and times what it does.
+    pub metrics: Arc<Metrics>,
 }
 
 /// The engine. Clones are the same one.
@@ -76,6 +81,8 @@ pub(crate) struct Inner {
     pub(crate) archiver: Option<Arc<Archiver>>,
     pub(crate) fleet: Fleet,
     pub(crate) consistency: Consistency,
+    pub(crate) statistics: Statistics,
+    pub(crate) metrics: Arc<Metrics>,
     /// Requests that begin in the log at or behind this position began in this run.
     pub(crate) boundary: parking_lot::Mutex<Position>,
     pub(crate) keys: Keys,
@@ -130,11 +137,14 @@ impl Engine {
     /// # Errors
     /// Why it was not taken in.
     pub async fn admit(&self, new: NewRequest) -> Result<Admitted, AdmitError> {
-        let admission = self.inner.tasks.spawn(TaskKind::Admission, Arc::clone(&self.inner).admit(new));
-        match admission.await {
+        // Its spans belong to the trace of whoever calls.
+        let admission = Arc::clone(&self.inner).admit(new).with_current_context();
+        let admitted = match self.inner.tasks.spawn(TaskKind::Admission, admission).await {
             Ok(Some(admitted)) => admitted,
             Ok(None) | Err(_) => Err(AdmitError::Storage("taking the prompt in failed".into())),
-        }
+        };
+        self.inner.metrics.prompts.add(PromptFate::of(&admitted), 1);
+        admitted
     }
 
     /// Follows a request from the event behind `after` on, or from its first one.
@@ -207,7 +217,7 @@ impl Engine {
     pub fn status(&self) -> Status {
         let inner = &self.inner;
         let (report, found) = (inner.applier.report(), inner.applier.found());
-        let durable = inner.wal.progress().durable;
+        let (durable, usage) = (inner.wal.progress().durable, inner.wal.usage());
         let applied = *inner.applier.applied().borrow();
         Status {
             accepting: inner.accepting.is_open(),
@@ -215,7 +225,8 @@ impl Engine {
             storage: inner.storage(),
             running_requests: inner.hub.running_count(),
             buffer_len: durable.0.saturating_sub(applied.0),
-            wal_size_bytes: inner.wal.usage().size_bytes,
+            wal_size_bytes: usage.size_bytes,
+            disk_free_bytes: usage.free_bytes,
             commits: inner.wal.commit_stats(),
             database: match &*inner.applier.watch_link().borrow() {
                 Link::Up => Database::Up,
@@ -281,6 +292,16 @@ impl Engine {
     /// What the checks so far have said.
     pub fn consistency(&self) -> ConsistencyStatus {
         self.inner.consistency.status()
+    }
+
+    /// What the engine counts and times.
+    pub fn metrics(&self) -> &Arc<Metrics> {
+        &self.inner.metrics
+    }
+
+    /// What SQL holds, as it was counted last; nothing where it could not be counted yet.
+    pub fn counted(&self) -> Option<Counted> {
+        self.inner.statistics.counted()
     }
 
     /// How the start went.

@@ -2,6 +2,7 @@
 
 mod attempt;
 mod lane;
+mod report;
 
 use std::sync::Arc;
 
@@ -12,8 +13,10 @@ use tokio_util::sync::CancellationToken;
 use wordhoard_model::{EventBody, Lane, LaneState, Outcome};
 
 use crate::hub::{AppendError, LiveRequest};
+use crate::metrics::Metrics;
 use crate::providers::ProviderSet;
 use crate::tasks::Tasks;
+use crate::trace::RequestTrace;
 
 /// What a request needs to run.
 #[derive(Clone, Debug)]
@@ -26,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) stop: CancellationToken,
     /// Whether what the stop of a server interrupts is left open, to go on at the next start.
     pub(crate) resume_interrupted: bool,
+    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) trace: RequestTrace,
 }
 
 impl Run {
@@ -58,7 +63,10 @@ impl Run {
         if stopped && self.resume_interrupted {
             return Ok(());
         }
-        self.live.append(|state| EventBody::RequestFinished(state.closing()))?;
+        let closed = self.live.append(|state| EventBody::RequestFinished(state.closing()))?;
+        if let EventBody::RequestFinished(finished) = &closed.body {
+            report::request_finished(self, finished);
+        }
         Ok(())
     }
 }

@@ -45,6 +45,8 @@ pub struct Status {
     pub buffer_len: u64,
     /// Bytes that the log has on disk, the segment reserved ahead included.
     pub wal_size_bytes: u64,
+    /// Bytes that are free on the disk of the log; 0 where it does not say.
+    pub disk_free_bytes: u64,
     /// Commits of the log since the start.
     pub commits: CommitStats,
     /// Whether SQL can be used.

@@ -31,6 +31,8 @@ pub enum TaskKind {
     LateRecovery,
     /// Checks from time to time whether SQL holds all that it should. A panic in it ends these checks.
     Consistency,
+    /// Counts from time to time what SQL holds. Without it the figures of health grow old.
+    Statistics,
     /// An operation that an administrator has begun. A panic in it fails that operation.
     Operation,
     /// Mirrors the log into its archive. Without it the log keeps its segments.

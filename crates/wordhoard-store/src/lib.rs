@@ -14,6 +14,7 @@ mod migration;
 mod postgres;
 mod query;
 mod sqlite;
+mod statistics;
 mod upkeep;
 
 use async_trait::async_trait;
@@ -27,6 +28,7 @@ pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresPlace, PostgresStore, display_url};
 pub use query::{IdempotentMatch, ListQuery, RequestSummary};
 pub use sqlite::SqliteStore;
+pub use statistics::{ProviderTotals, Statistics, Totals};
 use tokio::sync::watch;
 pub use upkeep::{Prunable, PruneRange, PruneSlice, Pruned, PrunedTable, RowPlace, Upkeep};
 use wordhoard_model::{Event, RequestId, Seq, Timestamp};
@@ -36,7 +38,7 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 /// A store is made without touching the database. Each call connects (again) where it must, ends within a time limit,
 /// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
-pub trait Store: Export + Jobs + Upkeep + Send + Sync + std::fmt::Debug {
+pub trait Store: Export + Jobs + Statistics + Upkeep + Send + Sync + std::fmt::Debug {
     /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
     /// of servers may do this at once.
     async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error>;

@@ -18,6 +18,7 @@ mod place;
 mod pool;
 mod rows;
 mod session;
+mod statistics;
 #[cfg(test)]
 mod tests;
 mod text;

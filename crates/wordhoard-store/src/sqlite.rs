@@ -11,6 +11,7 @@ mod jobs;
 mod lists;
 mod migrate;
 mod rows;
+mod statistics;
 mod upkeep;
 mod writer;
 

@@ -43,5 +43,5 @@ pub use position::{LogId, Position};
 pub use progress::{Progress, State};
 pub use reader::{Reader, Record};
 pub use recovery::{Damage, DamageKind, Recovery};
-pub use usage::{CommitStats, Released, SegmentInfo, Usage};
+pub use usage::{COMMIT_BOUNDS_MICROS, CommitStats, Released, SegmentInfo, Usage};
 pub use wal::Wal;

@@ -55,7 +55,18 @@ pub struct CommitStats {
     pub last_commit_micros: u64,
     /// The longest so far.
     pub max_commit_micros: u64,
+    /// All together, in microseconds.
+    pub total_commit_micros: u64,
+    /// How many took so long: a bucket for each of [`COMMIT_BOUNDS_MICROS`], and one for what is beyond.
+    pub buckets: [u64; COMMIT_BOUNDS_MICROS.len() + 1],
 }
+
+/// Upper bounds of the buckets for a commit, in microseconds, each within its bucket. An SSD takes a tenth of a
+/// millisecond to some, a disk that turns tens, one in trouble seconds.
+pub const COMMIT_BOUNDS_MICROS: [u64; 14] = [
+    100, 250, 500, 1_000, 2_500, 5_000, 10_000, 25_000, 50_000, 100_000, 250_000, 500_000, 1_000_000,
+    5_000_000,
+];
 
 impl CommitStats {
     pub(crate) fn note(&mut self, records: u32, bytes: u64, micros: u64) {
@@ -64,5 +75,10 @@ impl CommitStats {
         self.bytes += bytes;
         self.last_commit_micros = micros;
         self.max_commit_micros = self.max_commit_micros.max(micros);
+        self.total_commit_micros += micros;
+        let bucket = COMMIT_BOUNDS_MICROS.partition_point(|bound| *bound < micros);
+        if let Some(count) = self.buckets.get_mut(bucket) {
+            *count += 1;
+        }
     }
 }

@@ -4,6 +4,7 @@ mod ending;
 mod log_ids;
 mod restored;
 mod scheduled;
+mod told;
 
 use std::net::SocketAddr;
 use std::sync::Arc;
@@ -27,6 +28,7 @@ use crate::config::{ArchiveConfig, Config, DatabaseConfig, Dialect, ProviderConf
 use crate::http::{self, Administration, Hosts, Surface};
 use crate::lifecycle::RestartHandle;
 use crate::maintenance::{BACKUP, Maintenance, PRUNE};
+use crate::metrics::{self, HttpMetrics};
 use crate::selection::Catalogue;
 use crate::server::{Listener, Server, Stage};
 use crate::shutdown::Shutdown;
@@ -84,6 +86,7 @@ impl Core {
             settings: Settings { previous_logs, ..engine_settings(config, restored.as_ref()) },
             tasks,
             boot,
+            metrics: Arc::new(metrics::instruments(config)),
         };
         let engine = Engine::start(parts).await.with_context(|| format!("{}", config.database))?;
         Ok(Self { engine, maintenance, _lock: lock })
@@ -126,6 +129,7 @@ impl App {
         let (stop_serving, disconnect) = (CancellationToken::new(), CancellationToken::new());
         let hosts = Arc::new(Hosts::new(address, &config.allowed_hosts));
         let clock: Arc<dyn Clock> = Arc::new(SystemClock);
+        let started_at = clock.now();
         let stage = Stage::new(http::booting_router(boot.clone(), Arc::clone(&clock), Arc::clone(&hosts)));
         let server = Server::new(listener, config.limits, tasks.clone());
         let serve = server.serve(stage.clone(), stop_serving.clone(), CONNECTION_PATIENCE);
@@ -134,9 +138,7 @@ impl App {
 
         let backups = BackupService::new(&config)?;
         let core = Core::start(&config, lock, tasks.clone(), boot.clone()).await?;
-        if backups.ships() {
-            tasks.spawn(TaskKind::Archiver, ship_archive(backups.clone(), core.engine.stopping()));
-        }
+        tasks.spawn(TaskKind::Archiver, tend_backups(backups.clone(), core.engine.stopping()));
         let surface = Surface {
             engine: core.engine.clone(),
             catalogue: Arc::new(Catalogue::new(&config)),
@@ -147,8 +149,10 @@ impl App {
             backups: backups.clone(),
             maintenance: core.maintenance.clone(),
             retention_days: config.retention.days,
-            shutdown: shutdown.clone(),
             restart,
+            http_metrics: Arc::new(HttpMetrics::default()),
+            upkeep: told::upkeep(&core, &backups, &shutdown),
+            started_at,
         };
         let ending =
             Ending { engine: core.engine.clone(), tasks: tasks.clone(), serving, stop_serving, disconnect };
@@ -181,10 +185,11 @@ impl App {
     }
 }
 
-/// Sends what the archive gains to the object store.
-async fn ship_archive(backups: BackupService, stop: CancellationToken) {
+/// Sends what the archive gains to the object store, where there is one, and knows which backups there are.
+async fn tend_backups(backups: BackupService, stop: CancellationToken) {
     let mut told = false;
     loop {
+        backups.look().await;
         match backups.ship_archive().await {
             Ok(_) => told = false,
             Err(error) if !told => {

@@ -9,6 +9,7 @@ use std::sync::Arc;
 
 use anyhow::Context;
 use jiff::ToSpan;
+use parking_lot::Mutex;
 pub(crate) use restoring::{RestoreOptions, describe as describe_phase};
 use serde_json::{Value, json};
 use wordhoard_backup::{
@@ -32,6 +33,17 @@ struct Inner {
     backups: Backups,
     remote: Option<Remote>,
     mirror: Option<ArchiveMirror>,
+    known: Mutex<Option<Known>>,
+    last_failed: Mutex<Option<bool>>,
+}
+
+/// What was seen when the folder of backups was last looked at.
+#[derive(Clone, Copy, Debug, Default)]
+pub(crate) struct Known {
+    /// Good ones.
+    pub(crate) count: u64,
+    pub(crate) newest_at: Option<Timestamp>,
+    pub(crate) newest_size_bytes: Option<u64>,
 }
 
 /// What making a backup has led to.
@@ -66,11 +78,57 @@ impl BackupService {
             _ => None,
         };
         let backups = Backups::new(config.backup.dir.clone(), key);
-        Ok(Self { inner: Arc::new(Inner { config: config.clone(), backups, remote, mirror }) })
+        Ok(Self {
+            inner: Arc::new(Inner {
+                config: config.clone(),
+                backups,
+                remote,
+                mirror,
+                known: Mutex::default(),
+                last_failed: Mutex::default(),
+            }),
+        })
     }
 
     /// Makes a backup, sends it to the object store if there is one, and removes what is too old.
     pub(crate) async fn make(
+        &self,
+        store: &dyn Store,
+        now: Timestamp,
+        progress: &(dyn Fn(Phase) + Send + Sync),
+    ) -> Result<Made, Error> {
+        let made = self.make_and_expire(store, now, progress).await;
+        *self.inner.last_failed.lock() = Some(made.is_err());
+        self.look().await;
+        made
+    }
+
+    /// What is known of the backups. From memory.
+    pub(crate) fn known(&self) -> Option<Known> {
+        *self.inner.known.lock()
+    }
+
+    /// Whether the newest try of this server failed.
+    pub(crate) fn last_failed(&self) -> Option<bool> {
+        *self.inner.last_failed.lock()
+    }
+
+    /// Looks at the folder, so that it is known.
+    pub(crate) async fn look(&self) {
+        match self.list().await {
+            Ok(listed) => {
+                let good: Vec<_> = listed.iter().filter(|one| one.manifest.is_ok()).collect();
+                *self.inner.known.lock() = Some(Known {
+                    count: good.len() as u64,
+                    newest_at: good.first().map(|newest| newest.name.begun_at()),
+                    newest_size_bytes: good.first().map(|newest| newest.size_bytes),
+                });
+            }
+            Err(error) => tracing::warn!(%error, "the folder of backups cannot be read"),
+        }
+    }
+
+    async fn make_and_expire(
         &self,
         store: &dyn Store,
         now: Timestamp,

@@ -140,8 +140,10 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => with_config(&args, |config| {
-            telemetry::start(&config.log)?;
-            block_on(lifecycle::serve(config, || args.load()))
+            let telemetry = telemetry::start(&config)?;
+            let ended = block_on(lifecycle::serve(config, || args.load()));
+            telemetry.stop();
+            ended
         }),
         Command::Ask(args) => with_config(&args.place(), |config| block_on(ask::run(args, config))),
         Command::Migrate(args) => with_database(&args.place, |config| block_on(migrate::run(&args, config))),

@@ -8,6 +8,8 @@ mod check;
 mod guard;
 mod health;
 mod maintenance;
+mod metrics;
+mod observe;
 mod openapi;
 mod problem;
 mod prompt;
@@ -33,13 +35,15 @@ use utoipa::OpenApi;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wordhoard_engine::{Clock, Engine};
+use wordhoard_model::Timestamp;
 
 use crate::backup::BackupService;
 use crate::config::Limits;
 use crate::lifecycle::RestartHandle;
 use crate::maintenance::Maintenance;
+use crate::metrics::HttpMetrics;
 use crate::selection::Catalogue;
-use crate::shutdown::Shutdown;
+use crate::upkeep::UpkeepSource;
 
 /// What handlers need.
 #[derive(Clone)]
@@ -55,9 +59,12 @@ pub(crate) struct Surface {
     pub(crate) maintenance: Maintenance,
     /// How long requests are kept, in days.
     pub(crate) retention_days: u32,
-    pub(crate) shutdown: Shutdown,
     /// For what needs the server to be started anew.
     pub(crate) restart: RestartHandle,
+    pub(crate) http_metrics: Arc<HttpMetrics>,
+    pub(crate) upkeep: UpkeepSource,
+    /// When the server started.
+    pub(crate) started_at: Timestamp,
 }
 
 impl Surface {
@@ -87,6 +94,8 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .routes(routes!(health::health))
         .routes(routes!(health::livez))
         .routes(routes!(health::readyz))
+        .routes(routes!(metrics::prometheus))
+        .routes(routes!(metrics::json))
         .routes(routes!(check::start))
         .routes(routes!(maintenance::prune))
         .routes(routes!(maintenance::rotate))
@@ -105,5 +114,6 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         })
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::log_refusals))
+        .layer(middleware::from_fn_with_state(Arc::clone(&surface.http_metrics), observe::observe))
         .with_state(surface)
 }

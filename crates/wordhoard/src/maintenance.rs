@@ -60,13 +60,11 @@ impl Maintenance {
     }
 
     /// When old requests were last removed. From memory, which hears of other servers' runs within a minute.
-    #[allow(dead_code, reason = "for health")]
     pub(crate) fn last_prune(&self) -> Option<Timestamp> {
         self.last_run(PRUNE)
     }
 
     /// When a job last began that then went well.
-    #[allow(dead_code, reason = "for health")]
     pub(crate) fn last_run(&self, job: &'static str) -> Option<Timestamp> {
         self.inner.last.lock().get(job).copied()
     }

@@ -7,8 +7,8 @@ use std::time::{Duration, Instant};
 use futures_util::FutureExt;
 use futures_util::future::BoxFuture;
 use parking_lot::Mutex;
-use serde::Serialize;
-use utoipa::ToSchema;
+
+use crate::upkeep::ShutdownStep;
 
 /// When a step has its turn. Steps of one phase run in the order in which they were registered.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
@@ -47,23 +47,7 @@ pub(crate) struct Shutdown(Arc<Mutex<Inner>>);
 struct Inner {
     steps: Vec<Step>,
     initiated: bool,
-    told: Vec<StepHealth>,
-}
-
-/// How the stop stands.
-#[derive(Clone, Debug, Default, Serialize, ToSchema)]
-pub(crate) struct ShutdownHealth {
-    shutdown_initiated: bool,
-    steps: Vec<StepHealth>,
-}
-
-/// One step of the stop.
-#[derive(Clone, Debug, Serialize, ToSchema)]
-struct StepHealth {
-    name: &'static str,
-    /// `running`, `done`, `timed_out` or `failed`.
-    state: &'static str,
-    elapsed_ms: Option<u64>,
+    told: Vec<ShutdownStep>,
 }
 
 impl Shutdown {
@@ -97,7 +81,7 @@ impl Shutdown {
     async fn run_step(&self, Step { name, limit, work, .. }: Step) {
         let place = {
             let told = &mut self.0.lock().told;
-            told.push(StepHealth { name, state: "running", elapsed_ms: None });
+            told.push(ShutdownStep { name, state: "running", elapsed_ms: None });
             told.len() - 1
         };
         let started = Instant::now();
@@ -122,10 +106,9 @@ impl Shutdown {
         }
     }
 
-    /// How it stands.
-    pub(crate) fn health(&self) -> ShutdownHealth {
-        let inner = self.0.lock();
-        ShutdownHealth { shutdown_initiated: inner.initiated, steps: inner.told.clone() }
+    /// The steps that have begun.
+    pub(crate) fn steps(&self) -> Vec<ShutdownStep> {
+        self.0.lock().told.clone()
     }
 }
 
@@ -154,13 +137,13 @@ mod tests {
         shutdown.register(Phase::Drain, "hangs", limit, std::future::pending);
         shutdown.register(Phase::Drain, "fails", limit, || async { Err("broken".to_owned()) });
         shutdown.register(Phase::Refuse, "first", limit, note("first"));
-        assert!(!shutdown.health().shutdown_initiated);
+        assert!(shutdown.steps().is_empty());
         shutdown.run().await;
         assert_eq!(*ran.lock(), ["first", "last"]);
-        let health = shutdown.health();
-        let told: Vec<_> = health.steps.iter().map(|step| (step.name, step.state)).collect();
+        let steps = shutdown.steps();
+        let told: Vec<_> = steps.iter().map(|step| (step.name, step.state)).collect();
         let expected = [("first", "done"), ("hangs", "timed_out"), ("fails", "failed"), ("last", "done")];
         assert_eq!(told, expected);
-        assert!(health.shutdown_initiated && health.steps.iter().all(|step| step.elapsed_ms.is_some()));
+        assert!(steps.iter().all(|step| step.elapsed_ms.is_some()));
     }
 }

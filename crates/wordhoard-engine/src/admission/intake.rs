@@ -10,6 +10,7 @@ use crate::history::LogPlace;
 use crate::hub::{AppendError, LiveRequest};
 use crate::status::Storage;
 use crate::tasks::TaskKind;
+use crate::trace::RequestTrace;
 
 /// How long a prompt may wait for its record to be durable.
 const RECORD_PATIENCE: Duration = Duration::from_secs(15);
@@ -123,8 +124,11 @@ impl Inner {
 
     /// Runs a request to its end.
     pub(crate) fn start(self: &Arc<Self>, live: Arc<LiveRequest>, running: super::RunningGuard) {
+        let trace = RequestTrace::start(live.id(), live.created().lanes.len());
         let request = crate::request::Run {
             live,
+            metrics: Arc::clone(&self.metrics),
+            trace,
             providers: self.providers.clone(),
             tasks: self.tasks.clone(),
             stop: self.stop.clone(),

@@ -53,6 +53,14 @@ pub struct ConsistencyStatus {
     pub whole: Option<CheckReport>,
 }
 
+impl ConsistencyStatus {
+    /// How much is wrong, as far as is known.
+    pub fn finding_count(&self) -> u64 {
+        let reports = [&self.whole, &self.recent].into_iter().flatten();
+        reports.map(|report| report.finding_count).max().unwrap_or(0)
+    }
+}
+
 /// The state of the checks.
 #[derive(Debug, Default)]
 pub(crate) struct Consistency {

@@ -20,6 +20,7 @@ use crate::history::History;
 use crate::hub::{Hub, Journal};
 use crate::recovery::{self, Ground, RecoveryError};
 use crate::settings::{Durability, Settings};
+use crate::statistics::{self, Statistics};
 use crate::tasks::TaskKind;
 use crate::{admission, storage_guard};
 
@@ -79,7 +80,7 @@ impl Engine {
 }
 
 fn assemble(parts: Parts) -> Inner {
-    let Parts { wal, store, providers, clock, settings, tasks, boot } = parts;
+    let Parts { wal, store, providers, clock, settings, tasks, boot, metrics } = parts;
     let archiver = Archiver::new(&wal, &clock, &settings);
     let journal = Arc::new(Journal::new(wal.clone(), Arc::clone(&clock), &settings));
     let applier = Arc::new(Applier::new(
@@ -89,6 +90,7 @@ fn assemble(parts: Parts) -> Inner {
         Settings::clone(&settings),
         Arc::clone(journal.index()),
         archiver.clone(),
+        Arc::clone(&metrics),
     ));
     let history = History::new(
         Arc::clone(&store),
@@ -109,6 +111,8 @@ fn assemble(parts: Parts) -> Inner {
         archiver,
         fleet: Fleet::default(),
         consistency: Consistency::default(),
+        statistics: Statistics::default(),
+        metrics,
         keys: admission::Keys::default(),
         accepting: admission::Accepting::default(),
         draining: admission::Accepting::default(),
@@ -133,6 +137,7 @@ impl Inner {
         if let Some(archiver) = &self.archiver {
             self.tasks.spawn(TaskKind::Archiver, Arc::clone(archiver).run(self.stop_tasks.clone()));
         }
+        self.tasks.spawn(TaskKind::Statistics, statistics::run(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 

@@ -1,7 +1,6 @@
 //! One call to one provider, recorded from its start to its typed end.
 
 use std::sync::Arc;
-use std::time::Instant;
 
 use futures_util::StreamExt;
 use wordhoard_model::{
@@ -11,6 +10,7 @@ use wordhoard_model::{
 use wordhoard_providers::{AnswerPart, AnswerStream, Call, Completion, Delta};
 
 use super::Run;
+use super::report::AttemptReport;
 use crate::hub::{AppendError, LiveRequest};
 use crate::tasks::TaskKind;
 
@@ -23,15 +23,14 @@ enum End {
 }
 
 pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outcome, AppendError> {
-    let started = Instant::now();
     let attempt = start(&run.live, lane, model)?;
-    let mut first_token = None;
+    let mut report = AttemptReport::start(run, lane, attempt, model);
     let mut answer = None;
     let end = match run.providers.get(&model.provider) {
         Some(provider) => {
             let call = Call { model: model.model.clone(), prompt: Arc::new(run.live.prompt().clone()) };
             let answer = answer.insert(provider.answer(call));
-            record_answer(run, attempt, answer, || first_token = Some(started.elapsed())).await?
+            record_answer(run, attempt, answer, &mut report).await?
         }
         None => End::Failed(Failure::new(
             FailureClass::Unavailable,
@@ -39,7 +38,7 @@ pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outco
         )),
     };
     let finished = finished(attempt, end);
-    log(run, model, &finished, started, first_token);
+    report.finish(&finished);
     let outcome = finished.outcome;
     run.live.append(|state| {
         let token_count = token_count(state, attempt);
@@ -68,9 +67,8 @@ async fn record_answer(
     run: &Run,
     attempt: AttemptSeq,
     answer: &mut AnswerStream,
-    on_first_token: impl FnOnce(),
+    report: &mut AttemptReport<'_>,
 ) -> Result<End, AppendError> {
-    let mut on_first_token = Some(on_first_token);
     loop {
         let part = tokio::select! {
             biased;
@@ -81,9 +79,7 @@ async fn record_answer(
         };
         match part {
             Some(Ok(AnswerPart::Delta(Delta { kind, text }))) => {
-                if let Some(told) = on_first_token.take() {
-                    told();
-                }
+                report.token();
                 run.live.journal().has_room().await?;
                 let recorded = run.live.append(|state| {
                     let token_index = TokenIndex(token_count(state, attempt));
@@ -144,26 +140,4 @@ fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
 /// What stands in an attempt that a stop or a crash of the server ended.
 pub(crate) fn server_stopped() -> Failure {
     Failure::new(FailureClass::ServerStopped, "the server stopped while the answer was under way")
-}
-
-fn log(
-    run: &Run,
-    model: &ModelRef,
-    finished: &AttemptFinished,
-    started: Instant,
-    first: Option<std::time::Duration>,
-) {
-    let failure = finished.failure.as_ref();
-    tracing::info!(
-        request_id = %run.live.id(),
-        attempt_seq = finished.attempt_seq.0,
-        model = %model,
-        outcome = %finished.outcome,
-        tokens = run.live.token_count(finished.attempt_seq),
-        first_token_ms = first.map(|duration| duration.as_millis() as u64),
-        duration_ms = started.elapsed().as_millis() as u64,
-        failure = failure.map(|failure| failure.class.as_str()),
-        reason = failure.map(|failure| failure.message.as_str()),
-        "attempt finished"
-    );
 }

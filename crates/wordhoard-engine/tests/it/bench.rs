@@ -1,10 +1,12 @@
 //! The workbench: an engine whose disk and database the test holds in its hands.
 
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
 
 use tokio::sync::watch;
+use wordhoard_engine::metrics::Metrics;
 use wordhoard_engine::{
     Admitted, BootLog, Engine, NewRequest, Parts, ProviderSet, ReadError, Settings, Subscribed, Subscription,
     SystemClock, Tasks,
@@ -18,7 +20,7 @@ use wordhoard_store::{
     Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
     Jobs, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun, MigrationReport, MigrationStatus, Progress,
     Prunable, PruneRange, PruneSlice, Pruned, RequestSummary, RunId, RunOutcome, ServerSeen, SqliteStore,
-    Store, Upkeep, Weakness,
+    Statistics, Store, Totals, Upkeep, Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -69,6 +71,7 @@ impl Bench {
             settings,
             tasks: Tasks::default(),
             boot: BootLog::default(),
+            metrics: Arc::new(Metrics::new(BTreeMap::new())),
         });
         Running { engine: engine.await.unwrap() }
     }
@@ -200,6 +203,13 @@ impl Jobs for Gated {
     }
     async fn scheduled_since(&self, job: &str, now: Timestamp) -> Result<Timestamp, Error> {
         self.pass()?.scheduled_since(job, now).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Statistics for Gated {
+    async fn totals(&self, new_since: Timestamp) -> Result<Totals, Error> {
+        self.pass()?.totals(new_since).await
     }
 }
 

@@ -30,3 +30,7 @@ CREATE TABLE maintenance_runs (
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX maintenance_runs_job ON maintenance_runs (job, started_at);
+
+-- For the figures of health, which are read from these alone.
+CREATE INDEX llm_requests_counted ON llm_requests (created_at, status, token_count);
+CREATE INDEX llm_attempts_counted ON llm_attempts (provider, started_at, finished_at);

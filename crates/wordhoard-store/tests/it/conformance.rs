@@ -4,6 +4,7 @@ mod interruption;
 mod jobs;
 mod pruning;
 mod repetition;
+mod statistics;
 mod texts;
 
 use std::future::Future;
@@ -50,6 +51,7 @@ where
     pruning::what_ended_while_it_was_pruned_stays_whole(&*empty().await).await;
     pruning::the_pruned_mark_only_rises(&*empty().await).await;
     pruning::what_is_half_pruned_is_no_finding(&*empty().await).await;
+    statistics::what_is_there_is_counted(&*empty().await).await;
     a_closed_store_says_so(&*empty().await).await;
 }
 

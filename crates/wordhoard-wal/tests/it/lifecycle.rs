@@ -126,6 +126,9 @@ fn a_read_that_ends_inside_a_batch_goes_on_there() {
     wait(wal.durable(last)).unwrap();
     assert!(wal.commit_stats().commits < 20, "batches hold many records");
     assert_eq!(wal.commit_stats().records, 2000);
+    let stats = wal.commit_stats();
+    assert_eq!(stats.buckets.iter().sum::<u64>(), stats.commits);
+    assert!(stats.total_commit_micros >= stats.max_commit_micros);
     assert_holds_all(&wal, 777, 2000);
 }
 

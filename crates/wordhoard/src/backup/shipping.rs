@@ -45,11 +45,6 @@ impl BackupService {
         Ok(mirror.push().await?.sent.len())
     }
 
-    /// Whether there is an object store for the archive.
-    pub(crate) fn ships(&self) -> bool {
-        self.inner.mirror.is_some()
-    }
-
     /// Fetches a backup that only the object store has.
     pub(super) async fn fetch(&self, name: &BackupName) -> Result<(), Error> {
         let Some(remote) = &self.inner.remote else { return Ok(()) };

@@ -63,7 +63,7 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         retention: maintenance::retention(&file.retention, environment)?,
         backup: maintenance::backup(file.backup, &data_dir, environment)?,
         archive: maintenance::archive(file.archive, &data_dir),
-        telemetry: telemetry(file.telemetry)?,
+        telemetry: telemetry(file.telemetry, environment)?,
         log: log(file.log),
         data_dir,
     })
@@ -93,12 +93,14 @@ fn require_keys(written: Option<bool>, listen: SocketAddr) -> Result<bool, Error
     }
 }
 
-fn telemetry(table: TelemetryTable) -> Result<TelemetryConfig, Error> {
+fn telemetry(table: TelemetryTable, environment: &Environment) -> Result<TelemetryConfig, Error> {
+    const VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
     let is_url = |text: &String| text.starts_with("http://") || text.starts_with("https://");
-    match table.otlp_endpoint {
+    let given = environment.get(VARIABLE).map(str::to_owned);
+    let source = if given.is_some() { VARIABLE } else { "telemetry.otlp_endpoint" };
+    match given.or(table.otlp_endpoint) {
         Some(text) if !is_url(&text) => {
-            let problem = format!("{text:?} is no URL, such as http://127.0.0.1:4318");
-            Err(Error::setting("telemetry.otlp_endpoint", problem))
+            Err(Error::setting(source, "must be a URL, such as http://127.0.0.1:4318"))
         }
         otlp_endpoint => Ok(TelemetryConfig { otlp_endpoint }),
     }

@@ -9,6 +9,7 @@ use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use futures_util::Stream;
 use tokio_util::sync::CancellationToken;
+use wordhoard_engine::metrics::Inside;
 use wordhoard_engine::{ReadError, Subscribed, Subscription};
 use wordhoard_model::{Event, Lane, MAX_LANES, RequestId, Seq};
 use wordhoard_wire::{native, sse};
@@ -67,7 +68,8 @@ pub(super) async fn stream(
             Err(Problem::bad_request("cursor-beyond-tail", detail).field(name))
         }
         Subscribed::Following(subscription) => {
-            let writer = Writer::new(id, *subscription, lane, surface.disconnect.clone());
+            let open = surface.http_metrics.open_stream();
+            let writer = Writer::new(id, *subscription, lane, surface.disconnect.clone(), open);
             Ok(event_stream(Body::from_stream(writer.into_stream())))
         }
     }
@@ -110,6 +112,7 @@ struct Writer {
     is_first: bool,
     /// The stream has told why it breaks off; next it does.
     broken: bool,
+    _open: Inside,
 }
 
 impl Writer {
@@ -118,8 +121,9 @@ impl Writer {
         subscription: Subscription,
         lane: Option<Lane>,
         disconnect: CancellationToken,
+        open: Inside,
     ) -> Self {
-        Self { id, subscription, lane, disconnect, is_first: true, broken: false }
+        Self { id, subscription, lane, disconnect, is_first: true, broken: false, _open: open }
     }
 
     fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> {

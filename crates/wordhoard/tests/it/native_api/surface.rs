@@ -58,6 +58,8 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("get", "/api/health"),
         ("get", "/livez"),
         ("get", "/readyz"),
+        ("get", "/metrics"),
+        ("get", "/api/metrics"),
         ("post", "/api/admin/maintenance/check"),
         ("get", "/api/admin/operations/{operation_id}"),
     ];

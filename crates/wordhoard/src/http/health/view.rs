@@ -1,0 +1,170 @@
+//! From what the parts say of themselves to the answer.
+
+use wordhoard_engine::consistency::ConsistencyStatus;
+use wordhoard_engine::{BootLog, BootStep, Counted, Database as DatabaseState, Status, Storage};
+use wordhoard_store::{ProviderTotals, Weakness};
+
+use super::document::{
+    BackupHealth, BootHealth, ConsistencyHealth, Database, Figures, Health, ProviderFigures, RequestFigures,
+    RetentionHealth, Services, ShutdownHealth, StepHealth, StorageHealth, TokenFigures, WeakSetting,
+};
+use crate::upkeep::{ShutdownStep, Upkeep};
+
+/// What the parts say.
+pub(super) struct Seen {
+    pub(super) status: Status,
+    pub(super) consistency: ConsistencyStatus,
+    pub(super) counted: Option<Counted>,
+    pub(super) providers: Vec<(String, &'static str)>,
+    pub(super) upkeep: Upkeep,
+    /// Whether problems are told in their own words, which may name hosts and paths.
+    pub(super) tell_problems: bool,
+}
+
+impl Seen {
+    pub(super) fn into_health(self, boot: &BootLog, timestamp: String) -> Health {
+        let status = self.overall();
+        let services = self.services(boot);
+        let database = self.database();
+        let Self { status: engine, consistency, counted, providers, .. } = self;
+        Health {
+            status,
+            timestamp,
+            providers: providers.into_iter().collect(),
+            db_ok: database.connected,
+            database,
+            buffer_len: engine.buffer_len,
+            last_flush_ms: engine.last_flush_ms,
+            last_db_write: engine.last_db_write.map(|at| at.to_string()),
+            wal_size_bytes: engine.wal_size_bytes,
+            running_requests: engine.running_requests,
+            token_gap: consistency.token_gap,
+            metrics: counted.map_or_else(nothing_counted, figures),
+            services,
+        }
+    }
+
+    fn overall(&self) -> &'static str {
+        let Self { status, consistency, .. } = self;
+        let db_ok = status.database == DatabaseState::Up;
+        let storage_ok = status.accepting && status.storage == Storage::Open;
+        let sound = status.conflicts == 0
+            && status.quarantined == 0
+            && status.weaknesses.is_empty()
+            && consistency.token_gap != Some(true);
+        match (status.draining, db_ok && storage_ok && sound) {
+            (true, _) => "shutting_down",
+            (false, true) => "healthy",
+            (false, false) => "degraded",
+        }
+    }
+
+    fn database(&self) -> Database {
+        let status = &self.status;
+        let (state, problem) = match &status.database {
+            DatabaseState::Up => ("up", None),
+            DatabaseState::Connecting => ("connecting", None),
+            DatabaseState::Migrating => ("migrating", None),
+            DatabaseState::Away(problem) => ("away", Some(problem.clone())),
+            DatabaseState::Refused(problem) => ("refused", Some(problem.clone())),
+        };
+        Database {
+            connected: status.database == DatabaseState::Up,
+            last_check: status.last_db_answer.map(|at| at.to_string()),
+            state,
+            schema_version: status.schema_version,
+            weak_settings: status.weaknesses.iter().map(weak_setting).collect(),
+            problem: problem.filter(|_| self.tell_problems),
+        }
+    }
+
+    fn services(&self, boot_log: &BootLog) -> Services {
+        let Self { status, consistency, upkeep, .. } = self;
+        Services {
+            boot: boot(boot_log),
+            consistency: ConsistencyHealth {
+                token_gaps_detected: consistency.token_gap,
+                finding_count: consistency.finding_count(),
+                last_check: consistency.last_check.map(|at| at.to_string()),
+                last_check_failed: consistency.last_problem.is_some(),
+                problem: consistency.last_problem.clone().filter(|_| self.tell_problems),
+            },
+            storage: storage(status),
+            retention: RetentionHealth {
+                wal_file_size: status.wal_size_bytes,
+                backup_count: upkeep.backup_count,
+                last_prune: upkeep.last_prune_at.map(|at| at.to_string()),
+            },
+            backup: BackupHealth {
+                last_backup_time: upkeep.last_backup_at.map(|at| at.to_string()),
+                last_backup_size_bytes: upkeep.last_backup_size_bytes,
+                last_backup_failed: upkeep.last_backup_failed,
+                archive_lag_records: upkeep.archive_lag_records,
+            },
+            shutdown: ShutdownHealth {
+                shutdown_initiated: status.draining,
+                steps: upkeep.shutdown_steps.iter().map(shutdown_step).collect(),
+            },
+        }
+    }
+}
+
+pub(super) fn boot(boot: &BootLog) -> BootHealth {
+    let step = |step: &BootStep| StepHealth {
+        name: step.name,
+        state: step.state.as_str(),
+        elapsed_ms: step.elapsed_ms,
+    };
+    BootHealth { ready_after_ms: boot.ready_after_ms(), steps: boot.steps().iter().map(step).collect() }
+}
+
+fn storage(status: &Status) -> StorageHealth {
+    StorageHealth {
+        state: match status.storage {
+            Storage::Open => "open",
+            Storage::Full => "full",
+            Storage::Latched => "latched",
+            Storage::Closed => "closed",
+        },
+        commits: status.commits.commits,
+        last_commit_micros: status.commits.last_commit_micros,
+        conflicts: status.conflicts,
+        quarantined: status.quarantined,
+    }
+}
+
+fn figures(counted: Counted) -> Figures {
+    let totals = counted.totals;
+    let provider = |totals: ProviderTotals| {
+        let figures =
+            ProviderFigures { attempt_count: totals.attempts, avg_duration_seconds: totals.average_seconds };
+        (totals.provider, figures)
+    };
+    Figures {
+        counted_at: Some(counted.at.to_string()),
+        requests: RequestFigures {
+            total: Some(totals.requests),
+            last_24h: Some(totals.new_requests),
+            completed: Some(totals.completed_requests),
+        },
+        tokens: TokenFigures { total: Some(totals.tokens) },
+        providers: totals.providers.into_iter().map(provider).collect(),
+    }
+}
+
+fn nothing_counted() -> Figures {
+    Figures {
+        counted_at: None,
+        requests: RequestFigures::default(),
+        tokens: TokenFigures::default(),
+        providers: Default::default(),
+    }
+}
+
+fn weak_setting(weakness: &Weakness) -> WeakSetting {
+    WeakSetting { setting: weakness.setting, value: weakness.value.clone() }
+}
+
+fn shutdown_step(step: &ShutdownStep) -> StepHealth {
+    StepHealth { name: step.name, state: step.state, elapsed_ms: step.elapsed_ms }
+}

@@ -1,0 +1,103 @@
+//! Prompts, requests, attempts and tokens.
+
+use wordhoard_engine::metrics::{Metrics, ModelMetrics, ProviderMetrics};
+use wordhoard_engine::{Engine, Status};
+
+use super::family::Family;
+use crate::provider_states::provider_states;
+
+const STATES: &[&str] = &["closed", "open", "half-open"];
+
+pub(super) fn families(engine: &Engine, status: &Status) -> Vec<Family> {
+    let metrics = engine.metrics();
+    let mut families = vec![
+        Family::gauge("llm_buffer_len", "Records of the log that SQL does not have yet.")
+            .number(status.buffer_len as f64),
+        Family::gauge("llm_requests_in_flight", "Requests that run.").number(status.running_requests as f64),
+        prompts(metrics),
+        requests(metrics),
+    ];
+    families.extend(attempts(metrics));
+    families.extend(timings(metrics));
+    families.extend(providers(engine));
+    families
+}
+
+fn prompts(metrics: &Metrics) -> Family {
+    let mut family =
+        Family::counter("llm_prompts_total", "Prompts that kept the rules, by what became of them.");
+    for (fate, count) in metrics.prompts.iter() {
+        family.add(&[("result", fate.as_str())], count as f64);
+    }
+    family
+}
+
+fn requests(metrics: &Metrics) -> Family {
+    let mut family = Family::counter("llm_requests_total", "Requests that ended, by how.");
+    for (outcome, count) in metrics.requests.iter() {
+        family.add(&[("outcome", outcome.as_str())], count as f64);
+    }
+    family
+}
+
+/// Each model that has figures of its own, with its provider.
+fn each_model(metrics: &Metrics) -> impl Iterator<Item = (&ProviderMetrics, &ModelMetrics)> {
+    metrics.models.providers().flat_map(|provider| provider.models().map(move |model| (provider, model)))
+}
+
+/// Counters stand there from the start, at zero: what is counted first would be no increase otherwise.
+fn attempts(metrics: &Metrics) -> [Family; 4] {
+    let mut attempts = Family::counter("llm_attempts_total", "Calls to providers that ended, by how.");
+    let mut failures =
+        Family::counter("llm_attempt_failures_total", "Calls to providers that failed, by why.");
+    let mut tokens =
+        Family::counter("llm_tokens_total", "Tokens (pieces of answers) that came from providers.");
+    let mut usage =
+        Family::counter("llm_usage_tokens_total", "Tokens as providers count them, for what they bill.");
+    for (provider, model) in each_model(metrics) {
+        let of = [("provider", provider.name.as_str()), ("model", model.name.as_str())];
+        for (outcome, count) in model.attempts.iter() {
+            attempts.add(&[of[0], of[1], ("outcome", outcome.as_str())], count as f64);
+        }
+        tokens.add(&of, model.tokens.get() as f64);
+        usage.add(&[of[0], of[1], ("type", "input")], model.input_tokens.get() as f64);
+        usage.add(&[of[0], of[1], ("type", "output")], model.output_tokens.get() as f64);
+    }
+    for provider in metrics.models.providers() {
+        for (class, count) in provider.failures.iter().filter(|(_, count)| *count > 0) {
+            let of = [("provider", provider.name.as_str()), ("class", class.as_str())];
+            failures.add(&of, count as f64);
+        }
+    }
+    [attempts, failures, tokens, usage]
+}
+
+fn timings(metrics: &Metrics) -> [Family; 3] {
+    let mut first =
+        Family::histogram("llm_time_to_first_token_seconds", "From a call to a provider to its first token.");
+    let mut between = Family::histogram("llm_time_between_tokens_seconds", "From one token to the next.");
+    let mut whole =
+        Family::histogram("llm_attempt_duration_seconds", "From a call to a provider to its end.");
+    for (provider, model) in each_model(metrics).filter(|(_, model)| model.is_used()) {
+        let of = [("provider", provider.name.as_str()), ("model", model.name.as_str())];
+        first.add_histogram(&of, model.first_token.read());
+        between.add_histogram(&of, model.between_tokens.read());
+        whole.add_histogram(&of, model.duration.read());
+    }
+    [first, between, whole]
+}
+
+fn providers(engine: &Engine) -> [Family; 3] {
+    let mut in_flight = Family::gauge("llm_attempts_in_flight", "Calls to providers that run.");
+    for provider in engine.metrics().models.providers() {
+        in_flight.add(&[("provider", &provider.name)], provider.in_flight.get() as f64);
+    }
+    let mut breaker = Family::gauge("llm_provider_breaker_state", "1 for the state of a provider's breaker.");
+    let mut enabled = Family::gauge("llm_provider_enabled", "Whether a provider may be called.");
+    for (provider, state) in provider_states(engine) {
+        let of = [("provider", provider.as_str())];
+        breaker = breaker.one_of(STATES, state, &of);
+        enabled.add(&of, f64::from(u8::from(state != "disabled")));
+    }
+    [in_flight, breaker, enabled]
+}
