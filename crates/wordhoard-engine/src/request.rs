@@ -13,6 +13,7 @@ use wordhoard_model::{EventBody, Lane, LaneState, Outcome};
 
 use crate::hub::{AppendError, LiveRequest};
 use crate::providers::ProviderSet;
+use crate::switches::Switches;
 use crate::tasks::Tasks;
 
 /// What a request needs to run.
@@ -20,6 +21,7 @@ use crate::tasks::Tasks;
 pub(crate) struct Run {
     pub(crate) live: Arc<LiveRequest>,
     pub(crate) providers: ProviderSet,
+    pub(crate) switches: Arc<Switches>,
     /// Where the rests of answers are read.
     pub(crate) tasks: Tasks,
     /// Ends when the server stops.

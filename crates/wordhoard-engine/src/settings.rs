@@ -39,6 +39,8 @@ pub struct Settings {
     pub idempotency_window: Duration,
     /// Where records go that cannot be applied.
     pub quarantine_dir: PathBuf,
+    /// Where a copy of the switches of providers is kept, for a start without SQL.
+    pub switches_copy: Option<PathBuf>,
     /// Where segments of the log lie that it has let go, if they are kept.
     pub archive_dir: Option<PathBuf>,
     /// Logs that this server had before its present one. Requests that were open in them are this server's to end.
@@ -59,6 +61,7 @@ impl Settings {
             flush_interval: Duration::from_secs(1),
             idempotency_window: Duration::from_secs(24 * 60 * 60),
             quarantine_dir: quarantine_dir.into(),
+            switches_copy: None,
             archive_dir: None,
             previous_logs: Vec::new(),
         }

@@ -11,6 +11,7 @@ mod fleet;
 mod migration;
 mod postgres;
 mod query;
+mod registry;
 mod sqlite;
 
 use async_trait::async_trait;
@@ -20,7 +21,8 @@ pub use error::Error;
 pub use fleet::{ServerSeen, Weakness};
 pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresStore, display_url};
-pub use query::{IdempotentMatch, ListQuery, RequestSummary};
+pub use query::{AskedFor, IdempotentMatch, ListQuery, RequestSummary};
+pub use registry::{KeyId, KeyRecord, ParseKeyIdError, ProviderSwitch, Registry, Scope};
 pub use sqlite::SqliteStore;
 use tokio::sync::watch;
 use wordhoard_model::{Event, RequestId, Seq, Timestamp};
@@ -30,7 +32,7 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 /// A store is made without touching the database. Each call connects (again) where it must, ends within a time limit,
 /// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
-pub trait Store: Send + Sync + std::fmt::Debug {
+pub trait Store: Registry + Send + Sync + std::fmt::Debug {
     /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
     /// of servers may do this at once.
     async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error>;

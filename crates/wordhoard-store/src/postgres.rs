@@ -13,6 +13,7 @@ mod lists;
 mod migrate;
 mod partitions;
 mod pool;
+mod registry;
 mod rows;
 mod session;
 #[cfg(test)]

@@ -8,6 +8,7 @@ mod events;
 mod fleet;
 mod lists;
 mod migrate;
+mod registry;
 mod rows;
 mod writer;
 

@@ -126,6 +126,7 @@ impl Inner {
         let request = crate::request::Run {
             live,
             providers: self.providers.clone(),
+            switches: Arc::clone(&self.switches),
             tasks: self.tasks.clone(),
             stop: self.stop.clone(),
             resume_interrupted: self.settings.resume_interrupted,

@@ -5,7 +5,7 @@ use wordhoard_testkit::postgres::Postgres;
 
 use super::limits::ServerLimits;
 use super::session::{Session, Target};
-use super::{apply, events, fleet, lists, migrate};
+use super::{apply, events, fleet, lists, migrate, registry};
 use crate::Error;
 use crate::migration::Migration;
 
@@ -28,7 +28,7 @@ async fn every_statement_is_valid() {
     let others =
         [events::REQUESTS, events::ATTEMPTS, events::TOKENS, lists::SUMMARY, lists::LIST, lists::OPEN];
     let others = others.into_iter().chain([lists::IDEMPOTENT, fleet::BEAT, fleet::SERVERS]);
-    for sql in apply::ALL.iter().copied().chain(others) {
+    for sql in apply::ALL.iter().copied().chain(others).chain(registry::ALL) {
         let prepared = session.statements([sql]).await;
         assert!(prepared.is_ok(), "{sql}: {prepared:?}");
     }
