@@ -17,6 +17,7 @@ use wordhoard_providers::{OpenAiChatSettings, Provider};
 use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
+use crate::access::{Access, FailedTries};
 use crate::config::{Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
 use crate::selection::Catalogue;
@@ -28,6 +29,9 @@ pub const WAL_DIR: &str = "tokens.wal";
 pub const ARCHIVE_DIR: &str = "archive";
 /// The file that is locked by the server that owns the data directory.
 pub const LOCK_FILE: &str = "lock";
+
+/// The copy of the switches of providers, within the data directory.
+pub const SWITCHES_FILE: &str = "disabled_providers";
 
 /// A running server.
 #[derive(Debug)]
@@ -54,7 +58,13 @@ impl Core {
     ///
     /// # Errors
     /// What is wrong, and with which part.
-    async fn start(config: &Config, lock: DirLock, tasks: Tasks, boot: BootLog) -> anyhow::Result<Self> {
+    async fn start(
+        config: &Config,
+        store: Arc<dyn Store>,
+        lock: DirLock,
+        tasks: Tasks,
+        boot: BootLog,
+    ) -> anyhow::Result<Self> {
         let step = boot.begin("log");
         let wal = open_wal(config).await?;
         let previous_logs = log_ids::note(&config.data_dir, LogKey(wal.log_id().0))?;
@@ -62,7 +72,7 @@ impl Core {
         let providers = config.providers.iter().map(provider).collect::<anyhow::Result<ProviderSet>>()?;
         let parts = Parts {
             wal,
-            store: store(&config.database)?,
+            store,
             providers,
             clock: Arc::new(SystemClock),
             settings: Settings { previous_logs, ..engine_settings(config) },
@@ -79,7 +89,7 @@ impl Core {
     /// What is wrong, and with which part.
     pub async fn start_alone(config: &Config) -> anyhow::Result<Self> {
         let lock = lock(config)?;
-        Self::start(config, lock, Tasks::default(), BootLog::default()).await
+        Self::start(config, store(&config.database)?, lock, Tasks::default(), BootLog::default()).await
     }
 
     /// Ends the engine: running requests are interrupted, what is recorded is applied, all is closed.
@@ -100,6 +110,9 @@ impl App {
         let step = boot.begin("lock");
         let lock = lock(&config)?;
         step.done();
+        let store = store(&config.database)?;
+        let access = Access::open(&config, Arc::clone(&store));
+        access.check(&config).await?;
         let step = boot.begin("listen");
         let server = Server::bind(config.listen, config.limits, tasks.clone()).await;
         let server = server.with_context(|| format!("cannot listen on {}", config.listen))?;
@@ -112,14 +125,24 @@ impl App {
         let serving = Mutex::new(Some(tasks.spawn(TaskKind::Server, serve)));
         step.done();
 
-        let core = Core::start(&config, lock, tasks.clone(), boot.clone()).await?;
+        let core = Core::start(&config, Arc::clone(&store), lock, tasks.clone(), boot.clone()).await?;
+        if let Err(error) = access.refresh_if_up(&core.engine).await {
+            tracing::warn!(%error, "SQL does not say which keys there are; those of the last run count");
+        }
+        tasks.spawn(TaskKind::Access, access.clone().run(core.engine.clone(), stop_serving.clone()));
+        let config = Arc::new(config);
         let surface = Surface {
             engine: core.engine.clone(),
+            config: Arc::clone(&config),
+            store,
+            access,
+            failed_tries: FailedTries::default(),
+            started_at: clock.now(),
             catalogue: Arc::new(Catalogue::new(&config)),
             clock,
             limits: config.limits,
             disconnect: disconnect.clone(),
-            administration: Administration::new(config.admin_key.clone(), tasks.clone()),
+            administration: Administration::new(tasks.clone()),
         };
         stage.enter(http::router(surface, hosts));
         let providers: Vec<_> =
@@ -239,6 +262,7 @@ fn engine_settings(config: &Config) -> Settings {
         max_running_requests: config.limits.running_requests,
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
         wal_limit_bytes: config.limits.wal_limit_bytes,
+        switches_copy: Some(config.data_dir.join(SWITCHES_FILE)),
         archive_dir: Some(config.data_dir.join(ARCHIVE_DIR)),
         ..Settings::new(config.data_dir.join("quarantine"))
     }

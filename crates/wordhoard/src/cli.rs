@@ -3,6 +3,7 @@
 mod ask;
 mod check;
 mod commands;
+mod keys;
 mod migrate;
 mod wal;
 
@@ -36,6 +37,7 @@ Examples:
   wordhoard config check --config wordhoard.toml
   wordhoard migrate --status --database-url postgres://user@host/wordhoard
   wordhoard check --full
+  wordhoard keys create --scope admin
   wordhoard wal verify --data-dir data";
 
 #[derive(Debug, Subcommand)]
@@ -52,6 +54,9 @@ enum Command {
     /// Check whether the database holds every event that it should.
     #[command(after_help = check::EXAMPLES)]
     Check(check::CheckArgs),
+    /// Make, list and revoke the keys with which the server may be called.
+    #[command(subcommand, after_help = keys::EXAMPLES)]
+    Keys(keys::KeysCommand),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -125,6 +130,10 @@ pub fn run() -> ExitCode {
         Command::Ask(args) => with_config(&args.place(), |config| block_on(ask::run(args, config))),
         Command::Migrate(args) => with_config(&args.place, |config| block_on(migrate::run(&args, config))),
         Command::Check(args) => with_config(&args.place, |config| block_on(check::run(&args, config))),
+        Command::Keys(command) => {
+            let place = command.place().clone();
+            with_config(&place, |config| block_on(keys::run(command, config)))
+        }
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),
         Command::Config(ConfigCommand::Show(args)) => with_config(&args, |config| commands::show(&config)),

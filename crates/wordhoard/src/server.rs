@@ -6,7 +6,7 @@ mod guarded_io;
 mod stage;
 
 use std::io;
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -34,6 +34,17 @@ const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
 const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
 /// Waits after an error of `accept` that has to do with us (too many open files), not with one client.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
+
+/// Who is at the other end of the connection that a request came by.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Peer(pub(crate) IpAddr);
+
+/// A connection, and its place among those that may be open.
+struct Accepted {
+    stream: TcpStream,
+    peer: Peer,
+    place: OwnedSemaphorePermit,
+}
 
 /// A bound server that does not accept yet.
 #[derive(Debug)]
@@ -64,7 +75,7 @@ impl Server {
                 accepted = self.accept(&places) => accepted,
             };
             match accepted {
-                Ok((stream, place)) => self.spawn_connection(stream, place, &stage, &graceful, cut.clone()),
+                Ok(accepted) => self.spawn_connection(accepted, &stage, &graceful, cut.clone()),
                 Err(error) => {
                     tracing::warn!(%error, "a connection could not be accepted");
                     tokio::time::sleep(ACCEPT_PAUSE).await;
@@ -77,11 +88,11 @@ impl Server {
         cut.cancel();
     }
 
-    async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<(TcpStream, OwnedSemaphorePermit)> {
+    async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<Accepted> {
         let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
         loop {
             match self.listener.accept().await {
-                Ok((stream, _)) => return Ok((stream, place)),
+                Ok((stream, peer)) => return Ok(Accepted { stream, peer: Peer(peer.ip()), place }),
                 // The client was gone before we took it.
                 Err(error) if error.kind() == io::ErrorKind::ConnectionAborted => {}
                 Err(error) => return Err(error),
@@ -91,19 +102,20 @@ impl Server {
 
     fn spawn_connection(
         &self,
-        stream: TcpStream,
-        place: OwnedSemaphorePermit,
+        accepted: Accepted,
         stage: &Stage,
         graceful: &GracefulShutdown,
         cut: CancellationToken,
     ) {
+        let Accepted { stream, peer, place } = accepted;
         // Tokens are small and shall not wait for more of them.
         if let Err(error) = stream.set_nodelay(true) {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let io = GuardedIo::new(stream, self.limits.header_timeout, self.limits.stalled_reader_timeout);
         let stage = stage.clone();
-        let service = tower::service_fn(move |request: hyper::Request<Incoming>| {
+        let service = tower::service_fn(move |mut request: hyper::Request<Incoming>| {
+            request.extensions_mut().insert(peer);
             stage.router().oneshot(request.map(Body::new))
         });
         let builder = self.builder();

@@ -60,6 +60,11 @@ impl Engine {
         self.inner.providers.names().map(|name| (name.clone(), state(name))).collect()
     }
 
+    /// Whether no administrator has switched this provider off. Asks nobody.
+    pub fn may_call(&self, name: &ProviderName) -> bool {
+        !self.inner.switches.is_disabled(name)
+    }
+
     /// Switches a provider on or off, on every server of this database. What it answers just now goes on.
     ///
     /// # Errors
