@@ -80,6 +80,7 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .layer(Extension(Arc::new(document)))
         .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
+        .layer(middleware::from_fn(guard::close_behind_chunks))
         .layer(middleware::from_fn(guard::log_refusals))
         .with_state(surface)
 }

@@ -3,11 +3,12 @@
 //! Our own instead of `axum::serve`, which has no header timeout, and whose shutdown an open stream holds up for ever.
 
 mod guarded_io;
+mod open_files;
+mod places;
 mod stage;
 
 use std::io;
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::Body;
@@ -17,9 +18,9 @@ use hyper_util::rt::{TokioExecutor, TokioIo, TokioTimer};
 use hyper_util::server::conn::auto::Builder;
 use hyper_util::server::graceful::GracefulShutdown;
 use hyper_util::service::TowerToHyperService;
+use places::{Place, Places};
 pub(crate) use stage::Stage;
 use tokio::net::{TcpListener, TcpStream};
-use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio_util::sync::CancellationToken;
 use tower::ServiceExt;
 use wordhoard_engine::{TaskKind, Tasks};
@@ -32,6 +33,13 @@ const MAX_HEADER_BYTES: usize = 16 << 10;
 const MAX_H2_STREAMS: u32 = 256;
 const H2_PING_INTERVAL: Duration = Duration::from_secs(20);
 const H2_PING_TIMEOUT: Duration = Duration::from_secs(20);
+/// Streams of one HTTP/2 connection that its client has reset before we had looked at them; past it the client is sent
+/// away (CVE-2023-44487, rapid reset).
+const MAX_H2_PENDING_RESETS: usize = 20;
+/// Streams of one HTTP/2 connection that we have reset because of what the client sent; past it the client is sent away.
+const MAX_H2_LOCAL_RESETS: usize = 128;
+/// Header lines of one request.
+const MAX_HEADERS: usize = 100;
 /// Waits after an error of `accept` that has to do with us (too many open files), not with one client.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 
@@ -43,7 +51,7 @@ pub(crate) struct Peer(pub(crate) IpAddr);
 struct Accepted {
     stream: TcpStream,
     peer: Peer,
-    place: OwnedSemaphorePermit,
+    place: Place,
 }
 
 /// A bound server that does not accept yet.
@@ -66,10 +74,10 @@ impl Server {
     /// Serves until `stop`; then lets open connections end, for as long as `patience`, and closes the rest.
     pub(crate) async fn serve(self, stage: Stage, stop: CancellationToken, patience: Duration) {
         let graceful = GracefulShutdown::new();
-        let places = Arc::new(Semaphore::new(self.limits.connections));
+        let places = Places::new(open_files::room_for(self.limits.connections));
         let cut = CancellationToken::new();
         loop {
-            // A place first, then a connection: past the limit clients wait in the kernel's queue.
+            // A place first, then a connection: while all are busy, clients wait in the kernel's queue.
             let accepted = tokio::select! {
                 () = stop.cancelled() => break,
                 accepted = self.accept(&places) => accepted,
@@ -88,8 +96,8 @@ impl Server {
         cut.cancel();
     }
 
-    async fn accept(&self, places: &Arc<Semaphore>) -> io::Result<Accepted> {
-        let place = Arc::clone(places).acquire_owned().await.map_err(io::Error::other)?;
+    async fn accept(&self, places: &Places) -> io::Result<Accepted> {
+        let place = places.take().await.ok_or_else(|| io::Error::other("there are no places"))?;
         loop {
             match self.listener.accept().await {
                 Ok((stream, peer)) => return Ok(Accepted { stream, peer: Peer(peer.ip()), place }),
@@ -113,10 +121,11 @@ impl Server {
             tracing::debug!(%error, "TCP_NODELAY could not be set");
         }
         let io = GuardedIo::new(stream, self.limits.header_timeout, self.limits.stalled_reader_timeout);
-        let stage = stage.clone();
+        let (stage, busy, leave) = (stage.clone(), place.busy(), place.has_to_leave());
         let service = tower::service_fn(move |mut request: hyper::Request<Incoming>| {
             request.extensions_mut().insert(peer);
-            stage.router().oneshot(request.map(Body::new))
+            let (answer, busy) = (stage.router().oneshot(request.map(Body::new)), busy());
+            async move { answer.await.map(|answer| busy.until_the_end_of(answer)) }
         });
         let builder = self.builder();
         let connection =
@@ -129,6 +138,7 @@ impl Server {
                     tracing::debug!(error, "a connection ended with an error");
                 },
                 () = cut.cancelled() => {}
+                () = leave.cancelled() => tracing::debug!("an idle connection gives up its place"),
             }
         });
     }
@@ -139,11 +149,14 @@ impl Server {
             .http1()
             .timer(TokioTimer::new())
             .header_read_timeout(self.limits.header_timeout)
+            .max_headers(MAX_HEADERS)
             .max_buf_size(MAX_HEADER_BYTES);
         builder
             .http2()
             .timer(TokioTimer::new())
             .max_concurrent_streams(MAX_H2_STREAMS)
+            .max_pending_accept_reset_streams(MAX_H2_PENDING_RESETS)
+            .max_local_error_reset_streams(MAX_H2_LOCAL_RESETS)
             .max_header_list_size(MAX_HEADER_BYTES as u32)
             .keep_alive_interval(H2_PING_INTERVAL)
             .keep_alive_timeout(H2_PING_TIMEOUT);

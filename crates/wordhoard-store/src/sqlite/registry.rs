@@ -11,7 +11,7 @@ const COLUMNS: &str = "key_id, name, scope, sha256, created_at, revoked_at";
 #[async_trait]
 impl Registry for SqliteStore {
     async fn add_key(&self, key: KeyRecord) -> Result<(), Error> {
-        self.writer.run(move |connection| add_key(connection, &key)).await
+        self.writer.run(move |connection| durably(connection, |connection| add_key(connection, &key))).await
     }
 
     async fn keys(&self) -> Result<Vec<KeyRecord>, Error> {
@@ -23,7 +23,7 @@ impl Registry for SqliteStore {
     }
 
     async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
-        self.writer.run(move |connection| revoke_key(connection, id, at)).await
+        self.writer.run(move |connection| durably(connection, |connection| revoke_key(connection, id, at))).await
     }
 
     async fn switches(&self) -> Result<Vec<ProviderSwitch>, Error> {
@@ -31,18 +31,33 @@ impl Registry for SqliteStore {
     }
 
     async fn switch_provider(&self, switch: ProviderSwitch) -> Result<(), Error> {
-        self.writer.run(move |connection| switch_provider(connection, &switch)).await
+        self.writer
+            .run(move |connection| durably(connection, |connection| switch_provider(connection, &switch)))
+            .await
     }
 
     async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error> {
         self.writer
-            .run(move |connection| {
-                let sql = "DELETE FROM provider_status WHERE provider = ?1";
-                connection.prepare_cached(sql)?.execute([provider.as_str()])?;
-                Ok(())
-            })
+            .run(move |connection| durably(connection, |connection| reset_provider(connection, &provider)))
             .await
     }
+}
+
+/// Commits so that the decision survives a loss of power: no log of ours has it, and a revoked key must not come back.
+fn durably<T>(
+    connection: &Connection,
+    write: impl FnOnce(&Connection) -> Result<T, Error>,
+) -> Result<T, Error> {
+    connection.pragma_update(None, "synchronous", "full")?;
+    let written = write(connection);
+    connection.pragma_update(None, "synchronous", "normal")?;
+    written
+}
+
+fn reset_provider(connection: &Connection, provider: &ProviderName) -> Result<(), Error> {
+    let sql = "DELETE FROM provider_status WHERE provider = ?1";
+    connection.prepare_cached(sql)?.execute([provider.as_str()])?;
+    Ok(())
 }
 
 fn add_key(connection: &Connection, key: &KeyRecord) -> Result<(), Error> {

@@ -109,8 +109,6 @@ async fn create(args: CreateArgs, config: &Config, store: &Arc<dyn Store>) -> an
     store.migrate(now).await?;
     let fresh = FreshKey::make(args.name, args.scope, now)?;
     store.add_key(fresh.record.clone()).await?;
-    // Not NORMAL's promise of some time later: the key is in somebody's hands from here on.
-    store.make_durable().await?;
     writeln!(std::io::stdout(), "{}", fresh.key)?;
     let told = format!(
         "key {} of the scope {:?} was made; it is shown this once",
@@ -143,7 +141,6 @@ async fn revoke(args: &RevokeArgs, config: &Config, store: &Arc<dyn Store>) -> a
     ensure_schema(config, store).await?;
     let revoked = store.revoke_key(args.id, SystemClock.now()).await?;
     let record = revoked.with_context(|| format!("there is no key {}", args.id))?;
-    store.make_durable().await?;
     let at = record.revoked_at.unwrap_or(record.created_at);
     writeln!(std::io::stdout(), "{} is revoked since {at}", record.id)?;
     Ok(())

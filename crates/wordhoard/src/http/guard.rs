@@ -4,7 +4,7 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
@@ -105,6 +105,17 @@ pub(super) async fn check_origin(State(hosts): State<Arc<Hosts>>, request: Reque
     let shown: String = origin.chars().take(80).collect();
     let detail = format!("pages of {shown:?} may not change anything here; add its host to allowed_hosts if they should");
     Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail).field("Origin").into_response()
+}
+
+/// Closes the connection behind a request of HTTP/1.1 whose body came in chunks. What a proxy before us may have taken for the
+/// body of another length (`Content-Length` beside `Transfer-Encoding`) is then never read as a request of its own.
+pub(super) async fn close_behind_chunks(request: Request, next: Next) -> Response {
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = next.run(request).await;
+    if chunked {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
 }
 
 /// One line for each request that is refused or fails; those that succeed are told where the work is done.

@@ -39,6 +39,7 @@ impl Modify for Bearer {
 #[utoipa::path(
     get,
     path = "/openapi.json",
+    operation_id = "openapi",
     tag = "operation",
     responses((status = 200, description = "OpenAPI 3.1", body = Object))
 )]

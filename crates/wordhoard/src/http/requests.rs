@@ -62,6 +62,7 @@ pub(super) struct Cancelled {
 #[utoipa::path(
     get,
     path = "/api/llm/requests",
+    operation_id = "list_requests",
     tag = "requests",
     params(
         ("limit" = Option<usize>, Query, description = "1 to 500; 50 if left out"),
@@ -126,6 +127,7 @@ fn line(summary: &RequestSummary) -> RequestLine {
 #[utoipa::path(
     get,
     path = "/api/llm/requests/{request_id}",
+    operation_id = "get_request",
     tag = "requests",
     params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
     responses(
@@ -165,6 +167,7 @@ fn server_view(owner: Owner) -> Value {
 #[utoipa::path(
     post,
     path = "/api/llm/requests/{request_id}/cancel",
+    operation_id = "cancel_request",
     tag = "requests",
     params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
     responses(

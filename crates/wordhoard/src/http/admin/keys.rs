@@ -52,6 +52,7 @@ pub(super) struct Keys {
 #[utoipa::path(
     get,
     path = "/api/admin/keys",
+    operation_id = "list_keys",
     tag = "administration",
     responses(
         (status = 200, body = Keys),
@@ -67,6 +68,7 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Re
 #[utoipa::path(
     post,
     path = "/api/admin/keys",
+    operation_id = "create_key",
     tag = "administration",
     request_body = NewKey,
     responses(
@@ -102,6 +104,7 @@ pub(super) async fn create(
 #[utoipa::path(
     delete,
     path = "/api/admin/keys/{key_id}",
+    operation_id = "revoke_key",
     tag = "administration",
     params(("key_id" = String, Path, description = "As the list gives it")),
     responses(

@@ -18,6 +18,7 @@ pub(super) struct Operations {
 #[utoipa::path(
     get,
     path = "/api/admin/operations",
+    operation_id = "list_operations",
     tag = "administration",
     responses((status = 200, body = Operations))
 )]
@@ -29,6 +30,7 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Js
 #[utoipa::path(
     get,
     path = "/api/admin/operations/{operation_id}",
+    operation_id = "get_operation",
     tag = "administration",
     params(("operation_id" = String, Path, description = "As the call that began it gave it")),
     responses(

@@ -44,6 +44,7 @@ pub(super) struct ProbeView {
 #[utoipa::path(
     get,
     path = "/api/admin/providers",
+    operation_id = "list_providers",
     tag = "administration",
     responses((status = 200, body = Providers))
 )]
@@ -57,6 +58,7 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Js
 #[utoipa::path(
     post,
     path = "/api/admin/providers/{name}/enable",
+    operation_id = "enable_provider",
     tag = "administration",
     params(("name" = String, Path, description = "The part before the colon of its models")),
     responses(
@@ -80,6 +82,7 @@ pub(super) async fn enable(
 #[utoipa::path(
     post,
     path = "/api/admin/providers/{name}/disable",
+    operation_id = "disable_provider",
     tag = "administration",
     params(("name" = String, Path, description = "The part before the colon of its models")),
     responses(
@@ -103,6 +106,7 @@ pub(super) async fn disable(
 #[utoipa::path(
     post,
     path = "/api/admin/providers/{name}/reset",
+    operation_id = "reset_provider",
     tag = "administration",
     params(("name" = String, Path, description = "The part before the colon of its models")),
     responses(
@@ -126,6 +130,7 @@ pub(super) async fn reset(
 #[utoipa::path(
     post,
     path = "/api/admin/providers/{name}/probe",
+    operation_id = "probe_provider",
     tag = "administration",
     params(
         ("name" = String, Path, description = "The part before the colon of its models"),

@@ -46,6 +46,7 @@ struct AttemptView {
 #[utoipa::path(
     get,
     path = "/api/admin/requests",
+    operation_id = "administer_requests",
     tag = "administration",
     params(
         ("limit" = Option<usize>, Query, description = "1 to 500; 50 if left out"),
@@ -99,6 +100,7 @@ fn time(query: &Query, name: &str) -> Result<Option<Timestamp>, Problem> {
 #[utoipa::path(
     get,
     path = "/api/admin/requests/{request_id}",
+    operation_id = "administer_request",
     tag = "administration",
     params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
     responses(

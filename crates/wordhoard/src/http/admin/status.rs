@@ -67,6 +67,7 @@ struct StorageStatus {
 #[utoipa::path(
     get,
     path = "/api/admin/system/status",
+    operation_id = "system_status",
     tag = "administration",
     responses((status = 200, body = SystemStatus))
 )]

@@ -45,6 +45,7 @@ struct SegmentView {
 #[utoipa::path(
     get,
     path = "/api/admin/wal",
+    operation_id = "show_wal",
     tag = "administration",
     responses((status = 200, body = WalView))
 )]
@@ -73,6 +74,7 @@ pub(super) async fn show(_: Administrator, State(surface): State<Surface>) -> Js
 #[utoipa::path(
     post,
     path = "/api/admin/wal/verify",
+    operation_id = "verify_wal",
     tag = "administration",
     responses(
         (status = 202, body = Operation, description = "It has begun; Location says where to look"),
