@@ -199,8 +199,9 @@ mod tests {
     #[test]
     fn selection_goes_by_content_and_prefers_different_providers() {
         let catalogue = catalogue(TWO);
-        let select =
-            |prompt: &str| catalogue.select(prompt, |_| true).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let select = |prompt: &str| {
+            catalogue.select(prompt, |_| true).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
         assert_eq!(select("Fix this Rust function"), ["one:a", "two:x", "one:b"]);
         assert_eq!(select("rusty nails"), ["two:y"]);
         let demo = self::catalogue("").select("hello", |_| true);

@@ -106,7 +106,8 @@ impl Engine {
                 }
             }
         });
-        let failure = end.await.unwrap_or_else(|_| Some(format!("no whole answer within {PROBE_PATIENCE:?}")));
+        let failure =
+            end.await.unwrap_or_else(|_| Some(format!("no whole answer within {PROBE_PATIENCE:?}")));
         Ok(Probe { latency: started.elapsed(), failure })
     }
 

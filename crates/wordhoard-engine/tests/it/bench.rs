@@ -10,13 +10,14 @@ use wordhoard_engine::{
     SystemClock, Tasks,
 };
 use wordhoard_model::{
-    Event, EventBody, Idempotency, LaneSpec, Parameters, Prompt, ProviderName, RequestId, RequestState, RequestStatus, Seq,
-    Timestamp,
+    Event, EventBody, Idempotency, LaneSpec, Parameters, Prompt, ProviderName, RequestId, RequestState,
+    RequestStatus, Seq, Timestamp,
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
     Applied, Batch, CheckSlice, Checked, Error, IdempotentMatch, KeyId, KeyRecord, ListQuery, LogKey,
-    LoggedEvent, MigrationReport, MigrationStatus, ProviderSwitch, Registry, RequestSummary, ServerSeen, SqliteStore, Store, Weakness,
+    LoggedEvent, MigrationReport, MigrationStatus, ProviderSwitch, Registry, RequestSummary, ServerSeen,
+    SqliteStore, Store, Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 

@@ -9,13 +9,12 @@ use super::text::Written;
 use super::types::{Key, Moment, Sha256};
 use crate::{Error, KeyId, KeyRecord, ProviderSwitch, Registry, Scope};
 
-pub(super) const ADD_KEY: &str =
-    "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6)";
+pub(super) const ADD_KEY: &str = "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6)";
 pub(super) const KEYS: &str =
     "SELECT key_id, name, scope, sha256, created_at, revoked_at FROM api_keys ORDER BY key_id";
-pub(super) const ACTIVE_KEYS: &str =
-    "SELECT key_id, name, scope, sha256, created_at, revoked_at FROM api_keys WHERE revoked_at IS NULL ORDER BY key_id";
-pub(super) const REVOKE_KEY: &str = "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE key_id = $1
+pub(super) const ACTIVE_KEYS: &str = "SELECT key_id, name, scope, sha256, created_at, revoked_at FROM api_keys WHERE revoked_at IS NULL ORDER BY key_id";
+pub(super) const REVOKE_KEY: &str =
+    "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE key_id = $1
     RETURNING key_id, name, scope, sha256, created_at, revoked_at";
 pub(super) const SWITCHES: &str =
     "SELECT provider, enabled, changed_at FROM provider_status ORDER BY provider";

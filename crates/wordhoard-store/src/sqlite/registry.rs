@@ -23,7 +23,9 @@ impl Registry for SqliteStore {
     }
 
     async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
-        self.writer.run(move |connection| durably(connection, |connection| revoke_key(connection, id, at))).await
+        self.writer
+            .run(move |connection| durably(connection, |connection| revoke_key(connection, id, at)))
+            .await
     }
 
     async fn switches(&self) -> Result<Vec<ProviderSwitch>, Error> {

@@ -91,7 +91,9 @@ mod tests {
         assert_eq!(read(&path), keys);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let whole = fs::read_to_string(&path).unwrap();
-        for damaged in [&whole[..whole.len() - 1], "", "[]", &whole.replace("admin", "all"), &whole.replace("ab", "zz")] {
+        for damaged in
+            [&whole[..whole.len() - 1], "", "[]", &whole.replace("admin", "all"), &whole.replace("ab", "zz")]
+        {
             fs::write(&path, damaged).unwrap();
             assert!(read(&path).is_empty(), "{damaged}");
         }

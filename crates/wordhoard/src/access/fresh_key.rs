@@ -35,7 +35,9 @@ impl FreshKey {
     /// What is wrong with the name of a key, if anything.
     pub(crate) fn problem_of_name(name: &str) -> Option<String> {
         let is_bad = name.chars().count() > MAX_NAME_CHARS || name.chars().any(char::is_control);
-        is_bad.then(|| format!("must have at most {MAX_NAME_CHARS} characters, none of them a control character"))
+        is_bad.then(|| {
+            format!("must have at most {MAX_NAME_CHARS} characters, none of them a control character")
+        })
     }
 }
 

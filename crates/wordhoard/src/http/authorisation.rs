@@ -51,12 +51,8 @@ pub(super) fn keyed(
         operation.security = Some(without.into_iter().chain([with_key]).collect());
     }
     document.merge(paths);
-    let door = Door {
-        access: surface.access.clone(),
-        failed_tries: surface.failed_tries.clone(),
-        needed,
-        open,
-    };
+    let door =
+        Door { access: surface.access.clone(), failed_tries: surface.failed_tries.clone(), needed, open };
     // The fallback first, so that the layer stands before it too.
     router
         .method_not_allowed_fallback(method_not_allowed)
@@ -101,7 +97,8 @@ impl Door {
                 if let (Some(_), Some(Peer(peer))) = (key, request.extensions().get::<Peer>()) {
                     self.failed_tries.note(*peer, Instant::now());
                 }
-                let what = if key.is_some() { "the key is not known, or was revoked" } else { "a key is needed" };
+                let what =
+                    if key.is_some() { "the key is not known, or was revoked" } else { "a key is needed" };
                 let detail = format!(
                     "{what}: this takes Authorization: Bearer … with a key of the scope {:?}",
                     self.needed.as_str()
@@ -152,7 +149,9 @@ mod tests {
         };
         assert_eq!(headers(&["Bearer wh_1"]).as_deref(), Some("wh_1"));
         assert_eq!(headers(&["bEARER   wh_1 "]).as_deref(), Some("wh_1"));
-        for none in [&[][..], &["wh_1"], &["Bearer"], &["Bearer "], &["Basic wh_1"], &["Bearer a", "Bearer b"]] {
+        for none in
+            [&[][..], &["wh_1"], &["Bearer"], &["Bearer "], &["Basic wh_1"], &["Bearer a", "Bearer b"]]
+        {
             assert_eq!(headers(none), None, "{none:?}");
         }
     }

@@ -103,7 +103,9 @@ pub(super) async fn check_origin(State(hosts): State<Arc<Hosts>>, request: Reque
         return next.run(request).await;
     }
     let shown: String = origin.chars().take(80).collect();
-    let detail = format!("pages of {shown:?} may not change anything here; add its host to allowed_hosts if they should");
+    let detail = format!(
+        "pages of {shown:?} may not change anything here; add its host to allowed_hosts if they should"
+    );
     Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail).field("Origin").into_response()
 }
 

@@ -82,7 +82,10 @@ mod tests {
 
     #[test]
     fn escapes_of_a_url_are_read_and_what_is_no_text_is_refused() {
-        assert_eq!(percent_decoded("2026-11-25T10%3a00:00Z%20%C3%A4").as_deref(), Some("2026-11-25T10:00:00Z ä"));
+        assert_eq!(
+            percent_decoded("2026-11-25T10%3a00:00Z%20%C3%A4").as_deref(),
+            Some("2026-11-25T10:00:00Z ä")
+        );
         for bad in ["%", "%4", "%zz", "%ff", "%+1"] {
             assert_eq!(percent_decoded(bad), None, "{bad}");
         }

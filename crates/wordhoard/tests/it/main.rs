@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and prints its seed"
 )]
 
+mod administration;
 mod bad_input;
 mod boot;
 mod cli;
@@ -24,6 +25,7 @@ mod native_api;
 mod outages;
 mod raw_http;
 mod readers;
+mod security;
 mod seed;
 mod upstream_faults;
 

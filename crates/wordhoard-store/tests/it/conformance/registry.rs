@@ -22,10 +22,7 @@ pub async fn a_key_opens_until_it_is_revoked(store: &dyn Store) {
 
     let revoked = KeyRecord { revoked_at: Some(Timestamp::from_millis(1_795_400_001_000)), ..first.clone() };
     let at = |millis| Timestamp::from_millis(millis);
-    assert_eq!(
-        store.revoke_key(first.id, at(1_795_400_001_000)).await.unwrap().as_ref(),
-        Some(&revoked)
-    );
+    assert_eq!(store.revoke_key(first.id, at(1_795_400_001_000)).await.unwrap().as_ref(), Some(&revoked));
     let again = store.revoke_key(first.id, at(1_795_400_002_000)).await.unwrap();
     assert_eq!(again.as_ref(), Some(&revoked), "the first time counts");
     assert_eq!(store.active_keys().await.unwrap(), std::slice::from_ref(&second));

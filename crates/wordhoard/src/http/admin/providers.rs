@@ -152,8 +152,11 @@ pub(super) async fn probe(
     drop(view(&surface, &name)?);
     let query = Query::parse(query.as_deref(), &["model"])?;
     let model = query.text("model")?.or_else(|| surface.catalogue.any_model_of(&name)).ok_or_else(|| {
-        Problem::bad_request("no-model", "the configuration names no model of this provider: name one with ?model=")
-            .field("model")
+        Problem::bad_request(
+            "no-model",
+            "the configuration names no model of this provider: name one with ?model=",
+        )
+        .field("model")
     })?;
     let probe = surface.engine.probe(&name, &model).await?;
     Ok(Json(ProbeView {
