@@ -13,7 +13,7 @@ use std::time::Duration;
 
 use anyhow::bail;
 pub(crate) use failed_tries::FailedTries;
-pub(crate) use fresh_key::FreshKey;
+pub(crate) use fresh_key::{FreshKey, without_keys};
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;

@@ -1,3 +1,4 @@
+use std::borrow::Cow;
 use std::fmt;
 
 use anyhow::Context;
@@ -7,6 +8,8 @@ use wordhoard_store::{KeyId, KeyRecord, Scope};
 
 /// What every key begins with, so that people and scanners of secrets know one when they see it.
 const PREFIX: &str = "wh_";
+/// So many digits behind the prefix are taken for a key, or a part of one.
+const SUSPICIOUS_DIGITS: usize = 8;
 /// The longest name of a key, in characters.
 const MAX_NAME_CHARS: usize = 100;
 
@@ -41,6 +44,21 @@ impl FreshKey {
     }
 }
 
+/// A text for the log, without what looks like a key of ours: people put one into a path or a parameter by mistake.
+pub(crate) fn without_keys(text: &str) -> Cow<'_, str> {
+    let mut shown = Cow::Borrowed(text);
+    let mut from = 0;
+    while let Some(found) = shown[from..].find(PREFIX) {
+        let start = from + found + PREFIX.len();
+        let digits = shown[start..].bytes().take_while(u8::is_ascii_hexdigit).count();
+        if digits >= SUSPICIOUS_DIGITS {
+            shown.to_mut().replace_range(start..start + digits, "…");
+        }
+        from = start;
+    }
+    shown
+}
+
 impl fmt::Debug for FreshKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         f.debug_struct("FreshKey").field("id", &self.record.id).finish_non_exhaustive()
@@ -59,5 +77,19 @@ mod tests {
         assert_ne!(one.key, other.key);
         let printed = format!("{one:?} {:?}", one.record);
         assert!(!printed.contains(&one.key[3..20]), "{printed}");
+    }
+
+    #[test]
+    fn what_looks_like_a_key_is_left_out_and_all_else_stays() {
+        let key = FreshKey::make(String::new(), Scope::Use, Timestamp::from_millis(1)).unwrap().key;
+        for (text, shown) in [
+            (format!("/api/admin/keys/{key}"), "/api/admin/keys/wh_…"),
+            (format!("{key} and {}", &key[..20]), "wh_… and wh_…"),
+            ("wh_wh_0123456789".to_owned(), "wh_wh_…"),
+            ("wh_ wh_y whole wh_12".to_owned(), "wh_ wh_y whole wh_12"),
+            (String::new(), ""),
+        ] {
+            assert_eq!(without_keys(&text), shown);
+        }
     }
 }

@@ -6,7 +6,7 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::security::SecurityRequirement;
@@ -75,7 +75,10 @@ async fn authorise(State(door): State<Door>, mut request: Request, next: Next) -
             if let Some(caller) = caller {
                 request.extensions_mut().insert(caller);
             }
-            next.run(request).await
+            let mut answer = next.run(request).await;
+            // What was shown to one key is nobody else's.
+            answer.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+            answer
         }
         Err(problem) => problem.into_response(),
     }
@@ -134,8 +137,6 @@ impl FromRequestParts<Surface> for Administrator {
 
 #[cfg(test)]
 mod tests {
-    use axum::http::HeaderValue;
-
     use super::*;
 
     #[test]

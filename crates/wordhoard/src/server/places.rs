@@ -71,9 +71,8 @@ impl Places {
                 self.taken.dismiss_longest_idle();
             }
             let permit = Arc::clone(&self.free).acquire_owned();
-            match tokio::time::timeout(LOOK_AGAIN, permit).await {
-                Ok(permit) => return Some(Place::new(Arc::clone(&self.taken), permit.ok()?)),
-                Err(_) => {}
+            if let Ok(permit) = tokio::time::timeout(LOOK_AGAIN, permit).await {
+                return Some(Place::new(Arc::clone(&self.taken), permit.ok()?));
             }
         }
     }

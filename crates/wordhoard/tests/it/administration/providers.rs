@@ -60,7 +60,7 @@ async fn a_probe_tells_what_is_wrong_within_its_time_and_records_nothing() {
     let (status, body) = post(&admin, "/api/admin/providers/mock/probe").await;
     assert_eq!((status, &body["field"]), (400, &json!("model")), "the configuration names no model: {body}");
     let started = std::time::Instant::now();
-    let (status, silent) = post(&admin, "/api/admin/providers/mock/probe?model=silent").await;
+    let (status, silent) = post(&admin, "/api/admin/providers/mock/probe?model=never-answers").await;
     assert_eq!((status, &silent["ok"]), (200, &json!(false)), "{silent}");
     assert!(silent["error"].as_str().unwrap().contains("5s"), "{silent}");
     assert!(started.elapsed().as_secs_f64() < 7.0, "{:?}", started.elapsed());

@@ -89,6 +89,10 @@ async fn no_secret_shows_in_what_is_logged_answered_or_stored() {
         assert!(answer.status >= 400, "{name}: {}", answer.status);
         said.push((name.to_owned(), format!("{:?} {}", answer.headers, answer.body)));
     }
+    let in_the_path = user.http().delete(user.url(&format!("/api/admin/keys/{user_key}")));
+    said.push(("a key in the path".to_owned(), send(in_the_path).await.body));
+    let in_a_parameter = user.url(&format!("/api/llm/requests?{user_key}=1"));
+    assert_eq!(send(user.http().get(in_a_parameter)).await.status, 400);
     for path in ["disable", "probe?model=echo-key", "reset"] {
         let answer = admin.post(&format!("/api/admin/providers/mock/{path}"), &Value::Null).await.unwrap();
         assert_eq!(answer.status, 200, "{}", answer.body);

@@ -39,7 +39,7 @@ async fn ten_thousand_idle_connections_keep_nobody_out() {
         let open = |number: usize| {
             let mut stream = TcpStream::connect(&address).unwrap();
             // Some have been served once, some have begun to ask, most have said nothing.
-            if number % 10 == 0 {
+            if number.is_multiple_of(10) {
                 stream.write_all(b"GET /livez HTTP/1.1\r\nhost: localhost\r\n\r\n").unwrap();
                 stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
                 let mut answer = [0; 12];
