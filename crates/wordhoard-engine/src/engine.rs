@@ -1,5 +1,6 @@
 //! The engine as the server sees it.
 
+mod administration;
 mod boot;
 mod reading;
 mod shutdown;
@@ -8,6 +9,7 @@ mod upkeep;
 use std::sync::Arc;
 use std::time::Duration;
 
+pub use administration::{LogReport, Probe, SwitchError};
 pub use boot::StartError;
 use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;
@@ -31,6 +33,7 @@ use crate::settings::Settings;
 use crate::statistics::{Counted, Statistics};
 use crate::status::{Database, Status, Storage};
 use crate::subscription::{Subscribed, Subscription};
+use crate::switches::Switches;
 use crate::tasks::{TaskKind, Tasks};
 
 /// How long a cancel waits for the end of the request to be recorded.
@@ -86,6 +89,7 @@ pub(crate) struct Inner {
     /// Requests that begin in the log at or behind this position began in this run.
     pub(crate) boundary: parking_lot::Mutex<Position>,
     pub(crate) keys: Keys,
+    pub(crate) switches: Arc<Switches>,
     pub(crate) accepting: Accepting,
     /// Open once the server has begun to stop.
     pub(crate) draining: Accepting,

@@ -15,6 +15,7 @@ use wordhoard_model::{EventBody, Lane, LaneState, Outcome};
 use crate::hub::{AppendError, LiveRequest};
 use crate::metrics::Metrics;
 use crate::providers::ProviderSet;
+use crate::switches::Switches;
 use crate::tasks::Tasks;
 use crate::trace::RequestTrace;
 
@@ -23,6 +24,7 @@ use crate::trace::RequestTrace;
 pub(crate) struct Run {
     pub(crate) live: Arc<LiveRequest>,
     pub(crate) providers: ProviderSet,
+    pub(crate) switches: Arc<Switches>,
     /// Where the rests of answers are read.
     pub(crate) tasks: Tasks,
     /// Ends when the server stops.

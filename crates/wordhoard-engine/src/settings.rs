@@ -43,6 +43,8 @@ pub struct Settings {
     pub quarantine_dir: PathBuf,
     /// Where the log is mirrored, if it is.
     pub archive: Option<ArchiveSettings>,
+    /// Where a copy of the switches of providers is kept, for a start without SQL.
+    pub switches_copy: Option<PathBuf>,
     /// Logs that this server had before its present one. Requests that were open in them are this server's to end.
     pub previous_logs: Vec<LogKey>,
 }
@@ -62,6 +64,7 @@ impl Settings {
             idempotency_window: Duration::from_secs(24 * 60 * 60),
             quarantine_dir: quarantine_dir.into(),
             archive: None,
+            switches_copy: None,
             previous_logs: Vec::new(),
         }
     }

@@ -30,6 +30,31 @@ pub enum Database {
     Refused(String),
 }
 
+impl Storage {
+    /// Its stable name, as health shows it.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Open => "open",
+            Self::Full => "full",
+            Self::Latched => "latched",
+            Self::Closed => "closed",
+        }
+    }
+}
+
+impl Database {
+    /// Its stable name, as health shows it.
+    pub fn as_str(&self) -> &'static str {
+        match self {
+            Self::Up => "up",
+            Self::Connecting => "connecting",
+            Self::Migrating => "migrating",
+            Self::Away(_) => "away",
+            Self::Refused(_) => "refused",
+        }
+    }
+}
+
 /// How the engine is, for health and readiness. Cheap to ask.
 #[derive(Clone, Debug)]
 pub struct Status {

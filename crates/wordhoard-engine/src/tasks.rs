@@ -27,6 +27,10 @@ pub enum TaskKind {
     Applier,
     /// Says to other servers that this one is there. They take it for gone without it.
     Fleet,
+    /// Hears which providers are disabled. Without it they stay as they are known.
+    Switches,
+    /// Hears which keys there are. Without it they stay as they are known.
+    Access,
     /// Takes up, when SQL is there, what a crash left open. Without it that stays open until the next start.
     LateRecovery,
     /// Checks from time to time whether SQL holds all that it should. A panic in it ends these checks.

@@ -1,7 +1,8 @@
 //! A request with its texts: what a caller gets who asks for it as a whole.
 
 use crate::{
-    AttemptSeq, Event, EventBody, Lane, LaneState, RequestCreated, RequestState, Token, TokenKind, Violation,
+    AttemptSeq, Event, EventBody, Lane, LaneState, RequestCreated, RequestState, Timestamp, Token, TokenKind,
+    Violation,
 };
 
 /// A request assembled from its events.
@@ -26,6 +27,10 @@ pub struct AttemptTranscript {
     pub refusal: String,
     /// The fragments of tool calls, in their order.
     pub tool_calls: Vec<String>,
+    /// When its first token came.
+    pub first_token_at: Option<Timestamp>,
+    /// When its newest token came.
+    pub last_token_at: Option<Timestamp>,
 }
 
 impl Transcript {
@@ -53,7 +58,7 @@ impl Transcript {
             EventBody::AttemptStarted(_) => self.attempts.push(AttemptTranscript::default()),
             EventBody::Token(token) => {
                 if let Some(attempt) = self.attempts.get_mut(token.attempt_seq.0 as usize - 1) {
-                    attempt.push(token);
+                    attempt.push(token, event.at);
                 }
             }
             EventBody::RequestCreated(_) | EventBody::AttemptFinished(_) | EventBody::RequestFinished(_) => {}
@@ -90,7 +95,9 @@ impl Transcript {
 }
 
 impl AttemptTranscript {
-    fn push(&mut self, token: &Token) {
+    fn push(&mut self, token: &Token, at: Timestamp) {
+        self.first_token_at.get_or_insert(at);
+        self.last_token_at = Some(at);
         match token.kind {
             TokenKind::Text => self.text.push_str(&token.text),
             TokenKind::Reasoning => self.reasoning.push_str(&token.text),

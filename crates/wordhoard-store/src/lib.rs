@@ -13,6 +13,7 @@ mod jobs;
 mod migration;
 mod postgres;
 mod query;
+mod registry;
 mod sqlite;
 mod statistics;
 mod upkeep;
@@ -26,7 +27,8 @@ pub use fleet::{ServerSeen, Weakness};
 pub use jobs::{Jobs, Lease, MaintenanceRun, RunId, RunOutcome};
 pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresPlace, PostgresStore, display_url};
-pub use query::{IdempotentMatch, ListQuery, RequestSummary};
+pub use query::{AskedFor, IdempotentMatch, ListQuery, RequestSummary};
+pub use registry::{KeyId, KeyRecord, ParseKeyIdError, ProviderSwitch, Registry, Scope};
 pub use sqlite::SqliteStore;
 pub use statistics::{ProviderTotals, Statistics, Totals};
 use tokio::sync::watch;
@@ -38,7 +40,7 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 /// A store is made without touching the database. Each call connects (again) where it must, ends within a time limit,
 /// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
-pub trait Store: Export + Jobs + Statistics + Upkeep + Send + Sync + std::fmt::Debug {
+pub trait Store: Export + Jobs + Registry + Statistics + Upkeep + Send + Sync + std::fmt::Debug {
     /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
     /// of servers may do this at once.
     async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error>;

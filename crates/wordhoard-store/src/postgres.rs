@@ -16,6 +16,7 @@ mod migrate;
 mod partitions;
 mod place;
 mod pool;
+mod registry;
 mod rows;
 mod session;
 mod statistics;

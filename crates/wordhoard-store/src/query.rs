@@ -1,4 +1,4 @@
-use wordhoard_model::{ModelRef, RequestId, RequestStatus, Timestamp};
+use wordhoard_model::{ModelRef, ProviderName, RequestId, RequestStatus, Timestamp};
 
 use crate::LogKey;
 
@@ -9,8 +9,67 @@ pub struct ListQuery {
     pub before: Option<RequestId>,
     /// Only requests of this status.
     pub status: Option<RequestStatus>,
+    /// Only requests accepted at this time or later.
+    pub since: Option<Timestamp>,
+    /// Only requests accepted before this time.
+    pub until: Option<Timestamp>,
+    /// Only requests that asked for this.
+    pub asked_for: Option<AskedFor>,
     /// At most so many.
     pub limit: usize,
+}
+
+/// What a request asked for, in at least one of its lanes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum AskedFor {
+    /// Any model of this provider.
+    Provider(ProviderName),
+    /// This model.
+    Model(ModelRef),
+}
+
+impl ListQuery {
+    /// Whether a request belongs in the list, the number of its entries aside.
+    pub fn takes(&self, summary: &RequestSummary) -> bool {
+        let (lowest, highest) = self.ids();
+        let asked_for = |model: &ModelRef| match &self.asked_for {
+            None => true,
+            Some(AskedFor::Provider(provider)) => model.provider == *provider,
+            Some(AskedFor::Model(wanted)) => model == wanted,
+        };
+        (lowest..highest).contains(&summary.request_id)
+            && self.status.is_none_or(|status| summary.status == status)
+            && summary.models.iter().any(asked_for)
+    }
+
+    /// The ids that may be in the list, from the first to before the second. They are by time, so that an index
+    /// serves every limit.
+    pub(crate) fn ids(&self) -> (RequestId, RequestId) {
+        // No id is as large: its version would be 15.
+        let end = RequestId::from_bytes([0xff; 16]);
+        let until = self.until.map_or(end, first_id_at);
+        let lowest = self.since.map_or(RequestId::from_bytes([0; 16]), first_id_at);
+        (lowest, self.before.unwrap_or(end).min(until))
+    }
+
+    /// What the column `lanes` contains where a request asked for it.
+    pub(crate) fn needle(&self) -> Option<String> {
+        match self.asked_for.as_ref()? {
+            // No provider's name has a character that JSON would escape.
+            AskedFor::Provider(provider) => Some(format!("\"model\":\"{provider}:")),
+            AskedFor::Model(model) => {
+                Some(format!("\"model\":{}", serde_json::Value::from(model.to_string())))
+            }
+        }
+    }
+}
+
+/// The smallest id that a request can have which was accepted at this time.
+fn first_id_at(at: Timestamp) -> RequestId {
+    let millis = u64::try_from(at.as_millis()).unwrap_or(0).min((1 << 48) - 1);
+    let mut bytes = [0; 16];
+    bytes[..6].copy_from_slice(&millis.to_be_bytes()[2..]);
+    RequestId::from_bytes(bytes)
 }
 
 /// What a list shows of a request.

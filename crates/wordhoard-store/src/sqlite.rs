@@ -10,6 +10,7 @@ mod fleet;
 mod jobs;
 mod lists;
 mod migrate;
+mod registry;
 mod rows;
 mod statistics;
 mod upkeep;

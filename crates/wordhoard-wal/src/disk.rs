@@ -9,7 +9,7 @@ mod os;
 
 #[cfg(feature = "fault-disk")]
 pub use fault::{FaultDisk, FaultPoint, Loss};
-pub use os::{OsDisk, rename_durably, sync_directory};
+pub use os::{OsDisk, rename_durably, replace_durably, sync_directory};
 
 /// One directory of files, as the log uses it. Names are plain file names.
 ///

@@ -23,6 +23,7 @@ use wordhoard_providers::{OpenAiChatSettings, Provider};
 use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
+use crate::access::{Access, FailedTries};
 use crate::backup::BackupService;
 use crate::config::{ArchiveConfig, Config, DatabaseConfig, Dialect, ProviderConfig};
 use crate::http::{self, Administration, Hosts, Surface};
@@ -43,6 +44,8 @@ const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
 
 /// How often it is looked what the object store lacks of the archive.
 const SHIP_INTERVAL: Duration = Duration::from_secs(30);
+/// The copy of the switches of providers, within the data directory.
+pub const SWITCHES_FILE: &str = "disabled_providers";
 
 /// A running server.
 #[derive(Debug)]
@@ -68,14 +71,20 @@ impl Core {
     ///
     /// # Errors
     /// What is wrong, and with which part.
-    async fn start(config: &Config, lock: DirLock, tasks: Tasks, boot: BootLog) -> anyhow::Result<Self> {
-        let restored = restored::finish(config, &boot).await?;
+    async fn start(
+        config: &Config,
+        store: Arc<dyn Store>,
+        restored: Option<Pending>,
+        lock: DirLock,
+        tasks: Tasks,
+        boot: BootLog,
+    ) -> anyhow::Result<Self> {
         let step = boot.begin("log");
         let wal = open_wal(config).await?;
         let previous_logs = log_ids::note(&config.data_dir, LogKey(wal.log_id().0))?;
         step.done();
         let providers = config.providers.iter().map(provider).collect::<anyhow::Result<ProviderSet>>()?;
-        let (store, clock) = (store(&config.database)?, Arc::new(SystemClock));
+        let clock = Arc::new(SystemClock);
         let maintenance =
             Maintenance::new(Arc::clone(&store), LogKey(wal.log_id().0), Arc::<SystemClock>::clone(&clock));
         let parts = Parts {
@@ -98,7 +107,9 @@ impl Core {
     /// What is wrong, and with which part.
     pub async fn start_alone(config: &Config) -> anyhow::Result<Self> {
         let lock = lock(config)?;
-        Self::start(config, lock, Tasks::default(), BootLog::default()).await
+        let boot = BootLog::default();
+        let restored = restored::finish(config, &boot).await?;
+        Self::start(config, store(&config.database)?, restored, lock, Tasks::default(), boot).await
     }
 
     /// Ends the engine: running requests are interrupted, what is recorded is applied, all is closed.
@@ -123,6 +134,11 @@ impl App {
         let step = boot.begin("lock");
         let lock = lock(&config)?;
         step.done();
+        // Before anything connects to the database.
+        let restored = restored::finish(&config, &boot).await?;
+        let store = store(&config.database)?;
+        let access = Access::open(&config, Arc::clone(&store));
+        access.check(&config).await?;
         let step = boot.begin("listen");
         let listener = listen(listener, config.listen).await?;
         let address = listener.address()?;
@@ -137,15 +153,24 @@ impl App {
         step.done();
 
         let backups = BackupService::new(&config)?;
-        let core = Core::start(&config, lock, tasks.clone(), boot.clone()).await?;
+        let core =
+            Core::start(&config, Arc::clone(&store), restored, lock, tasks.clone(), boot.clone()).await?;
         tasks.spawn(TaskKind::Archiver, tend_backups(backups.clone(), core.engine.stopping()));
+        if let Err(error) = access.refresh_if_up(&core.engine).await {
+            tracing::warn!(%error, "SQL does not say which keys there are; those of the last run count");
+        }
+        tasks.spawn(TaskKind::Access, access.clone().run(core.engine.clone(), stop_serving.clone()));
+        let config = Arc::new(config);
         let surface = Surface {
             engine: core.engine.clone(),
+            config: Arc::clone(&config),
+            store,
+            access,
+            failed_tries: FailedTries::default(),
             catalogue: Arc::new(Catalogue::new(&config)),
             clock,
             limits: config.limits,
             disconnect: disconnect.clone(),
-            administration: Administration::new(config.admin_key.clone(), tasks.clone()),
             backups: backups.clone(),
             maintenance: core.maintenance.clone(),
             retention_days: config.retention.days,
@@ -153,6 +178,7 @@ impl App {
             http_metrics: Arc::new(HttpMetrics::default()),
             upkeep: told::upkeep(&core, &backups, &shutdown),
             started_at,
+            administration: Administration::new(tasks.clone()),
         };
         let ending =
             Ending { engine: core.engine.clone(), tasks: tasks.clone(), serving, stop_serving, disconnect };
@@ -315,6 +341,7 @@ fn engine_settings(config: &Config, restored: Option<&Pending>) -> Settings {
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
         wal_limit_bytes: config.limits.wal_limit_bytes,
         archive: config.archive.as_ref().map(archive_settings),
+        switches_copy: Some(config.data_dir.join(SWITCHES_FILE)),
         ..Settings::new(config.data_dir.join("quarantine"))
     }
 }

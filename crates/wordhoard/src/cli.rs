@@ -5,6 +5,7 @@ pub(crate) mod backup;
 mod check;
 mod commands;
 mod health;
+mod keys;
 mod migrate;
 mod progress;
 mod prune;
@@ -44,6 +45,7 @@ Examples:
   wordhoard check --full
   wordhoard prune --dry-run
   wordhoard health --ready
+  wordhoard keys create --scope admin
   wordhoard wal verify --data-dir data";
 
 #[derive(Debug, Subcommand)]
@@ -72,6 +74,9 @@ enum Command {
     /// Ask a running server whether it is alive, or ready for prompts.
     #[command(after_help = health::EXAMPLES)]
     Health(health::HealthArgs),
+    /// Make, list and revoke the keys with which the server may be called.
+    #[command(subcommand, after_help = keys::EXAMPLES)]
+    Keys(keys::KeysCommand),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -154,6 +159,10 @@ pub fn run() -> ExitCode {
         Command::Restore(args) => with_config(&args.place, |config| block_on(restore::run(&args, config))),
         Command::Prune(args) => with_database(&args.place, |config| block_on(prune::run(&args, config))),
         Command::Health(args) => with_config(&args.place(), |config| block_on(health::run(&args, config))),
+        Command::Keys(command) => {
+            let place = command.place().clone();
+            with_database(&place, |config| block_on(keys::run(command, config)))
+        }
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),
         Command::Config(ConfigCommand::Show(args)) => with_config(&args, |config| commands::show(&config)),

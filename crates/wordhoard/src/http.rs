@@ -1,6 +1,8 @@
 //! The HTTP surface: handlers parse, ask the engine, and answer. Wire shapes come from `wordhoard-wire`.
 
+mod admin;
 mod administration;
+mod authorisation;
 mod backups;
 mod body;
 mod booting;
@@ -22,10 +24,8 @@ mod stream;
 use std::sync::Arc;
 
 pub(crate) use administration::Administration;
-use axum::Router;
 use axum::http::StatusCode;
-use axum::middleware;
-use axum::routing::get;
+use axum::{Extension, Router, middleware};
 pub(crate) use booting::router as booting_router;
 pub(crate) use guard::Hosts;
 use problem::Problem;
@@ -36,9 +36,11 @@ use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 use wordhoard_engine::{Clock, Engine};
 use wordhoard_model::Timestamp;
+use wordhoard_store::{Scope, Store};
 
+use crate::access::{Access, FailedTries};
 use crate::backup::BackupService;
-use crate::config::Limits;
+use crate::config::{Config, Limits};
 use crate::lifecycle::RestartHandle;
 use crate::maintenance::Maintenance;
 use crate::metrics::HttpMetrics;
@@ -49,6 +51,10 @@ use crate::upkeep::UpkeepSource;
 #[derive(Clone)]
 pub(crate) struct Surface {
     pub(crate) engine: Engine,
+    pub(crate) config: Arc<Config>,
+    pub(crate) store: Arc<dyn Store>,
+    pub(crate) access: Access,
+    pub(crate) failed_tries: FailedTries,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) clock: Arc<dyn Clock>,
     pub(crate) limits: Limits,
@@ -82,37 +88,40 @@ impl Surface {
     }
 }
 
-/// All routes.
+/// All routes, each in the group of those who may use it.
 pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
-    let (router, document) = OpenApiRouter::with_openapi(openapi::Document::openapi())
+    let public = OpenApiRouter::new()
+        .routes(routes!(health::health))
+        .routes(routes!(health::livez))
+        .routes(routes!(health::readyz));
+    let for_users = OpenApiRouter::new()
         .routes(routes!(prompt::submit))
         .routes(routes!(prompt::validate))
         .routes(routes!(stream::stream))
         .routes(routes!(requests::list))
         .routes(routes!(requests::one))
         .routes(routes!(requests::cancel))
-        .routes(routes!(health::health))
-        .routes(routes!(health::livez))
-        .routes(routes!(health::readyz))
         .routes(routes!(metrics::prometheus))
         .routes(routes!(metrics::json))
+        .routes(routes!(openapi::serve));
+    let for_administrators = admin::routes()
         .routes(routes!(check::start))
         .routes(routes!(maintenance::prune))
         .routes(routes!(maintenance::rotate))
-        .routes(routes!(administration::operation))
         .routes(routes!(backups::make))
         .routes(routes!(backups::list))
-        .routes(routes!(backups::restore))
-        .split_for_parts();
-    let document = Arc::new(document);
+        .routes(routes!(backups::restore));
+    let mut document = openapi::Document::openapi();
+    let router = Router::new()
+        .merge(authorisation::public(public, &mut document))
+        .merge(authorisation::keyed(for_users, Scope::Use, &surface, &mut document))
+        .merge(authorisation::keyed(for_administrators, Scope::Admin, &surface, &mut document));
     router
-        .route("/openapi.json", get(move || openapi::serve(Arc::clone(&document))))
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
-        .method_not_allowed_fallback(async || {
-            let detail = "this path does not take that method";
-            Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
-        })
+        .layer(Extension(Arc::new(document)))
+        .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
+        .layer(middleware::from_fn(guard::close_behind_chunks))
         .layer(middleware::from_fn(guard::log_refusals))
         .layer(middleware::from_fn_with_state(Arc::clone(&surface.http_metrics), observe::observe))
         .with_state(surface)

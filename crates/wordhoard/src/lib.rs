@@ -2,6 +2,7 @@
 //!
 //! [`app`] is the one place that puts concrete parts together.
 
+mod access;
 pub mod app;
 mod backup;
 mod check_report;

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wordhoard_model::ModelRef;
+use wordhoard_model::{ModelRef, ProviderName};
 
 use crate::config::{Config, ProviderConfig, SelectionConfig};
 
@@ -92,11 +92,23 @@ impl Catalogue {
         Ok(model)
     }
 
-    /// The models for a prompt whose caller names none, of different providers where there are several.
-    pub(crate) fn select(&self, prompt: &str) -> Vec<ModelRef> {
-        let candidates = self.class(prompt);
+    /// The models for a prompt whose caller names none, of different providers where there are several. Those of
+    /// disabled providers are passed over, unless there are no others: then their attempts say why they fail.
+    pub(crate) fn select(&self, prompt: &str, is_enabled: impl Fn(&ProviderName) -> bool) -> Vec<ModelRef> {
+        let enabled = |models: &[ModelRef]| -> Vec<ModelRef> {
+            models.iter().filter(|model| is_enabled(&model.provider)).cloned().collect()
+        };
+        let class = self.class(prompt);
+        let all: Vec<_> = class.iter().chain(&self.selection.default).cloned().chain(self.listed()).collect();
+        let mut candidates = enabled(class);
+        if candidates.is_empty() && !class.is_empty() {
+            candidates = enabled(&all);
+        }
+        if candidates.is_empty() {
+            candidates = class.to_vec();
+        }
         let mut selected: Vec<ModelRef> = Vec::new();
-        for model in candidates {
+        for model in &candidates {
             if selected.iter().all(|other| other.provider != model.provider) {
                 selected.push(model.clone());
             }
@@ -104,10 +116,21 @@ impl Catalogue {
         selected
             .extend(candidates.iter().filter(|model| !selected.contains(model)).cloned().collect::<Vec<_>>());
         if selected.is_empty() {
-            selected = self.listed();
+            let listed = self.listed();
+            let enabled = enabled(&listed);
+            selected = if enabled.is_empty() { listed } else { enabled };
         }
         selected.truncate(SELECTED);
         selected
+    }
+
+    /// A model of this provider that the configuration names, for a probe.
+    pub(crate) fn any_model_of(&self, provider: &ProviderName) -> Option<String> {
+        let rules = &self.selection;
+        let ruled = [&rules.default, &rules.coding, &rules.reasoning, &rules.long];
+        let named = ruled.into_iter().flatten().chain(self.aliases.values());
+        let listed = self.listed().into_iter().chain(named.cloned());
+        listed.into_iter().find(|model| model.provider == *provider).map(|model| model.model)
     }
 
     fn class(&self, prompt: &str) -> &[ModelRef] {
@@ -176,11 +199,27 @@ mod tests {
     #[test]
     fn selection_goes_by_content_and_prefers_different_providers() {
         let catalogue = catalogue(TWO);
-        let select =
-            |prompt: &str| catalogue.select(prompt).iter().map(ToString::to_string).collect::<Vec<_>>();
+        let select = |prompt: &str| {
+            catalogue.select(prompt, |_| true).iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
         assert_eq!(select("Fix this Rust function"), ["one:a", "two:x", "one:b"]);
         assert_eq!(select("rusty nails"), ["two:y"]);
-        let demo = self::catalogue("").select("hello");
+        let demo = self::catalogue("").select("hello", |_| true);
         assert!(demo.len() == 3 && demo.iter().all(|model| model.provider.as_str() == "demo"), "{demo:?}");
+    }
+
+    #[test]
+    fn disabled_providers_are_passed_over_unless_there_are_no_others() {
+        let catalogue = catalogue(TWO);
+        let select = |prompt: &str, disabled: &[&str]| {
+            let selected = catalogue.select(prompt, |name| !disabled.contains(&name.as_str()));
+            selected.iter().map(ToString::to_string).collect::<Vec<_>>()
+        };
+        assert_eq!(select("Fix this code", &["one"]), ["two:x"]);
+        assert_eq!(select("Fix this code", &["two"]), ["one:a", "one:b"]);
+        assert_eq!(select("hello", &["two"])[0], "one:a", "another class, or what is listed, before nobody");
+        assert_eq!(select("Fix this code", &["one", "two", "demo"]), ["one:a", "two:x", "one:b"]);
+        let one = ProviderName::new("one").unwrap();
+        assert_eq!(catalogue.any_model_of(&one).as_deref(), Some("a"));
     }
 }

@@ -130,6 +130,7 @@ impl Inner {
             metrics: Arc::clone(&self.metrics),
             trace,
             providers: self.providers.clone(),
+            switches: Arc::clone(&self.switches),
             tasks: self.tasks.clone(),
             stop: self.stop.clone(),
             resume_interrupted: self.settings.resume_interrupted,

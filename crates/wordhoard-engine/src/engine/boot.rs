@@ -21,6 +21,7 @@ use crate::hub::{Hub, Journal};
 use crate::recovery::{self, Ground, RecoveryError};
 use crate::settings::{Durability, Settings};
 use crate::statistics::{self, Statistics};
+use crate::switches::{self, Switches};
 use crate::tasks::TaskKind;
 use crate::{admission, storage_guard};
 
@@ -30,6 +31,8 @@ const LINK_PATIENCE: Duration = Duration::from_millis(1_200);
 /// How long the start waits for SQL to take what the log holds. After a crash that is a second's worth; after an
 /// outage it may be hours' worth, and nobody has to wait for it.
 const APPLY_PATIENCE: Duration = Duration::from_millis(600);
+/// How long the start waits to hear which providers are disabled.
+const SWITCHES_PATIENCE: Duration = Duration::from_millis(400);
 /// How long the start waits for the check of what has changed lately.
 const CHECK_PATIENCE: Duration = Duration::from_millis(400);
 /// How often a long wait tells how far it is.
@@ -56,6 +59,7 @@ impl Engine {
         let inner = Arc::new(assemble(parts));
         inner.spawn_tasks();
         inner.reach_database(&boot).await?;
+        inner.hear_of_switches().await;
         inner.apply_backlog(&boot).await;
         let step = boot.begin("recovery");
         match inner.recover().await {
@@ -114,6 +118,7 @@ fn assemble(parts: Parts) -> Inner {
         statistics: Statistics::default(),
         metrics,
         keys: admission::Keys::default(),
+        switches: Arc::new(Switches::open(settings.switches_copy.clone())),
         accepting: admission::Accepting::default(),
         draining: admission::Accepting::default(),
         running: admission::Running::default(),
@@ -139,6 +144,7 @@ impl Inner {
         }
         self.tasks.spawn(TaskKind::Statistics, statistics::run(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
+        self.tasks.spawn(TaskKind::Switches, switches::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 
     /// Moves the visible marks with the log and SQL, until the log is closed.
@@ -227,6 +233,17 @@ impl Inner {
             Err(_) => step.deferred("it takes long and goes on in the background"),
         }
         false
+    }
+
+    /// Before the first attempt, where SQL is there: it may know of switches that this data directory never saw.
+    async fn hear_of_switches(&self) {
+        if !matches!(*self.applier.watch_link().borrow(), Link::Up) {
+            return;
+        }
+        let heard = tokio::time::timeout(SWITCHES_PATIENCE, self.switches.refresh(&*self.store)).await;
+        if !matches!(heard, Ok(Ok(()))) {
+            tracing::warn!("SQL does not say which providers are disabled; the copy of the last run counts");
+        }
     }
 
     async fn apply_backlog(&self, boot: &BootLog) {

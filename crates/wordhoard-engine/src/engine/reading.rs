@@ -60,15 +60,12 @@ impl Inner {
     }
 
     pub(crate) async fn list(&self, query: ListQuery) -> Result<Vec<RequestSummary>, ReadError> {
-        let matches = |summary: &RequestSummary| {
-            query.before.is_none_or(|before| summary.request_id < before)
-                && query.status.is_none_or(|status| summary.status == status)
-        };
         let log = self.log();
         let live = self.hub.all();
         let in_memory: HashSet<_> = live.iter().map(|live| live.id()).collect();
         // Memory is newer than SQL, so what both have is taken from memory, even where it then does not match.
-        let mut found: Vec<_> = live.iter().filter_map(|live| summary(live, log)).filter(matches).collect();
+        let known = live.iter().filter_map(|live| summary(live, log));
+        let mut found: Vec<_> = known.filter(|summary| query.takes(summary)).collect();
         let limit = query.limit;
         let stored = ListQuery { limit: limit + in_memory.len(), ..query };
         let stored =

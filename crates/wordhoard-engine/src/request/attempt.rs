@@ -27,6 +27,9 @@ pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outco
     let mut report = AttemptReport::start(run, lane, attempt, model);
     let mut answer = None;
     let end = match run.providers.get(&model.provider) {
+        Some(_) if run.switches.is_disabled(&model.provider) => {
+            End::Failed(Failure::new(FailureClass::Unavailable, "the provider is disabled"))
+        }
         Some(provider) => {
             let call = Call { model: model.model.clone(), prompt: Arc::new(run.live.prompt().clone()) };
             let answer = answer.insert(provider.answer(call));

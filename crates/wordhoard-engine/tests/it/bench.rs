@@ -12,15 +12,15 @@ use wordhoard_engine::{
     SystemClock, Tasks,
 };
 use wordhoard_model::{
-    Event, EventBody, Idempotency, LaneSpec, Parameters, Prompt, RequestId, RequestState, RequestStatus, Seq,
-    Timestamp,
+    Event, EventBody, Idempotency, LaneSpec, Parameters, Prompt, ProviderName, RequestId, RequestState,
+    RequestStatus, Seq, Timestamp,
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
     Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
-    Jobs, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun, MigrationReport, MigrationStatus, Progress,
-    Prunable, PruneRange, PruneSlice, Pruned, RequestSummary, RunId, RunOutcome, ServerSeen, SqliteStore,
-    Statistics, Store, Totals, Upkeep, Weakness,
+    Jobs, KeyId, KeyRecord, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun, MigrationReport,
+    MigrationStatus, Progress, ProviderSwitch, Prunable, PruneRange, PruneSlice, Pruned, Registry,
+    RequestSummary, RunId, RunOutcome, ServerSeen, SqliteStore, Statistics, Store, Totals, Upkeep, Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -58,6 +58,7 @@ impl Bench {
         let sqlite = SqliteStore::new(&self.database_file()).unwrap();
         let mut settings =
             Settings { disk_reserve_bytes: 0, ..Settings::new(self.dir.path().join("quarantine")) };
+        settings.switches_copy = Some(self.dir.path().join("disabled_providers"));
         change(&mut settings);
         let engine = Engine::start(Parts {
             wal,
@@ -210,6 +211,31 @@ impl Jobs for Gated {
 impl Statistics for Gated {
     async fn totals(&self, new_since: Timestamp) -> Result<Totals, Error> {
         self.pass()?.totals(new_since).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Registry for Gated {
+    async fn add_key(&self, key: KeyRecord) -> Result<(), Error> {
+        self.pass()?.add_key(key).await
+    }
+    async fn keys(&self) -> Result<Vec<KeyRecord>, Error> {
+        self.pass()?.keys().await
+    }
+    async fn active_keys(&self) -> Result<Vec<KeyRecord>, Error> {
+        self.pass()?.active_keys().await
+    }
+    async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
+        self.pass()?.revoke_key(id, at).await
+    }
+    async fn switches(&self) -> Result<Vec<ProviderSwitch>, Error> {
+        self.pass()?.switches().await
+    }
+    async fn switch_provider(&self, switch: ProviderSwitch) -> Result<(), Error> {
+        self.pass()?.switch_provider(switch).await
+    }
+    async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error> {
+        self.pass()?.reset_provider(provider).await
     }
 }
 

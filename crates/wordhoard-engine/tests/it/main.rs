@@ -13,4 +13,5 @@ mod durability;
 mod idempotency;
 mod reading;
 mod storage_faults;
+mod switches;
 mod without_sql;

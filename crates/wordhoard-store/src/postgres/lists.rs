@@ -19,8 +19,11 @@ macro_rules! select {
 }
 
 pub(super) const SUMMARY: &str = select!("WHERE request_id = $1");
-pub(super) const LIST: &str =
-    select!("WHERE request_id < $1 AND ($2::text IS NULL OR status = $2) ORDER BY request_id DESC LIMIT $3");
+pub(super) const LIST: &str = select!(
+    "WHERE request_id >= $1 AND request_id < $2 AND ($3::text IS NULL OR status = $3)
+     AND ($4::text IS NULL OR strpos(lanes, $4) > 0)
+     ORDER BY request_id DESC LIMIT $5"
+);
 pub(super) const OPEN: &str =
     "SELECT request_id FROM llm_requests WHERE log_id = $1 AND status = 'running' ORDER BY request_id";
 pub(super) const IDEMPOTENT: &str = "SELECT request_id, idempotency_sha256 FROM llm_requests
@@ -31,10 +34,12 @@ pub(super) async fn summary(session: &Session, id: RequestId) -> Result<Option<R
 }
 
 pub(super) async fn list(session: &Session, query: ListQuery) -> Result<Vec<RequestSummary>, Error> {
-    // No id is as large: its version would be 15. A condition that is always there lets every plan use the index.
-    let before = Id(query.before.unwrap_or(RequestId::from_bytes([0xff; 16])));
+    // Conditions that are always there let every plan use the index.
+    let (lowest, highest) = query.ids();
     let status = query.status.map(RequestStatus::as_str);
-    let rows = session.query(LIST, &[&before, &status, &signed(query.limit as u64)]).await?;
+    let needle = query.needle();
+    let limit = signed(query.limit as u64);
+    let rows = session.query(LIST, &[&Id(lowest), &Id(highest), &status, &needle, &limit]).await?;
     rows.iter().map(from_row).collect()
 }
 

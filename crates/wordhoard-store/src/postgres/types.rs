@@ -5,11 +5,15 @@ use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checke
 use wordhoard_model::{RequestId, Timestamp};
 
 use crate::columns::ColumnError;
-use crate::{Error, LogKey};
+use crate::{Error, KeyId, LogKey};
 
 /// A request id in a column of type `uuid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(super) struct Id(pub(super) RequestId);
+
+/// The id of a key in a column of type `uuid`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct Key(pub(super) KeyId);
 
 /// A time in a column of type `timestamptz`: microseconds since 2000-01-01T00:00:00Z.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -56,6 +60,24 @@ impl ToSql for Id {
 impl<'a> FromSql<'a> for Id {
     fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, ColumnError> {
         Ok(Self(RequestId::from_bytes(raw.try_into()?)))
+    }
+
+    accepts!(UUID);
+}
+
+impl ToSql for Key {
+    fn to_sql(&self, _: &Type, out: &mut BytesMut) -> Result<IsNull, ColumnError> {
+        out.put_slice(self.0.as_bytes());
+        Ok(IsNull::No)
+    }
+
+    accepts!(UUID);
+    to_sql_checked!();
+}
+
+impl<'a> FromSql<'a> for Key {
+    fn from_sql(_: &Type, raw: &'a [u8]) -> Result<Self, ColumnError> {
+        Ok(Self(KeyId::from_bytes(raw.try_into()?)))
     }
 
     accepts!(UUID);

@@ -15,13 +15,16 @@ pub(super) fn summary(snapshot: &Transaction<'_>, id: RequestId) -> Result<Optio
 pub(super) fn list(snapshot: &Transaction<'_>, query: &ListQuery) -> Result<Vec<RequestSummary>, Error> {
     let sql = format!(
         "SELECT {COLUMNS} FROM llm_requests
-         WHERE (?1 IS NULL OR request_id < ?1) AND (?2 IS NULL OR status = ?2)
-         ORDER BY request_id DESC LIMIT ?3"
+         WHERE request_id >= ?1 AND request_id < ?2 AND (?3 IS NULL OR status = ?3)
+         AND (?4 IS NULL OR instr(lanes, ?4) > 0)
+         ORDER BY request_id DESC LIMIT ?5"
     );
     let mut statement = snapshot.prepare_cached(&sql)?;
-    let before = query.before.as_ref().map(RequestId::as_bytes);
+    let (lowest, highest) = query.ids();
     let status = query.status.map(RequestStatus::as_str);
-    let rows = statement.query_map((before, status, signed(query.limit as u64)), from_row)?;
+    let limit = signed(query.limit as u64);
+    let bounds = (lowest.as_bytes(), highest.as_bytes(), status, query.needle(), limit);
+    let rows = statement.query_map(bounds, from_row)?;
     Ok(rows.collect::<Result<_, _>>()?)
 }
 

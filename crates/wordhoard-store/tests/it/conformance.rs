@@ -2,7 +2,9 @@
 
 mod interruption;
 mod jobs;
+mod lists;
 mod pruning;
+mod registry;
 mod repetition;
 mod statistics;
 mod texts;
@@ -31,6 +33,10 @@ where
     other_content_in_the_same_place_is_a_conflict_and_the_first_stays(&*empty().await).await;
     open_requests_are_those_of_the_log_without_end(&*empty().await).await;
     lists_are_newest_first_and_paged(&*empty().await).await;
+    lists::a_list_takes_times_and_what_was_asked_for(&*empty().await).await;
+    registry::a_key_opens_until_it_is_revoked(&*empty().await).await;
+    registry::a_digest_belongs_to_one_key(&*empty().await).await;
+    registry::a_provider_stays_as_it_was_switched_until_it_is_reset(&*empty().await).await;
     the_newest_request_of_a_key_is_found_while_it_counts(&*empty().await).await;
     what_was_applied_before_may_come_again_in_part(&*empty().await).await;
     an_empty_batch_moves_the_position_and_nothing_else(&*empty().await).await;
@@ -194,7 +200,7 @@ async fn lists_are_newest_first_and_paged(store: &dyn Store) {
         from += story.events.len() as u64;
     }
     let list = |before, status| async move {
-        let page = store.list(ListQuery { before, status, limit: 2 }).await.unwrap();
+        let page = store.list(ListQuery { before, status, limit: 2, ..ListQuery::default() }).await.unwrap();
         page.into_iter().map(|summary| summary.request_id).collect::<Vec<_>>()
     };
     assert_eq!(list(None, None).await, [stories[2].id, stories[1].id]);

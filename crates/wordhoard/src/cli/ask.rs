@@ -48,6 +48,9 @@ pub(super) struct AskArgs {
     /// The server to ask.
     #[arg(long, value_name = "URL", default_value = "http://127.0.0.1:8000", conflicts_with = "local")]
     server: String,
+    /// The key to call the server with, where it wants one.
+    #[arg(long, value_name = "KEY", env = "WORDHOARD_API_KEY", hide_env_values = true)]
+    api_key: Option<String>,
     /// Ask without a server: run the engine here, on the data directory.
     #[arg(long)]
     local: bool,
@@ -109,7 +112,7 @@ pub(super) async fn run(args: AskArgs, config: Config) -> anyhow::Result<ExitCod
         local.stop().await;
         return shown;
     }
-    show(client::ask(&args.server, body).await?).await
+    show(client::ask(&args.server, args.api_key.as_deref(), body).await?).await
 }
 
 /// Shows the answers as they come.

@@ -1,10 +1,8 @@
-//! The administrator: who is one, and the long operations that he has begun.
+//! The long operations that administrators have begun.
 
 use std::collections::VecDeque;
 use std::sync::Arc;
 
-use axum::extract::{FromRequestParts, Path, State};
-use axum::http::request::Parts;
 use axum::http::{StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use parking_lot::Mutex;
@@ -15,16 +13,15 @@ use uuid::Uuid;
 use wordhoard_engine::{TaskKind, Tasks};
 
 use super::Surface;
+pub(super) use super::authorisation::Administrator;
 use super::problem::Problem;
-use crate::config::AdminKey;
 
 /// Operations that are remembered.
 const KEPT_OPERATIONS: usize = 100;
 
-/// Who may administer, and what was begun.
+/// What was begun.
 #[derive(Clone, Debug)]
 pub(crate) struct Administration {
-    key: Option<AdminKey>,
     tasks: Tasks,
     operations: Arc<Mutex<VecDeque<Operation>>>,
 }
@@ -47,8 +44,18 @@ pub(super) struct Operation {
 }
 
 impl Administration {
-    pub(crate) fn new(key: Option<AdminKey>, tasks: Tasks) -> Self {
-        Self { key, tasks, operations: Arc::default() }
+    pub(crate) fn new(tasks: Tasks) -> Self {
+        Self { tasks, operations: Arc::default() }
+    }
+
+    /// All that are remembered, newest first.
+    pub(super) fn operations(&self) -> Vec<Operation> {
+        self.operations.lock().iter().rev().cloned().collect()
+    }
+
+    /// The operation of that id.
+    pub(super) fn operation(&self, id: &str) -> Option<Operation> {
+        self.operations.lock().iter().find(|operation| operation.operation_id == id).cloned()
     }
 
     /// Begins an operation, unless one of its kind runs.
@@ -97,56 +104,6 @@ impl Administration {
         });
         Ok(begun)
     }
-}
-
-/// The caller has shown the administrator's key.
-pub(super) struct Administrator;
-
-impl FromRequestParts<Surface> for Administrator {
-    type Rejection = Problem;
-
-    async fn from_request_parts(parts: &mut Parts, surface: &Surface) -> Result<Self, Problem> {
-        let Some(key) = &surface.administration.key else {
-            let detail =
-                "this server has no administrator: start it with WORDHOARD_ADMIN_KEY in its environment";
-            return Err(Problem::new(StatusCode::FORBIDDEN, "no-administrator", detail));
-        };
-        let given = parts.headers.get(header::AUTHORIZATION).and_then(|value| value.to_str().ok());
-        let given = given.and_then(|value| value.split_once(' '));
-        match given.filter(|(scheme, _)| scheme.eq_ignore_ascii_case("bearer")) {
-            Some((_, given)) if key.is(given.trim()) => Ok(Self),
-            _ => Err(Problem::unauthorized("this needs the administrator's key: Authorization: Bearer …")),
-        }
-    }
-}
-
-/// How an operation stands.
-#[utoipa::path(
-    get,
-    path = "/api/admin/operations/{operation_id}",
-    tag = "administration",
-    params(("operation_id" = String, Path, description = "As the call that began it gave it")),
-    responses(
-        (status = 200, body = Operation),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "Without the administrator's key"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The server has no administrator"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such operation"),
-    )
-)]
-pub(super) async fn operation(
-    _: Administrator,
-    State(surface): State<Surface>,
-    Path(id): Path<String>,
-) -> Result<Json<Operation>, Problem> {
-    let operations = surface.administration.operations.lock();
-    let found = operations.iter().find(|operation| operation.operation_id == id).cloned();
-    found.map(Json).ok_or_else(|| {
-        Problem::new(
-            StatusCode::NOT_FOUND,
-            "no-such-operation",
-            "there is no such operation, or it is long past",
-        )
-    })
 }
 
 impl Operation {

@@ -32,6 +32,7 @@ pub(crate) fn router(boot: BootLog, clock: Arc<dyn Clock>, hosts: Arc<Hosts>) ->
         .route("/metrics", get(figures))
         .fallback(async || Problem::starting())
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
+        .layer(middleware::from_fn(guard::close_behind_chunks))
         .with_state(Start { boot, clock, started_at })
 }
 

@@ -14,6 +14,7 @@ use crate::check_report;
 #[utoipa::path(
     post,
     path = "/api/admin/maintenance/check",
+    operation_id = "check",
     tag = "administration",
     params(("full" = Option<bool>, Query, description = "true: everything")),
     responses(

@@ -1,46 +1,85 @@
-//! What every request passes: the check of its `Host`, and the line in the log if it is refused.
+//! What every request passes: the check of its `Host` and its `Origin`, and the line in the log if it is refused.
 
-use std::net::SocketAddr;
+use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
+use crate::access::without_keys;
 
 /// The names under which the server may be called. A page of another origin that had its name point here (DNS
 /// rebinding) is refused.
 #[derive(Clone, Debug)]
-pub(crate) struct Hosts(Vec<String>);
+pub(crate) struct Hosts {
+    names: Vec<String>,
+    /// Those of `names` that the configuration has: pages under them may call, whatever stands between.
+    configured: Vec<String>,
+    /// Whether every address is ours: the server listens on all of its machine's. A rebound name is none.
+    any_address: bool,
+}
 
 impl Hosts {
     pub(crate) fn new(listen: SocketAddr, configured: &[String]) -> Self {
+        let configured: Vec<_> = configured.iter().map(|name| name.to_ascii_lowercase()).collect();
         let mut names = vec!["localhost".to_owned(), "127.0.0.1".to_owned(), "[::1]".to_owned()];
         names.push(match listen {
             SocketAddr::V4(address) => address.ip().to_string(),
             SocketAddr::V6(address) => format!("[{}]", address.ip()),
         });
-        names.extend(configured.iter().map(|name| name.to_ascii_lowercase()));
-        Self(names)
+        names.extend_from_slice(&configured);
+        Self { names, configured, any_address: listen.ip().is_unspecified() }
     }
 
     fn allow(&self, authority: &str) -> bool {
-        let name = match authority.rfind(':') {
-            // A colon within brackets belongs to the address.
-            Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
-            _ => authority,
+        let name = name_of(authority);
+        self.names.contains(&name) || (self.any_address && is_address(&name))
+    }
+
+    /// Whether a page of this origin may change something here: only one that this server itself, under the name that
+    /// it was called by, could have given.
+    fn allow_origin(&self, origin: &str, called: &str) -> bool {
+        let Some(authority) = origin.strip_prefix("http://").or(origin.strip_prefix("https://")) else {
+            return false;
         };
-        let name = name.trim_end_matches('.').to_ascii_lowercase();
-        self.0.contains(&name)
+        authority.eq_ignore_ascii_case(called) || self.configured.contains(&name_of(authority))
     }
 }
 
+/// A host without its port.
+fn name_of(authority: &str) -> String {
+    let name = match authority.rfind(':') {
+        // A colon within brackets belongs to the address.
+        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
+        _ => authority,
+    };
+    name.trim_end_matches('.').to_ascii_lowercase()
+}
+
+fn is_address(name: &str) -> bool {
+    let inner = name.strip_prefix('[').and_then(|name| name.strip_suffix(']'));
+    match inner {
+        Some(inner) => inner.parse::<IpAddr>().is_ok_and(|address| address.is_ipv6()),
+        None => name.parse::<IpAddr>().is_ok_and(|address| address.is_ipv4()),
+    }
+}
+
+/// The host that a request names: its target's where that has one, whatever the header says.
+fn called_host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
+    if let Some(authority) = uri.authority() {
+        return Some(authority.as_str().to_owned());
+    }
+    let mut all = headers.get_all(header::HOST).iter();
+    let first = all.next()?.to_str().unwrap_or_default();
+    // Two are no name: who reads the one and who the other cannot be told.
+    Some(if all.next().is_none() { first.to_owned() } else { String::new() })
+}
+
 pub(super) async fn check_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
-    let header = request.headers().get(header::HOST).map(|host| host.to_str().unwrap_or_default().to_owned());
-    let authority = request.uri().authority().map(|authority| authority.as_str().to_owned());
-    match authority.or(header) {
+    match called_host(request.uri(), request.headers()) {
         Some(host) if hosts.allow(&host) => next.run(request).await,
         Some(host) => {
             let detail =
@@ -53,6 +92,35 @@ pub(super) async fn check_host(State(hosts): State<Arc<Hosts>>, request: Request
     }
 }
 
+/// Refuses what a page of another origin has its reader's browser do. Programs send no `Origin`.
+pub(super) async fn check_origin(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+    let changes_nothing = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
+    let Some(origin) = request.headers().get(header::ORIGIN).filter(|_| !changes_nothing) else {
+        return next.run(request).await;
+    };
+    let called = called_host(request.uri(), request.headers()).unwrap_or_default();
+    let origin = origin.to_str().unwrap_or_default();
+    if hosts.allow_origin(origin, &called) {
+        return next.run(request).await;
+    }
+    let shown: String = origin.chars().take(80).collect();
+    let detail = format!(
+        "pages of {shown:?} may not change anything here; add its host to allowed_hosts if they should"
+    );
+    Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail).field("Origin").into_response()
+}
+
+/// Closes the connection behind a request of HTTP/1.1 whose body came in chunks. What a proxy before us may have taken for the
+/// body of another length (`Content-Length` beside `Transfer-Encoding`) is then never read as a request of its own.
+pub(super) async fn close_behind_chunks(request: Request, next: Next) -> Response {
+    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
+    let mut response = next.run(request).await;
+    if chunked {
+        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    }
+    response
+}
+
 /// One line for each request that is refused or fails; those that succeed are told where the work is done.
 pub(super) async fn log_refusals(request: Request, next: Next) -> Response {
     let (method, path) = (request.method().clone(), request.uri().path().to_owned());
@@ -61,6 +129,8 @@ pub(super) async fn log_refusals(request: Request, next: Next) -> Response {
     if status.is_client_error() || status.is_server_error() {
         let problem = response.extensions().get::<Problem>();
         let (detail, field) = (problem.map(|p| p.detail.as_str()), problem.and_then(|p| p.field.as_deref()));
+        let (path, detail) = (without_keys(&path), detail.map(without_keys));
+        let (path, detail) = (&*path, detail.as_deref());
         if status.is_server_error() {
             tracing::warn!(%method, path, status = status.as_u16(), field, detail, "request failed");
         } else {
@@ -85,6 +155,37 @@ mod tests {
             ["", "evil.example", "localhost.evil.example", "127.0.0.3", "[::2]:80", "::1", "evil:localhost"]
         {
             assert!(!hosts.allow(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn on_all_addresses_every_address_is_ours_and_no_name() {
+        let hosts = Hosts::new("0.0.0.0:8000".parse().unwrap(), &[]);
+        for host in ["10.1.2.3:8000", "[2001:db8::1]:80", "localhost"] {
+            assert!(hosts.allow(host), "{host}");
+        }
+        for host in ["evil.example", "10.1.2.3.evil.example", "2001:db8::1", "[10.1.2.3]", "010.1.2.3"] {
+            assert!(!hosts.allow(host), "{host}");
+        }
+    }
+
+    #[test]
+    fn pages_of_this_server_may_change_something_and_no_others() {
+        let hosts = Hosts::new("127.0.0.1:8000".parse().unwrap(), &["chat.example".into()]);
+        for origin in ["http://127.0.0.1:8000", "https://chat.example", "http://chat.example:8443"] {
+            assert!(hosts.allow_origin(origin, "127.0.0.1:8000"), "{origin}");
+        }
+        for origin in [
+            "null",
+            "",
+            "http://127.0.0.1:3000",
+            "http://localhost:8000",
+            "https://evil.example",
+            "http://127.0.0.1:8000.evil.example",
+            "file://127.0.0.1:8000",
+            "https://notchat.example",
+        ] {
+            assert!(!hosts.allow_origin(origin, "127.0.0.1:8000"), "{origin}");
         }
     }
 }

@@ -4,13 +4,12 @@ mod document;
 mod view;
 
 use axum::extract::State;
-use axum::http::{HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
 use wordhoard_engine::{BootLog, Storage};
 
 use super::Surface;
-use super::administration::Administrator;
-use super::problem::Problem;
+use super::authorisation::is_administrator;
 use crate::provider_states::provider_states;
 use document::{Health, StartHealth, StartServices};
 
@@ -18,10 +17,7 @@ use document::{Health, StartHealth, StartServices};
 ///
 /// An administrator's key is not needed; with it, what is wrong is told in words, too.
 #[utoipa::path(get, path = "/api/health", tag = "operation", responses((status = 200, body = Health)))]
-pub(super) async fn health(
-    administrator: Result<Administrator, Problem>,
-    State(surface): State<Surface>,
-) -> Response {
+pub(super) async fn health(State(surface): State<Surface>, headers: HeaderMap) -> Response {
     let engine = &surface.engine;
     let seen = view::Seen {
         status: engine.status(),
@@ -29,7 +25,7 @@ pub(super) async fn health(
         counted: engine.counted(),
         providers: provider_states(engine),
         upkeep: surface.upkeep.now(),
-        tell_problems: administrator.is_ok(),
+        tell_problems: is_administrator(&surface, &headers),
     };
     no_store(Json(seen.into_health(engine.boot(), surface.clock.now().to_string())).into_response())
 }

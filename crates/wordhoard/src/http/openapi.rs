@@ -1,7 +1,12 @@
 use std::sync::Arc;
 
+use axum::extract::Extension;
 use axum::response::{IntoResponse, Json, Response};
-use utoipa::OpenApi;
+use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
+use utoipa::{Modify, OpenApi};
+
+/// The name of the one security scheme.
+pub(super) const BEARER: &str = "bearer";
 
 /// The document's head; its paths come from the routes themselves, so a route cannot be forgotten.
 #[derive(OpenApi)]
@@ -15,10 +20,29 @@ use utoipa::OpenApi;
         (name = "prompts", description = "Submitting prompts"),
         (name = "requests", description = "Reading, following and stopping requests"),
         (name = "operation", description = "Health and readiness"),
-    )
+        (name = "administration", description = "Keys, providers, requests, the log, maintenance"),
+    ),
+    modifiers(&Bearer)
 )]
 pub(super) struct Document;
 
-pub(super) async fn serve(document: Arc<utoipa::openapi::OpenApi>) -> Response {
+struct Bearer;
+
+impl Modify for Bearer {
+    fn modify(&self, document: &mut utoipa::openapi::OpenApi) {
+        let scheme = SecurityScheme::Http(Http::new(HttpAuthScheme::Bearer));
+        document.components.get_or_insert_default().add_security_scheme(BEARER, scheme);
+    }
+}
+
+/// This document.
+#[utoipa::path(
+    get,
+    path = "/openapi.json",
+    operation_id = "openapi",
+    tag = "operation",
+    responses((status = 200, description = "OpenAPI 3.1", body = Object))
+)]
+pub(super) async fn serve(Extension(document): Extension<Arc<utoipa::openapi::OpenApi>>) -> Response {
     Json(&*document).into_response()
 }

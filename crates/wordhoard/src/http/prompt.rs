@@ -70,7 +70,8 @@ pub(super) async fn submit(
     let fields = body::json_object(&headers, &bytes)?;
     let idempotency = idempotency(&headers, &bytes)?;
     let (prompt, lanes) =
-        prompt_body::parse(fields, &surface.catalogue).map_err(|broken| Problem::invalid(&broken))?;
+        prompt_body::parse(fields, &surface.catalogue, |name| surface.engine.may_call(name))
+            .map_err(|broken| Problem::invalid(&broken))?;
     let admitted = surface.engine.admit(NewRequest { prompt, lanes, idempotency }).await?;
     let request_id = admitted.request_id.to_string();
     let accepted = Accepted {
@@ -106,10 +107,11 @@ pub(super) async fn validate(
     let fields = body::json_object(&headers, &bytes)?;
     let prompt_length =
         fields.get("prompt").and_then(|prompt| prompt.as_str()).map_or(0, |text| text.chars().count());
-    let (errors, models_selected) = match prompt_body::parse(fields, &surface.catalogue) {
-        Ok((_, lanes)) => (Vec::new(), names(&lanes)),
-        Err(broken) => (FieldError::all(&broken), Vec::new()),
-    };
+    let (errors, models_selected) =
+        match prompt_body::parse(fields, &surface.catalogue, |name| surface.engine.may_call(name)) {
+            Ok((_, lanes)) => (Vec::new(), names(&lanes)),
+            Err(broken) => (FieldError::all(&broken), Vec::new()),
+        };
     Ok(Json(Validation { valid: errors.is_empty(), errors, prompt_length, models_selected }))
 }
 

@@ -47,10 +47,11 @@ pub(super) enum ModelInput {
     },
 }
 
-/// Checks the body of a prompt.
+/// Checks the body of a prompt. `is_enabled` says which providers may be selected where the prompt names no models.
 pub(crate) fn parse(
     mut fields: Map<String, Value>,
     catalogue: &Catalogue,
+    is_enabled: impl Fn(&ProviderName) -> bool,
 ) -> Result<(Prompt, Vec<LaneSpec>), Vec<Invalid>> {
     let mut broken = Vec::new();
     let text = match fields.remove("prompt") {
@@ -67,7 +68,7 @@ pub(crate) fn parse(
     let parameters = parameters(fields, &mut broken);
     let lanes = match models {
         None | Some(Value::Null) => {
-            let selected = catalogue.select(text.as_deref().unwrap_or_default());
+            let selected = catalogue.select(text.as_deref().unwrap_or_default(), is_enabled);
             selected.into_iter().map(|model| LaneSpec { model, weight: None }).collect()
         }
         Some(models) => lanes(models, catalogue, &mut broken),

@@ -35,6 +35,34 @@ impl Query {
         };
         parse(value).map(Some).ok_or_else(|| invalid(name, value, what))
     }
+
+    /// The text of a parameter, if it is given, with its `%` escapes read.
+    pub(super) fn text(&self, name: &str) -> Result<Option<String>, Problem> {
+        let Some((_, value)) = self.given.iter().find(|(given, _)| given == name) else {
+            return Ok(None);
+        };
+        let text = percent_decoded(value).filter(|text| !text.is_empty());
+        text.map(Some).ok_or_else(|| invalid(name, value, "a text, with %XX for what a URL cannot hold"))
+    }
+}
+
+/// A text as a URL carries it: `%3A` is a colon. None where that is no text.
+fn percent_decoded(value: &str) -> Option<String> {
+    let mut bytes = Vec::with_capacity(value.len());
+    let mut rest = value.as_bytes();
+    while let [first, behind @ ..] = rest {
+        rest = behind;
+        bytes.push(match (first, behind) {
+            (b'%', [high, low, behind @ ..]) => {
+                rest = behind;
+                let digit = |byte: &u8| (*byte as char).to_digit(16);
+                u8::try_from(digit(high)? * 16 + digit(low)?).ok()?
+            }
+            (b'%', _) => return None,
+            (byte, _) => *byte,
+        });
+    }
+    String::from_utf8(bytes).ok()
 }
 
 /// A value, if it is one. Numbers have digits only: Rust would take a `+` too, which in a query means a blank.
@@ -46,4 +74,20 @@ pub(super) fn parse<T: FromStr>(value: &str) -> Option<T> {
 pub(super) fn invalid(name: &str, value: &str, what: &str) -> Problem {
     let shown: String = value.chars().take(80).collect();
     Problem::bad_request("invalid-parameter", format!("{name} must be {what}, not {shown:?}")).field(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn escapes_of_a_url_are_read_and_what_is_no_text_is_refused() {
+        assert_eq!(
+            percent_decoded("2026-11-25T10%3a00:00Z%20%C3%A4").as_deref(),
+            Some("2026-11-25T10:00:00Z ä")
+        );
+        for bad in ["%", "%4", "%zz", "%ff", "%+1"] {
+            assert_eq!(percent_decoded(bad), None, "{bad}");
+        }
+    }
 }

@@ -62,6 +62,7 @@ pub(super) struct Cancelled {
 #[utoipa::path(
     get,
     path = "/api/llm/requests",
+    operation_id = "list_requests",
     tag = "requests",
     params(
         ("limit" = Option<usize>, Query, description = "1 to 500; 50 if left out"),
@@ -79,6 +80,11 @@ pub(super) async fn list(
     RawQuery(query): RawQuery,
 ) -> Result<Json<RequestPage>, Problem> {
     let query = Query::parse(query.as_deref(), &["limit", "before", "status"])?;
+    page(&surface, list_query(&query)?).await
+}
+
+/// The parameters that every list of requests takes.
+pub(super) fn list_query(query: &Query) -> Result<ListQuery, Problem> {
     let limit = query.get::<usize>("limit", "a number from 1 to 500")?.unwrap_or(DEFAULT_PAGE);
     if !(1..=LARGEST_PAGE).contains(&limit) {
         return Err(invalid("limit", &limit.to_string(), "a number from 1 to 500"));
@@ -90,9 +96,14 @@ pub(super) async fn list(
             invalid("status", &name, "one of running, completed, failed, cancelled, interrupted")
         })?),
     };
+    Ok(ListQuery { before, status, limit, ..ListQuery::default() })
+}
+
+/// One page of a list.
+pub(super) async fn page(surface: &Surface, query: ListQuery) -> Result<Json<RequestPage>, Problem> {
+    let limit = query.limit;
     // One more than is shown tells whether there is a next page.
-    let wanted = ListQuery { before, status, limit: limit + 1 };
-    let found = surface.engine.list(wanted).await?;
+    let found = surface.engine.list(ListQuery { limit: limit + 1, ..query }).await?;
     let page = &found[..limit.min(found.len())];
     let last = page.last().filter(|_| found.len() > limit);
     Ok(Json(RequestPage {
@@ -116,6 +127,7 @@ fn line(summary: &RequestSummary) -> RequestLine {
 #[utoipa::path(
     get,
     path = "/api/llm/requests/{request_id}",
+    operation_id = "get_request",
     tag = "requests",
     params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
     responses(
@@ -156,6 +168,7 @@ fn server_view(owner: Owner) -> Value {
 #[utoipa::path(
     post,
     path = "/api/llm/requests/{request_id}/cancel",
+    operation_id = "cancel_request",
     tag = "requests",
     params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
     responses(

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and prints its seed"
 )]
 
+mod administration;
 mod backups;
 mod bad_input;
 mod boot;
@@ -33,6 +34,7 @@ mod pruning;
 mod raw_http;
 mod readers;
 mod scripts;
+mod security;
 mod seed;
 mod traces;
 mod upstream_faults;

@@ -5,6 +5,7 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use reqwest::StatusCode;
+use reqwest::header::{AUTHORIZATION, HeaderMap, HeaderValue};
 use serde_json::{Map, Value};
 use wordhoard_wire::sse;
 
@@ -20,12 +21,30 @@ const MAX_FRUITLESS: u32 = 30;
 const MAX_REFUSALS: u32 = 10;
 const MAX_EVENT_BYTES: usize = 32 << 20;
 
-pub(super) async fn ask(server: &str, body: Map<String, Value>) -> anyhow::Result<Events> {
+/// Headers of every call: the key, if there is one.
+fn headers(api_key: Option<&str>) -> anyhow::Result<HeaderMap> {
+    let mut headers = HeaderMap::new();
+    if let Some(key) = api_key.map(str::trim).filter(|key| !key.is_empty()) {
+        // The error must not say the key.
+        let value = HeaderValue::from_str(&format!("Bearer {key}"));
+        let mut value = value.map_err(|_| anyhow::anyhow!("the API key has characters that no key has"))?;
+        value.set_sensitive(true);
+        headers.insert(AUTHORIZATION, value);
+    }
+    Ok(headers)
+}
+
+pub(super) async fn ask(
+    server: &str,
+    api_key: Option<&str>,
+    body: Map<String, Value>,
+) -> anyhow::Result<Events> {
     let server = server.trim_end_matches('/').to_owned();
     let client = reqwest::Client::builder()
         .connect_timeout(CONNECT_TIMEOUT)
         .read_timeout(READ_TIMEOUT)
         .no_proxy()
+        .default_headers(headers(api_key)?)
         .build()?;
     let body = serde_json::to_vec(&body)?;
     let mut tries = 1;

@@ -29,7 +29,9 @@ impl Local {
 
     pub(super) async fn ask(&self, body: Map<String, Value>, config: &Config) -> anyhow::Result<Events> {
         let catalogue = Catalogue::new(config);
-        let (prompt, lanes) = match http::parse_prompt(body, &catalogue) {
+        let (prompt, lanes) = match http::parse_prompt(body, &catalogue, |name| {
+            self.core.engine.may_call(name)
+        }) {
             Ok(parsed) => parsed,
             Err(broken) => {
                 let told: Vec<_> =

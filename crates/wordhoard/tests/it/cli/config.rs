@@ -65,7 +65,7 @@ fn a_bad_file_is_2_and_tells_where() {
         ("durability = \"maybe\"", &["line 1", "local"]),
         ("[[providers]]\nname = \"p\"\ndialect = \"klingon\"", &["line 3", "klingon"]),
         ("[[providers]]\nname = \"p\"", &["dialect"]),
-        ("listen = \"0.0.0.0:1\"", &["listen", "loopback"]),
+        ("listen = \"0.0.0.0:1\"\nrequire_keys = false", &["require_keys", "loopback"]),
         ("listen = \"somewhere\"", &["listen", "127.0.0.1:8000"]),
         ("database_url = \"mysql://u:secret@h/d\"", &["database_url", "sqlite:PATH"]),
         ("database_url = \"postgres://u:secret@h/d?sslmode=maybe\"", &["database_url", "sslmode"]),

@@ -13,7 +13,7 @@ async fn needs_the_administrator() {
     let mut home = Database::Sqlite.home();
     let server = home.start().unwrap();
     let refused = server.client().post(CHECK, &serde_json::json!({})).await.unwrap();
-    assert_eq!((refused.status, refused.content_type.as_str()), (403, "application/problem+json"));
+    assert_eq!((refused.status, refused.content_type.as_str()), (401, "application/problem+json"));
     drop(server);
 
     home.set_environment("WORDHOARD_ADMIN_KEY", KEY);

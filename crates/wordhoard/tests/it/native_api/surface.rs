@@ -41,10 +41,11 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
     let document = client.get("/openapi.json").await.unwrap();
     assert_eq!((document.status, document.content_type.as_str()), (200, "application/json"));
     assert!(document.body["openapi"].as_str().unwrap().starts_with("3."));
-    let mut operations = BTreeSet::new();
+    let (mut operations, mut ids) = (BTreeSet::new(), BTreeSet::new());
     for (path, methods) in document.body["paths"].as_object().unwrap() {
         for (method, operation) in methods.as_object().unwrap() {
             operations.insert((method.as_str(), path.as_str()));
+            assert!(ids.insert(operation["operationId"].as_str().unwrap()), "{path}: a double id");
             assert!(operation["responses"].as_object().is_some_and(|all| !all.is_empty()), "{path}");
         }
     }
@@ -61,7 +62,22 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("get", "/metrics"),
         ("get", "/api/metrics"),
         ("post", "/api/admin/maintenance/check"),
+        ("get", "/openapi.json"),
+        ("get", "/api/admin/operations"),
         ("get", "/api/admin/operations/{operation_id}"),
+        ("get", "/api/admin/system/status"),
+        ("get", "/api/admin/keys"),
+        ("post", "/api/admin/keys"),
+        ("delete", "/api/admin/keys/{key_id}"),
+        ("get", "/api/admin/providers"),
+        ("post", "/api/admin/providers/{name}/enable"),
+        ("post", "/api/admin/providers/{name}/disable"),
+        ("post", "/api/admin/providers/{name}/reset"),
+        ("post", "/api/admin/providers/{name}/probe"),
+        ("get", "/api/admin/requests"),
+        ("get", "/api/admin/requests/{request_id}"),
+        ("get", "/api/admin/wal"),
+        ("post", "/api/admin/wal/verify"),
     ];
     assert_eq!(operations, BTreeSet::from(expected));
     for (method, path) in expected {

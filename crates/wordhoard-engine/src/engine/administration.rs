@@ -1,0 +1,137 @@
+//! What an administrator asks of the engine.
+
+use std::collections::BTreeMap;
+use std::sync::Arc;
+use std::time::{Duration, Instant};
+
+use futures_util::StreamExt;
+use wordhoard_model::{Parameters, Prompt, ProviderName};
+use wordhoard_providers::{AnswerPart, Call};
+use wordhoard_store::{Error, ProviderSwitch};
+use wordhoard_wal::{Position, SegmentInfo, Usage};
+
+use super::Engine;
+use crate::switches::ProviderState;
+
+/// How long a probe may take (SPEC FD 2).
+const PROBE_PATIENCE: Duration = Duration::from_secs(5);
+
+/// Why a provider could not be switched or probed.
+#[derive(Debug, thiserror::Error)]
+pub enum SwitchError {
+    /// This server has no such provider.
+    #[error("this server has no provider {0:?}")]
+    Unknown(String),
+    /// SQL cannot take it now. Nothing was changed, as far as is known.
+    #[error("{0}")]
+    Unavailable(String),
+}
+
+/// What a probe of a provider found.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Probe {
+    /// How long the answer took, or the failure.
+    pub latency: Duration,
+    /// Why there was no whole answer.
+    pub failure: Option<String>,
+}
+
+/// How the log stands on disk.
+#[derive(Clone, Debug)]
+pub struct LogReport {
+    /// Exclusive end of the records that are durable.
+    pub durable: Position,
+    /// Exclusive end of the records that are in SQL.
+    pub applied: Position,
+    /// What it takes on disk, and the first position that it holds.
+    pub usage: Usage,
+    /// Its segments, ascending.
+    pub segments: Vec<SegmentInfo>,
+}
+
+impl Engine {
+    /// Whether each provider of this server is called. Asks nobody.
+    pub fn provider_states(&self) -> BTreeMap<ProviderName, ProviderState> {
+        let switches = &self.inner.switches;
+        let state = |name: &ProviderName| match switches.is_disabled(name) {
+            true => ProviderState::Disabled,
+            false => ProviderState::Closed,
+        };
+        self.inner.providers.names().map(|name| (name.clone(), state(name))).collect()
+    }
+
+    /// Whether no administrator has switched this provider off. Asks nobody.
+    pub fn may_call(&self, name: &ProviderName) -> bool {
+        !self.inner.switches.is_disabled(name)
+    }
+
+    /// Switches a provider on or off, on every server of this database. What it answers just now goes on.
+    ///
+    /// # Errors
+    /// Where this server has no such provider, or SQL cannot take it.
+    pub async fn switch_provider(&self, name: &ProviderName, enabled: bool) -> Result<(), SwitchError> {
+        self.known(name)?;
+        let switch = ProviderSwitch { provider: name.clone(), enabled, changed_at: self.inner.clock.now() };
+        Ok(self.inner.switches.switch(&*self.inner.store, switch).await?)
+    }
+
+    /// Takes back all that was decided about a provider: it is enabled and closed.
+    ///
+    /// # Errors
+    /// Where this server has no such provider, or SQL cannot take it.
+    pub async fn reset_provider(&self, name: &ProviderName) -> Result<(), SwitchError> {
+        self.known(name)?;
+        Ok(self.inner.switches.reset(&*self.inner.store, name.clone()).await?)
+    }
+
+    /// Asks a provider for the least that it can answer, whether it is disabled or not. Nothing is recorded.
+    ///
+    /// # Errors
+    /// Where this server has no such provider.
+    pub async fn probe(&self, name: &ProviderName, model: &str) -> Result<Probe, SwitchError> {
+        let Some(provider) = self.inner.providers.get(name) else {
+            return Err(SwitchError::Unknown(name.as_str().to_owned()));
+        };
+        let parameters = Parameters { max_tokens: Some(1), ..Parameters::default() };
+        let prompt = Prompt { text: "ping".into(), system_message: None, parameters };
+        let mut answer = provider.answer(Call { model: model.to_owned(), prompt: Arc::new(prompt) });
+        let started = Instant::now();
+        let end = tokio::time::timeout(PROBE_PATIENCE, async {
+            loop {
+                match answer.next().await {
+                    Some(Ok(AnswerPart::Delta(_))) => {}
+                    Some(Ok(AnswerPart::Completed(_))) => return None,
+                    Some(Err(failure)) => return Some(format!("{}: {}", failure.class, failure.message)),
+                    None => return Some("the answer ended without its end".to_owned()),
+                }
+            }
+        });
+        let failure =
+            end.await.unwrap_or_else(|_| Some(format!("no whole answer within {PROBE_PATIENCE:?}")));
+        Ok(Probe { latency: started.elapsed(), failure })
+    }
+
+    /// How the log stands.
+    pub fn log_report(&self) -> LogReport {
+        let wal = &self.inner.wal;
+        LogReport {
+            applied: *self.inner.applier.applied().borrow(),
+            durable: wal.progress().durable,
+            usage: wal.usage(),
+            segments: wal.segments(),
+        }
+    }
+
+    fn known(&self, name: &ProviderName) -> Result<(), SwitchError> {
+        match self.inner.providers.get(name) {
+            Some(_) => Ok(()),
+            None => Err(SwitchError::Unknown(name.as_str().to_owned())),
+        }
+    }
+}
+
+impl From<Error> for SwitchError {
+    fn from(error: Error) -> Self {
+        Self::Unavailable(error.to_string())
+    }
+}

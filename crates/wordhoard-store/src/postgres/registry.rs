@@ -1,0 +1,111 @@
+use async_trait::async_trait;
+use tokio_postgres::Row;
+use wordhoard_model::{ProviderName, Timestamp};
+
+use super::PostgresStore;
+use super::rows::{damaged, get, named, text};
+use super::session::Session;
+use super::text::Written;
+use super::types::{Key, Moment, Sha256};
+use crate::{Error, KeyId, KeyRecord, ProviderSwitch, Registry, Scope};
+
+pub(super) const ADD_KEY: &str = "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6)";
+pub(super) const KEYS: &str =
+    "SELECT key_id, name, scope, sha256, created_at, revoked_at FROM api_keys ORDER BY key_id";
+pub(super) const ACTIVE_KEYS: &str = "SELECT key_id, name, scope, sha256, created_at, revoked_at FROM api_keys WHERE revoked_at IS NULL ORDER BY key_id";
+pub(super) const REVOKE_KEY: &str =
+    "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE key_id = $1
+    RETURNING key_id, name, scope, sha256, created_at, revoked_at";
+pub(super) const SWITCHES: &str =
+    "SELECT provider, enabled, changed_at FROM provider_status ORDER BY provider";
+pub(super) const SWITCH_PROVIDER: &str =
+    "INSERT INTO provider_status (provider, enabled, changed_at) VALUES ($1, $2, $3)
+    ON CONFLICT (provider) DO UPDATE SET enabled = excluded.enabled, changed_at = excluded.changed_at";
+pub(super) const RESET_PROVIDER: &str = "DELETE FROM provider_status WHERE provider = $1";
+
+#[cfg(test)]
+pub(super) const ALL: [&str; 7] =
+    [ADD_KEY, KEYS, ACTIVE_KEYS, REVOKE_KEY, SWITCHES, SWITCH_PROVIDER, RESET_PROVIDER];
+
+#[async_trait]
+impl Registry for PostgresStore {
+    async fn add_key(&self, key: KeyRecord) -> Result<(), Error> {
+        self.short(move |session| Box::pin(add_key(session, key))).await
+    }
+
+    async fn keys(&self) -> Result<Vec<KeyRecord>, Error> {
+        self.short(|session| Box::pin(keys(session, KEYS))).await
+    }
+
+    async fn active_keys(&self) -> Result<Vec<KeyRecord>, Error> {
+        self.short(|session| Box::pin(keys(session, ACTIVE_KEYS))).await
+    }
+
+    async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
+        self.short(move |session| Box::pin(revoke_key(session, id, at))).await
+    }
+
+    async fn switches(&self) -> Result<Vec<ProviderSwitch>, Error> {
+        self.short(|session| Box::pin(switches(session))).await
+    }
+
+    async fn switch_provider(&self, switch: ProviderSwitch) -> Result<(), Error> {
+        self.short(move |session| Box::pin(switch_provider(session, switch))).await
+    }
+
+    async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error> {
+        self.short(move |session| Box::pin(reset_provider(session, provider))).await
+    }
+}
+
+async fn add_key(session: &Session, key: KeyRecord) -> Result<(), Error> {
+    let revoked_at = key.revoked_at.map(Moment::of).transpose()?;
+    let (created_at, scope) = (Moment::of(key.created_at)?, key.scope.as_str());
+    session
+        .execute(
+            ADD_KEY,
+            &[&Key(key.id), &Written(key.name), &scope, &Sha256(key.sha256), &created_at, &revoked_at],
+        )
+        .await?;
+    Ok(())
+}
+
+async fn keys(session: &Session, sql: &'static str) -> Result<Vec<KeyRecord>, Error> {
+    session.query(sql, &[]).await?.iter().map(key).collect()
+}
+
+async fn revoke_key(session: &Session, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
+    session.query(REVOKE_KEY, &[&Key(id), &Moment::of(at)?]).await?.first().map(key).transpose()
+}
+
+async fn switches(session: &Session) -> Result<Vec<ProviderSwitch>, Error> {
+    let switch = |row: &Row| {
+        let provider = ProviderName::new(&text(row, 0)?).map_err(|error| damaged(row, 0, error))?;
+        let changed_at = get::<Moment>(row, 2)?.timestamp();
+        Ok(ProviderSwitch { provider, enabled: get(row, 1)?, changed_at })
+    };
+    session.query(SWITCHES, &[]).await?.iter().map(switch).collect()
+}
+
+async fn switch_provider(session: &Session, switch: ProviderSwitch) -> Result<(), Error> {
+    let provider = switch.provider.as_str();
+    let changed_at = Moment::of(switch.changed_at)?;
+    session.execute(SWITCH_PROVIDER, &[&provider, &switch.enabled, &changed_at]).await?;
+    Ok(())
+}
+
+async fn reset_provider(session: &Session, provider: ProviderName) -> Result<(), Error> {
+    session.execute(RESET_PROVIDER, &[&provider.as_str()]).await?;
+    Ok(())
+}
+
+fn key(row: &Row) -> Result<KeyRecord, Error> {
+    Ok(KeyRecord {
+        id: get::<Key>(row, 0)?.0,
+        name: text(row, 1)?,
+        scope: named(row, 2, Scope::from_name)?,
+        sha256: get::<Sha256>(row, 3)?.0,
+        created_at: get::<Moment>(row, 4)?.timestamp(),
+        revoked_at: get::<Option<Moment>>(row, 5)?.map(Moment::timestamp),
+    })
+}

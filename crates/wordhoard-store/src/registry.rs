@@ -1,0 +1,163 @@
+//! What administrators decide and every server on the database honours: who may call, and which providers may be
+//! called.
+
+use std::fmt;
+use std::str::FromStr;
+
+use async_trait::async_trait;
+use uuid::Uuid;
+use wordhoard_model::{ProviderName, Timestamp};
+
+use crate::Error;
+
+/// Keys and switches, as SQL holds them.
+#[async_trait]
+pub trait Registry: Send + Sync {
+    /// Adds a key.
+    async fn add_key(&self, key: KeyRecord) -> Result<(), Error>;
+
+    /// All keys that ever were, oldest first.
+    async fn keys(&self) -> Result<Vec<KeyRecord>, Error>;
+
+    /// The keys that open something, oldest first.
+    async fn active_keys(&self) -> Result<Vec<KeyRecord>, Error>;
+
+    /// Takes a key away. One that was revoked before stays as it was; `None` where there is no such key.
+    async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error>;
+
+    /// The providers that somebody has switched, by name. The others are enabled.
+    async fn switches(&self) -> Result<Vec<ProviderSwitch>, Error>;
+
+    /// Switches a provider on or off.
+    async fn switch_provider(&self, switch: ProviderSwitch) -> Result<(), Error>;
+
+    /// Forgets all that was decided about a provider.
+    async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error>;
+}
+
+/// The id of a key: a UUIDv7. No secret.
+#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub struct KeyId(Uuid);
+
+/// A text that is not the id of any key.
+#[derive(Debug, thiserror::Error, PartialEq, Eq)]
+#[error("a key id is a UUID such as 0198c5b2-7c1e-7cc3-a3a5-0f6f0d4b9d11")]
+pub struct ParseKeyIdError;
+
+impl KeyId {
+    /// A fresh id.
+    pub fn generate() -> Self {
+        Self(Uuid::now_v7())
+    }
+
+    /// The id with these 16 bytes, as they were once given by [`KeyId::as_bytes`].
+    pub fn from_bytes(bytes: [u8; 16]) -> Self {
+        Self(Uuid::from_bytes(bytes))
+    }
+
+    /// The 16 bytes of the id.
+    pub fn as_bytes(&self) -> &[u8; 16] {
+        self.0.as_bytes()
+    }
+}
+
+impl fmt::Display for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        self.0.as_hyphenated().fmt(f)
+    }
+}
+
+impl fmt::Debug for KeyId {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Display::fmt(self, f)
+    }
+}
+
+impl FromStr for KeyId {
+    type Err = ParseKeyIdError;
+
+    fn from_str(text: &str) -> Result<Self, Self::Err> {
+        let id = Uuid::try_parse(text).map_err(|_| ParseKeyIdError)?;
+        // One spelling, as with the ids of requests.
+        if id.as_hyphenated().to_string() == text { Ok(Self(id)) } else { Err(ParseKeyIdError) }
+    }
+}
+
+/// What a key opens.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum Scope {
+    /// Prompts, streams, requests, metrics.
+    Use,
+    /// All that, and the administration.
+    Admin,
+}
+
+impl Scope {
+    /// Whether a key of this scope opens what needs the other one.
+    pub fn covers(self, needed: Self) -> bool {
+        self >= needed
+    }
+
+    /// Its stable name, in SQL and on the wire.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Use => "use",
+            Self::Admin => "admin",
+        }
+    }
+
+    /// The scope of that name, if there is one.
+    pub fn from_name(name: &str) -> Option<Self> {
+        [Self::Use, Self::Admin].into_iter().find(|scope| scope.as_str() == name)
+    }
+}
+
+/// A key as SQL holds it: by its digest. The key itself is nowhere.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct KeyRecord {
+    /// Its id.
+    pub id: KeyId,
+    /// What people call it; may be empty.
+    pub name: String,
+    /// What it opens.
+    pub scope: Scope,
+    /// The SHA-256 of the key.
+    pub sha256: [u8; 32],
+    /// When it was made.
+    pub created_at: Timestamp,
+    /// When it was taken away.
+    pub revoked_at: Option<Timestamp>,
+}
+
+/// A provider, switched on or off.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderSwitch {
+    /// Which one.
+    pub provider: ProviderName,
+    /// Whether it may be called.
+    pub enabled: bool,
+    /// When it was switched.
+    pub changed_at: Timestamp,
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn an_admin_may_do_what_a_user_may_and_not_the_other_way_round() {
+        assert!(Scope::Admin.covers(Scope::Use) && Scope::Admin.covers(Scope::Admin));
+        assert!(Scope::Use.covers(Scope::Use) && !Scope::Use.covers(Scope::Admin));
+        assert_eq!(Scope::from_name("admin"), Some(Scope::Admin));
+        assert_eq!(Scope::from_name("Admin"), None);
+    }
+
+    #[test]
+    fn an_id_of_a_key_has_one_spelling() {
+        let id = KeyId::generate();
+        assert_eq!(id.to_string().parse(), Ok(id));
+        for text in ["", "x", &id.to_string().to_uppercase(), &id.to_string().replace('-', "")] {
+            assert_eq!(text.parse::<KeyId>(), Err(ParseKeyIdError), "{text}");
+        }
+    }
+}

@@ -1,0 +1,207 @@
+//! Who may call: the known keys, in memory. SQL has them; a copy in the data directory serves a start without SQL.
+//!
+//! A key is random, so its SHA-256 is all that is kept of it, here as there.
+
+mod copy;
+mod failed_tries;
+mod fresh_key;
+
+use std::fmt;
+use std::path::PathBuf;
+use std::sync::Arc;
+use std::time::Duration;
+
+use anyhow::bail;
+pub(crate) use failed_tries::FailedTries;
+pub(crate) use fresh_key::{FreshKey, without_keys};
+use parking_lot::RwLock;
+use sha2::{Digest, Sha256};
+use subtle::ConstantTimeEq;
+use tokio_util::sync::CancellationToken;
+use wordhoard_engine::{Database, Engine};
+use wordhoard_store::{Error, KeyId, KeyRecord, Scope, Store};
+
+use crate::config::{AdminKey, Config};
+
+/// The copy of the keys, within the data directory.
+const COPY_FILE: &str = "keys.json";
+/// How often SQL is asked. A revoked key opens nothing after a second.
+const POLL_INTERVAL: Duration = Duration::from_millis(500);
+/// How long SQL may take to answer.
+const POLL_PATIENCE: Duration = Duration::from_secs(5);
+/// How long the start waits for SQL to say which keys there are.
+const START_PATIENCE: Duration = Duration::from_secs(3);
+
+/// Who may call. Clones are the same one.
+#[derive(Clone, Debug)]
+pub(crate) struct Access {
+    inner: Arc<Inner>,
+}
+
+#[derive(Debug)]
+struct Inner {
+    store: Arc<dyn Store>,
+    admin_key: Option<AdminKey>,
+    known: RwLock<Arc<Vec<KnownKey>>>,
+    /// Held from the question to SQL to its answer's place in memory, so that an older answer never replaces a newer.
+    asking: tokio::sync::Mutex<()>,
+    copy: PathBuf,
+}
+
+/// A key that opens something.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct KnownKey {
+    id: KeyId,
+    scope: Scope,
+    sha256: [u8; 32],
+}
+
+/// Whose key was shown.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Caller {
+    /// The administrator's of the environment.
+    Environment,
+    /// One of SQL's.
+    Key {
+        /// Which one.
+        id: KeyId,
+        /// What it opens.
+        scope: Scope,
+    },
+}
+
+impl Caller {
+    pub(crate) fn scope(self) -> Scope {
+        match self {
+            Self::Environment => Scope::Admin,
+            Self::Key { scope, .. } => scope,
+        }
+    }
+}
+
+impl fmt::Display for Caller {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Environment => f.write_str("WORDHOARD_ADMIN_KEY"),
+            Self::Key { id, .. } => id.fmt(f),
+        }
+    }
+}
+
+impl Access {
+    /// The keys that the last run knew.
+    pub(crate) fn open(config: &Config, store: Arc<dyn Store>) -> Self {
+        let copy = config.data_dir.join(COPY_FILE);
+        let inner = Inner {
+            store,
+            admin_key: config.admin_key.clone(),
+            known: RwLock::new(Arc::new(copy::read(&copy))),
+            asking: tokio::sync::Mutex::default(),
+            copy,
+        };
+        Self { inner: Arc::new(inner) }
+    }
+
+    /// Refuses a server that others can reach and nobody could use.
+    ///
+    /// # Errors
+    /// What to do, where there is no key.
+    pub(crate) async fn check(&self, config: &Config) -> anyhow::Result<()> {
+        if config.listen.ip().is_loopback() || self.knows_any() {
+            return Ok(());
+        }
+        let asked = tokio::time::timeout(START_PATIENCE, self.refresh()).await;
+        if self.knows_any() {
+            return Ok(());
+        }
+        let why = match asked {
+            Ok(Ok(())) => String::new(),
+            Ok(Err(error)) => format!(" (the database could not be asked: {error})"),
+            Err(_) => " (the database does not answer)".to_owned(),
+        };
+        bail!(
+            "{} is reached from other machines, and no key is known{why}: make one with `wordhoard keys create --scope admin` \
+             (with the same --config, --data-dir and --database-url), or set WORDHOARD_ADMIN_KEY to at least 32 characters",
+            config.listen
+        )
+    }
+
+    fn knows_any(&self) -> bool {
+        self.inner.admin_key.is_some() || !self.inner.known.read().is_empty()
+    }
+
+    /// How many keys of SQL are known.
+    pub(crate) fn count(&self) -> usize {
+        self.inner.known.read().len()
+    }
+
+    /// Whose key this is. Takes as long for a wrong one as for a right one.
+    pub(crate) fn caller(&self, key: &str) -> Option<Caller> {
+        let digest: [u8; 32] = Sha256::digest(key.as_bytes()).into();
+        let known = Arc::clone(&self.inner.known.read());
+        let mut found = None;
+        for one in known.iter() {
+            if bool::from(one.sha256.ct_eq(&digest)) {
+                found = Some(Caller::Key { id: one.id, scope: one.scope });
+            }
+        }
+        let is_environments = self.inner.admin_key.as_ref().is_some_and(|admin| admin.is(key));
+        if is_environments { Some(Caller::Environment) } else { found }
+    }
+
+    /// Takes over what SQL says.
+    pub(crate) async fn refresh(&self) -> Result<(), Error> {
+        let _asking = self.inner.asking.lock().await;
+        let keys = match tokio::time::timeout(POLL_PATIENCE, self.inner.store.active_keys()).await {
+            Ok(keys) => keys?,
+            Err(_) => return Err(Error::Unavailable("it does not answer".into())),
+        };
+        self.set(keys.iter().map(KnownKey::of).collect()).await;
+        Ok(())
+    }
+
+    /// The same, where SQL is there, within the patience of a start.
+    pub(crate) async fn refresh_if_up(&self, engine: &Engine) -> Result<(), Error> {
+        if !matches!(engine.status().database, Database::Up) {
+            return Ok(());
+        }
+        match tokio::time::timeout(Duration::from_millis(500), self.refresh()).await {
+            Ok(refreshed) => refreshed,
+            Err(_) => Err(Error::Unavailable("it does not answer".into())),
+        }
+    }
+
+    async fn set(&self, keys: Vec<KnownKey>) {
+        if **self.inner.known.read() == keys {
+            return;
+        }
+        tracing::info!(keys = keys.len(), "which keys there are has changed");
+        let keys = Arc::new(keys);
+        *self.inner.known.write() = Arc::clone(&keys);
+        let path = self.inner.copy.clone();
+        if let Ok(Err(error)) = tokio::task::spawn_blocking(move || copy::write(&path, &keys)).await {
+            tracing::warn!(%error, "the copy of the keys could not be written; a start without SQL would not know them");
+        }
+    }
+
+    /// Hears of keys that were made or revoked elsewhere.
+    pub(crate) async fn run(self, engine: Engine, stop: CancellationToken) {
+        loop {
+            if matches!(engine.status().database, Database::Up)
+                && let Err(error) = self.refresh().await
+            {
+                tracing::debug!(%error, "SQL does not say which keys there are; they stay as they are");
+            }
+            tokio::select! {
+                () = stop.cancelled() => return,
+                () = tokio::time::sleep(POLL_INTERVAL) => {}
+            }
+        }
+    }
+}
+
+impl KnownKey {
+    fn of(record: &KeyRecord) -> Self {
+        Self { id: record.id, scope: record.scope, sha256: record.sha256 }
+    }
+}

@@ -1,0 +1,178 @@
+use axum::body::Body;
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::response::{IntoResponse, Json, Response};
+use serde::{Deserialize, Serialize};
+use serde_json::{Map, Value};
+use utoipa::ToSchema;
+use wordhoard_store::{Error, KeyRecord, Scope};
+
+use crate::access::FreshKey;
+use crate::http::administration::Administrator;
+use crate::http::problem::Problem;
+use crate::http::{Surface, body};
+
+/// A key to make.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct NewKey {
+    /// `use` or `admin`.
+    scope: String,
+    /// What people shall call it: at most 100 characters.
+    name: Option<String>,
+}
+
+/// A key, without the key.
+#[derive(Serialize, ToSchema)]
+pub(super) struct KeyView {
+    key_id: String,
+    name: String,
+    /// `use` or `admin`.
+    scope: &'static str,
+    created_at: String,
+    /// When it was taken away, if it was.
+    revoked_at: Option<String>,
+}
+
+/// A key that was made.
+#[derive(Serialize, ToSchema)]
+pub(super) struct CreatedKey {
+    /// The key. It is shown this once.
+    key: String,
+    #[serde(flatten)]
+    view: KeyView,
+}
+
+/// All keys that ever were.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Keys {
+    keys: Vec<KeyView>,
+}
+
+/// List the keys, revoked ones included, oldest first.
+#[utoipa::path(
+    get,
+    path = "/api/admin/keys",
+    operation_id = "list_keys",
+    tag = "administration",
+    responses(
+        (status = 200, body = Keys),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot be asked now"),
+    )
+)]
+pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Result<Json<Keys>, Problem> {
+    let keys = surface.store.keys().await.map_err(unavailable)?;
+    Ok(Json(Keys { keys: keys.into_iter().map(KeyView::of).collect() }))
+}
+
+/// Make a key. The answer has it, this once.
+#[utoipa::path(
+    post,
+    path = "/api/admin/keys",
+    operation_id = "create_key",
+    tag = "administration",
+    request_body = NewKey,
+    responses(
+        (status = 201, body = CreatedKey),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing or has a value that it cannot have"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now"),
+    )
+)]
+pub(super) async fn create(
+    Administrator(caller): Administrator,
+    State(surface): State<Surface>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let (scope, name) = parse(body::json_object(&headers, &bytes)?)?;
+    let made = FreshKey::make(name, scope, surface.clock.now());
+    let FreshKey { key, record } = made.map_err(|error| {
+        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-random-bytes", error.to_string())
+    })?;
+    surface.store.add_key(record.clone()).await.map_err(unavailable)?;
+    tracing::info!(key_id = %record.id, scope = scope.as_str(), by = %caller, "a key was made");
+    know_at_once(&surface).await;
+    let created = CreatedKey { key, view: KeyView::of(record) };
+    let mut response = (StatusCode::CREATED, Json(created)).into_response();
+    response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
+    Ok(response)
+}
+
+/// Take a key away. It opens nothing from now on: here at once, on the other servers within a second.
+#[utoipa::path(
+    delete,
+    path = "/api/admin/keys/{key_id}",
+    operation_id = "revoke_key",
+    tag = "administration",
+    params(("key_id" = String, Path, description = "As the list gives it")),
+    responses(
+        (status = 200, body = KeyView),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such key"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now"),
+    )
+)]
+pub(super) async fn revoke(
+    Administrator(caller): Administrator,
+    State(surface): State<Surface>,
+    Path(id): Path<String>,
+) -> Result<Json<KeyView>, Problem> {
+    let no_such_key = || Problem::new(StatusCode::NOT_FOUND, "no-such-key", "there is no key with this id");
+    let id = id.parse().map_err(|_| no_such_key())?;
+    let revoked = surface.store.revoke_key(id, surface.clock.now()).await.map_err(unavailable)?;
+    let record = revoked.ok_or_else(no_such_key)?;
+    tracing::info!(key_id = %record.id, by = %caller, "a key was revoked");
+    know_at_once(&surface).await;
+    Ok(Json(KeyView::of(record)))
+}
+
+/// What SQL now says counts here before the answer goes out. If SQL is gone again, the next poll hears of it.
+async fn know_at_once(surface: &Surface) {
+    if let Err(error) = surface.access.refresh().await {
+        tracing::warn!(%error, "a change of keys counts here only once SQL can be asked");
+    }
+}
+
+fn parse(mut fields: Map<String, Value>) -> Result<(Scope, String), Problem> {
+    let wrong = |field: &str, what: &str| {
+        let detail = format!("{field} {what}");
+        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail).field(field))
+    };
+    let scope = match fields.remove("scope") {
+        Some(Value::String(text)) => Scope::from_name(&text),
+        _ => None,
+    };
+    let Some(scope) = scope else { return wrong("scope", "must be \"use\" or \"admin\"") };
+    let name = match fields.remove("name") {
+        None | Some(Value::Null) => String::new(),
+        Some(Value::String(text)) => text,
+        Some(_) => return wrong("name", "must be a string"),
+    };
+    if let Some(problem) = FreshKey::problem_of_name(&name) {
+        return wrong("name", &problem);
+    }
+    match fields.keys().next() {
+        Some(unknown) => {
+            let shown: String = unknown.chars().take(80).collect();
+            wrong(&shown, "is no field of a key")
+        }
+        None => Ok((scope, name)),
+    }
+}
+
+fn unavailable(error: Error) -> Problem {
+    Problem::unavailable("keys-unavailable", error.to_string(), 2)
+}
+
+impl KeyView {
+    fn of(record: KeyRecord) -> Self {
+        Self {
+            key_id: record.id.to_string(),
+            name: record.name,
+            scope: record.scope.as_str(),
+            created_at: record.created_at.to_string(),
+            revoked_at: record.revoked_at.map(|at| at.to_string()),
+        }
+    }
+}

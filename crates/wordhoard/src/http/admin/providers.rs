@@ -1,0 +1,201 @@
+use axum::extract::{Path, RawQuery, State};
+use axum::http::StatusCode;
+use axum::response::Json;
+use serde::Serialize;
+use utoipa::ToSchema;
+use wordhoard_engine::{ProviderState, SwitchError};
+use wordhoard_model::ProviderName;
+
+use crate::http::Surface;
+use crate::http::administration::Administrator;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+
+/// A provider of this server.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ProviderView {
+    name: String,
+    /// `closed` (it is called), `open`, `half-open` or `disabled`.
+    state: &'static str,
+    /// Whether an administrator lets it be called.
+    enabled: bool,
+}
+
+/// The providers of this server, by name.
+#[derive(Serialize, ToSchema)]
+pub(super) struct Providers {
+    providers: Vec<ProviderView>,
+}
+
+/// What a probe found.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ProbeView {
+    /// Whether a whole answer came.
+    ok: bool,
+    /// How long that took, or the failure.
+    latency_ms: u64,
+    /// The model that was asked.
+    model: String,
+    /// Why there was no whole answer.
+    error: Option<String>,
+}
+
+/// List the providers and whether they are called.
+#[utoipa::path(
+    get,
+    path = "/api/admin/providers",
+    operation_id = "list_providers",
+    tag = "administration",
+    responses((status = 200, body = Providers))
+)]
+pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Json<Providers> {
+    let states = surface.engine.provider_states();
+    let providers = states.iter().map(|(name, state)| ProviderView::of(name, *state)).collect();
+    Json(Providers { providers })
+}
+
+/// Let a provider be called again, on every server of this database.
+#[utoipa::path(
+    post,
+    path = "/api/admin/providers/{name}/enable",
+    operation_id = "enable_provider",
+    tag = "administration",
+    params(("name" = String, Path, description = "The part before the colon of its models")),
+    responses(
+        (status = 200, body = ProviderView),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now; nothing was changed"),
+    )
+)]
+pub(super) async fn enable(
+    Administrator(caller): Administrator,
+    State(surface): State<Surface>,
+    Path(name): Path<String>,
+) -> Result<Json<ProviderView>, Problem> {
+    let name = known(&name)?;
+    surface.engine.switch_provider(&name, true).await?;
+    tracing::info!(provider = %name, by = %caller, "a provider was enabled");
+    view(&surface, &name)
+}
+
+/// Let nobody call a provider, on any server of this database. What it answers just now goes on.
+#[utoipa::path(
+    post,
+    path = "/api/admin/providers/{name}/disable",
+    operation_id = "disable_provider",
+    tag = "administration",
+    params(("name" = String, Path, description = "The part before the colon of its models")),
+    responses(
+        (status = 200, body = ProviderView),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now; nothing was changed"),
+    )
+)]
+pub(super) async fn disable(
+    Administrator(caller): Administrator,
+    State(surface): State<Surface>,
+    Path(name): Path<String>,
+) -> Result<Json<ProviderView>, Problem> {
+    let name = known(&name)?;
+    surface.engine.switch_provider(&name, false).await?;
+    tracing::info!(provider = %name, by = %caller, "a provider was disabled");
+    view(&surface, &name)
+}
+
+/// Forget all that was decided about a provider: it is enabled, and its breaker is closed.
+#[utoipa::path(
+    post,
+    path = "/api/admin/providers/{name}/reset",
+    operation_id = "reset_provider",
+    tag = "administration",
+    params(("name" = String, Path, description = "The part before the colon of its models")),
+    responses(
+        (status = 200, body = ProviderView),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now; nothing was changed"),
+    )
+)]
+pub(super) async fn reset(
+    Administrator(caller): Administrator,
+    State(surface): State<Surface>,
+    Path(name): Path<String>,
+) -> Result<Json<ProviderView>, Problem> {
+    let name = known(&name)?;
+    surface.engine.reset_provider(&name).await?;
+    tracing::info!(provider = %name, by = %caller, "a provider was reset");
+    view(&surface, &name)
+}
+
+/// Ask a provider for the least that it can answer, within 5 seconds. Nothing is recorded.
+#[utoipa::path(
+    post,
+    path = "/api/admin/providers/{name}/probe",
+    operation_id = "probe_provider",
+    tag = "administration",
+    params(
+        ("name" = String, Path, description = "The part before the colon of its models"),
+        ("model" = Option<String>, Query, description = "The model to ask; the first that the configuration names if left out"),
+    ),
+    responses(
+        (status = 200, body = ProbeView, description = "It was asked; `ok` says whether it answered"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "The configuration names no model of it, and the call neither"),
+        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider"),
+    )
+)]
+pub(super) async fn probe(
+    _: Administrator,
+    State(surface): State<Surface>,
+    Path(name): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Json<ProbeView>, Problem> {
+    let name = known(&name)?;
+    drop(view(&surface, &name)?);
+    let query = Query::parse(query.as_deref(), &["model"])?;
+    let model = query.text("model")?.or_else(|| surface.catalogue.any_model_of(&name)).ok_or_else(|| {
+        Problem::bad_request(
+            "no-model",
+            "the configuration names no model of this provider: name one with ?model=",
+        )
+        .field("model")
+    })?;
+    let probe = surface.engine.probe(&name, &model).await?;
+    Ok(Json(ProbeView {
+        ok: probe.failure.is_none(),
+        latency_ms: probe.latency.as_millis() as u64,
+        model,
+        error: probe.failure,
+    }))
+}
+
+fn known(name: &str) -> Result<ProviderName, Problem> {
+    ProviderName::new(name).map_err(|_| no_such_provider())
+}
+
+fn view(surface: &Surface, name: &ProviderName) -> Result<Json<ProviderView>, Problem> {
+    let states = surface.engine.provider_states();
+    let state = states.get(name).ok_or_else(no_such_provider)?;
+    Ok(Json(ProviderView::of(name, *state)))
+}
+
+impl ProviderView {
+    fn of(name: &ProviderName, state: ProviderState) -> Self {
+        Self {
+            name: name.as_str().to_owned(),
+            state: state.as_str(),
+            enabled: state != ProviderState::Disabled,
+        }
+    }
+}
+
+fn no_such_provider() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no-such-provider", "this server has no such provider")
+}
+
+impl From<SwitchError> for Problem {
+    fn from(error: SwitchError) -> Self {
+        match error {
+            SwitchError::Unknown(_) => no_such_provider(),
+            SwitchError::Unavailable(problem) => Self::unavailable("switch-unavailable", problem, 2),
+        }
+    }
+}

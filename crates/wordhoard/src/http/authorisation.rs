@@ -1,0 +1,165 @@
+//! Who may use which route. Every route is in one group, and the group's layer stands before all of it: a route cannot
+//! be added without a group, nor a method to a route without its layer.
+
+use std::time::Instant;
+
+use axum::Router;
+use axum::extract::{FromRequestParts, Request, State};
+use axum::http::request::Parts;
+use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::middleware::{self, Next};
+use axum::response::{IntoResponse, Response};
+use utoipa::openapi::security::SecurityRequirement;
+use utoipa::openapi::{OpenApi, PathItem};
+use utoipa_axum::router::OpenApiRouter;
+use wordhoard_store::Scope;
+
+use super::problem::Problem;
+use super::{Surface, openapi};
+use crate::access::{Access, Caller, FailedTries};
+use crate::server::Peer;
+
+/// The door before a group of routes.
+#[derive(Clone, Debug)]
+struct Door {
+    access: Access,
+    failed_tries: FailedTries,
+    needed: Scope,
+    /// Whether those without a key may pass too.
+    open: bool,
+}
+
+/// Routes that anyone may use.
+pub(super) fn public(group: OpenApiRouter<Surface>, document: &mut OpenApi) -> Router<Surface> {
+    let (router, paths) = group.split_for_parts();
+    document.merge(paths);
+    router.method_not_allowed_fallback(method_not_allowed)
+}
+
+/// Routes that need a key of this scope.
+pub(super) fn keyed(
+    group: OpenApiRouter<Surface>,
+    needed: Scope,
+    surface: &Surface,
+    document: &mut OpenApi,
+) -> Router<Surface> {
+    let open = needed == Scope::Use && !surface.config.require_keys;
+    let (router, mut paths) = group.split_for_parts();
+    for operation in paths.paths.paths.values_mut().flat_map(operations) {
+        let with_key = SecurityRequirement::new(openapi::BEARER, [needed.as_str()]);
+        let without = open.then(SecurityRequirement::default);
+        operation.security = Some(without.into_iter().chain([with_key]).collect());
+    }
+    document.merge(paths);
+    let door =
+        Door { access: surface.access.clone(), failed_tries: surface.failed_tries.clone(), needed, open };
+    // The fallback first, so that the layer stands before it too.
+    router
+        .method_not_allowed_fallback(method_not_allowed)
+        .route_layer(middleware::from_fn_with_state(door, authorise))
+}
+
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut utoipa::openapi::path::Operation> {
+    let PathItem { get, put, post, delete, options, head, patch, trace, query, .. } = item;
+    [get, put, post, delete, options, head, patch, trace, query].into_iter().flatten()
+}
+
+async fn method_not_allowed() -> Problem {
+    let detail = "this path does not take that method";
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+}
+
+async fn authorise(State(door): State<Door>, mut request: Request, next: Next) -> Response {
+    match door.check(&request) {
+        Ok(caller) => {
+            if let Some(caller) = caller {
+                request.extensions_mut().insert(caller);
+            }
+            let mut answer = next.run(request).await;
+            // What was shown to one key is nobody else's.
+            answer.headers_mut().entry(header::CACHE_CONTROL).or_insert(HeaderValue::from_static("no-store"));
+            answer
+        }
+        Err(problem) => problem.into_response(),
+    }
+}
+
+impl Door {
+    fn check(&self, request: &Request) -> Result<Option<Caller>, Problem> {
+        let key = bearer(request.headers());
+        let caller = key.and_then(|key| self.access.caller(key));
+        match caller {
+            // Clients of an open server often send a key of some kind, because their library wants one.
+            _ if self.open => Ok(caller),
+            Some(caller) if caller.scope().covers(self.needed) => Ok(Some(caller)),
+            Some(_) => {
+                let detail = format!("this needs a key of the scope {:?}", self.needed.as_str());
+                Err(Problem::new(StatusCode::FORBIDDEN, "wrong-scope", detail))
+            }
+            None => {
+                if let (Some(_), Some(Peer(peer))) = (key, request.extensions().get::<Peer>()) {
+                    self.failed_tries.note(*peer, Instant::now());
+                }
+                let what =
+                    if key.is_some() { "the key is not known, or was revoked" } else { "a key is needed" };
+                let detail = format!(
+                    "{what}: this takes Authorization: Bearer … with a key of the scope {:?}",
+                    self.needed.as_str()
+                );
+                Err(Problem::unauthorized(&detail))
+            }
+        }
+    }
+}
+
+/// Whether an administrator asks, on a route that anyone may use.
+pub(super) fn is_administrator(surface: &Surface, headers: &HeaderMap) -> bool {
+    let caller = bearer(headers).and_then(|key| surface.access.caller(key));
+    caller.is_some_and(|caller| caller.scope().covers(Scope::Admin))
+}
+
+/// The key of a request. Two are none: they would be read in two ways.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
+    let mut all = headers.get_all(header::AUTHORIZATION).iter();
+    let (value, None) = (all.next()?, all.next()) else { return None };
+    let (scheme, key) = value.to_str().ok()?.split_once(' ')?;
+    scheme.eq_ignore_ascii_case("bearer").then(|| key.trim()).filter(|key| !key.is_empty())
+}
+
+/// The caller has shown an administrator's key. Only routes behind the administrators' door give it, so a handler that
+/// asks for it cannot be reached by another way.
+pub(super) struct Administrator(pub(super) Caller);
+
+impl FromRequestParts<Surface> for Administrator {
+    type Rejection = Problem;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Surface) -> Result<Self, Problem> {
+        match parts.extensions.get::<Caller>() {
+            Some(caller) if caller.scope().covers(Scope::Admin) => Ok(Self(*caller)),
+            _ => Err(Problem::unauthorized("this needs an administrator's key: Authorization: Bearer …")),
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_key_is_one_bearer_and_nothing_else() {
+        let headers = |values: &[&'static str]| {
+            let mut headers = HeaderMap::new();
+            for value in values {
+                headers.append(header::AUTHORIZATION, HeaderValue::from_static(value));
+            }
+            bearer(&headers).map(str::to_owned)
+        };
+        assert_eq!(headers(&["Bearer wh_1"]).as_deref(), Some("wh_1"));
+        assert_eq!(headers(&["bEARER   wh_1 "]).as_deref(), Some("wh_1"));
+        for none in
+            [&[][..], &["wh_1"], &["Bearer"], &["Bearer "], &["Basic wh_1"], &["Bearer a", "Bearer b"]]
+        {
+            assert_eq!(headers(none), None, "{none:?}");
+        }
+    }
+}
