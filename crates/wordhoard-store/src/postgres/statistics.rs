@@ -13,7 +13,8 @@ SELECT count(*), count(*) FILTER (WHERE created_at >= $1), count(*) FILTER (WHER
     coalesce(sum(token_count), 0)::bigint
 FROM llm_requests";
 pub(super) const ATTEMPTS: &str = "
-SELECT provider, count(*), avg(greatest(extract(epoch FROM finished_at - started_at), 0))::double precision
+SELECT provider, count(*), (avg(greatest(extract(epoch FROM finished_at - started_at), 0))
+    FILTER (WHERE finished_at IS NOT NULL))::double precision
 FROM llm_attempts GROUP BY provider ORDER BY provider";
 
 #[async_trait]

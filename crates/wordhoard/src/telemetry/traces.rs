@@ -5,7 +5,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use anyhow::Context;
-use opentelemetry::{KeyValue, global};
+use opentelemetry::{Key, KeyValue, global};
 use opentelemetry_otlp::{Protocol, SpanExporter, WithExportConfig};
 use opentelemetry_sdk::Resource;
 use opentelemetry_sdk::error::OTelSdkResult;
@@ -35,10 +35,8 @@ impl Traces {
             .with_timeout(EXPORT_TIMEOUT)
             .build()
             .context("telemetry.otlp_endpoint")?;
-        let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
-        let resource = Resource::builder().with_service_name("wordhoard").with_attribute(version).build();
         let provider = SdkTracerProvider::builder()
-            .with_resource(resource)
+            .with_resource(resource())
             .with_batch_exporter(Watched { exporter, failing: AtomicBool::new(false) })
             .build();
         global::set_tracer_provider(provider.clone());
@@ -51,6 +49,17 @@ impl Traces {
             tracing::info!(%error, "the last spans were not sent");
         }
     }
+}
+
+/// Who sends the spans: by the name that `OTEL_SERVICE_NAME` or `OTEL_RESOURCE_ATTRIBUTES` gives, else by ours.
+fn resource() -> Resource {
+    let version = KeyValue::new("service.version", env!("CARGO_PKG_VERSION"));
+    let found = Resource::builder().with_attribute(version.clone()).build();
+    let name = found.get(&Key::from_static_str("service.name"));
+    if name.is_some_and(|name| !name.as_str().starts_with("unknown_service")) {
+        return found;
+    }
+    Resource::builder().with_attribute(version).with_service_name("wordhoard").build()
 }
 
 /// Tells the log when the collector goes away and when it is back, once each.

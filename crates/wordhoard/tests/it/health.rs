@@ -2,6 +2,7 @@
 
 mod figures;
 mod frozen;
+mod readiness;
 mod words;
 
 use std::time::Duration;
