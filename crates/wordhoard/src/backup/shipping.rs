@@ -23,7 +23,7 @@ impl BackupService {
                 Ok(_) => {}
                 Err(error) if listed.name.as_str() == newest.name => return Err(error.into()),
                 Err(error) if is_good => {
-                    tracing::warn!(backup = %listed.name, %error, "not in the object store")
+                    tracing::warn!(backup = %listed.name, %error, "not in the object store");
                 }
                 Err(_) => {}
             }
