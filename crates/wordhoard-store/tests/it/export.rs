@@ -33,12 +33,14 @@ async fn export_under_load(store: Arc<dyn Store>, dir: &Path) -> Census {
         store.apply(Story::whole(1_000_000 + at * 100).batch(from)).await.unwrap();
     }
     let stop = Arc::new(AtomicBool::new(false));
-    let writing = tokio::spawn(write_on(Arc::clone(&store), Arc::clone(&stop)));
-    tokio::time::sleep(std::time::Duration::from_millis(200)).await;
-    let census = store.export(&plan(dir), &|_, _| {}).await.unwrap();
-    tokio::time::sleep(std::time::Duration::from_millis(50)).await;
-    stop.store(true, Ordering::Relaxed);
-    let written = writing.await.unwrap();
+    let copying = async {
+        tokio::time::sleep(std::time::Duration::from_millis(200)).await;
+        let census = store.export(&plan(dir), &|_, _| {}).await.unwrap();
+        tokio::time::sleep(std::time::Duration::from_millis(50)).await;
+        stop.store(true, Ordering::Relaxed);
+        census
+    };
+    let (written, census) = tokio::join!(write_on(Arc::clone(&store), Arc::clone(&stop)), copying);
     // Every story is one transaction, so a copy of one moment has whole stories only.
     let whole = Story::whole(1);
     let tokens = whole.events.iter().filter(|event| event.body.name() == "token").count() as u64;
