@@ -59,6 +59,8 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("get", "/livez"),
         ("get", "/readyz"),
         ("post", "/api/admin/maintenance/check"),
+        ("post", "/api/admin/maintenance/prune"),
+        ("post", "/api/admin/maintenance/wal-rotate"),
         ("get", "/api/admin/operations/{operation_id}"),
     ];
     assert_eq!(operations, BTreeSet::from(expected));
