@@ -9,8 +9,9 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{OpenApi, PathItem};
+use utoipa::openapi::{OpenApi, PathItem, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
 use wordhoard_store::Scope;
 
@@ -49,6 +50,9 @@ pub(super) fn keyed(
         let with_key = SecurityRequirement::new(openapi::BEARER, [needed.as_str()]);
         let without = open.then(SecurityRequirement::default);
         operation.security = Some(without.into_iter().chain([with_key]).collect());
+        if !open {
+            document_refusals(operation, needed);
+        }
     }
     document.merge(paths);
     let door =
@@ -59,9 +63,20 @@ pub(super) fn keyed(
         .route_layer(middleware::from_fn_with_state(door, authorise))
 }
 
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut utoipa::openapi::path::Operation> {
+fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     let PathItem { get, put, post, delete, options, head, patch, trace, query, .. } = item;
     [get, put, post, delete, options, head, patch, trace, query].into_iter().flatten()
+}
+
+fn document_refusals(operation: &mut Operation, needed: Scope) {
+    let wrong_scope = (needed == Scope::Admin).then_some(("403", "With a key of another scope"));
+    let refusals = [("401", "Without a key, or with a wrong one")].into_iter().chain(wrong_scope);
+    for (status, description) in refusals {
+        let problem = Ref::from_schema_name("Problem");
+        let response = ResponseBuilder::new().description(description);
+        let response = response.content_ref("application/problem+json", problem).build();
+        operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+    }
 }
 
 async fn method_not_allowed() -> Problem {

@@ -129,8 +129,8 @@ pub(super) async fn log_refusals(request: Request, next: Next) -> Response {
     if status.is_client_error() || status.is_server_error() {
         let problem = response.extensions().get::<Problem>();
         let (detail, field) = (problem.map(|p| p.detail.as_str()), problem.and_then(|p| p.field.as_deref()));
-        let (path, detail) = (without_keys(&path), detail.map(without_keys));
-        let (path, detail) = (&*path, detail.as_deref());
+        let (path, field, detail) = (without_keys(&path), field.map(without_keys), detail.map(without_keys));
+        let (path, field, detail) = (&*path, field.as_deref(), detail.as_deref());
         if status.is_server_error() {
             tracing::warn!(%method, path, status = status.as_u16(), field, detail, "request failed");
         } else {

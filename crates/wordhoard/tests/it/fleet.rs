@@ -131,7 +131,7 @@ async fn a_request_of_a_server_that_is_gone_waits_for_it(url: &str) {
     let (server_a, server_b) = (home_a.start().unwrap(), home_b.start().unwrap());
     let b = server_b.client();
     let id =
-        server_a.client().submit("left alone [demo tokens=300 rate=100]", &["demo:brisk"]).await.unwrap();
+        server_a.client().submit("left alone [demo tokens=600 rate=100]", &["demo:brisk"]).await.unwrap();
     let mut seen = Ledger::default();
     drop(followed(&b, &id, None).await);
     let (ended, server_a) = tokio::join!(seen.follow(&b, &id), async {
