@@ -31,6 +31,8 @@ pub struct ArchiveMirror {
     scratch: PathBuf,
     /// Segments that are there as they are here, by how the file looked then.
     known: Mutex<HashMap<SegmentName, Look>>,
+    /// Held by the one call that uses `scratch`.
+    turn: tokio::sync::Mutex<()>,
 }
 
 /// A file that was written more recently may be written again without a newer time.
@@ -69,11 +71,11 @@ pub struct ArchivePulled {
 }
 
 impl ArchiveMirror {
-    /// Of the archive in the folder `archive`. Segments are packed in the folder `scratch`, which must be on a disk with
-    /// space for one of them, and be used by nobody else.
+    /// Of the archive in the folder `archive`. Segments are packed in the folder `scratch`, which is made where it is
+    /// missing, must be on a disk with space for one of them, and be used by nobody else.
     #[must_use]
     pub fn new(remote: Remote, archive: PathBuf, scratch: PathBuf) -> Self {
-        Self { remote, archive, scratch, known: Mutex::default() }
+        Self { remote, archive, scratch, known: Mutex::default(), turn: tokio::sync::Mutex::default() }
     }
 
     /// Sends what is new. A segment that has not been written since the last call costs one look at its file.
@@ -81,6 +83,7 @@ impl ArchiveMirror {
     /// # Errors
     /// At the first segment that cannot be read or sent; those before it are there.
     pub async fn push(&self) -> Result<ArchivePushed, RemoteError> {
+        let _turn = self.turn.lock().await;
         let mut pushed = ArchivePushed::default();
         for name in names::here(&self.archive)? {
             let path = name.path(&self.archive);
@@ -102,6 +105,7 @@ impl ArchiveMirror {
     /// # Errors
     /// Where the store does not give them, or a file cannot be written.
     pub async fn pull(&self) -> Result<ArchivePulled, RemoteError> {
+        let _turn = self.turn.lock().await;
         let mut pulled = ArchivePulled::default();
         for (name, object) in self.there().await? {
             match self.pull_segment(&name, &object, &mut pulled).await {
@@ -160,7 +164,7 @@ impl ArchiveMirror {
             Standing::Longer | Standing::Other if conflict => name.conflicting_object(&here.sha256),
             Standing::Longer | Standing::Other => object,
         };
-        let packed = self.scratch.join(format!("{}.zst", name.file()));
+        let packed = self.packed(name)?;
         let (from, to, what) = (path.to_owned(), packed.clone(), here.clone());
         let sent = match blocking(move || segment::compress(&from, &what, &to)).await {
             Ok(()) => self.remote.put_with(&packed, &object, metadata(&here)).await,
@@ -204,7 +208,7 @@ impl ArchiveMirror {
         }
         let folder = self.archive.join(&name.log_id);
         fs::create_dir_all(&folder).map_err(at(&folder))?;
-        let packed = self.scratch.join(format!("{}.zst", name.file()));
+        let packed = self.packed(name)?;
         let fetched = self.fetch(object, &packed, &path).await;
         drop(fs::remove_file(&packed));
         fetched?;
@@ -227,6 +231,12 @@ impl ArchiveMirror {
                 Err(error)
             }
         }
+    }
+
+    /// Where a segment is while it is packed.
+    fn packed(&self, name: &SegmentName) -> Result<PathBuf, RemoteError> {
+        fs::create_dir_all(&self.scratch).map_err(at(&self.scratch))?;
+        Ok(self.scratch.join(format!("{}-{}.zst", name.log_id, name.file())))
     }
 
     async fn survey(&self, path: &Path, there: Option<Filled>) -> Result<(Filled, Standing), RemoteError> {

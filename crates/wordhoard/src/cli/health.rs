@@ -13,10 +13,11 @@ pub(super) const EXAMPLES: &str = "\
 Examples:
   wordhoard health                                    the server of this configuration
   wordhoard health --url http://127.0.0.1:9000 --ready
-  HEALTHCHECK CMD [\"wordhoard\", \"health\"]             in a container, which needs no curl
+  HEALTHCHECK CMD [\"wordhoard\", \"health\"]           in a container, which needs no curl
 
-Without --ready it asks whether the process serves at all, and a restart would help if not. With --ready it asks whether
-prompts should be sent to it: not while it starts, drains, or cannot write its log. A database that is away is neither.
+Without --ready it asks whether the process serves at all: if not, a restart would help. With
+--ready it asks whether prompts should be sent to it: not while it starts, drains, or cannot write
+its log. A database that is away changes neither.
 
 Exit code 0 if so, 1 if not, 2 if the configuration cannot be used.";
 

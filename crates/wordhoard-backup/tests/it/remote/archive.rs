@@ -16,7 +16,6 @@ impl Rig {
 
     fn mirror_through(&self, endpoint: &str, archive: &str) -> ArchiveMirror {
         let scratch = self.path("scratch");
-        fs::create_dir_all(&scratch).unwrap();
         ArchiveMirror::new(Remote::new(settings(endpoint, KEY)).unwrap(), self.path(archive), scratch)
     }
 
@@ -137,4 +136,20 @@ async fn what_lies_before_a_position_is_removed() {
     assert_eq!(mirror.remove_before(LOG, 10).await.unwrap(), 1);
     assert_eq!(mirror.remove_before(LOG, 1000).await.unwrap(), 1);
     assert_eq!(rig.store.keys().unwrap(), [format!("site-1/{}", object(20))]);
+}
+
+#[tokio::test]
+async fn one_mirror_sends_and_fetches_at_the_same_time() {
+    let rig = Rig::new();
+    for first in [0, 10, 20] {
+        rig.segment("of-another", first, &noise(first + 11, 40_000));
+        let ours = "ab".repeat(16);
+        rig.file(&format!("ours/{ours}/{first:020}.wal"), &noise(first + 12, 40_000));
+    }
+    rig.mirror("of-another").push().await.unwrap();
+    let mirror = rig.mirror("ours");
+    let (pushed, pulled) = tokio::join!(mirror.push(), mirror.pull());
+    assert_eq!((pushed.unwrap().sent.len(), pulled.unwrap().fetched.len()), (3, 3));
+    let everything = rig.mirror("restored").pull().await.unwrap();
+    assert_eq!((everything.fetched.len(), everything.damaged.len()), (6, 0));
 }

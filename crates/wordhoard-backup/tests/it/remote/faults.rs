@@ -21,6 +21,24 @@ async fn an_upload_survives_a_line_that_breaks() {
 }
 
 #[tokio::test]
+async fn a_download_goes_on_where_the_line_broke() {
+    let rig = Rig::new();
+    let bytes = noise(8, PART_BYTES as usize * 3);
+    rig.remote.put_file(&rig.file("large", &bytes), "large").await.unwrap();
+    let line = Line::to(rig.store.endpoint(), 6 << 20, 2);
+    let remote = Remote::new(settings(&line.endpoint(), KEY)).unwrap();
+    remote.get_file("large", &rig.path("back"), 1 << 30).await.unwrap();
+    assert_eq!(line.breaks(), 2);
+    assert!(std::fs::read(rig.path("back")).unwrap() == bytes);
+
+    let line = Line::to(rig.store.endpoint(), 1 << 20, u64::MAX);
+    let remote = Remote::new(settings(&line.endpoint(), KEY)).unwrap();
+    let failed = remote.get_file("large", &rig.path("never"), 1 << 30).await;
+    assert!(matches!(&failed, Err(RemoteError::Unavailable(_))), "{failed:?}");
+    assert_eq!(names(rig.dir.path()), ["back", "large"]);
+}
+
+#[tokio::test]
 async fn an_upload_that_is_cut_off_for_good_leaves_nothing_to_be_seen() {
     let rig = Rig::new();
     let file = rig.file("large", &noise(3, PART_BYTES as usize * 3));

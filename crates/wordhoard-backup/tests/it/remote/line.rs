@@ -6,15 +6,15 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::thread;
 
-/// Passes bytes on to the store until so many have gone there; then it breaks all connections, as often as it is told,
-/// and is good again.
+/// Passes bytes on, both ways, until so many have passed; then it breaks the connection, as often as it is told, and is
+/// good again.
 pub(super) struct Line {
     address: SocketAddr,
     state: Arc<State>,
 }
 
 struct State {
-    /// Bytes to the store that still pass before the line breaks.
+    /// Bytes that still pass before the line breaks.
     until_break: AtomicU64,
     breaks_left: AtomicU64,
     again_after: u64,
@@ -38,9 +38,10 @@ impl Line {
             for client in listener.incoming().flatten() {
                 let Ok(store) = TcpStream::connect(target) else { continue };
                 let (answers, caller) = (store.try_clone().unwrap(), client.try_clone().unwrap());
-                thread::spawn(move || pass_back(answers, caller));
-                let state = Arc::clone(&shared);
-                thread::spawn(move || pass_on(client, store, &state));
+                for (from, to) in [(answers, caller), (client, store)] {
+                    let state = Arc::clone(&shared);
+                    thread::spawn(move || pass(from, to, &state));
+                }
             }
         });
         Self { address, state }
@@ -56,21 +57,15 @@ impl Line {
     }
 }
 
-fn pass_on(mut client: TcpStream, mut store: TcpStream, state: &State) {
+fn pass(mut from: TcpStream, mut to: TcpStream, state: &State) {
     let mut buffer = vec![0; 16 << 10];
-    while let Ok(count) = client.read(&mut buffer) {
-        let passed = count as u64;
-        if count == 0 || state.breaks_now(passed) || store.write_all(&buffer[..count]).is_err() {
+    while let Ok(count) = from.read(&mut buffer) {
+        if count == 0 || state.breaks_now(count as u64) || to.write_all(&buffer[..count]).is_err() {
             break;
         }
     }
-    drop(client.shutdown(Shutdown::Both));
-    drop(store.shutdown(Shutdown::Both));
-}
-
-fn pass_back(mut store: TcpStream, mut client: TcpStream) {
-    drop(std::io::copy(&mut store, &mut client));
-    drop(client.shutdown(Shutdown::Both));
+    drop(from.shutdown(Shutdown::Both));
+    drop(to.shutdown(Shutdown::Both));
 }
 
 impl State {

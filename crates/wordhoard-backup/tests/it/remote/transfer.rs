@@ -29,6 +29,21 @@ async fn a_file_comes_back_as_it_went_small_or_in_parts() {
 }
 
 #[tokio::test]
+async fn large_files_pass_through_little_memory() {
+    const SIZE_BYTES: u64 = 300 << 20;
+    let rig = Rig::new();
+    let file = rig.path("large");
+    fs::File::create(&file).unwrap().set_len(SIZE_BYTES).unwrap();
+    let stored = rig.remote.put_file(&file, "large").await.unwrap();
+    let back = rig.remote.get_file("large", &rig.path("back"), SIZE_BYTES).await.unwrap();
+    assert_eq!((back.size_bytes, back.sha256), (SIZE_BYTES, stored.sha256));
+    let status = fs::read_to_string("/proc/self/status").unwrap();
+    let peak = status.lines().find_map(|line| line.strip_prefix("VmHWM:")).unwrap();
+    let peak_kib: u64 = peak.trim().trim_end_matches(" kB").parse().unwrap();
+    assert!(peak_kib < 100 << 10, "{peak_kib} KiB");
+}
+
+#[tokio::test]
 async fn a_file_that_changed_is_sent_again() {
     let rig = Rig::new();
     let file = rig.file("a", b"first");
