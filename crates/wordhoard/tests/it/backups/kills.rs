@@ -47,9 +47,9 @@ async fn kill_at_random(database: Database, kills: u64, test: &str) {
         let found = count(&client).await;
         assert!(found == old || found == new, "round {round}: {found} requests are neither {old} nor {new}");
         if found == new {
-            was_new += 1
+            was_new += 1;
         } else {
-            was_old += 1
+            was_old += 1;
         }
         applied(&client).await;
         stop(server);

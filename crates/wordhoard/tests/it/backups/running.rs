@@ -1,6 +1,5 @@
 //! Restoring on a server that runs: it stops in order, puts the database in place, and goes on.
 
-use std::fs;
 use std::time::Duration;
 
 use serde_json::json;
@@ -61,7 +60,7 @@ async fn old_backups_go_and_the_newest_good_one_stays() {
     let first = backup(&client).await;
     // As if it had been made long ago. Its name is in its manifest, so by that it is no good one any more.
     let old = "wordhoard-20200101T000000Z-00000000";
-    fs::rename(site.backup_dir(&first), site.backup_dir(old)).unwrap();
+    wordhoard_wal::disk::rename_durably(&site.backup_dir(&first), &site.backup_dir(old)).unwrap();
     let newest = backup(&client).await;
     let listed = client.get(BACKUPS).await.unwrap().body;
     let names: Vec<_> = listed["backups"].as_array().unwrap().iter().map(|one| &one["filename"]).collect();
