@@ -203,6 +203,18 @@ impl Made {
     }
 }
 
+/// A phase of making one, in words.
+pub(crate) fn describe_making(phase: Phase) -> String {
+    match phase {
+        Phase::Copying { done_bytes, all_bytes: Some(all_bytes) } if all_bytes > 0 => {
+            format!("copying: {} %", done_bytes.saturating_mul(100) / all_bytes)
+        }
+        Phase::Copying { done_bytes, .. } => format!("copying: {} MiB", done_bytes >> 20),
+        Phase::Compressing => "compressing".into(),
+        Phase::Verifying => "reading it back".into(),
+    }
+}
+
 fn remote(s3: &S3Config) -> anyhow::Result<Remote> {
     let settings = RemoteSettings {
         bucket: s3.bucket.clone(),

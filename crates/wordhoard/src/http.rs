@@ -75,12 +75,16 @@ pub(crate) struct Surface {
 
 impl Surface {
     /// Makes a backup; what it has led to, or why there is none.
-    pub(crate) fn backup_job(
+    pub(crate) fn backup_job<T>(
         &self,
-    ) -> impl Future<Output = Result<serde_json::Value, String>> + Send + use<> {
+        tell: T,
+    ) -> impl Future<Output = Result<serde_json::Value, String>> + Send + use<T>
+    where
+        T: Fn(wordhoard_backup::Phase) + Send + Sync,
+    {
         let (backups, engine, clock) = (self.backups.clone(), self.engine.clone(), Arc::clone(&self.clock));
         async move {
-            let made = backups.make(&**engine.store(), clock.now(), &|_| {}).await;
+            let made = backups.make(&**engine.store(), clock.now(), &tell).await;
             let made = made.map_err(|error| error.to_string())?;
             tracing::info!(backup = made.manifest.name, expired = made.expired.len(), "a backup was made");
             Ok(made.json())

@@ -49,7 +49,7 @@ pub(super) fn backup_work(
     surface: &Surface,
 ) -> impl Fn() -> BoxFuture<'static, JobResult> + Send + Sync + 'static {
     let surface = surface.clone();
-    move || surface.backup_job().boxed()
+    move || surface.backup_job(|_| {}).boxed()
 }
 
 pub(super) fn prune_work(

@@ -5,14 +5,14 @@ use std::sync::Arc;
 use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
-use wordhoard_backup::{BackupName, Listed, Phase};
+use wordhoard_backup::{BackupName, Listed};
 use wordhoard_engine::{Clock, SystemClock};
 use wordhoard_store::{LogKey, Store};
 
 use super::ServeArgs;
 use super::progress::Progress;
 use crate::app;
-use crate::backup::{BackupService, Made};
+use crate::backup::{BackupService, Made, describe_making};
 use crate::config::Config;
 use crate::maintenance::{BACKUP, Maintenance};
 
@@ -100,7 +100,7 @@ async fn make(service: &BackupService, store: &Arc<dyn Store>) -> anyhow::Result
     let maintenance = Maintenance::new(Arc::clone(store), LogKey([0; 16]), Arc::new(SystemClock));
     let turn = maintenance.turn(BACKUP).await?;
     let progress = Progress::default();
-    let tell = |phase| progress.tell(&describe(phase));
+    let tell = |phase| progress.tell(&describe_making(phase));
     let mut done = None;
     let work = async {
         let made =
@@ -166,15 +166,4 @@ async fn verify(service: &BackupService, name: &BackupName, json: bool) -> anyho
         writeln!(out, "{name} is what was written, and can be restored")?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-fn describe(phase: Phase) -> String {
-    match phase {
-        Phase::Copying { done_bytes, all_bytes: Some(all_bytes) } if all_bytes > 0 => {
-            format!("copying: {} %", done_bytes.saturating_mul(100) / all_bytes)
-        }
-        Phase::Copying { done_bytes, .. } => format!("copying: {} MiB", done_bytes >> 20),
-        Phase::Compressing => "compressing".into(),
-        Phase::Verifying => "reading it back".into(),
-    }
 }

@@ -36,6 +36,8 @@ pub(super) struct Operation {
     status: &'static str,
     started_at: String,
     finished_at: Option<String>,
+    /// How far it is, in words, where it tells.
+    progress: Option<String>,
     /// What it has found or done, once it has finished.
     #[schema(value_type = Option<Object>)]
     result: Option<Value>,
@@ -68,12 +70,26 @@ impl Administration {
     where
         F: Future<Output = Result<Value, String>> + Send + 'static,
     {
+        self.begin_telling(surface, kind, |_| work)
+    }
+
+    /// The same for work that tells how far it is.
+    pub(super) fn begin_telling<F>(
+        &self,
+        surface: &Surface,
+        kind: &'static str,
+        work: impl FnOnce(Teller) -> F,
+    ) -> Result<Operation, Problem>
+    where
+        F: Future<Output = Result<Value, String>> + Send + 'static,
+    {
         let begun = Operation {
             operation_id: Uuid::now_v7().to_string(),
             kind,
             status: "running",
             started_at: surface.clock.now().to_string(),
             finished_at: None,
+            progress: None,
             result: None,
             error: None,
         };
@@ -89,12 +105,14 @@ impl Administration {
         drop(operations);
         let (id, all, clock) =
             (begun.operation_id.clone(), Arc::clone(&self.operations), Arc::clone(&surface.clock));
-        let worker = self.tasks.spawn(TaskKind::Operation, work);
+        let teller = Teller { operation_id: id.clone(), operations: Arc::clone(&all) };
+        let worker = self.tasks.spawn(TaskKind::Operation, work(teller));
         self.tasks.spawn(TaskKind::Operation, async move {
             let ended = worker.await.ok().flatten().unwrap_or_else(|| Err("the operation failed".into()));
             let mut all = all.lock();
             if let Some(operation) = all.iter_mut().find(|operation| operation.operation_id == id) {
                 operation.finished_at = Some(clock.now().to_string());
+                operation.progress = None;
                 operation.status = if ended.is_ok() { "finished" } else { "failed" };
                 match ended {
                     Ok(result) => operation.result = Some(result),
@@ -103,6 +121,22 @@ impl Administration {
             }
         });
         Ok(begun)
+    }
+}
+
+/// Tells how far an operation is.
+#[derive(Clone, Debug)]
+pub(super) struct Teller {
+    operation_id: String,
+    operations: Arc<Mutex<VecDeque<Operation>>>,
+}
+
+impl Teller {
+    pub(super) fn tell(&self, progress: String) {
+        let mut all = self.operations.lock();
+        if let Some(operation) = all.iter_mut().find(|one| one.operation_id == self.operation_id) {
+            operation.progress = Some(progress);
+        }
     }
 }
 

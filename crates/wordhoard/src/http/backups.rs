@@ -8,7 +8,7 @@ use utoipa::ToSchema;
 use wordhoard_backup::{BackupName, Error};
 use wordhoard_model::Timestamp;
 
-use super::administration::Administrator;
+use super::administration::{Administrator, Teller};
 use super::problem::Problem;
 use super::{Surface, body};
 use crate::backup::RestoreOptions;
@@ -51,7 +51,11 @@ pub(super) struct BackupList {
 )]
 pub(super) async fn make(_: Administrator, State(surface): State<Surface>) -> Result<Response, Problem> {
     let turn = surface.maintenance.turn(BACKUP).await?;
-    Ok(surface.administration.begin(&surface, BACKUP, turn.run(surface.backup_job()))?.accepted())
+    let begun = surface.administration.begin_telling(&surface, BACKUP, |teller| {
+        let told = move |phase| teller.tell(crate::backup::describe_making(phase));
+        turn.run(surface.backup_job(told))
+    });
+    Ok(begun?.accepted())
 }
 
 /// List the backups.
@@ -128,12 +132,12 @@ pub(super) async fn restore(
     surface.backups.verify(&name).await?;
     let (backups, restart, clock) = (surface.backups.clone(), surface.restart.clone(), surface.clock.clone());
     let engine = surface.engine.clone();
-    let work = async move {
+    let work = |teller: Teller| async move {
         // What is not archived yet is read from the log; this only makes that part short.
         if let Err(problem) = engine.archive_now().await {
             tracing::warn!(problem, "the archive is behind; the restore reads the rest from the log");
         }
-        let tell = |phase| tracing::debug!(step = crate::backup::describe_phase(phase), "restore");
+        let tell = |phase| teller.tell(crate::backup::describe_phase(phase));
         let prepared = backups.prepare(&name, options, clock.now(), &tell).await;
         let prepared = prepared.map_err(|error| error.to_string())?;
         restart.restart("a restored database is to be put in place");
@@ -147,7 +151,7 @@ pub(super) async fn restore(
             "next": "the server starts again and puts it in place",
         }))
     };
-    Ok(surface.administration.begin(&surface, "restore", work)?.accepted())
+    Ok(surface.administration.begin_telling(&surface, "restore", work)?.accepted())
 }
 
 fn options(headers: &HeaderMap, bytes: &[u8]) -> Result<RestoreOptions, Problem> {

@@ -4,5 +4,6 @@ mod drill;
 mod kills;
 mod moment;
 mod refusals;
+mod remote;
 mod running;
 mod site;

@@ -1,10 +1,8 @@
 //! Restoring on a server that runs: it stops in order, puts the database in place, and goes on.
 
-use std::time::Duration;
-
 use serde_json::json;
 
-use crate::backups::site::{BACKUP, BACKUPS, Site, applied, backup, count, end_of, load, stop};
+use crate::backups::site::{BACKUP, BACKUPS, Site, applied, backup, count, end_of, load, restarted, stop};
 use crate::database::Database;
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
@@ -33,16 +31,7 @@ async fn restore_while_running(database: Database) {
     assert_eq!(begun.status, 202, "{}", begun.body);
     let again = client.post(&path, &json!({})).await.unwrap();
     assert!(matches!(again.status, 409 | 503), "{}", again.body);
-    // The server starts again on the same port; operations of its life before are forgotten.
-    let in_place = site.home.data_dir().join("restore/last.json");
-    for _ in 0..600 {
-        let is_ready = client.get("/readyz").await.is_ok_and(|answer| answer.status == 200);
-        if in_place.exists() && is_ready {
-            break;
-        }
-        tokio::time::sleep(Duration::from_millis(50)).await;
-    }
-    assert!(in_place.exists(), "{}", server.output().unwrap());
+    restarted(&site.home, &client).await;
     for one in &seen {
         one.ledger.check_stream(&client, &one.id).await;
     }

@@ -123,6 +123,20 @@ pub async fn end_of(client: &Client, begun: &Answer) -> Value {
     }
 }
 
+/// Waits until a restore by call is in place. The server starts again on the same port; operations of its life before
+/// are forgotten.
+pub async fn restarted(home: &ServerHome, client: &Client) {
+    let in_place = home.data_dir().join("restore/last.json");
+    for _ in 0..600 {
+        let is_ready = client.get("/readyz").await.is_ok_and(|answer| answer.status == 200);
+        if in_place.exists() && is_ready {
+            return;
+        }
+        tokio::time::sleep(Duration::from_millis(50)).await;
+    }
+    panic!("the restored database is not in place");
+}
+
 /// Waits until SQL has everything.
 pub async fn applied(client: &Client) {
     while client.get("/api/health").await.unwrap().body["buffer_len"] != 0 {
