@@ -22,6 +22,8 @@ const MAX_SEGMENT_BYTES: u64 = 2 << 30;
 const SIZE: &str = "segment-size";
 const FILLED: &str = "segment-filled";
 const FILLED_SHA256: &str = "segment-sha256";
+const NOTHING_SAYS: &str = "nothing says what it holds";
+const DIFFERS: &str = "it differs from the segment here";
 
 /// Keeps the archive in the store as long as the one here, segment by segment.
 #[derive(Debug)]
@@ -54,8 +56,8 @@ pub struct ArchivePushed {
     pub bytes_sent: u64,
     /// How many segments were there already, or further than here.
     pub kept: usize,
-    /// Segments that are neither there nor here the continuation of the other. The one there is left alone, the one
-    /// here is sent under a name of its own, and somebody should look at it.
+    /// Segments that do not go on where the one there ends. The one there is left alone, the one here is sent under a
+    /// name of its own, and somebody should look at it.
     pub conflicts: Vec<String>,
 }
 
@@ -161,7 +163,7 @@ impl ArchiveMirror {
                 pushed.kept += 1;
                 return Ok(true);
             }
-            Standing::Longer | Standing::Other if conflict => name.conflicting_object(&here.sha256),
+            Standing::Longer | Standing::Other if conflict => name.conflicting_object(),
             Standing::Longer | Standing::Other => object,
         };
         let packed = self.packed(name)?;
@@ -195,35 +197,47 @@ impl ArchiveMirror {
         let damaged = |what| RemoteError::Mismatch { name: object.name.clone(), what };
         let path = name.path(&self.archive);
         let there = self.remote.head(&object.name).await?.as_ref().and_then(filled);
-        let there = there.ok_or_else(|| damaged("nothing says what it holds"))?;
+        let there = there.ok_or_else(|| damaged(NOTHING_SAYS))?;
+        let mut here = None;
         if path.symlink_metadata().is_ok() {
-            match self.survey(&path, Some(there.clone())).await?.1 {
+            let (found, standing) = self.survey(&path, Some(there)).await?;
+            match standing {
                 Standing::Same | Standing::Longer => {
                     pulled.kept += 1;
                     return Ok(());
                 }
-                Standing::Shorter => {}
-                Standing::Other => return Err(damaged("it differs from the segment here")),
+                Standing::Shorter => here = Some(found),
+                Standing::Other => return Err(damaged(DIFFERS)),
             }
         }
         let folder = self.archive.join(&name.log_id);
         fs::create_dir_all(&folder).map_err(at(&folder))?;
         let packed = self.packed(name)?;
-        let fetched = self.fetch(object, &packed, &path).await;
+        let fetched = self.fetch(object, &packed, &path, here).await;
         drop(fs::remove_file(&packed));
         fetched?;
         pulled.fetched.push(path);
         Ok(())
     }
 
-    async fn fetch(&self, object: &RemoteObject, packed: &Path, path: &Path) -> Result<(), RemoteError> {
+    /// Makes the segment at `path`, which is to go on where `here` ends if that is there already.
+    async fn fetch(
+        &self,
+        object: &RemoteObject,
+        packed: &Path,
+        path: &Path,
+        here: Option<Filled>,
+    ) -> Result<(), RemoteError> {
+        let damaged = |what| RemoteError::Mismatch { name: object.name.clone(), what };
         let (head, _) = self.remote.get_with(&object.name, packed, MAX_SEGMENT_BYTES).await?;
         let what = filled(&head).filter(|what| what.size_bytes <= MAX_SEGMENT_BYTES);
-        let damaged = RemoteError::Mismatch { name: object.name.clone(), what: "nothing says what it holds" };
-        let what = what.ok_or(damaged)?;
+        let what = what.ok_or_else(|| damaged(NOTHING_SAYS))?;
         let part = part_of(path);
         let (from, to, name) = (packed.to_owned(), part.clone(), object.name.clone());
-        let unpacked = blocking(move || segment::unpack(&from, &what, &to, &name)).await;
+        let mut unpacked = blocking(move || segment::unpack(&from, &what, &to, &name)).await;
+        if unpacked.is_ok() && here.is_some() && self.survey(&part, here).await?.1 != Standing::Longer {
+            unpacked = Err(damaged(DIFFERS));
+        }
         match unpacked {
             Ok(()) => place(part, path.to_owned()).await,
             Err(error) => {

@@ -45,9 +45,8 @@ impl SegmentName {
     }
 
     /// For a segment that cannot take the place of the one there. No segment is looked for under such a name.
-    pub(super) fn conflicting_object(&self, sha256: &str) -> String {
-        let short = sha256.get(..16).unwrap_or(sha256);
-        format!("{FOLDER}/{}/{:020}~{short}{OBJECT_END}", self.log_id, self.first_position)
+    pub(super) fn conflicting_object(&self) -> String {
+        format!("{FOLDER}/{}/{:020}~other{OBJECT_END}", self.log_id, self.first_position)
     }
 }
 

@@ -103,8 +103,12 @@ async fn a_segment_that_is_damaged_here_does_not_replace_the_good_one() {
     let pulled = rig.mirror("restored").pull().await.unwrap();
     assert_eq!(pulled.fetched.len(), 1);
     assert_eq!(&fs::read(&pulled.fetched[0]).unwrap()[..14], b"begin and more");
-    let beside = rig.mirror("archive").pull().await.unwrap();
-    assert_eq!((beside.fetched.len(), beside.damaged), (0, vec![object(0)]));
+    for differs_here in ["begin", "begXn and", "begXn and more"] {
+        rig.segment("archive", 0, differs_here.as_bytes());
+        let beside = rig.mirror("archive").pull().await.unwrap();
+        let expected = if differs_here == "begin" { (1, vec![]) } else { (0, vec![object(0)]) };
+        assert_eq!((beside.fetched.len(), beside.damaged), expected, "{differs_here}");
+    }
 }
 
 #[tokio::test]
