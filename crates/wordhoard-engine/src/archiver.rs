@@ -99,10 +99,9 @@ impl Archiver {
         let dir = self.settings.dir_of(LogKey(wal.log_id().0));
         let work = tokio::task::spawn_blocking(move || {
             let mut archive = archive.lock();
-            let archive = match &mut *archive {
-                Some(archive) => archive,
-                none => none.insert(Archive::new(Arc::new(OsDisk::new(dir).map_err(|e| e.to_string())?))),
-            };
+            // Made anew where it has failed: the folder may be gone. What is suspect in it stays known.
+            let disk = OsDisk::new(dir).map_err(|error| error.to_string())?;
+            let archive = archive.get_or_insert_with(|| Archive::new(Arc::new(disk)));
             wal.archive(archive).map(|done| done.through).map_err(|fault| fault.to_string())
         });
         let done = work.await.unwrap_or_else(|_| Err("copying failed".into()));
@@ -123,8 +122,6 @@ impl Archiver {
                     );
                 }
                 report.problem = Some(problem.clone());
-                // What failed may have been a folder that is gone: the next step opens it anew.
-                self.archive.lock().take();
             }
         }
         done

@@ -17,6 +17,7 @@ use wordhoard_wal::{Position, Wal};
 use crate::admission::Keys;
 use crate::consistency::LogPlaces;
 use crate::hub::{AppendError, Hub, Journal, LiveRequest};
+use crate::replay::FENCE;
 use crate::survey::{self, Survey};
 use crate::{consistency, request};
 
@@ -100,7 +101,8 @@ pub(crate) async fn recover(
     recovered.damaged = stories.damaged.len();
     for (id, (created, state)) in stories.whole {
         let live = take_up(ground, id, created, state)?;
-        if resume_interrupted && may_go_on(&live.state()) {
+        // What was open at a moment of the past must not call providers again today.
+        if resume_interrupted && !stories.of_the_past.contains(&id) && may_go_on(&live.state()) {
             recovered.resumed.push(live);
         } else {
             live.append(|state| EventBody::RequestFinished(state.closing()))?;
@@ -155,7 +157,11 @@ async fn open_stories(ground: &Ground<'_>) -> Result<Stories, RecoveryError> {
     let mut open_in_sql = Vec::new();
     if let Some(store) = ground.store {
         for log in ground.previous_logs.iter().chain([&LogKey(ground.wal.log_id().0)]) {
-            open_in_sql.extend(store.open_requests(*log).await?);
+            let open = store.open_requests(*log).await?;
+            if store.applied(*log).await? >= FENCE {
+                stories.of_the_past.extend(&open);
+            }
+            open_in_sql.extend(open);
         }
     }
     let in_memory: HashSet<_> = ground.hub.all().iter().map(|live| live.id()).collect();
@@ -201,6 +207,8 @@ async fn survey_log(
 struct Stories {
     whole: BTreeMap<RequestId, Found>,
     damaged: BTreeSet<RequestId>,
+    /// Those of logs that a restore to an earlier moment has ended.
+    of_the_past: BTreeSet<RequestId>,
 }
 
 impl Stories {

@@ -5,13 +5,17 @@ use std::path::{Path, PathBuf};
 
 use tokio::sync::mpsc;
 use wordhoard_model::Timestamp;
-use wordhoard_store::{Batch, Error, LogKey, LoggedEvent, Store};
+use wordhoard_store::{Applied, Batch, Error, LogKey, LoggedEvent, Store};
 use wordhoard_wal::{OpenError, Position, ReadError, Record, inspect};
 
 use crate::record;
 
-/// Events of one transaction.
+/// The applied position of a log that a restore to an earlier moment has ended: no log is so long, so no server
+/// applies more of it.
+pub const FENCE: u64 = 1 << 62;
+/// Events, and bytes of their records, of one transaction.
 const BATCH_EVENTS: usize = 5_000;
+const BATCH_BYTES: usize = 3 << 20;
 
 /// What is replayed, and how far.
 #[derive(Clone, Debug)]
@@ -40,6 +44,8 @@ pub struct Replayed {
     pub events: u64,
     /// Records that are nowhere.
     pub missing_records: u64,
+    /// Events that SQL refuses, or that say something else than SQL in their place.
+    pub passed_over: u64,
     /// The time of the last event that was applied.
     pub last_event_at: Option<Timestamp>,
     /// Whether it ended because of [`ReplayPlan::until`].
@@ -61,7 +67,10 @@ pub enum ReplayError {
         source: OpenError,
     },
     /// Records are neither in the archive nor in the log.
-    #[error("records {from} to {to} of log {log:?} are in none of its folders, or damaged")]
+    #[error(
+        "records {from} to {to} of log {log:?} are in none of its folders, or damaged: put another copy of them there, \
+         restore without the replay, or accept the gap"
+    )]
     Missing {
         /// Whose.
         log: LogKey,
@@ -102,7 +111,7 @@ pub async fn replay(
     let from = store.applied(plan.log).await?;
     let mut done = Replayed { from, through: from, ..Replayed::default() };
     let (batches, mut found) = mpsc::channel(2);
-    let walk = Walk { plan: plan.clone(), position: Position(from), batches, events: Vec::new() };
+    let walk = Walk { plan: plan.clone(), position: Position(from), batches, events: Vec::new(), bytes: 0 };
     let reading = tokio::task::spawn_blocking(move || walk.run());
     while let Some(step) = found.recv().await {
         if step.through == done.through {
@@ -110,10 +119,18 @@ pub async fn replay(
         }
         let batch = Batch { log: plan.log, from: done.through, through: step.through, events: step.events };
         let last = batch.events.last().map(|logged| logged.event.at);
-        let applied = store.apply(batch).await?;
-        if let Some(conflict) = applied.conflicts.into_iter().next() {
+        let (applied, refused) = apply(store, batch, plan.accept_gaps).await?;
+        done.passed_over += refused + applied.conflicts.len() as u64;
+        for conflict in applied.conflicts {
             let request_id = conflict.request_id.to_string();
-            return Err(ReplayError::Conflict { request_id, what: conflict.what });
+            tracing::error!(
+                request_id,
+                what = conflict.what,
+                "SQL holds something else in the place of an event"
+            );
+            if !plan.accept_gaps {
+                return Err(ReplayError::Conflict { request_id, what: conflict.what });
+            }
         }
         done.events += applied.inserted;
         done.missing_records += step.missing_records;
@@ -124,6 +141,36 @@ pub async fn replay(
     let ended = reading.await.unwrap_or(Ok(false));
     done.reached_until = ended?;
     Ok(done)
+}
+
+/// Applies a batch; a row that SQL refuses is found by halving, and passed over if that is accepted. Gives how many
+/// were.
+async fn apply(store: &dyn Store, batch: Batch, accept_refused: bool) -> Result<(Applied, u64), Error> {
+    let (mut all, mut refused) = (Applied::default(), 0);
+    let mut parts = vec![batch];
+    while let Some(part) = parts.pop() {
+        match store.apply(part.clone()).await {
+            Ok(applied) => {
+                all.inserted += applied.inserted;
+                all.already_there += applied.already_there;
+                all.conflicts.extend(applied.conflicts);
+            }
+            Err(Error::Refused(reason)) if accept_refused && part.events.len() <= 1 => {
+                tracing::error!(position = part.from, reason, "SQL refuses an event; it is passed over");
+                refused += 1;
+                parts.push(Batch { events: Vec::new(), ..part });
+            }
+            Err(Error::Refused(_)) if accept_refused => {
+                let mut first = part.events;
+                let second = first.split_off(first.len() / 2);
+                let middle = second.first().map_or(part.through, |logged| logged.position);
+                parts.push(Batch { log: part.log, from: middle, through: part.through, events: second });
+                parts.push(Batch { log: part.log, from: part.from, through: middle, events: first });
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    Ok((all, refused))
 }
 
 /// The time of the first event that the folders have of a log from `from` on. A log that was begun after another one
@@ -154,6 +201,7 @@ struct Walk {
     position: Position,
     batches: mpsc::Sender<Step>,
     events: Vec<LoggedEvent>,
+    bytes: usize,
 }
 
 /// Why the walk through one folder is over.
@@ -233,7 +281,10 @@ impl Walk {
 
     /// Takes the next record in. Something where the walk is over: whether the time of the plan is reached.
     fn take(&mut self, found: &Record) -> Result<Option<bool>, ReplayError> {
-        let is_end = self.plan.end.is_some_and(|end| found.position.0 >= end);
+        if self.plan.end.is_some_and(|end| found.position.0 >= end) {
+            self.flush(0);
+            return Ok(Some(false));
+        }
         let decoded = match record::decode(found.kind, found.version, &found.payload) {
             Ok(decoded) => decoded,
             Err(error) if self.plan.accept_gaps => {
@@ -248,21 +299,24 @@ impl Walk {
         };
         let is_late =
             decoded.as_ref().is_some_and(|(_, event)| self.plan.until.is_some_and(|until| event.at > until));
-        if is_end || is_late {
+        if is_late {
             self.flush(0);
-            return Ok(Some(is_late));
+            return Ok(Some(true));
         }
         if let Some((request_id, event)) = decoded {
             self.events.push(LoggedEvent { position: found.position.0, request_id, event });
+            self.bytes += found.payload.len();
         }
         self.position = found.position.plus(1);
-        let goes_on = self.events.len() < BATCH_EVENTS || self.flush(0);
+        let has_room = self.events.len() < BATCH_EVENTS && self.bytes < BATCH_BYTES;
+        let goes_on = has_room || self.flush(0);
         Ok((!goes_on).then_some(false))
     }
 
     /// Gives on what was gathered. False where nobody wants it.
     fn flush(&mut self, missing_records: u64) -> bool {
         let events = std::mem::take(&mut self.events);
+        self.bytes = 0;
         let step = Step { events, through: self.position.0, missing_records };
         self.batches.blocking_send(step).is_ok()
     }

@@ -76,15 +76,16 @@ pub trait Export {
 /// Where programs are, besides Debian's folders for each version.
 const BIN_DIRS: [&str; 2] = ["/usr/local/bin", "/usr/bin"];
 
-/// A program of PostgreSQL's: in the folder that is given, or else Debian's newest, or one of the usual places.
+/// A program of PostgreSQL's: in the folder that is given, or else Debian's of that major version or its newest, or in
+/// one of the usual places.
 ///
 /// # Errors
 /// Where there is none, with what to do.
-pub(crate) fn program(name: &str, bin_dir: Option<&Path>) -> Result<PathBuf, Error> {
+pub(crate) fn program(name: &str, bin_dir: Option<&Path>, major: u32) -> Result<PathBuf, Error> {
     let mut debian: Vec<PathBuf> = std::fs::read_dir("/usr/lib/postgresql")
         .map(|versions| versions.flatten().map(|version| version.path().join("bin")).collect())
         .unwrap_or_default();
-    debian.sort_by_key(|dir| std::cmp::Reverse(version_of(dir)));
+    debian.sort_by_key(|dir| (version_of(dir) != Some(major), std::cmp::Reverse(version_of(dir))));
     // Debian's wrapper in /usr/bin takes the version of its own default cluster; the programs themselves do not guess.
     debian.extend(BIN_DIRS.map(PathBuf::from));
     let folders = bin_dir.map_or(debian, |given| vec![given.to_owned()]);

@@ -2,16 +2,22 @@
 //!
 //! An archived segment is a copy of the segment as far as it is durable, under the same name, so an archive is read by
 //! [`inspect::scan`](crate::inspect::scan) like a log. The copy of a segment that is still written grows with it. A
-//! crash in the middle of that leaves a torn end, which is what a reader makes of it, and the next call repairs it.
+//! crash in the middle of that leaves a torn end, which is what a reader makes of it, and the next call goes on from
+//! the last batch that is whole.
 
-use std::{collections::HashMap, io, sync::Arc};
+use std::{
+    collections::{HashMap, HashSet},
+    io,
+    sync::Arc,
+};
 
 use crate::{
     Position,
     catalog::Segment,
     disk::{Disk, DiskFile, read_full},
     error::{During, Fault, Operation},
-    format::FIRST_BATCH_OFFSET,
+    format::{self, FIRST_BATCH_OFFSET, HeaderState, Seed},
+    scan::scan_segment,
     shared::Shared,
 };
 
@@ -26,6 +32,8 @@ pub struct Archive {
     disk: Arc<dyn Disk>,
     /// By name of the segment: up to where its copy is known to be equal, and durable.
     copied: HashMap<String, u64>,
+    /// Copies whose last write or sync failed: they are never synced again, but made anew.
+    suspect: HashSet<String>,
     through: Position,
 }
 
@@ -42,7 +50,7 @@ impl Archive {
     /// An archive in this directory. Nothing is read or written yet.
     #[must_use]
     pub fn new(disk: Arc<dyn Disk>) -> Self {
-        Self { disk, copied: HashMap::new(), through: Position::default() }
+        Self { disk, copied: HashMap::new(), suspect: HashSet::new(), through: Position::default() }
     }
 
     /// Exclusive end of what it has durably, as far as this process knows.
@@ -58,6 +66,7 @@ pub(crate) fn archive(shared: &Shared, archive: &mut Archive) -> Result<Archived
     let mut done = Archived { through: archive.through, size_bytes: 0 };
     let segments = shared.catalog.all();
     archive.copied.retain(|name, _| segments.iter().any(|segment| segment.name == *name));
+    archive.suspect.retain(|name| segments.iter().any(|segment| segment.name == *name));
     for segment in &segments {
         let (end, end_offset) = segment.durable_end();
         if end > segment.base {
@@ -81,10 +90,12 @@ fn bring_up(
         return Ok(0);
     }
     let source = shared.disk.open_read(name).during(Operation::Open, name)?;
-    let from = match archive.copied.get(name) {
+    let from = match archive.copied.get(name).filter(|_| !archive.suspect.contains(name)) {
         Some(copied) => *copied,
-        None => equal_until(&*archive.disk, name, &*source, end_offset)?,
+        None => found(archive, segment, &*source, end_offset)?,
     };
+    // Until it is synced it counts as lost: a second sync of the same file would say that all is well.
+    archive.suspect.insert(name.clone());
     if from < FIRST_BATCH_OFFSET {
         copy_anew(&*archive.disk, segment, &*source, end_offset)?;
     } else if from < end_offset {
@@ -92,33 +103,69 @@ fn bring_up(
         copy(&*source, &*target, from, end_offset).during(Operation::Write, name)?;
         target.sync_data().during(Operation::Sync, name)?;
     }
+    archive.suspect.remove(name);
     archive.copied.insert(name.clone(), end_offset);
     Ok(end_offset.saturating_sub(from))
 }
 
-/// Up to where a copy from an earlier run is equal; 0 where there is none.
-fn equal_until(disk: &dyn Disk, name: &str, source: &dyn DiskFile, end: u64) -> Result<u64, Fault> {
+/// Up to where a copy is there that this process has not made or cannot be sure of; 0 where it has to be made anew.
+///
+/// What validates in the archive is never overwritten: the log may have been damaged since. Where the two differ, the
+/// copy is kept in quarantine.
+fn found(archive: &Archive, segment: &Segment, source: &dyn DiskFile, end: u64) -> Result<u64, Fault> {
+    let (disk, name) = (&*archive.disk, &segment.name);
     let target = match disk.open_read(name) {
         Ok(target) => target,
         Err(error) if error.kind() == io::ErrorKind::NotFound => return Ok(0),
         Err(error) => return Err(Fault::new(Operation::Open, name, error)),
     };
+    if archive.suspect.contains(name) {
+        return Ok(0);
+    }
+    // What the kernel remembers is not what the disk has, if the process before died after a failed sync.
+    target.sync_data().during(Operation::Sync, name)?;
+    target.forget_cached();
+    let size_bytes = target.size_bytes().during(Operation::Read, name)?;
+    let mut block = vec![0; FIRST_BATCH_OFFSET as usize];
+    let count = read_full(&*target, &mut block, 0).during(Operation::Read, name)?;
+    block.truncate(count);
+    let intact = match format::read_header(&block) {
+        HeaderState::Intact(header) if Seed::of_segment(header.segment_id) == segment.seed => {
+            let scan = scan_segment(Arc::clone(&target), name, size_bytes, &header, None)?;
+            scan.holes.is_empty().then_some(scan.end_offset)
+        }
+        _ => None,
+    };
+    if let Some(intact) = intact
+        && equal_until(source, &*target, intact.min(end)).during(Operation::Read, name)? >= intact.min(end)
+        && intact <= end
+    {
+        return Ok(intact);
+    }
+    let copy = format!("{name}.differs-{size_bytes}-{}", intact.unwrap_or(0));
+    tracing::error!(
+        segment = %name, copy,
+        "a segment of the log and its copy in the archive are not the same; the copy is kept in the archive's quarantine"
+    );
+    disk.quarantine(name, &copy).during(Operation::Create, name)?;
+    // A log that is damaged itself takes nothing from an archive that is not.
+    if intact.is_some_and(|intact| intact >= end) && segment.has_holes() { Ok(end) } else { Ok(0) }
+}
+
+/// Up to where the two are equal.
+fn equal_until(source: &dyn DiskFile, target: &dyn DiskFile, end: u64) -> io::Result<u64> {
     let (mut ours, mut theirs) = (vec![0; STEP_BYTES], vec![0; STEP_BYTES]);
     let mut at = 0;
     while at < end {
         let count = (end - at).min(STEP_BYTES as u64) as usize;
-        let read = read_full(source, &mut ours[..count], at).during(Operation::Read, name)?;
-        let found = read_full(&*target, &mut theirs[..count], at).during(Operation::Read, name)?;
+        let read = read_full(source, &mut ours[..count], at)?;
+        let found = read_full(target, &mut theirs[..count], at)?;
         let differs = ours[..read].iter().zip(&theirs[..found]).position(|(one, other)| one != other);
         if differs.is_some() || read.min(found) < count {
-            let equal = at + differs.unwrap_or(read.min(found)) as u64;
-            // Copying goes on at a multiple of 8, where batches begin.
-            return Ok(equal / 8 * 8);
+            return Ok(at + differs.unwrap_or(read.min(found)) as u64);
         }
         at += count as u64;
     }
-    // Equal, but perhaps not durable: its last sync may have failed.
-    target.sync_data().during(Operation::Sync, name)?;
     Ok(end)
 }
 

@@ -115,6 +115,11 @@ impl Segment {
         self.extent.read().holes.iter().find(|hole| hole.offset == offset).cloned()
     }
 
+    /// Whether some of its bytes are damaged.
+    pub(crate) fn has_holes(&self) -> bool {
+        !self.extent.read().holes.is_empty()
+    }
+
     /// What is missing from `position` on, if that record is.
     pub(crate) fn missing_at(&self, position: Position) -> Option<Range<Position>> {
         let extent = self.extent.read();

@@ -14,7 +14,6 @@ use anyhow::Context;
 use ending::Ending;
 use scheduled::{Scheduled, backup_work, prune_work};
 use tokio_util::sync::CancellationToken;
-use wordhoard_backup::swap::Pending;
 use wordhoard_engine::{
     ArchiveSettings, BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind,
     Tasks,
@@ -74,7 +73,6 @@ impl Core {
     async fn start(
         config: &Config,
         store: Arc<dyn Store>,
-        restored: Option<Pending>,
         lock: DirLock,
         tasks: Tasks,
         boot: BootLog,
@@ -92,7 +90,7 @@ impl Core {
             store,
             providers,
             clock,
-            settings: Settings { previous_logs, ..engine_settings(config, restored.as_ref()) },
+            settings: Settings { previous_logs, ..engine_settings(config) },
             tasks,
             boot,
             metrics: Arc::new(metrics::instruments(config)),
@@ -108,8 +106,8 @@ impl Core {
     pub async fn start_alone(config: &Config) -> anyhow::Result<Self> {
         let lock = lock(config)?;
         let boot = BootLog::default();
-        let restored = restored::finish(config, &boot).await?;
-        Self::start(config, store(&config.database)?, restored, lock, Tasks::default(), boot).await
+        restored::finish(config, &boot).await?;
+        Self::start(config, store(&config.database)?, lock, Tasks::default(), boot).await
     }
 
     /// Ends the engine: running requests are interrupted, what is recorded is applied, all is closed.
@@ -135,7 +133,7 @@ impl App {
         let lock = lock(&config)?;
         step.done();
         // Before anything connects to the database.
-        let restored = restored::finish(&config, &boot).await?;
+        restored::finish(&config, &boot).await?;
         let store = store(&config.database)?;
         let access = Access::open(&config, Arc::clone(&store));
         access.check(&config).await?;
@@ -153,8 +151,7 @@ impl App {
         step.done();
 
         let backups = BackupService::new(&config)?;
-        let core =
-            Core::start(&config, Arc::clone(&store), restored, lock, tasks.clone(), boot.clone()).await?;
+        let core = Core::start(&config, Arc::clone(&store), lock, tasks.clone(), boot.clone()).await?;
         tasks.spawn(TaskKind::Archiver, tend_backups(backups.clone(), core.engine.stopping()));
         if let Err(error) = access.refresh_if_up(&core.engine).await {
             tracing::warn!(%error, "SQL does not say which keys there are; those of the last run count");
@@ -331,12 +328,10 @@ pub fn archive_settings(config: &ArchiveConfig) -> ArchiveSettings {
     ArchiveSettings { dir: config.dir.clone(), interval: config.interval }
 }
 
-fn engine_settings(config: &Config, restored: Option<&Pending>) -> Settings {
-    // What was open at a moment of the past must not call providers again today.
-    let is_of_the_past = restored.is_some_and(|restored| restored.sets_log_aside);
+fn engine_settings(config: &Config) -> Settings {
     Settings {
         durability: config.durability,
-        resume_interrupted: config.resume_interrupted && !is_of_the_past,
+        resume_interrupted: config.resume_interrupted,
         max_running_requests: config.limits.running_requests,
         disk_reserve_bytes: config.limits.disk_reserve_bytes,
         wal_limit_bytes: config.limits.wal_limit_bytes,

@@ -6,7 +6,7 @@ use wordhoard_store::{Error, Weakness};
 use wordhoard_wal::Position;
 
 use super::Applier;
-use crate::replay::{ReplayError, ReplayPlan, replay};
+use crate::replay::{FENCE, ReplayError, ReplayPlan, replay};
 
 /// Records that SQL may be ahead of the log before the log is taken for another one. What was lost at its end and had
 /// been applied is little.
@@ -46,6 +46,12 @@ pub enum LinkError {
         /// The first record of the log.
         first: u64,
     },
+    /// A restore to an earlier moment has ended this log.
+    #[error(
+        "a restore to an earlier moment has ended the log of this data directory: move its folder tokens.wal away to \
+         begin a new one; what came after that moment is in it"
+    )]
+    LogEnded,
     /// SQL has far more records than the log: the log is another one, or an older copy of it.
     #[error(
         "the database has {applied} records of this log, but the log ends at {durable}: put the log back that \
@@ -104,6 +110,9 @@ impl Applier {
 
     /// Sees to it that the log is applied from where SQL is, or says why it cannot be.
     async fn align(&self, applied: u64) -> Result<Position, LinkError> {
+        if applied >= FENCE {
+            return Err(LinkError::LogEnded);
+        }
         let first = self.wal.usage().first.0;
         let applied =
             if applied < first { self.catch_up_from_archive(applied, first).await? } else { applied };
@@ -140,7 +149,8 @@ impl Applier {
             dirs: vec![archive.dir_of(self.log)],
             until: None,
             end: Some(first),
-            accept_gaps: false,
+            // As the applier itself, which passes over what is damaged and tells it.
+            accept_gaps: true,
         };
         match replay(&*self.store, &plan, |_| {}).await {
             Ok(replayed) if replayed.through >= first => Ok(replayed.through),

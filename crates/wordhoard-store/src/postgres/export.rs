@@ -7,7 +7,7 @@ use std::time::Duration;
 use super::limits::ServerLimits;
 use super::rows::{count, get, narrow};
 use super::session::{Session, Target};
-use super::tools::Tools;
+use super::tools::{self, Tools};
 use super::types::Log;
 use crate::export::{Census, ExportPlan, Progress};
 use crate::{Error, LogKey};
@@ -18,6 +18,10 @@ const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 const COUNTS: &str = "SELECT (SELECT max(version) FROM schema_migrations)::bigint,
         (SELECT count(*) FROM llm_requests), (SELECT count(*) FROM llm_attempts), (SELECT count(*) FROM llm_token_log)";
 const POSITIONS: &str = "SELECT log_id, applied FROM wal_positions ORDER BY log_id";
+
+/// All tables of our schema, partitions too, quoted as `pg_dump` reads them.
+const TABLES: &str = "SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
+    WHERE relkind IN ('r', 'p') AND nspname = current_schema() ORDER BY 1";
 
 /// All in one transaction that reads one state.
 const BEGIN: &str =
@@ -57,7 +61,7 @@ pub(super) async fn export(
     let snapshot: String = rows.first().map_or(Ok(String::new()), |row| get(row, 0))?;
     let mut file = OsString::from("--file=");
     file.push(&plan.file);
-    let args = [
+    let mut args: Vec<OsString> = vec![
         "--format=custom".into(),
         // A little compression costs little; more would hold the snapshot for longer.
         "--compress=1".into(),
@@ -67,7 +71,12 @@ pub(super) async fn export(
         format!("--snapshot={snapshot}").into(),
         file,
     ];
-    let dump = tools.run("pg_dump", plan.bin_dir.as_deref(), &args);
+    // Table by table: what else there is (extensions, say) could not be made again by a role like ours.
+    for row in session.query(TABLES, &[]).await? {
+        args.push(format!("--table={}", get::<String>(&row, 0)?).into());
+    }
+    let major = tools::server_major(&session).await?;
+    let dump = tools.run("pg_dump", plan.bin_dir.as_deref(), major, &args);
     let (census, ()) = tokio::try_join!(counted(&session), watched(dump, plan, progress))?;
     session.client().batch_execute("COMMIT").await?;
     let synced = File::open(&plan.file).and_then(|file| file.sync_all());

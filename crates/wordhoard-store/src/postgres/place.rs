@@ -2,18 +2,23 @@
 
 use std::ffi::OsString;
 use std::path::Path;
+use std::time::Duration;
 
 use tokio_postgres::types::Type;
 
 use super::limits::{self, ServerLimits, within};
 use super::rows::get;
 use super::session::{Session, Target};
-use super::tools::Tools;
+use super::tools::{self, Tools};
 use super::url;
 use crate::Error;
 
 /// Where databases are made, renamed and dropped: from within another one, which every server has.
 const MAINTENANCE_DATABASE: &str = "postgres";
+
+/// How often, and after what pause, it is tried to give a database another name.
+const SWAP_TRIES: usize = 100;
+const SWAP_PAUSE: Duration = Duration::from_millis(200);
 
 /// The server of a database, seen from beside it.
 #[derive(Debug)]
@@ -47,19 +52,31 @@ impl PostgresPlace {
         url::with_database(&self.url, database)
     }
 
-    /// Makes an empty database.
+    /// Makes an empty database, with a mark by which it is known again. Refused where the role could not give it the
+    /// name of the database later.
     ///
     /// # Errors
     /// Where the role may not, or the name is taken.
-    pub async fn create(&self, name: &str) -> Result<(), Error> {
+    pub async fn create(&self, name: &str, mark: &str) -> Result<(), Error> {
         let sql = format!("CREATE DATABASE {} ENCODING 'UTF8' TEMPLATE template0", quoted(name));
+        let marking = format!("COMMENT ON DATABASE {} IS '{}'", quoted(name), mark.replace('\'', "''"));
         self.beside(async |session| {
+            let sql_of_owner = "SELECT pg_has_role(datdba, 'USAGE') FROM pg_database WHERE datname = $1";
+            let rows = session.client().query_typed(sql_of_owner, &[(&self.database, Type::TEXT)]).await?;
+            if !rows.first().map_or(Ok(true), |row| get(row, 0))? {
+                let reason = format!(
+                    "the role does not own {}, so it cannot be replaced: ALTER DATABASE … OWNER TO",
+                    self.database
+                );
+                return Err(Error::Unavailable(reason));
+            }
             session.client().batch_execute(&sql).await.map_err(|error| match error.code() {
                 Some(code) if code.code() == "42501" => Error::Unavailable(
                     "the role may not make databases, which a restore needs: ALTER ROLE … CREATEDB".into(),
                 ),
                 _ => error.into(),
-            })
+            })?;
+            Ok(session.client().batch_execute(&marking).await?)
         })
         .await
     }
@@ -73,25 +90,40 @@ impl PostgresPlace {
         self.beside(async |session| Ok(session.client().batch_execute(&sql).await?)).await
     }
 
-    /// The databases whose names begin so.
+    /// The databases whose marks begin so.
     ///
     /// # Errors
     /// Where the server cannot be asked.
-    pub async fn list(&self, prefix: &str) -> Result<Vec<String>, Error> {
+    pub async fn marked(&self, prefix: &str) -> Result<Vec<String>, Error> {
         self.beside(async |session| {
-            let sql = "SELECT datname::text FROM pg_database WHERE starts_with(datname::text, $1) ORDER BY 1";
+            let sql = "SELECT datname::text FROM pg_database
+                WHERE starts_with(coalesce(shobj_description(oid, 'pg_database'), ''), $1) ORDER BY 1";
             let rows = session.client().query_typed(sql, &[(&prefix, Type::TEXT)]).await?;
             rows.iter().map(|row| get(row, 0)).collect()
         })
         .await
     }
 
-    /// Fills an empty database from an archive of `pg_dump`'s custom format, all or nothing.
+    /// How many clients use the database just now.
+    ///
+    /// # Errors
+    /// Where the server cannot be asked.
+    pub async fn clients(&self) -> Result<u64, Error> {
+        self.beside(async |session| {
+            let sql = "SELECT count(*) FROM pg_stat_activity WHERE datname = $1 AND backend_type = 'client backend'";
+            let rows = session.client().query_typed(sql, &[(&self.database, Type::TEXT)]).await?;
+            rows.first().map_or(Ok(0), |row| super::rows::count(row, 0))
+        })
+        .await
+    }
+
+    /// Fills an empty database from an archive of `pg_dump`'s custom format. What fails may leave a part of it.
     ///
     /// # Errors
     /// What `pg_restore` says.
     pub async fn fill(&self, name: &str, archive: &Path, bin_dir: Option<&Path>) -> Result<(), Error> {
         let tools = Tools::new(&self.url_of(name)).map_err(Error::Url)?;
+        let major = self.beside(async |session| tools::server_major(session).await).await?;
         let args: [OsString; 6] = [
             "--format=custom".into(),
             "--no-owner".into(),
@@ -100,43 +132,50 @@ impl PostgresPlace {
             format!("--dbname={name}").into(),
             archive.into(),
         ];
-        tools.run("pg_restore", bin_dir, &args).await
+        within(limits::EXPORT, tools.run("pg_restore", bin_dir, major, &args)).await
     }
 
-    /// Gives `staged` the name of the database, and that one the name `aside`, both or neither. Whoever is connected to
-    /// either is disconnected. Where there is no `staged` any more, it was done before.
+    /// Gives `staged`, which has this mark, the name of the database, and that one the name `aside`, both or neither.
+    /// Whoever is connected to either is disconnected. Where the database has the mark already, it was done before.
     ///
     /// # Errors
     /// Where it could not be done; then nothing has changed.
-    pub async fn swap(&self, staged: &str, aside: &str) -> Result<(), Error> {
-        let (database, staged_name, aside_name) = (quoted(&self.database), quoted(staged), quoted(aside));
+    pub async fn swap(&self, staged: &str, aside: &str, mark: &str) -> Result<(), Error> {
         self.beside(async |session| {
-            if !exists(session, staged).await? {
+            if mark_of(session, &self.database).await?.is_some_and(|found| found == mark) {
                 return Ok(());
             }
-            let client = session.client();
-            let had_one = exists(session, &self.database).await?;
-            // Two tries: somebody may connect between the goodbye and the change.
+            if mark_of(session, staged).await?.is_none_or(|found| found != mark) {
+                return Err(Error::Unavailable(format!("the restored database {staged} is not there")));
+            }
             let mut problem = None;
-            for _ in 0..20 {
-                for name in [&self.database, staged] {
-                    let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
-                        WHERE datname = $1 AND pid <> pg_backend_pid()";
-                    client.query_typed(sql, &[(&name, Type::TEXT)]).await?;
-                }
-                let aside = format!("ALTER DATABASE {database} RENAME TO {aside_name};");
-                let aside = if had_one { aside.as_str() } else { "" };
-                let sql = format!("BEGIN; {aside} ALTER DATABASE {staged_name} RENAME TO {database}; COMMIT");
-                match client.batch_execute(&sql).await {
+            for _ in 0..SWAP_TRIES {
+                match self.try_swap(session, staged, aside).await {
                     Ok(()) => return Ok(()),
-                    Err(error) => problem = Some(Error::from(error)),
+                    Err(error) => problem = Some(error),
                 }
-                drop(client.batch_execute("ROLLBACK").await);
-                tokio::time::sleep(std::time::Duration::from_millis(100)).await;
+                drop(session.client().batch_execute("ROLLBACK").await);
+                tokio::time::sleep(SWAP_PAUSE).await;
             }
             Err(problem.unwrap_or(Error::Closed))
         })
         .await
+    }
+
+    /// Somebody may connect between the goodbye and the change; then it fails, and may be tried again.
+    async fn try_swap(&self, session: &Session, staged: &str, aside: &str) -> Result<(), Error> {
+        let client = session.client();
+        for name in [self.database.as_str(), staged] {
+            let sql = "SELECT pg_terminate_backend(pid) FROM pg_stat_activity
+                WHERE datname = $1 AND pid <> pg_backend_pid() AND backend_type = 'client backend'";
+            client.query_typed(sql, &[(&name, Type::TEXT)]).await?;
+        }
+        let (database, staged) = (quoted(&self.database), quoted(staged));
+        let had_one = mark_of(session, &self.database).await?.is_some();
+        let aside = format!("ALTER DATABASE {database} RENAME TO {};", quoted(aside));
+        let aside = if had_one { aside.as_str() } else { "" };
+        let sql = format!("BEGIN; {aside} ALTER DATABASE {staged} RENAME TO {database}; COMMIT");
+        Ok(client.batch_execute(&sql).await?)
     }
 
     async fn beside<T>(&self, call: impl AsyncFnOnce(&Session) -> Result<T, Error>) -> Result<T, Error> {
@@ -150,10 +189,12 @@ impl PostgresPlace {
     }
 }
 
-async fn exists(session: &Session, name: &str) -> Result<bool, Error> {
-    let sql = "SELECT EXISTS (SELECT FROM pg_database WHERE datname = $1)";
+/// The mark of a database, empty where it has none; none where there is no such database.
+async fn mark_of(session: &Session, name: &str) -> Result<Option<String>, Error> {
+    let sql =
+        "SELECT coalesce(shobj_description(oid, 'pg_database'), '') FROM pg_database WHERE datname = $1";
     let rows = session.client().query_typed(sql, &[(&name, Type::TEXT)]).await?;
-    rows.first().map_or(Ok(false), |row| get(row, 0))
+    rows.first().map(|row| get(row, 0)).transpose()
 }
 
 /// A name as SQL has it.

@@ -8,6 +8,8 @@ use tokio::io::AsyncReadExt;
 use tokio::process::{Child, Command};
 use tokio_postgres::config::Host;
 
+use super::rows::{count, narrow};
+use super::session::Session;
 use super::tls::Mode;
 use super::url;
 use crate::Error;
@@ -68,13 +70,17 @@ impl Tools {
     }
 
     /// Runs a program to its end. It is killed when this is dropped.
+    ///
+    /// Of several versions that of the server is taken: an older one refuses it, a newer one may send what it does not
+    /// know.
     pub(super) async fn run(
         &self,
         name: &str,
         bin_dir: Option<&Path>,
+        server_major: u32,
         args: &[OsString],
     ) -> Result<(), Error> {
-        let program = export::program(name, bin_dir)?;
+        let program = export::program(name, bin_dir, server_major)?;
         let mut child = self.spawn(&program, args)?;
         let mut said = String::new();
         if let Some(stderr) = child.stderr.take() {
@@ -105,6 +111,13 @@ impl Tools {
             .spawn()
             .map_err(|error| Error::Unavailable(format!("{} cannot be run: {error}", program.display())))
     }
+}
+
+/// The major version of the server.
+pub(super) async fn server_major(session: &Session) -> Result<u32, Error> {
+    let rows = session.query("SELECT current_setting('server_version_num')::bigint / 10000", &[]).await?;
+    let row = rows.first().ok_or_else(|| Error::Damaged("the server told no version".to_owned()))?;
+    narrow(row, 0, count(row, 0)?)
 }
 
 impl Mode {

@@ -71,7 +71,7 @@ async fn a_copy_of_postgresql_is_of_one_moment_and_takes_the_place_of_the_origin
     let census = export_under_load(Arc::clone(&store) as Arc<dyn Store>, dir.path()).await;
 
     let place = PostgresPlace::new(&server.url()).unwrap();
-    place.create("staged").await.unwrap();
+    place.create("staged", "mark").await.unwrap();
     place.fill("staged", &plan(dir.path()).file, None).await.unwrap();
     let staged = PostgresStore::new(&place.url_of("staged")).unwrap();
     assert_eq!(staged.census().await.unwrap(), census);
@@ -79,22 +79,24 @@ async fn a_copy_of_postgresql_is_of_one_moment_and_takes_the_place_of_the_origin
     assert_ne!(now, census);
 
     // Both are in use while they change their names.
-    place.swap("staged", "before").await.unwrap();
-    place.swap("staged", "before").await.unwrap();
+    place.swap("staged", "before", "mark").await.unwrap();
+    place.swap("staged", "before", "mark").await.unwrap();
+    let other = place.swap("staged", "before", "another mark").await.unwrap_err().to_string();
+    assert!(other.contains("not there"), "{other}");
     let again = PostgresStore::new(&server.url()).unwrap();
     assert_eq!(again.census().await.unwrap(), census);
     let before = PostgresStore::new(&place.url_of("before")).unwrap();
     assert_eq!(before.census().await.unwrap(), now);
-    assert_eq!(place.list("before").await.unwrap(), ["before"]);
+    assert_eq!(place.marked("mark").await.unwrap(), ["wordhoard"]);
+    drop(before);
     place.drop("before").await.unwrap();
-    assert_eq!(place.list("before").await.unwrap(), [""; 0]);
 }
 
 #[tokio::test]
 async fn a_role_that_may_not_make_databases_is_told_so() {
     let server = Postgres::start().await;
     let place = PostgresPlace::new(&server.url()).unwrap();
-    let refused = place.create("staged").await.unwrap_err().to_string();
+    let refused = place.create("staged", "mark").await.unwrap_err().to_string();
     assert!(refused.contains("CREATEDB"), "{refused}");
 }
 
@@ -103,7 +105,7 @@ async fn an_archive_that_is_none_fails_with_the_words_of_the_program() {
     let (server, dir) = (Postgres::start().await, tempfile::tempdir().unwrap());
     server.client().await.batch_execute("ALTER ROLE wordhoard CREATEDB").await.unwrap();
     let place = PostgresPlace::new(&server.url()).unwrap();
-    place.create("staged").await.unwrap();
+    place.create("staged", "mark").await.unwrap();
     std::fs::write(dir.path().join("bad"), "DROP TABLE llm_requests;").unwrap();
     let refused = place.fill("staged", &dir.path().join("bad"), None).await.unwrap_err().to_string();
     assert!(refused.contains("pg_restore"), "{refused}");

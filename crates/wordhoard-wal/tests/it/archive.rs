@@ -63,16 +63,54 @@ fn a_later_process_goes_on_where_the_copy_ends() {
 }
 
 #[test]
-fn a_copy_that_was_cut_or_altered_is_mended() {
+fn a_copy_that_was_altered_is_made_anew_and_kept_for_a_look() {
     let (disk, kept) = (FaultDisk::new(), FaultDisk::new());
     let (wal, _) = open(&disk);
     append_all(&wal, 60);
     wal.archive(&mut archive_of(&kept)).unwrap();
     let first = segments(&kept)[0].clone();
-    for offset in [0, 20, 4096 + 100, 9000] {
+    for offset in [20, 4096 + 100, 5000] {
         kept.flip_bit(&first, offset * 8);
         wal.archive(&mut archive_of(&kept)).unwrap();
         assert_eq!(archived(&kept), (0..60).collect::<Vec<_>>());
+    }
+}
+
+#[test]
+fn what_is_whole_in_the_archive_is_never_lost_to_a_log_that_is_damaged() {
+    let (disk, kept) = (FaultDisk::new(), FaultDisk::new());
+    let (wal, _) = open(&disk);
+    append_durably(&wal, 60);
+    wal.close();
+    wal.archive(&mut archive_of(&kept)).unwrap();
+    drop(wal);
+    let first = segments(&disk)[0].clone();
+    disk.flip_bit(&first, 5000 * 8);
+    let (wal, recovery) = open(&disk);
+    assert_eq!(recovery.damage.len(), 1);
+    append_durably(&wal, 5);
+    let mut archive = archive_of(&kept);
+    wal.archive(&mut archive).unwrap();
+    wal.archive(&mut archive).unwrap();
+    assert_eq!(archived(&kept), (0..65).collect::<Vec<_>>());
+}
+
+#[test]
+fn a_sync_that_failed_is_not_believed_the_second_time() {
+    for skip in 0..3 {
+        let (disk, kept) = (FaultDisk::new(), FaultDisk::new());
+        let (wal, _) = open(&disk);
+        let mut archive = archive_of(&kept);
+        append_all(&wal, 20);
+        wal.archive(&mut archive).unwrap();
+        append_all(&wal, 20);
+        kept.fail(FaultPoint::Sync, "", skip, EIO);
+        let failed = wal.archive(&mut archive).is_err();
+        kept.heal();
+        let told = wal.archive(&mut archive).unwrap().through;
+        assert_eq!(told, Position(40), "{skip}: {failed}");
+        kept.lose_power(Loss::Everything);
+        assert_eq!(archived(&kept), (0..40).collect::<Vec<_>>(), "{skip}");
     }
 }
 

@@ -36,7 +36,7 @@ impl Site {
         let elsewhere = tempfile::tempdir().unwrap();
         let dir = elsewhere.path().display();
         let config = format!(
-            "{}\nresume_interrupted = false\nlimits = {{ wal_segment = \"1MiB\", disk_reserve = \"64MiB\" }}
+            "{}\nlimits = {{ wal_segment = \"1MiB\", disk_reserve = \"64MiB\" }}
              [backup]\ndir = \"{dir}/backups\"\nkey_file = \"{dir}/key\"\n[archive]\ndir = \"{dir}/archive\"\ninterval = \"200ms\"",
             database.config()
         );
