@@ -13,6 +13,7 @@ pub(crate) fn json(report: &PruneReport) -> Value {
         "attempts": report.attempts,
         "tokens": report.tokens,
         "partitions": report.partitions,
+        "partitions_ms": report.partitions_ms,
         "transactions": report.transactions,
         "longest_transaction_ms": report.longest_transaction_ms,
         "elapsed_ms": report.elapsed_ms,

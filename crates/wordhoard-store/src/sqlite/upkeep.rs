@@ -31,7 +31,10 @@ impl Upkeep for SqliteStore {
     }
 
     async fn prune(&self, slice: PruneSlice) -> Result<Pruned, Error> {
-        self.writer.run(move |connection| prune(connection, &slice)).await
+        let pruned = self.writer.run(move |connection| prune(connection, &slice)).await?;
+        // There is one writer. Others have it for as long again.
+        tokio::time::sleep(pruned.elapsed).await;
+        Ok(pruned)
     }
 }
 

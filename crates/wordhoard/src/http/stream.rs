@@ -21,6 +21,8 @@ use super::request_path::RequestPath;
 
 /// How long a stream is silent at most (SPEC FD 1).
 const KEEP_ALIVE: Duration = Duration::from_secs(15);
+/// How long a stream that is broken off has for what was written last.
+const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long a client shall wait before it comes back; it stands in the first event.
 const RETRY_MS: u32 = 1_000;
 
@@ -137,8 +139,9 @@ impl Writer {
     /// has for the whole.
     async fn next_chunk(&mut self) -> Option<io::Result<Bytes>> {
         if self.broken {
-            // The connection fails at once on an error, with what it still holds. Given a turn, it sends that first.
-            tokio::task::yield_now().await;
+            // On an error the connection fails at once, and an HTTP/2 stream with all that it still holds. Given a
+            // moment, they send that first.
+            tokio::time::sleep(LAST_WORDS).await;
             return Some(Err(io::Error::other("the stream ends before its request")));
         }
         // One clock for the whole silence: events that this reader does not want must not start it anew.

@@ -45,7 +45,8 @@ impl Planted {
         let sql = numbers.iter().fold(sql.to_owned(), fill);
         database.execute(home, &sql).await;
         if let Database::Postgres(cluster) = database {
-            cluster.psql(&["-c", "ANALYZE", "-c", "CHECKPOINT"]).await;
+            // As PostgreSQL has done with what is old.
+            cluster.psql(&["-c", "VACUUM (ANALYZE)", "-c", "CHECKPOINT"]).await;
         }
     }
 }

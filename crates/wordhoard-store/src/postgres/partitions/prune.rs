@@ -13,8 +13,11 @@ use super::super::types::{Id, Moment};
 use crate::Error;
 use crate::upkeep::PruneRange;
 
-/// Nobody else waits longer than this for our lock.
-const LOCK_PATIENCE: &str = "200ms";
+/// Nobody else waits longer than this behind our try to lock.
+const LOCK_PATIENCE_MS: u32 = 200;
+/// Once for a partition: PostgreSQL calls its own vacuum off where that has held somebody up for a second
+/// (`deadlock_timeout`). Only who reads this partition waits that long.
+const VACUUM_PATIENCE_MS: u32 = 1_500;
 /// Between two tries others have their turn.
 const PAUSE: Duration = Duration::from_millis(300);
 /// How long one partition is tried. Who holds the table for longer (`pg_dump` does) is not waited for.
@@ -65,8 +68,9 @@ pub(in super::super) async fn prune(session: &Session, range: PruneRange) -> Res
 
 async fn drop_in_time(session: &Session, partition: &Partition, range: PruneRange) -> Result<Fate, Error> {
     let (started, ended) = (Instant::now(), Moment::of(range.ended_before)?);
-    loop {
-        match try_drop(session, partition, ended).await {
+    for number in 0.. {
+        let patience_ms = if number == 1 { VACUUM_PATIENCE_MS } else { LOCK_PATIENCE_MS };
+        match try_drop(session, partition, ended, patience_ms).await {
             Ok(fate) => return Ok(fate),
             Err(error) if is_busy(&error) => {
                 session.client().batch_execute("ROLLBACK").await?;
@@ -82,6 +86,7 @@ async fn drop_in_time(session: &Session, partition: &Partition, range: PruneRang
             Err(error) => return Err(error.into()),
         }
     }
+    Ok(Fate::InUse)
 }
 
 /// Looks only once it has the table: nobody can write tokens from then on, so what is found stays true.
@@ -89,12 +94,16 @@ async fn try_drop(
     session: &Session,
     partition: &Partition,
     ended: Moment,
+    patience_ms: u32,
 ) -> Result<Fate, tokio_postgres::Error> {
     let client = session.client();
     let Partition { name, from, to } = partition;
     client
         .batch_execute(&format!(
-            "BEGIN ISOLATION LEVEL READ COMMITTED; SET LOCAL lock_timeout = '{LOCK_PATIENCE}';
+            "BEGIN ISOLATION LEVEL READ COMMITTED;
+             SET LOCAL lock_timeout = {patience_ms};
+             LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE;
+             SET LOCAL lock_timeout = {LOCK_PATIENCE_MS};
              LOCK TABLE ONLY llm_token_log IN ACCESS EXCLUSIVE MODE"
         ))
         .await?;

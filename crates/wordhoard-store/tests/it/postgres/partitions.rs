@@ -104,7 +104,7 @@ async fn whole_weeks_are_dropped_unless_something_in_them_has_to_stay_or_they_ar
     });
     println!("the slowest read beside it took {slowest:?}");
     assert_eq!(dropped.unwrap(), 0);
-    assert!(slowest < Duration::from_secs(1), "{slowest:?}");
+    assert!(slowest < Duration::from_secs(3), "{slowest:?}");
     reader.batch_execute("COMMIT").await.unwrap();
     assert_eq!(store.drop_partitions(ended).await.unwrap(), 1);
 }
