@@ -2,6 +2,7 @@
 
 mod making;
 
+use std::collections::BTreeMap;
 use std::fs;
 use std::path::{Path, PathBuf};
 
@@ -91,9 +92,12 @@ impl Backups {
     /// # Errors
     /// Where there is no such backup, or it is not what was made.
     pub fn open(&self, name: &BackupName) -> Result<Manifest, Error> {
-        let dir = self.path(name);
+        self.open_at(&self.path(name), name)
+    }
+
+    fn open_at(&self, dir: &Path, name: &BackupName) -> Result<Manifest, Error> {
         // Not through a link: what lies elsewhere is none of ours.
-        let is_folder = fs::symlink_metadata(&dir).is_ok_and(|found| found.is_dir());
+        let is_folder = fs::symlink_metadata(dir).is_ok_and(|found| found.is_dir());
         if !is_folder {
             return Err(Error::NoSuchBackup(name.to_string()));
         }
@@ -125,10 +129,14 @@ impl Backups {
     /// # Errors
     /// As [`Backups::open`].
     pub fn verify(&self, name: &BackupName) -> Result<Manifest, Error> {
-        let manifest = self.open(name)?;
+        self.verify_at(&self.path(name), name)
+    }
+
+    pub(crate) fn verify_at(&self, dir: &Path, name: &BackupName) -> Result<Manifest, Error> {
+        let manifest = self.open_at(dir, name)?;
         for file in &manifest.files {
             let not_trusted = |problem: String| Error::NotTrusted { name: name.to_string(), problem };
-            let opened = files::open_plain(&self.path(name).join(&file.name));
+            let opened = files::open_plain(&dir.join(&file.name));
             let found = opened.and_then(files::digest).map_err(|error| not_trusted(error.to_string()))?;
             if found != (file.size_bytes, file.sha256.clone()) {
                 return Err(not_trusted(format!("the content of {} is not what was written", file.name)));
@@ -165,20 +173,30 @@ impl Backups {
         sync_directory(&self.dir).at(&self.dir)
     }
 
-    /// For each log, the oldest position from which a kept backup would be brought forward: what its archive has below
-    /// that is not needed. Nothing where there is no good backup.
+    /// For each log, the oldest position from which any backup here would be brought forward: what its archive has below
+    /// that is not needed for them. Backups that cannot be trusted count, too: the key may be another one just now.
     ///
     /// # Errors
-    /// Where the folder cannot be read.
-    pub fn floors(&self) -> Result<std::collections::BTreeMap<String, u64>, Error> {
-        let good: Vec<_> = self.list()?.into_iter().filter_map(|listed| listed.manifest.ok()).collect();
-        let oldest = good.last().map(|manifest| manifest.log_positions()).unwrap_or_default();
-        // A log that the oldest backup does not know began after it, and is needed whole.
-        let floor = |(log, position): (String, u64)| {
-            let others = good.iter().filter_map(|manifest| manifest.positions.get(&log).copied());
-            let floor = others.min().unwrap_or(position);
-            (log, floor)
-        };
-        Ok(oldest.into_iter().map(floor).collect())
+    /// Where one of them cannot be read; then nothing is known.
+    pub fn floors(&self) -> Result<BTreeMap<String, u64>, Error> {
+        let mut floors: Option<BTreeMap<String, u64>> = None;
+        for listed in self.list()? {
+            let path = self.path(&listed.name).join(MANIFEST);
+            let bytes = files::read_small(&path, MANIFEST_BYTES).at(&path)?;
+            let manifest: Manifest =
+                serde_json::from_slice(&bytes).map_err(std::io::Error::other).at(&path)?;
+            floors = Some(match floors {
+                None => manifest.positions,
+                // A log that one of them does not know began after it, and is needed whole.
+                Some(known) => known
+                    .into_iter()
+                    .filter_map(|(log, floor)| {
+                        Some((manifest.positions.get(&log)?.min(&floor).to_owned(), log))
+                    })
+                    .map(|(floor, log)| (log, floor))
+                    .collect(),
+            });
+        }
+        Ok(floors.unwrap_or_default())
     }
 }

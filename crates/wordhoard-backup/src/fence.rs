@@ -5,14 +5,14 @@ use std::fs;
 use std::io;
 use std::path::Path;
 
-use wordhoard_wal::disk::rename_durably;
+use wordhoard_wal::disk::replace_durably;
 
 use crate::Error;
 use crate::error::At;
 use crate::files;
 
-/// A file in the folder of an archived log, with a position.
-const FILE: &str = "ends_at";
+/// A file in the folder of an archived log, with the position at which it ends.
+pub const FILE: &str = "ends_at";
 
 /// The position at which the log in this folder ends, if it has a fence.
 pub(crate) fn read(folder: &Path) -> Result<Option<u64>, Error> {
@@ -28,10 +28,25 @@ pub(crate) fn read(folder: &Path) -> Result<Option<u64>, Error> {
 
 /// Ends the log in this folder at a position, if it does not end before it. May be repeated.
 pub(crate) fn write(folder: &Path, position: u64) -> Result<(), Error> {
-    if !folder.is_dir() || read(folder)?.is_some_and(|known| known <= position) {
+    fs::create_dir_all(folder).at(folder)?;
+    if read(folder)?.is_some_and(|known| known <= position) {
         return Ok(());
     }
-    let (path, aside) = (folder.join(FILE), folder.join("ends_at.tmp"));
-    fs::write(&aside, format!("{position}\n")).at(&aside)?;
-    rename_durably(&aside, &path).at(&path)
+    let path = folder.join(FILE);
+    replace_durably(&path, format!("{position}\n").as_bytes()).at(&path)
+}
+
+/// The logs of an archive that have a fence, by their ids in hexadecimal.
+///
+/// # Errors
+/// Where the archive cannot be read.
+pub fn fenced_logs(archive: &Path) -> Result<Vec<String>, Error> {
+    let mut logs = Vec::new();
+    for entry in fs::read_dir(archive).at(archive)? {
+        let entry = entry.at(archive)?;
+        if entry.path().join(FILE).is_file() {
+            logs.extend(entry.file_name().into_string());
+        }
+    }
+    Ok(logs)
 }

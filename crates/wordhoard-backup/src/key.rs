@@ -1,7 +1,7 @@
 //! The key that tells our manifests from those that somebody planted.
 
 use std::fmt;
-use std::fs::{File, OpenOptions};
+use std::fs::{self, File, OpenOptions};
 use std::io::{ErrorKind, Read, Write};
 use std::os::unix::fs::OpenOptionsExt;
 use std::path::{Path, PathBuf};
@@ -30,7 +30,9 @@ pub enum KeyError {
         source: std::io::Error,
     },
     /// It is too short to be one.
-    #[error("the key of the backups has less than {MIN_BYTES} bytes")]
+    #[error(
+        "the key of the backups has less than {MIN_BYTES} bytes (backup.key_file, or WORDHOARD_BACKUP_KEY)"
+    )]
     TooShort,
 }
 
@@ -108,9 +110,16 @@ fn make(path: &Path) -> std::io::Result<String> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
     let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(path)?;
+    // Whole before it has its name: an empty file would be taken for a bad key at each later start.
+    let mut aside = path.as_os_str().to_owned();
+    aside.push(format!(".{}", &key[..8]));
+    let aside = PathBuf::from(aside);
+    let mut file = OpenOptions::new().write(true).create_new(true).mode(0o600).open(&aside)?;
     writeln!(file, "{key}")?;
     file.sync_all()?;
+    let linked = fs::hard_link(&aside, path);
+    fs::remove_file(&aside)?;
+    linked?;
     let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty());
     File::open(folder.unwrap_or(Path::new(".")))?.sync_all()?;
     Ok(key)

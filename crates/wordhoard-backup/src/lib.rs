@@ -21,6 +21,7 @@ pub mod swap;
 pub use archive::expire_archive;
 pub use backups::{Backups, Listed, Making, Phase};
 pub use error::Error;
+pub use fence::{FILE as FENCE_FILE, fenced_logs};
 pub use key::{BackupKey, KeyError};
 pub use manifest::{FileEntry, Manifest, Rows};
 pub use name::BackupName;

@@ -111,12 +111,6 @@ impl Manifest {
         self.created_at.parse().ok()
     }
 
-    /// How far each log was applied.
-    #[must_use]
-    pub fn log_positions(&self) -> BTreeMap<LogKeyText, u64> {
-        self.positions.clone()
-    }
-
     /// What differs from what a database holds; nothing where it holds what the manifest says.
     pub(crate) fn difference(&self, census: &Census) -> Option<String> {
         let (rows, found) = (self.rows, Rows::of(census));
@@ -126,9 +120,6 @@ impl Manifest {
         (self.positions != positions(census)).then(|| "the positions of its logs differ".to_owned())
     }
 }
-
-/// The id of a log in hexadecimal.
-pub type LogKeyText = String;
 
 /// The name of the copy in the folder of a backup.
 pub(crate) fn database_file(kind: DatabaseKind) -> &'static str {

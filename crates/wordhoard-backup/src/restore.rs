@@ -4,7 +4,9 @@
 mod build;
 mod forward;
 
-use std::path::PathBuf;
+use std::fs;
+use std::os::unix::fs::MetadataExt;
+use std::path::{Path, PathBuf};
 
 use wordhoard_model::Timestamp;
 use wordhoard_store::{DatabaseKind, Store};
@@ -77,12 +79,13 @@ pub async fn prepare(
     if Pending::read(&plan.data_dir)?.is_some() {
         return Err(Error::Pending);
     }
+    ensure_movable(plan)?;
     progress(Phase::Verifying);
     let manifest = verified(backups, plan).await?;
     let id = random_id().at(&plan.data_dir)?;
     files::make_private_dir(&plan.data_dir.join(RESTORE_DIR))?;
-    build::remove_leftovers(&plan.target).await?;
-    let site = build::Site::new(&plan.target, &id)?;
+    build::remove_leftovers(plan).await?;
+    let site = build::Site::new(plan, &id)?;
     let prepared = prepare_at(backups, plan, &manifest, &site, progress).await;
     if prepared.is_err() {
         site.clear().await;
@@ -101,8 +104,10 @@ async fn prepare_at(
     let store = site.build(&backups.path(&plan.backup), manifest, plan).await?;
     progress(Phase::Counting);
     let forward = bring_forward(&*store, plan, manifest, progress).await;
+    let durable = store.make_durable().await;
     store.close().await;
     let forward = forward?;
+    durable?;
     let pending = Pending {
         id: site.id().to_owned(),
         backup: plan.backup.to_string(),
@@ -111,7 +116,7 @@ async fn prepare_at(
         last_event_at: forward.last_event_at.map(|at| at.to_string()),
         replayed_events: forward.events,
         missing_records: forward.missing_records,
-        staged: site.staged(),
+        staged: site.staged()?,
         sets_log_aside: forward.sets_log_aside,
         fences: forward.fences,
         logs: forward.former_logs.iter().map(|log| format!("{log:?}")).collect(),
@@ -133,6 +138,25 @@ async fn bring_forward(
     }
     store.migrate(plan.now).await?;
     forward::bring(store, plan, &census, progress).await
+}
+
+/// What is to be renamed at the end must not be a place of its own (a mounted disk): that would show only after the
+/// decision.
+fn ensure_movable(plan: &Plan) -> Result<(), Error> {
+    let file = match &plan.target {
+        Target::Sqlite(database) => Some(database.as_path()),
+        Target::Postgres(_) => None,
+    };
+    for path in file.into_iter().chain([plan.log_dir.as_path()]) {
+        let folder = path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        if let (Ok(there), Ok(folder)) = (fs::symlink_metadata(path), fs::metadata(folder))
+            && (there.dev() != folder.dev() || there.is_symlink())
+        {
+            let problem = format!("{} is a mounted disk or a link, and cannot be set aside", path.display());
+            return Err(Error::OutOfReach(problem));
+        }
+    }
+    Ok(())
 }
 
 async fn verified(backups: &Backups, plan: &Plan) -> Result<Manifest, Error> {

@@ -5,11 +5,12 @@
 use std::collections::BTreeMap;
 use std::fs;
 use std::io;
+use std::os::unix::fs::MetadataExt;
 use std::path::{Path, PathBuf};
 
 use serde::{Deserialize, Serialize};
 use wordhoard_store::{LogKey, PostgresPlace};
-use wordhoard_wal::disk::rename_durably;
+use wordhoard_wal::disk::{rename_durably, replace_durably};
 
 use crate::Error;
 use crate::error::At;
@@ -27,13 +28,13 @@ const PENDING_BYTES: u64 = 1 << 20;
 /// What the name of a file ends in that is being built, before the id of its restore.
 pub(crate) const STAGED_SUFFIX: &str = ".restore-";
 /// What belongs to a SQLite database besides its file.
-const SQLITE_COMPANIONS: [&str; 2] = ["-wal", "-shm"];
+const SQLITE_COMPANIONS: [&str; 3] = ["-wal", "-shm", "-journal"];
 
 /// A restored database that waits to be put in place.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(deny_unknown_fields)]
 pub struct Pending {
-    /// The id of the restore, and the name of its folder.
+    /// The id of the restore.
     pub id: String,
     /// The backup that it comes from.
     pub backup: String,
@@ -66,6 +67,8 @@ pub enum Staged {
     Sqlite {
         /// Its name, beside the database.
         file: String,
+        /// Its inode.
+        inode: u64,
     },
     /// A database of the same server.
     Postgres {
@@ -73,6 +76,8 @@ pub enum Staged {
         database: String,
         /// The name that the replaced one gets.
         aside: String,
+        /// The mark by which it is known.
+        mark: String,
     },
 }
 
@@ -105,14 +110,8 @@ impl Pending {
     /// Decides for the new state: from now on the next start puts it in place.
     pub(crate) fn write(&self, data_dir: &Path) -> Result<(), Error> {
         let path = data_dir.join(RESTORE_DIR).join(PENDING);
-        let aside = path.with_extension("tmp");
         let text = serde_json::to_vec_pretty(self).map_err(io::Error::other).at(&path)?;
-        match fs::remove_file(&aside) {
-            Err(error) if error.kind() != io::ErrorKind::NotFound => return Err(error).at(&aside),
-            _ => {}
-        }
-        files::write_new(&aside, &text)?;
-        rename_durably(&aside, &path).at(&path)
+        replace_durably(&path, &text).at(&path)
     }
 
     /// The logs that are noted as former ones.
@@ -134,13 +133,12 @@ impl Pending {
         target: &Target,
         note_logs: impl FnOnce(&[LogKey]) -> io::Result<()>,
     ) -> Result<(), Error> {
-        if self.sets_log_aside {
-            move_away(log_dir, &self.aside_of(log_dir))?;
-        }
         match (&self.staged, target) {
-            (Staged::Sqlite { .. }, Target::Sqlite(database)) => self.replace_file(database)?,
-            (Staged::Postgres { database, aside }, Target::Postgres(url)) => {
-                PostgresPlace::new(url)?.swap(database, aside).await?;
+            (Staged::Sqlite { inode, .. }, Target::Sqlite(database)) => {
+                self.replace_file(database, *inode)?
+            }
+            (Staged::Postgres { database, aside, mark }, Target::Postgres(url)) => {
+                PostgresPlace::new(url)?.swap(database, aside, mark).await?;
             }
             (_, _) => {
                 let problem = "a restore of another kind of database than the configured one was prepared";
@@ -151,6 +149,10 @@ impl Pending {
             for (log, position) in &self.fences {
                 fence::write(&archive.join(log), *position)?;
             }
+        }
+        // Only now: with the old database still in place its log would be missed.
+        if self.sets_log_aside {
+            move_away(log_dir, &self.aside_of(log_dir))?;
         }
         note_logs(&self.former_logs()).at(data_dir)?;
         let dir = data_dir.join(RESTORE_DIR);
@@ -168,11 +170,19 @@ fn read(path: &Path) -> Result<Option<Pending>, Error> {
 }
 
 impl Pending {
-    /// Once the staged file is gone it is in place; until then, whatever has the name of the database is the old one.
-    fn replace_file(&self, database: &Path) -> Result<(), Error> {
-        let staged = staged_file(database, &self.id);
-        if !staged.exists() {
+    /// The file that was built is known by its inode, which it keeps when it is renamed.
+    fn replace_file(&self, database: &Path, inode: u64) -> Result<(), Error> {
+        let is_it = |path: &Path| match fs::symlink_metadata(path) {
+            Ok(found) => Ok(found.ino() == inode),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(false),
+            Err(error) => Err(error).at(path),
+        };
+        if is_it(database)? {
             return Ok(());
+        }
+        let staged = staged_file(database, &self.id);
+        if !is_it(&staged)? {
+            return Err(io::Error::from(io::ErrorKind::NotFound)).at(&staged);
         }
         let aside = self.aside_of(database);
         for suffix in SQLITE_COMPANIONS.into_iter().chain([""]) {

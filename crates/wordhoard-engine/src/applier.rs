@@ -8,6 +8,7 @@ mod release;
 
 use std::ops::Range;
 use std::sync::Arc;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use link::LinkError;
@@ -67,6 +68,8 @@ pub(crate) struct Applier {
     log: LogKey,
     index: Arc<LogIndex>,
     archiver: Option<Arc<Archiver>>,
+    /// Nothing of the log is let go: a restore reads it.
+    holds_log: AtomicBool,
     metrics: Arc<Metrics>,
     sql_away: Arc<SqlAway>,
     /// Exclusive end of what is known to be in SQL. Before the first link that is what the log has let go.
@@ -101,6 +104,7 @@ impl Applier {
             settings,
             index,
             archiver,
+            holds_log: AtomicBool::new(false),
             metrics,
             sql_away: Arc::default(),
             applied: watch::Sender::new(first),
@@ -183,6 +187,11 @@ impl Applier {
                 self.release().await;
             }
         }
+    }
+
+    /// Keeps all of the log, or no longer.
+    pub(crate) fn hold_log(&self, holds: bool) {
+        self.holds_log.store(holds, Ordering::Release);
     }
 
     /// SQL has answered something else than the applier.

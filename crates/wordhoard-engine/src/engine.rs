@@ -273,6 +273,11 @@ impl Engine {
         }
     }
 
+    /// Keeps all of the log, whatever SQL has of it, until it is told otherwise: somebody replays it elsewhere.
+    pub fn hold_log(&self, holds: bool) {
+        self.inner.applier.hold_log(holds);
+    }
+
     /// The database.
     pub fn store(&self) -> &Arc<dyn Store> {
         &self.inner.store

@@ -309,17 +309,11 @@ fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provider>> {
 
 pub(crate) use restored::target as restore_target;
 
-/// The logs of this data directory, its present one and those before.
-pub(crate) fn known_logs(config: &Config) -> std::io::Result<Vec<LogKey>> {
-    log_ids::known(&config.data_dir)
-}
-
-/// Puts a prepared restore in place, for a process that serves nobody.
+/// Puts a prepared restore in place, for a process that serves nobody and has the lock of the data directory.
 ///
 /// # Errors
-/// Where another process has the data directory, or it cannot be done.
+/// Where it cannot be done.
 pub(crate) async fn finish_restore(config: &Config) -> anyhow::Result<()> {
-    let _lock = lock(config)?;
     restored::finish(config, &BootLog::default()).await.map(drop)
 }
 

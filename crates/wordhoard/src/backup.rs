@@ -58,6 +58,17 @@ pub(crate) struct Made {
 }
 
 impl BackupService {
+    /// The backups of this configuration, for whoever reads them: without their key none can be trusted.
+    pub(crate) fn existing(config: &Config) -> anyhow::Result<Self> {
+        let key = match &config.backup.key {
+            BackupKeySource::Given(key) => BackupKey::given(key)?,
+            BackupKeySource::File(path) => BackupKey::read(path).context(
+                "without the key with which the backups were made none can be trusted: put it there",
+            )?,
+        };
+        Self::with_key(config, key)
+    }
+
     /// The backups of this configuration. Makes their key where there is none.
     pub(crate) fn new(config: &Config) -> anyhow::Result<Self> {
         let key = match &config.backup.key {
@@ -70,6 +81,10 @@ impl BackupService {
                 BackupKey::read_or_make(path)?
             }
         };
+        Self::with_key(config, key)
+    }
+
+    fn with_key(config: &Config, key: BackupKey) -> anyhow::Result<Self> {
         let remote = config.backup.s3.as_ref().map(remote).transpose()?;
         let mirror = match (&remote, &config.archive) {
             (Some(remote), Some(archive)) => {
@@ -146,8 +161,15 @@ impl BackupService {
         if let Some(problem) = &remote_problem {
             tracing::error!(backup = manifest.name, problem, "the backup is not in the object store");
         }
-        let expired = self.inner.backups.expire(self.oldest_kept(now))?;
-        let archived_segments_removed = self.expire_archive().await?;
+        let expired = self.inner.backups.expire(self.oldest_kept(now)).unwrap_or_else(|error| {
+            tracing::warn!(%error, "old backups could not be removed");
+            Vec::new()
+        });
+        let removed = self.expire_archive(now).await;
+        let archived_segments_removed = removed.unwrap_or_else(|error| {
+            tracing::warn!(%error, "the archive keeps what it has");
+            0
+        });
         Ok(Made { manifest, expired, archived_segments_removed, remote_problem })
     }
 
@@ -172,15 +194,14 @@ impl BackupService {
     }
 
     /// Removes what the archive has for backups that are gone. Gives how many segments went.
-    async fn expire_archive(&self) -> Result<usize, Error> {
+    async fn expire_archive(&self, now: Timestamp) -> Result<usize, Error> {
         let Some(archive) = &self.inner.config.archive else { return Ok(0) };
-        let (backups, dir) = (self.inner.backups.clone(), archive.dir.clone());
+        let (backups, dir, before) = (self.inner.backups.clone(), archive.dir.clone(), self.oldest_kept(now));
         let work = tokio::task::spawn_blocking(move || {
-            let floors = backups.floors()?;
-            wordhoard_backup::expire_archive(&dir, &floors).map(|(segments, _)| (segments, floors))
+            wordhoard_backup::expire_archive(&dir, &backups.floors()?, before)
         });
-        let (segments, floors) = work.await.map_err(|_| Error::BrokenOff)??;
-        self.expire_remote_archive(&floors).await;
+        let (segments, begins) = work.await.map_err(|_| Error::BrokenOff)??;
+        self.expire_remote_archive(&begins).await;
         Ok(segments)
     }
 }

@@ -142,6 +142,8 @@ impl ServeArgs {
 
 /// Runs the command that the process was started with.
 pub fn run() -> ExitCode {
+    // Prompts and answers are nobody else's on this machine.
+    rustix::process::umask(rustix::fs::Mode::RWXG | rustix::fs::Mode::RWXO);
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => with_config(&args, |config| {

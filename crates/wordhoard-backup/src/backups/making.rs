@@ -103,19 +103,21 @@ impl Backups {
                 compress(&file, &aside.join(database_file(kind)))?;
             }
             backups.describe(&name, &aside, now, kind, &census)?;
-            rename_durably(&aside, &backups.path(&name)).at(&aside)?;
-            Ok::<_, Error>(name)
+            Ok::<_, Error>((name, aside))
         });
-        let name = work.await.map_err(|_| Error::BrokenOff)??;
+        let (name, aside) = work.await.map_err(|_| Error::BrokenOff)??;
         progress(Phase::Verifying);
-        let (backups, named) = (self.clone(), name.clone());
-        let verified = tokio::task::spawn_blocking(move || backups.verify(&named));
-        let verified = verified.await.map_err(|_| Error::BrokenOff)?;
-        if verified.is_err() {
-            // What cannot be read back is no backup, and must not stand in the list as the newest one.
-            fs::remove_dir_all(self.path(&name)).at(&self.path(&name))?;
-        }
-        verified
+        let backups = self.clone();
+        let work = tokio::task::spawn_blocking(move || {
+            // Before it has its name: what cannot be read back must not stand in the list.
+            let manifest = backups.verify_at(&aside, &name)?;
+            if kind == DatabaseKind::Sqlite {
+                unpacks(&aside.join(database_file(kind)))?;
+            }
+            rename_durably(&aside, &backups.path(&name)).at(&aside)?;
+            Ok(manifest)
+        });
+        work.await.map_err(|_| Error::BrokenOff)?
     }
 
     fn describe(
@@ -136,6 +138,12 @@ impl Backups {
         files::write_new(&aside.join(MANIFEST), &text)?;
         sync_directory(aside).at(aside)
     }
+}
+
+/// Reads a compressed file to its end; its checksum is at the end.
+fn unpacks(path: &Path) -> Result<(), Error> {
+    let mut decoder = files::open_plain(path).and_then(zstd::Decoder::new).at(path)?;
+    io::copy(&mut decoder, &mut io::sink()).map(drop).at(path)
 }
 
 /// Compresses a file and removes it.

@@ -2,6 +2,7 @@
 
 use std::fs::{self, File};
 use std::io;
+use std::os::unix::fs::{MetadataExt, OpenOptionsExt};
 use std::path::{Path, PathBuf};
 
 use wordhoard_store::{PostgresPlace, PostgresStore, SqliteStore, Store};
@@ -12,6 +13,8 @@ use crate::error::At;
 use crate::swap::{STAGED_SUFFIX, Staged, Target, staged_file, with_suffix};
 use crate::{Error, Manifest, files};
 
+/// What the mark of a restored database begins with.
+const MARK: &str = "wordhoard restore ";
 /// Bytes of a database's name that are kept in the names of its neighbours, which PostgreSQL cuts at 63.
 const KEPT_NAME_BYTES: usize = 36;
 
@@ -21,17 +24,19 @@ pub(super) enum Site {
     /// Beside the database file.
     Sqlite { id: String, file: PathBuf },
     /// On the same server.
-    Postgres { id: String, place: PostgresPlace, database: String },
+    Postgres { id: String, place: PostgresPlace, database: String, mark: String },
 }
 
 impl Site {
-    pub(super) fn new(target: &Target, id: &str) -> Result<Self, Error> {
+    pub(super) fn new(plan: &Plan, id: &str) -> Result<Self, Error> {
         let id = id.to_owned();
-        Ok(match target {
+        Ok(match &plan.target {
             Target::Sqlite(database) => Self::Sqlite { file: staged_file(database, &id), id },
             Target::Postgres(url) => {
                 let place = PostgresPlace::new(url)?;
-                Self::Postgres { database: format!("{}{id}", staged_prefix(place.database())), id, place }
+                let database = format!("{}{id}", staged_prefix(place.database()));
+                let mark = format!("{MARK}{id}{}", mark_end(&plan.data_dir)?);
+                Self::Postgres { database, mark, id, place }
             }
         })
     }
@@ -42,16 +47,18 @@ impl Site {
         }
     }
 
-    pub(super) fn staged(&self) -> Staged {
-        match self {
-            Self::Sqlite { file, .. } => {
-                Staged::Sqlite { file: file.file_name().unwrap_or_default().to_string_lossy().into_owned() }
-            }
-            Self::Postgres { id, place, database } => Staged::Postgres {
+    pub(super) fn staged(&self) -> Result<Staged, Error> {
+        Ok(match self {
+            Self::Sqlite { file, .. } => Staged::Sqlite {
+                file: file.file_name().unwrap_or_default().to_string_lossy().into_owned(),
+                inode: fs::symlink_metadata(file).at(file)?.ino(),
+            },
+            Self::Postgres { id, place, database, mark } => Staged::Postgres {
                 database: database.clone(),
                 aside: format!("{}_before_{id}", kept(place.database())),
+                mark: mark.clone(),
             },
-        }
+        })
     }
 
     /// Builds the database as the backup has it, and opens it.
@@ -70,8 +77,8 @@ impl Site {
                 unpacking.await.map_err(|_| Error::BrokenOff)??;
                 Ok(Box::new(SqliteStore::new(file)?))
             }
-            Self::Postgres { place, database, .. } => {
-                place.create(database).await?;
+            Self::Postgres { place, database, mark, .. } => {
+                place.create(database, mark).await?;
                 place.fill(database, &source, plan.pg_bin_dir.as_deref()).await?;
                 Ok(Box::new(PostgresStore::new(&place.url_of(database))?))
             }
@@ -81,6 +88,10 @@ impl Site {
     /// What is built in a file survives a loss of power from here on.
     pub(super) fn sync(&self) -> Result<(), Error> {
         let Self::Sqlite { file, .. } = self else { return Ok(()) };
+        let log = with_suffix(file, "-wal");
+        if fs::metadata(&log).is_ok_and(|log| log.len() > 0) {
+            return Err(io::Error::other("SQLite could not move its log into the file")).at(&log);
+        }
         File::open(file).and_then(|file| file.sync_all()).at(file)?;
         let folder = folder_of(file);
         sync_directory(folder).at(folder)
@@ -99,8 +110,8 @@ impl Site {
 }
 
 /// Removes what earlier restores were building when they were broken off. What a finished one has replaced stays.
-pub(super) async fn remove_leftovers(target: &Target) -> Result<(), Error> {
-    match target {
+pub(super) async fn remove_leftovers(plan: &Plan) -> Result<(), Error> {
+    match &plan.target {
         Target::Sqlite(database) => {
             let folder = folder_of(database);
             fs::create_dir_all(folder).at(folder)?;
@@ -114,8 +125,11 @@ pub(super) async fn remove_leftovers(target: &Target) -> Result<(), Error> {
         }
         Target::Postgres(url) => {
             let place = PostgresPlace::new(url)?;
-            for database in place.list(&staged_prefix(place.database())).await? {
-                place.drop(&database).await?;
+            let end = mark_end(&plan.data_dir)?;
+            let ours = place.marked_as(MARK, &end).await?;
+            // Only those of this data directory: another server may be about to put its own in place.
+            for database in ours.iter().filter(|name| name.starts_with(&staged_prefix(place.database()))) {
+                place.drop(database).await?;
             }
         }
     }
@@ -137,6 +151,13 @@ fn folder_of(file: &Path) -> &Path {
     file.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
+/// What the mark of a restored database ends in: which data directory will put it in place.
+fn mark_end(data_dir: &Path) -> Result<String, Error> {
+    let dir = fs::canonicalize(data_dir).at(data_dir)?;
+    let host = rustix::system::uname();
+    Ok(format!(" of {} on {}", dir.display(), host.nodename().to_string_lossy()))
+}
+
 /// What the names of databases that are being restored begin with.
 fn staged_prefix(database: &str) -> String {
     format!("{}_restore_", kept(database))
@@ -150,7 +171,7 @@ fn kept(database: &str) -> &str {
 fn unpack(from: &Path, to: &Path) -> Result<(), Error> {
     let work = || {
         let mut decoder = zstd::Decoder::new(files::open_plain(from)?)?;
-        let mut file = File::create_new(to)?;
+        let mut file = File::options().write(true).create_new(true).mode(0o600).open(to)?;
         io::copy(&mut decoder, &mut file)?;
         file.sync_all()
     };

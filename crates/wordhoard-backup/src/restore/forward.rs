@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::fs;
 use std::path::PathBuf;
 
-use wordhoard_engine::replay::{ReplayPlan, first_event_at, replay};
+use wordhoard_engine::replay::{FENCE, ReplayPlan, first_event_at, replay};
 use wordhoard_model::Timestamp;
 use wordhoard_store::{Batch, Census, LogKey, Store};
 use wordhoard_wal::inspect;
@@ -15,10 +15,6 @@ use crate::error::At;
 use crate::fence;
 use crate::manifest::log_key;
 use crate::swap::Target;
-
-/// The applied position of a log that must not be applied any further. Its server refuses to use the database, since
-/// it has far more than the log.
-const FENCE: u64 = 1 << 62;
 
 /// What was replayed, and what follows from it.
 #[derive(Debug, Default)]
@@ -38,6 +34,14 @@ pub(super) async fn bring(
     census: &Census,
     progress: &(dyn Fn(Phase) + Send + Sync),
 ) -> Result<Forward, Error> {
+    if plan.replays
+        && let Some(dir) = plan.archive_dir.as_ref().filter(|dir| !dir.is_dir() && !plan.accept_gaps)
+    {
+        return Err(Error::OutOfReach(format!(
+            "{} is not there: without the archive of the log nothing can be replayed; is its disk mounted?",
+            dir.display()
+        )));
+    }
     let live = live_log(plan)?;
     // Where not everything is wanted, the log would bring back the rest.
     let sets_log_aside = live.is_some() && (plan.to.is_some() || !plan.replays);
@@ -53,7 +57,12 @@ pub(super) async fn bring(
             forward.missing_records += gained.missing_records;
             forward.last_event_at = forward.last_event_at.max(gained.last_event_at);
         }
-        if plan.to.is_some() || !plan.replays {
+        let is_fenced = match &plan.archive_dir {
+            Some(dir) => fence::read(&dir.join(format!("{log:?}")))?.is_some(),
+            None => false,
+        };
+        // One that was ended once stays ended, whatever the backup says of it.
+        if plan.to.is_some() || !plan.replays || is_fenced {
             let position = fence(store, log).await?;
             forward.fences.insert(format!("{log:?}"), position);
         }

@@ -1,8 +1,13 @@
+use std::sync::atomic::Ordering;
+
 use super::Applier;
 
 impl Applier {
     /// Removes segments of the log that SQL has durably, and the archive if there is one.
     pub(super) async fn release(&self) {
+        if self.holds_log.load(Ordering::Acquire) {
+            return;
+        }
         // What the archive lacks stays, too: it may be all that a restored backup needs.
         let archived = self.archiver.as_ref().map(|archiver| archiver.through());
         let applied = *self.applied.borrow();

@@ -90,15 +90,16 @@ impl PostgresPlace {
         self.beside(async |session| Ok(session.client().batch_execute(&sql).await?)).await
     }
 
-    /// The databases whose marks begin so.
+    /// The databases whose marks begin and end so.
     ///
     /// # Errors
     /// Where the server cannot be asked.
-    pub async fn marked(&self, prefix: &str) -> Result<Vec<String>, Error> {
+    pub async fn marked_as(&self, begin: &str, end: &str) -> Result<Vec<String>, Error> {
         self.beside(async |session| {
-            let sql = "SELECT datname::text FROM pg_database
-                WHERE starts_with(coalesce(shobj_description(oid, 'pg_database'), ''), $1) ORDER BY 1";
-            let rows = session.client().query_typed(sql, &[(&prefix, Type::TEXT)]).await?;
+            let sql = "SELECT datname::text FROM
+                (SELECT datname, coalesce(shobj_description(oid, 'pg_database'), '') AS mark FROM pg_database) AS marked
+                WHERE starts_with(mark, $1) AND right(mark, length($2)) = $2 ORDER BY 1";
+            let rows = session.client().query_typed(sql, &[(&begin, Type::TEXT), (&end, Type::TEXT)]).await?;
             rows.iter().map(|row| get(row, 0)).collect()
         })
         .await

@@ -87,7 +87,7 @@ async fn a_copy_of_postgresql_is_of_one_moment_and_takes_the_place_of_the_origin
     assert_eq!(again.census().await.unwrap(), census);
     let before = PostgresStore::new(&place.url_of("before")).unwrap();
     assert_eq!(before.census().await.unwrap(), now);
-    assert_eq!(place.marked("mark").await.unwrap(), ["wordhoard"]);
+    assert_eq!(place.marked_as("ma", "rk").await.unwrap(), ["wordhoard"]);
     drop(before);
     place.drop("before").await.unwrap();
 }

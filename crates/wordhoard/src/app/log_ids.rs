@@ -1,11 +1,12 @@
 //! Which logs a data directory has had. A log that is gone (moved away, lost) leaves requests in SQL that nobody else
 //! will ever end, and an operator who should know.
 
-use std::fs::{self, File};
-use std::io::{ErrorKind, Write};
+use std::fs;
+use std::io::ErrorKind;
 use std::path::Path;
 
 use anyhow::Context;
+use wordhoard_backup::swap::Pending;
 use wordhoard_store::LogKey;
 
 /// One id a line, the present one last.
@@ -16,7 +17,7 @@ pub(super) fn note(data_dir: &Path, present: LogKey) -> anyhow::Result<Vec<LogKe
     let path = data_dir.join(FILE);
     let mut known = read(&path).with_context(|| format!("cannot read {}", path.display()))?;
     if known.last() != Some(&present) {
-        if let Some(last) = known.last() {
+        if let Some(last) = known.last().filter(|last| !was_set_aside(data_dir, **last)) {
             tracing::error!(
                 lost = ?last, present = ?present,
                 "the log of this data directory is gone and a new one was begun; what SQL had not taken from it is \
@@ -40,13 +41,7 @@ pub(super) fn note_former(data_dir: &Path, former: &[LogKey]) -> std::io::Result
     known.extend(present);
     let mut seen = std::collections::HashSet::new();
     known.retain(|log| seen.insert(*log));
-    write(&path, &known)?;
-    wordhoard_wal::disk::sync_directory(data_dir)
-}
-
-/// All logs that this data directory has had, as far as it remembers.
-pub(super) fn known(data_dir: &Path) -> std::io::Result<Vec<LogKey>> {
-    read(&data_dir.join(FILE))
+    write(&path, &known)
 }
 
 fn read(path: &Path) -> std::io::Result<Vec<LogKey>> {
@@ -66,6 +61,11 @@ fn read(path: &Path) -> std::io::Result<Vec<LogKey>> {
     Ok(text.lines().filter_map(id).collect())
 }
 
+/// Whether the last restore has set this log aside, so that nobody has to look for it.
+fn was_set_aside(data_dir: &Path, log: LogKey) -> bool {
+    Pending::last(data_dir).is_ok_and(|last| last.is_some_and(|last| last.former_logs().contains(&log)))
+}
+
 fn parse(line: &str) -> Option<LogKey> {
     let number = u128::from_str_radix(line, 16).ok().filter(|_| line.len() == 32)?;
     Some(LogKey(number.to_be_bytes()))
@@ -73,9 +73,7 @@ fn parse(line: &str) -> Option<LogKey> {
 
 fn write(path: &Path, known: &[LogKey]) -> std::io::Result<()> {
     let text: String = known.iter().map(|log| format!("{log:?}\n")).collect();
-    let mut file = File::create(path)?;
-    file.write_all(text.as_bytes())?;
-    file.sync_all()
+    wordhoard_wal::disk::replace_durably(path, text.as_bytes())
 }
 
 #[cfg(test)]

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use wordhoard_backup::{BackupName, Error, Manifest};
+use wordhoard_backup::{BackupName, Error, FENCE_FILE, Manifest};
 
 use super::BackupService;
 
@@ -42,7 +42,45 @@ impl BackupService {
     /// Sends what the archive has gained. Gives how many segments were sent.
     pub(crate) async fn ship_archive(&self) -> Result<usize, Error> {
         let Some(mirror) = &self.inner.mirror else { return Ok(0) };
-        Ok(mirror.push().await?.sent.len())
+        let pushed = mirror.push().await?;
+        for name in &pushed.conflicts {
+            tracing::error!(
+                name,
+                "a segment is no continuation of the one in the object store, which is kept"
+            );
+        }
+        self.ship_fences().await?;
+        Ok(pushed.sent.len())
+    }
+
+    /// Where restores to earlier moments have ended logs.
+    async fn ship_fences(&self) -> Result<(), Error> {
+        let (Some(remote), Some(archive)) = (&self.inner.remote, &self.inner.config.archive) else {
+            return Ok(());
+        };
+        for log in wordhoard_backup::fenced_logs(&archive.dir)? {
+            remote
+                .put_file(&archive.dir.join(&log).join(FENCE_FILE), &format!("archive/{log}/{FENCE_FILE}"))
+                .await?;
+        }
+        Ok(())
+    }
+
+    async fn fetch_fences(&self) -> Result<(), Error> {
+        let (Some(remote), Some(archive)) = (&self.inner.remote, &self.inner.config.archive) else {
+            return Ok(());
+        };
+        for object in remote.list("archive").await? {
+            let parts: Vec<_> = object.name.split('/').collect();
+            let ["archive", log, FENCE_FILE] = parts[..] else { continue };
+            let to = archive.dir.join(log).join(FENCE_FILE);
+            if !to.exists() {
+                std::fs::create_dir_all(archive.dir.join(log))
+                    .map_err(|source| Error::File { path: archive.dir.join(log), source })?;
+                remote.get_file(&object.name, &to, 64).await?;
+            }
+        }
+        Ok(())
     }
 
     /// Fetches a backup that only the object store has.
@@ -74,6 +112,7 @@ impl BackupService {
         for name in &pulled.damaged {
             tracing::error!(name, "a segment in the object store is damaged; it is not used");
         }
+        self.fetch_fences().await?;
         Ok(())
     }
 

@@ -61,7 +61,10 @@ impl BackupCommand {
 }
 
 pub(super) async fn run(command: &BackupCommand, config: Config) -> anyhow::Result<ExitCode> {
-    let service = BackupService::new(&config)?;
+    let service = match command {
+        BackupCommand::Create(_) => BackupService::new(&config)?,
+        BackupCommand::List(_) | BackupCommand::Verify { .. } => BackupService::existing(&config)?,
+    };
     match command {
         BackupCommand::Create(args) => create(&service, &config, args.json).await,
         BackupCommand::List(args) => list(&service, args.json).await,
@@ -117,12 +120,23 @@ async fn make(service: &BackupService, store: &Arc<dyn Store>) -> anyhow::Result
 
 async fn list(service: &BackupService, json: bool) -> anyhow::Result<ExitCode> {
     let listed = service.list().await?;
+    let elsewhere: Vec<_> = service
+        .remote_names()
+        .await?
+        .into_iter()
+        .filter(|name| listed.iter().all(|one| one.name.as_str() != name))
+        .collect();
     let mut out = std::io::stdout();
     if json {
-        writeln!(out, "{}", json!({ "backups": listed.iter().map(line).collect::<Vec<_>>() }))?;
+        let mut all: Vec<_> = listed.iter().map(line).collect();
+        all.extend(elsewhere.iter().map(|name| json!({ "filename": name, "places": ["remote"] })));
+        writeln!(out, "{}", json!({ "backups": all }))?;
         return Ok(ExitCode::SUCCESS);
     }
-    if listed.is_empty() {
+    for name in &elsewhere {
+        writeln!(out, "{name}  in the object store only; a restore fetches it")?;
+    }
+    if listed.is_empty() && elsewhere.is_empty() {
         writeln!(out, "there is no backup")?;
     }
     for one in &listed {

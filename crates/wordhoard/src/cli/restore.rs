@@ -1,6 +1,5 @@
 use std::io::Write;
 use std::process::ExitCode;
-use std::time::Duration;
 
 use anyhow::{Context, bail};
 use clap::Args;
@@ -8,7 +7,7 @@ use wordhoard_backup::BackupName;
 use wordhoard_backup::swap::Pending;
 use wordhoard_engine::{Clock, SystemClock};
 use wordhoard_model::Timestamp;
-use wordhoard_store::ServerSeen;
+use wordhoard_store::PostgresPlace;
 
 use super::ServeArgs;
 use super::progress::Progress;
@@ -27,9 +26,6 @@ backup is verified, a database is built from it beside the one that is used, its
 the log is replayed: up to its end and the end of the log, or up to the moment of --to. Only then it takes the place of
 the old one, which is kept beside it under a name with 'before'. What fails leaves everything as it was. With --to or
 --no-replay the log, too, is set aside, since it holds what came later.";
-
-/// A server that has been silent for longer is taken for stopped.
-const SILENT: Duration = Duration::from_secs(30);
 
 #[derive(Debug, Args)]
 pub(super) struct RestoreArgs {
@@ -50,7 +46,7 @@ pub(super) struct RestoreArgs {
 
 pub(super) async fn run(args: &RestoreArgs, config: Config) -> anyhow::Result<ExitCode> {
     let lock = app::lock(&config).context("a restore needs the data directory for itself")?;
-    let service = BackupService::new(&config)?;
+    let service = BackupService::existing(&config)?;
     if args.to.is_some() || args.no_replay {
         ensure_alone(&config).await?;
     }
@@ -60,29 +56,18 @@ pub(super) async fn run(args: &RestoreArgs, config: Config) -> anyhow::Result<Ex
     let prepared = service.prepare(&args.name, options, SystemClock.now(), &tell).await;
     progress.end();
     let prepared = prepared?;
-    drop(lock);
     app::finish_restore(&config).await?;
+    drop(lock);
     tell_outcome(&prepared)?;
     Ok(ExitCode::SUCCESS)
 }
 
 /// Other servers would bring back what came after the moment that is restored, or lose what they take in meanwhile.
 async fn ensure_alone(config: &Config) -> anyhow::Result<()> {
-    if !matches!(config.database, DatabaseConfig::Postgres(_)) {
-        return Ok(());
-    }
-    let store = app::store(&config.database)?;
-    // A database that is gone, or damaged, is what a restore is for.
-    let servers = store.servers().await.unwrap_or_default();
-    store.close().await;
-    // Those of this data directory are stopped, since we hold its lock.
-    let ours = app::known_logs(config)?;
-    let is_active = |server: &&ServerSeen| server.silent_for < SILENT && !ours.contains(&server.log);
-    let active = servers.iter().filter(is_active).count();
-    if active > 0 {
-        bail!(
-            "{active} server(s) used this database within the last {SILENT:?}: stop them first, and wait so long"
-        );
+    let DatabaseConfig::Postgres(url) = &config.database else { return Ok(()) };
+    let clients = PostgresPlace::new(url)?.clients().await.context("who uses the database cannot be told")?;
+    if clients > 0 {
+        bail!("{clients} clients use this database: stop all servers on it first");
     }
     Ok(())
 }

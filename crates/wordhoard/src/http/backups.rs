@@ -133,13 +133,17 @@ pub(super) async fn restore(
     let (backups, restart, clock) = (surface.backups.clone(), surface.restart.clone(), surface.clock.clone());
     let engine = surface.engine.clone();
     let work = |teller: Teller| async move {
+        engine.hold_log(true);
         // What is not archived yet is read from the log; this only makes that part short.
         if let Err(problem) = engine.archive_now().await {
             tracing::warn!(problem, "the archive is behind; the restore reads the rest from the log");
         }
         let tell = |phase| teller.tell(crate::backup::describe_phase(phase));
         let prepared = backups.prepare(&name, options, clock.now(), &tell).await;
-        let prepared = prepared.map_err(|error| error.to_string())?;
+        let prepared = prepared.map_err(|error| {
+            engine.hold_log(false);
+            error.to_string()
+        })?;
         restart.restart("a restored database is to be put in place");
         Ok(json!({
             "restored": prepared.backup,
