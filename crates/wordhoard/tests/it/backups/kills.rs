@@ -42,9 +42,11 @@ async fn kill_at_random(database: Database, kills: u64, test: &str) {
         applied(&client).await;
         let old = count(&client).await;
         stop(server);
-        restore(&site, &name, Duration::from_millis(random.below(longest_ms)));
+        let life = Duration::from_millis(random.below(longest_ms));
+        let ended = restore(&site, &name, life);
         let (server, client) = site.start();
         let found = count(&client).await;
+        assert!(!ended || found == new, "round {round}: it came to its end, and the old state is there");
         assert!(found == old || found == new, "round {round}: {found} requests are neither {old} nor {new}");
         if found == new {
             was_new += 1;
@@ -58,7 +60,7 @@ async fn kill_at_random(database: Database, kills: u64, test: &str) {
     println!("{kills} kills within {longest_ms} ms: old {was_old} times, new {was_new} times");
 }
 
-/// Restores the backup as it is, and is killed after a time. Whether it came to its end before.
+/// Restores the backup as it is, and is killed after a time. Whether it came to its end before; then it went well.
 fn restore(site: &Site, name: &str, life: Duration) -> bool {
     let mut command = Command::new(EXE);
     command.args(["restore", name, "--no-replay", "--config"]).arg(site.home.config_path());
@@ -67,7 +69,8 @@ fn restore(site: &Site, name: &str, life: Duration) -> bool {
     let deadline = Instant::now() + life;
     while Instant::now() < deadline {
         if let Some(status) = child.try_wait().unwrap() {
-            return status.success();
+            assert!(status.success(), "the restore failed by itself");
+            return true;
         }
         std::thread::sleep(Duration::from_millis(1));
     }
