@@ -80,14 +80,16 @@ pub struct LogPlaces {
     pub log: LogKey,
     /// The log, where this process has it open.
     pub(crate) wal: Option<Wal>,
-    /// Folders with (more) segments of it: the log itself where nobody has it open, and its archive.
-    pub dirs: Vec<PathBuf>,
+    /// The folder of the log, where nobody has it open.
+    pub dir: Option<PathBuf>,
+    /// The folder of its archive, which has what the log has let go. Only read for repairs, since it may hold weeks.
+    pub archive: Option<PathBuf>,
 }
 
 impl LogPlaces {
-    /// A log that lies in folders, and that no process has open.
-    pub fn closed(log: LogKey, dirs: Vec<PathBuf>) -> Self {
-        Self { log, wal: None, dirs }
+    /// A log that no process has open.
+    pub fn closed(log: LogKey, dir: PathBuf, archive: Option<PathBuf>) -> Self {
+        Self { log, wal: None, dir: Some(dir), archive }
     }
 }
 

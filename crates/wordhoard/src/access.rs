@@ -11,7 +11,6 @@ use std::path::PathBuf;
 use std::sync::Arc;
 use std::time::Duration;
 
-use anyhow::bail;
 pub(crate) use failed_tries::FailedTries;
 pub(crate) use fresh_key::{FreshKey, without_keys};
 use parking_lot::RwLock;
@@ -21,7 +20,7 @@ use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{Database, Engine};
 use wordhoard_store::{Error, KeyId, KeyRecord, Scope, Store};
 
-use crate::config::{AdminKey, Config};
+use crate::config::{AdminKey, Config, DatabaseConfig};
 
 /// The copy of the keys, within the data directory.
 const COPY_FILE: &str = "keys.json";
@@ -31,6 +30,11 @@ const POLL_INTERVAL: Duration = Duration::from_millis(500);
 const POLL_PATIENCE: Duration = Duration::from_secs(5);
 /// How long the start waits for SQL to say which keys there are.
 const START_PATIENCE: Duration = Duration::from_secs(3);
+
+/// The server would be open to other machines and nobody could use it. A setting has to change.
+#[derive(Debug, thiserror::Error)]
+#[error("{0}")]
+pub(crate) struct NoKeys(String);
 
 /// Who may call. Clones are the same one.
 #[derive(Clone, Debug)]
@@ -114,16 +118,19 @@ impl Access {
         if self.knows_any() {
             return Ok(());
         }
+        let is_new = matches!(&config.database, DatabaseConfig::Sqlite(path) if !path.exists());
         let why = match asked {
+            Ok(_) if is_new => String::new(),
             Ok(Ok(())) => String::new(),
             Ok(Err(error)) => format!(" (the database could not be asked: {error})"),
             Err(_) => " (the database does not answer)".to_owned(),
         };
-        bail!(
+        Err(NoKeys(format!(
             "{} is reached from other machines, and no key is known{why}: make one with `wordhoard keys create --scope admin` \
              (with the same --config, --data-dir and --database-url), or set WORDHOARD_ADMIN_KEY to at least 32 characters",
             config.listen
-        )
+        ))
+        .into())
     }
 
     fn knows_any(&self) -> bool {

@@ -19,6 +19,7 @@ use std::process::ExitCode;
 use clap::{Args, Parser, Subcommand};
 use wordhoard_backup::swap::Pending;
 
+use crate::access::NoKeys;
 use crate::config::{self, Config, Environment, Overrides};
 use crate::{lifecycle, telemetry};
 
@@ -198,7 +199,8 @@ fn report(result: anyhow::Result<ExitCode>) -> ExitCode {
         Err(error) if is_broken_pipe(&error) => ExitCode::SUCCESS,
         Err(error) => {
             complain(&format!("{error:#}"));
-            ExitCode::FAILURE
+            // Starting again cannot help, which a supervisor has to know.
+            if error.is::<NoKeys>() { ExitCode::from(EXIT_USAGE) } else { ExitCode::FAILURE }
         }
     }
 }

@@ -26,9 +26,24 @@ pub(super) enum LogSource {
 }
 
 impl LogPlaces {
-    fn sources(&self) -> Vec<LogSource> {
-        let open = self.wal.iter().cloned().map(LogSource::Open);
-        open.chain(self.dirs.iter().cloned().map(LogSource::Dir)).collect()
+    /// The log itself.
+    fn log_source(&self) -> Option<LogSource> {
+        let open = self.wal.clone().map(LogSource::Open);
+        open.or_else(|| self.dir.clone().map(LogSource::Dir))
+    }
+
+    /// The archive, where the log has let something go; and the end of what is needed of it.
+    fn archive_source(&self) -> Option<(LogSource, Position)> {
+        let first = match (&self.wal, &self.dir) {
+            (Some(wal), _) => wal.usage().first,
+            (None, Some(dir)) => {
+                let files = inspect::segment_files(dir).unwrap_or_default();
+                files.into_iter().map(|(base, _)| base).min()?
+            }
+            (None, None) => return None,
+        };
+        let archive = self.archive.clone().filter(|_| first > Position::default())?;
+        Some((LogSource::Dir(archive), first))
     }
 }
 
@@ -79,10 +94,10 @@ pub(super) async fn requests_that_sql_has_lost(
 ) -> Result<Vec<Finding>, Error> {
     let applied = store.applied(places.log).await?;
     let (found, mut ids) = mpsc::channel(2);
-    let sources = places.sources();
+    let source = places.log_source();
     let reading = tokio::task::spawn_blocking(move || {
         let mut gathered = Vec::with_capacity(BATCH_IDS);
-        for source in sources {
+        if let Some(source) = source {
             source.walk(Position(applied), |record| {
                 let begins = record.kind == record::KIND_REQUEST_CREATED;
                 gathered.extend(record::request_id(&record.payload).filter(|_| begins));
@@ -118,12 +133,15 @@ pub(super) fn events_of(
     requests: BTreeSet<RequestId>,
 ) -> mpsc::Receiver<Vec<LoggedEvent>> {
     let (found, events) = mpsc::channel(2);
-    let sources = places.sources();
+    let applied = Position(applied);
+    let archived = places.archive_source().map(|(source, first)| (source, first.min(applied)));
+    let sources = archived.into_iter().chain(places.log_source().map(|source| (source, applied)));
+    let sources: Vec<_> = sources.collect();
     // Ends by itself, or when nobody listens any more.
     drop(tokio::task::spawn_blocking(move || {
         let mut gathered = Vec::new();
-        for source in sources {
-            source.walk(Position(applied), |record| {
+        for (source, end) in sources {
+            source.walk(end, |record| {
                 let wanted = record::request_id(&record.payload).is_some_and(|id| requests.contains(&id));
                 if wanted
                     && let Ok(Some((request_id, event))) =

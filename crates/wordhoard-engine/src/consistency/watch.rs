@@ -118,8 +118,8 @@ fn tell(report: &CheckReport) {
 
 impl Inner {
     pub(crate) fn log_places(&self) -> LogPlaces {
-        let dirs = self.settings.archive.iter().map(|archive| archive.dir_of(self.log())).collect();
-        LogPlaces { log: self.log(), wal: Some(self.wal.clone()), dirs }
+        let archive = self.settings.archive.as_ref().map(|archive| archive.dir_of(self.log()));
+        LogPlaces { log: self.log(), wal: Some(self.wal.clone()), dir: None, archive }
     }
 
     /// Checks, repairs, and keeps the result.

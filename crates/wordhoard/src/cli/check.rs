@@ -99,5 +99,5 @@ fn log_places(config: &Config) -> anyhow::Result<Option<LogPlaces>> {
     let Some(log_id) = scan.summary().log_id else { return Ok(None) };
     let log = LogKey(log_id.0);
     let archive = config.archive.as_ref().map(|archive| app::archive_settings(archive).dir_of(log));
-    Ok(Some(LogPlaces::closed(log, [dir].into_iter().chain(archive).collect())))
+    Ok(Some(LogPlaces::closed(log, dir, archive)))
 }
