@@ -68,10 +68,14 @@ pub(crate) fn make_private_dir(dir: &Path) -> Result<(), Error> {
     sync_directory(parent).at(parent)
 }
 
-/// Bytes that can still be written under this folder.
-pub(crate) fn free_bytes(dir: &Path) -> Result<u64, Error> {
+/// Refuses where less than so many bytes can still be written under this folder.
+pub(crate) fn ensure_space(dir: &Path, needed_bytes: u64) -> Result<(), Error> {
     let status = rustix::fs::statvfs(dir).map_err(io::Error::from).at(dir)?;
-    Ok(status.f_bavail.saturating_mul(status.f_frsize))
+    let free_bytes = status.f_bavail.saturating_mul(status.f_frsize);
+    if free_bytes >= needed_bytes {
+        return Ok(());
+    }
+    Err(Error::NoSpace { path: dir.to_owned(), free_bytes, needed_bytes })
 }
 
 fn hex(bytes: &[u8]) -> String {

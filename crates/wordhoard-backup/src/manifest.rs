@@ -27,6 +27,8 @@ pub struct Manifest {
     pub database: String,
     /// The version of the schema.
     pub schema_version: u32,
+    /// The size of the database.
+    pub database_bytes: u64,
     /// How many rows there are.
     pub rows: Rows,
     /// How far each log was applied, by its id in hexadecimal: from there on its archive goes on.
@@ -74,6 +76,7 @@ impl Manifest {
             server_version: env!("CARGO_PKG_VERSION").to_owned(),
             database: kind.as_str().to_owned(),
             schema_version: census.schema_version,
+            database_bytes: 0,
             rows: Rows::of(census),
             positions: positions(census),
             files,

@@ -37,6 +37,8 @@ pub struct Plan {
     pub target: Target,
     /// The folder of PostgreSQL's programs, if it is given.
     pub pg_bin_dir: Option<PathBuf>,
+    /// Bytes that must stay free on the disk of the database.
+    pub min_free_bytes: u64,
     /// The time now.
     pub now: Timestamp,
 }
@@ -82,6 +84,7 @@ pub async fn prepare(
     ensure_movable(plan)?;
     progress(Phase::Verifying);
     let manifest = verified(backups, plan).await?;
+    ensure_space(plan, &manifest)?;
     let id = random_id().at(&plan.data_dir)?;
     files::make_private_dir(&plan.data_dir.join(RESTORE_DIR))?;
     build::remove_leftovers(plan).await?;
@@ -114,6 +117,7 @@ async fn prepare_at(
         prepared_at: plan.now.to_string(),
         to: plan.to.map(|to| to.to_string()),
         last_event_at: forward.last_event_at.map(|at| at.to_string()),
+        reached_to: plan.to.map(|_| forward.reached_to),
         replayed_events: forward.events,
         missing_records: forward.missing_records,
         staged: site.staged()?,
@@ -157,6 +161,14 @@ fn ensure_movable(plan: &Plan) -> Result<(), Error> {
         }
     }
     Ok(())
+}
+
+/// The disk of the database may be that of the log, which must not be filled.
+fn ensure_space(plan: &Plan, manifest: &Manifest) -> Result<(), Error> {
+    let Target::Sqlite(database) = &plan.target else { return Ok(()) };
+    let folder = database.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    fs::create_dir_all(folder).at(folder)?;
+    files::ensure_space(folder, manifest.database_bytes.saturating_add(plan.min_free_bytes))
 }
 
 async fn verified(backups: &Backups, plan: &Plan) -> Result<Manifest, Error> {

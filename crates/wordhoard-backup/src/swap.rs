@@ -42,6 +42,8 @@ pub struct Pending {
     pub prepared_at: String,
     /// The moment that was asked for, if one was.
     pub to: Option<String>,
+    /// Whether anything later than that moment was there. If not, the archive may have ended before it.
+    pub reached_to: Option<bool>,
     /// The time of the newest event in it that came from the archive.
     pub last_event_at: Option<String>,
     /// Events that were replayed behind the backup.

@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use tokio::sync::mpsc;
 use wordhoard_model::Timestamp;
 use wordhoard_store::{Applied, Batch, Error, LogKey, LoggedEvent, Store};
-use wordhoard_wal::{OpenError, Position, ReadError, Record, inspect};
+use wordhoard_wal::{DamageKind, OpenError, Position, ReadError, Record, inspect};
 
 use crate::record;
 
@@ -111,7 +111,14 @@ pub async fn replay(
     let from = store.applied(plan.log).await?;
     let mut done = Replayed { from, through: from, ..Replayed::default() };
     let (batches, mut found) = mpsc::channel(2);
-    let walk = Walk { plan: plan.clone(), position: Position(from), batches, events: Vec::new(), bytes: 0 };
+    let walk = Walk {
+        plan: plan.clone(),
+        position: Position(from),
+        batches,
+        events: Vec::new(),
+        bytes: 0,
+        cut_at: None,
+    };
     let reading = tokio::task::spawn_blocking(move || walk.run());
     while let Some(step) = found.recv().await {
         if step.through == done.through {
@@ -202,6 +209,8 @@ struct Walk {
     batches: mpsc::Sender<Step>,
     events: Vec<LoggedEvent>,
     bytes: usize,
+    /// Where a folder ends whose newest segment was cut: there may have been more.
+    cut_at: Option<Position>,
 }
 
 /// Why the walk through one folder is over.
@@ -231,6 +240,10 @@ impl Walk {
             }
             let Some(behind) = goes_on_at else {
                 self.flush(0);
+                if self.cut_at == Some(self.position) && !self.plan.accept_gaps {
+                    let (from, to) = (self.position.0, self.position.0 + 1);
+                    return Err(ReplayError::Missing { log: self.plan.log, from, to });
+                }
                 return Ok(false);
             };
             let (from, to) = (self.position.0, behind.0);
@@ -255,6 +268,9 @@ impl Walk {
         // A folder may hold another log: that of a server that has begun a new one.
         if scan.summary().log_id.is_none_or(|id| LogKey(id.0) != self.plan.log) {
             return Ok(Pause::Exhausted { goes_on_at: None });
+        }
+        if scan.summary().damage.iter().any(|damage| damage.kind == DamageKind::Truncated) {
+            self.cut_at = Some(scan.summary().end);
         }
         for found in scan {
             match found {

@@ -65,6 +65,9 @@ pub trait Export {
     /// Which product it is.
     fn kind(&self) -> DatabaseKind;
 
+    /// Its size on disk.
+    async fn size_bytes(&self) -> Result<u64, Error>;
+
     /// What it holds now. Reads all tables, so it takes long where there is much.
     async fn census(&self) -> Result<Census, Error>;
 

@@ -125,6 +125,10 @@ impl Export for PostgresStore {
         DatabaseKind::Postgres
     }
 
+    async fn size_bytes(&self) -> Result<u64, Error> {
+        self.short(|session| Box::pin(export::size_bytes(session))).await
+    }
+
     async fn census(&self) -> Result<Census, Error> {
         self.ensure_open()?;
         within(limits::EXPORT, export::census(&self.target)).await

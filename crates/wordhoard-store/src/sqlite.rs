@@ -76,6 +76,15 @@ impl Export for SqliteStore {
         DatabaseKind::Sqlite
     }
 
+    async fn size_bytes(&self) -> Result<u64, Error> {
+        let of = |suffix: &str| {
+            let mut path = self.path.as_os_str().to_owned();
+            path.push(suffix);
+            std::fs::metadata(path).map_or(0, |file| file.len())
+        };
+        Ok(of("") + of("-wal"))
+    }
+
     async fn census(&self) -> Result<Census, Error> {
         self.read(export::census).await
     }

@@ -148,8 +148,8 @@ fn found(archive: &Archive, segment: &Segment, source: &dyn DiskFile, end: u64) 
         "a segment of the log and its copy in the archive are not the same; the copy is kept in the archive's quarantine"
     );
     disk.quarantine(name, &copy).during(Operation::Create, name)?;
-    // A log that is damaged itself takes nothing from an archive that is not.
-    if intact.is_some_and(|intact| intact >= end) && segment.has_holes() { Ok(end) } else { Ok(0) }
+    // A log that is damaged itself takes nothing from an archive that is not: the batches have the same places in both.
+    Ok(intact.filter(|_| segment.has_holes()).map_or(0, |intact| intact.min(end)))
 }
 
 /// Up to where the two are equal.

@@ -61,11 +61,12 @@ impl Backups {
         files::make_private_dir(&self.dir)?;
         let _alone = DirLock::acquire(&self.dir.join(LOCK)).map_err(|held| Error::Busy(held.to_string()))?;
         self.remove_unfinished()?;
-        let free_bytes = files::free_bytes(&self.dir)?;
-        if free_bytes < making.min_free_bytes {
-            let needed_bytes = making.min_free_bytes;
-            return Err(Error::NoSpace { path: self.dir.clone(), free_bytes, needed_bytes });
-        }
+        // What pg_dump writes is compressed at once, and how well is not known before.
+        let copy_bytes = match store.kind() {
+            DatabaseKind::Sqlite => store.size_bytes().await?,
+            DatabaseKind::Postgres => 0,
+        };
+        files::ensure_space(&self.dir, copy_bytes.saturating_add(making.min_free_bytes))?;
         let name = BackupName::new(making.now).at(&self.dir)?;
         let aside = self.dir.join(format!("{UNFINISHED}{name}"));
         files::make_private_dir(&aside)?;
@@ -93,6 +94,7 @@ impl Backups {
         };
         let plan = ExportPlan { file: file.clone(), bin_dir: making.pg_bin_dir.clone() };
         let copying = |done_bytes, all_bytes| progress(Phase::Copying { done_bytes, all_bytes });
+        let database_bytes = store.size_bytes().await?;
         let census = store.export(&plan, &copying).await?;
         if kind == DatabaseKind::Sqlite {
             progress(Phase::Compressing);
@@ -102,7 +104,7 @@ impl Backups {
             if kind == DatabaseKind::Sqlite {
                 compress(&file, &aside.join(database_file(kind)))?;
             }
-            backups.describe(&name, &aside, now, kind, &census)?;
+            backups.describe(&name, &aside, now, (kind, database_bytes), &census)?;
             Ok::<_, Error>((name, aside))
         });
         let (name, aside) = work.await.map_err(|_| Error::BrokenOff)??;
@@ -125,14 +127,14 @@ impl Backups {
         name: &BackupName,
         aside: &Path,
         now: Timestamp,
-        kind: DatabaseKind,
+        (kind, database_bytes): (DatabaseKind, u64),
         census: &Census,
     ) -> Result<(), Error> {
         let file = database_file(kind);
         let path = aside.join(file);
         let (size_bytes, sha256) = files::open_plain(&path).and_then(files::digest).at(&path)?;
         let entry = FileEntry { name: file.to_owned(), size_bytes, sha256 };
-        let manifest = Manifest::new(name, now, kind, census, vec![entry]);
+        let manifest = Manifest { database_bytes, ..Manifest::new(name, now, kind, census, vec![entry]) };
         let text = serde_json::to_vec_pretty(&manifest).map_err(io::Error::other).at(aside)?;
         files::write_new(&aside.join(MANIFEST_CODE), format!("{}\n", self.key.sign(&text)).as_bytes())?;
         files::write_new(&aside.join(MANIFEST), &text)?;

@@ -22,6 +22,8 @@ pub(super) struct Forward {
     pub(super) events: u64,
     pub(super) missing_records: u64,
     pub(super) last_event_at: Option<Timestamp>,
+    /// Whether something later than the moment that was asked for was there.
+    pub(super) reached_to: bool,
     pub(super) sets_log_aside: bool,
     /// Where logs end from now on, by their ids in hexadecimal.
     pub(super) fences: BTreeMap<String, u64>,
@@ -56,20 +58,23 @@ pub(super) async fn bring(
             forward.events += gained.events;
             forward.missing_records += gained.missing_records;
             forward.last_event_at = forward.last_event_at.max(gained.last_event_at);
-        }
-        let is_fenced = match &plan.archive_dir {
-            Some(dir) => fence::read(&dir.join(format!("{log:?}")))?.is_some(),
-            None => false,
-        };
-        // One that was ended once stays ended, whatever the backup says of it.
-        if plan.to.is_some() || !plan.replays || is_fenced {
-            let position = fence(store, log).await?;
-            forward.fences.insert(format!("{log:?}"), position);
+            forward.reached_to |= gained.reached_until;
         }
         let goes_on = live == Some(log) && !sets_log_aside;
         // A database in a file has no other servers, so all its logs are this data directory's.
         let is_ours = matches!(plan.target, Target::Sqlite(_)) || live == Some(log);
-        if is_ours && !goes_on && (known.contains_key(&log.0) || plan.replays) {
+        let is_former = is_ours && !goes_on && (known.contains_key(&log.0) || plan.replays);
+        let is_fenced = match &plan.archive_dir {
+            Some(dir) => fence::read(&dir.join(format!("{log:?}")))?.is_some(),
+            None => false,
+        };
+        // One that was ended once stays ended, whatever the backup says of it. So does one whose disk is taken for lost: if
+        // it comes back, what it recorded meanwhile is of another time.
+        if plan.to.is_some() || !plan.replays || is_fenced || is_former {
+            let position = fence(store, log).await?;
+            forward.fences.insert(format!("{log:?}"), position);
+        }
+        if is_former {
             forward.former_logs.push(log);
         }
     }

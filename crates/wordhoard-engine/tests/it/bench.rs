@@ -156,6 +156,9 @@ impl Export for Gated {
     fn kind(&self) -> DatabaseKind {
         self.inner.kind()
     }
+    async fn size_bytes(&self) -> Result<u64, Error> {
+        self.pass()?.size_bytes().await
+    }
     async fn census(&self) -> Result<Census, Error> {
         self.pass()?.census().await
     }

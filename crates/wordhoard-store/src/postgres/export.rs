@@ -27,6 +27,11 @@ const TABLES: &str = "SELECT format('%I.%I', nspname, relname) FROM pg_class JOI
 const BEGIN: &str =
     "SET idle_in_transaction_session_timeout = 0; BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY";
 
+pub(super) async fn size_bytes(session: &Session) -> Result<u64, Error> {
+    let rows = session.query("SELECT pg_database_size(current_database())", &[]).await?;
+    rows.first().map_or(Ok(0), |row| count(row, 0))
+}
+
 pub(super) async fn census(target: &Target) -> Result<Census, Error> {
     let session = target.connect(ServerLimits::EXPORT, None).await?;
     session.client().batch_execute(BEGIN).await?;

@@ -43,6 +43,7 @@ impl BackupService {
             archive_dir: config.archive.as_ref().map(|archive| archive.dir.clone()),
             target: restore_target(config),
             pg_bin_dir: config.backup.pg_bin_dir.clone(),
+            min_free_bytes: config.limits.disk_reserve_bytes,
             now,
         };
         restore::prepare(&self.inner.backups, &plan, progress).await

@@ -79,6 +79,12 @@ fn tell_outcome(prepared: &Pending) -> anyhow::Result<()> {
         (Some(at), events) => writeln!(out, "replayed {events} events behind it, the last one of {at}")?,
         (None, _) => writeln!(out, "nothing was replayed behind it")?,
     }
+    if prepared.reached_to == Some(false) {
+        writeln!(
+            out,
+            "nothing later was there: the archive may have ended before the moment that was asked for"
+        )?;
+    }
     if prepared.missing_records > 0 {
         writeln!(out, "{} records were nowhere and are lost", prepared.missing_records)?;
     }
