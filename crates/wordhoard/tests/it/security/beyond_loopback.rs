@@ -19,7 +19,7 @@ fn serve(home: &ServerHome) -> Command {
 fn without_any_key_a_server_that_others_can_reach_does_not_start() {
     let home = ServerHome::new(EXE, "").unwrap();
     let refused = serve(&home).output().unwrap();
-    assert_eq!(refused.status.code(), Some(1));
+    assert_eq!(refused.status.code(), Some(2), "a supervisor shall not try again");
     let said = String::from_utf8(refused.stderr).unwrap();
     for part in ["0.0.0.0:0", "wordhoard keys create --scope admin", "WORDHOARD_ADMIN_KEY", "32 characters"] {
         assert!(said.contains(part), "{said}");
