@@ -46,7 +46,7 @@ pub enum Error {
     Busy(String),
     /// The object store failed.
     #[error("the object store: {0}")]
-    Remote(#[from] crate::RemoteError),
+    Remote(crate::RemoteError),
     /// Another restore is not finished.
     #[error("a restore was begun and is not finished: start the server, which finishes it")]
     Pending,
@@ -65,18 +65,31 @@ pub enum Error {
     Database(#[from] wordhoard_store::Error),
     /// The log could not be replayed.
     #[error("the log cannot be replayed: {0}")]
-    Replay(#[from] ReplayError),
+    Replay(ReplayError),
     /// A file failed.
-    #[error("{path}: {source}")]
+    #[error("{path}: {reason}")]
     File {
         /// Which file.
         path: PathBuf,
         /// Why.
-        source: io::Error,
+        reason: io::Error,
     },
     /// A task beside the async threads was lost.
     #[error("the work was broken off")]
     BrokenOff,
+}
+
+// By hand, since their words are in ours: as sources they would be told twice.
+impl From<ReplayError> for Error {
+    fn from(error: ReplayError) -> Self {
+        Self::Replay(error)
+    }
+}
+
+impl From<crate::RemoteError> for Error {
+    fn from(error: crate::RemoteError) -> Self {
+        Self::Remote(error)
+    }
 }
 
 impl Error {
@@ -100,6 +113,6 @@ pub(crate) trait At<T> {
 
 impl<T> At<T> for io::Result<T> {
     fn at(self, path: &Path) -> Result<T, Error> {
-        self.map_err(|source| Error::File { path: path.to_owned(), source })
+        self.map_err(|reason| Error::File { path: path.to_owned(), reason })
     }
 }

@@ -22,12 +22,12 @@ pub struct BackupKey(Vec<u8>);
 #[derive(Debug, thiserror::Error)]
 pub enum KeyError {
     /// Its file cannot be read or made.
-    #[error("the key of the backups, {path}: {source}")]
+    #[error("the key of the backups, {path}: {reason}")]
     File {
         /// Which file.
         path: PathBuf,
         /// Why not.
-        source: std::io::Error,
+        reason: std::io::Error,
     },
     /// It is too short to be one.
     #[error(
@@ -53,7 +53,7 @@ impl BackupKey {
     pub fn read(path: &Path) -> Result<Self, KeyError> {
         let mut text = String::new();
         let read = File::open(path).and_then(|file| file.take(MAX_FILE_BYTES).read_to_string(&mut text));
-        read.map_err(|source| KeyError::File { path: path.to_owned(), source })?;
+        read.map_err(|reason| KeyError::File { path: path.to_owned(), reason })?;
         Self::given(&text)
     }
 
@@ -63,14 +63,14 @@ impl BackupKey {
     /// Where it can neither be read nor made.
     pub fn read_or_make(path: &Path) -> Result<Self, KeyError> {
         match Self::read(path) {
-            Err(KeyError::File { source, .. }) if source.kind() == ErrorKind::NotFound => {}
+            Err(KeyError::File { reason, .. }) if reason.kind() == ErrorKind::NotFound => {}
             read => return read,
         }
         let made = make(path);
         match made {
             // Another process was faster.
             Err(error) if error.kind() == ErrorKind::AlreadyExists => Self::read(path),
-            Err(source) => Err(KeyError::File { path: path.to_owned(), source }),
+            Err(reason) => Err(KeyError::File { path: path.to_owned(), reason }),
             Ok(key) => Self::given(&key),
         }
     }

@@ -184,6 +184,9 @@ async fn verified(backups: &Backups, plan: &Plan) -> Result<Manifest, Error> {
             wanted: plan.kind().as_str(),
         });
     }
+    if let Some(to) = plan.to.filter(|to| *to > plan.now) {
+        return Err(Error::OutOfReach(format!("{to} is in the future (it is {} now, in UTC)", plan.now)));
+    }
     if let (Some(to), Some(created)) = (plan.to, manifest.created())
         && to < created
     {

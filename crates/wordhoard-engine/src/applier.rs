@@ -95,6 +95,7 @@ impl Applier {
     ) -> Self {
         let log = LogKey(wal.log_id().0);
         let first = wal.usage().first;
+        let report = Report { quarantined: settings.damaged_records, ..Report::default() };
         let unlinked_end = Mutex::new(Some(wal.progress().durable));
         Self {
             log,
@@ -112,7 +113,7 @@ impl Applier {
             link: watch::Sender::new(Link::Connecting),
             unlinked_end,
             found: Mutex::default(),
-            report: Mutex::default(),
+            report: Mutex::new(report),
         }
     }
 
@@ -155,19 +156,26 @@ impl Applier {
         let mut reader = LogReader::new(self.wal.clone(), self.settings.quarantine_dir.clone());
         let mut released = Instant::now();
         let mut wait = RETRY.start;
+        // A database that answers and refuses each transaction is not up, until one has gone through.
+        let (mut linked, mut refuses) = (false, false);
         loop {
-            let done = if matches!(*self.link.borrow(), Link::Up) {
+            let is_up = matches!(*self.link.borrow(), Link::Up);
+            let applies = linked && (is_up || refuses);
+            let done = if applies {
                 self.apply_when_due(&mut reader, &mut progress, &stop).await
             } else {
-                self.link().await.map(|()| {
-                    self.note_up();
-                    false
-                })
+                self.link().await.map(|()| false)
             };
             match done {
                 Ok(true) => return,
-                Ok(false) => wait = RETRY.start,
+                Ok(false) if applies || !refuses => {
+                    (linked, refuses, wait) = (true, false, RETRY.start);
+                    self.note_up();
+                }
+                Ok(false) => linked = true,
                 Err(error) => {
+                    refuses = applies || refuses;
+                    linked = false;
                     self.note_down(&error);
                     if stop.is_cancelled() {
                         tracing::warn!(

@@ -16,6 +16,8 @@ use wordhoard_model::{RequestId, Timestamp};
 use wordhoard_store::{Batch, CheckScope, CheckSlice, Checked, Error, Finding, LogKey, Store};
 use wordhoard_wal::Wal;
 
+use crate::replay::FENCE;
+
 /// Requests of one slice: a short transaction, so that no other has to wait for it.
 const SLICE_REQUESTS: usize = 200;
 /// Findings that are kept of one check; the rest is counted.
@@ -196,6 +198,10 @@ pub(crate) async fn repair(
     requests: BTreeSet<RequestId>,
 ) -> Result<u64, Error> {
     let applied = store.applied(places.log).await?;
+    if applied >= FENCE {
+        // A restore to an earlier moment has ended this log: what it has more of must not come back.
+        return Ok(0);
+    }
     let mut found = logged::events_of(places, applied, requests);
     let mut repaired = 0;
     while let Some(events) = found.recv().await {

@@ -45,6 +45,8 @@ pub struct Settings {
     pub archive: Option<ArchiveSettings>,
     /// Where a copy of the switches of providers is kept, for a start without SQL.
     pub switches_copy: Option<PathBuf>,
+    /// Records of the log that were found damaged when it was opened; each is an alarm.
+    pub damaged_records: u64,
     /// Logs that this server had before its present one. Requests that were open in them are this server's to end.
     pub previous_logs: Vec<LogKey>,
 }
@@ -65,6 +67,7 @@ impl Settings {
             quarantine_dir: quarantine_dir.into(),
             archive: None,
             switches_copy: None,
+            damaged_records: 0,
             previous_logs: Vec::new(),
         }
     }

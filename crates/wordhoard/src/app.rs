@@ -78,7 +78,7 @@ impl Core {
         boot: BootLog,
     ) -> anyhow::Result<Self> {
         let step = boot.begin("log");
-        let wal = open_wal(config).await?;
+        let (wal, damaged_records) = open_wal(config).await?;
         let previous_logs = log_ids::note(&config.data_dir, LogKey(wal.log_id().0))?;
         step.done();
         let providers = config.providers.iter().map(provider).collect::<anyhow::Result<ProviderSet>>()?;
@@ -90,7 +90,7 @@ impl Core {
             store,
             providers,
             clock,
-            settings: Settings { previous_logs, ..engine_settings(config) },
+            settings: Settings { previous_logs, damaged_records, ..engine_settings(config) },
             tasks,
             boot,
             metrics: Arc::new(metrics::instruments(config)),
@@ -237,7 +237,8 @@ async fn listen(kept: &mut Option<Listener>, address: SocketAddr) -> anyhow::Res
     Ok(kept.insert(listener).clone())
 }
 
-async fn open_wal(config: &Config) -> anyhow::Result<Wal> {
+/// The log, and how many of its records are damaged.
+async fn open_wal(config: &Config) -> anyhow::Result<(Wal, u64)> {
     let dir = config.data_dir.join(WAL_DIR);
     let options = Options {
         segment_size_bytes: config.limits.wal_segment_bytes,
@@ -255,7 +256,8 @@ async fn open_wal(config: &Config) -> anyhow::Result<Wal> {
     });
     let (wal, recovery) = opened.await?.with_context(|| shown)?;
     log_recovery(&recovery);
-    Ok(wal)
+    let missing = |damage: &wordhoard_wal::Damage| (damage.missing.end.0 - damage.missing.start.0).max(1);
+    Ok((wal, recovery.damage.iter().map(missing).sum()))
 }
 
 fn log_recovery(recovery: &Recovery) {

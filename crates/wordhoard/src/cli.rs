@@ -131,6 +131,13 @@ enum ConfigCommand {
 }
 
 impl ServeArgs {
+    /// The configuration as it is now, if a server can be started with it.
+    fn load_checked(&self) -> anyhow::Result<Config> {
+        let config = self.load()?;
+        commands::check_parts(&config)?;
+        Ok(config)
+    }
+
     fn load(&self) -> Result<Config, config::Error> {
         let overrides = Overrides {
             listen: self.listen.clone(),
@@ -148,8 +155,12 @@ pub fn run() -> ExitCode {
     let cli = Cli::parse();
     match cli.command.unwrap_or(Command::Serve(cli.serve)) {
         Command::Serve(args) => with_config(&args, |config| {
+            if let Err(error) = commands::check_parts(&config) {
+                complain(&format!("{error:#}"));
+                return Ok(ExitCode::from(EXIT_USAGE));
+            }
             let telemetry = telemetry::start(&config)?;
-            let ended = block_on(lifecycle::serve(config, || args.load()));
+            let ended = block_on(lifecycle::serve(config, || args.load_checked()));
             telemetry.stop();
             ended
         }),

@@ -12,7 +12,7 @@ use signals::{Signals, Told};
 use tokio::sync::Notify;
 
 use crate::app::App;
-use crate::config::{self, Config};
+use crate::config::Config;
 use crate::server::Listener;
 
 /// A vital task has failed: the supervisor shall start the server anew.
@@ -48,19 +48,35 @@ enum End {
 /// Serves until a signal. `reload` reads the configuration again, for SIGHUP.
 pub(crate) async fn serve(
     mut config: Config,
-    reload: impl Fn() -> Result<Config, config::Error>,
+    reload: impl Fn() -> anyhow::Result<Config>,
 ) -> anyhow::Result<ExitCode> {
     let mut signals = Signals::install().context("signals cannot be handled")?;
     let mut listener = None;
+    // The configuration of the server before this one, which served.
+    let mut good: Option<Config> = None;
     loop {
         let restart = RestartHandle::default();
-        let app = tokio::select! {
-            app = App::start(config.clone(), restart.clone(), &mut listener) => app?,
+        let started = tokio::select! {
+            app = App::start(config.clone(), restart.clone(), &mut listener) => app,
             name = signals.stop() => {
                 tracing::info!(signal = name, "stopped while starting; the next start goes on from the log");
                 return Ok(ExitCode::SUCCESS);
             }
         };
+        let app = match (started, good.take()) {
+            (Ok(app), _) => app,
+            // What only a start can tell: an address that is taken, a folder that cannot be made.
+            (Err(error), Some(before)) => {
+                tracing::error!(
+                    error = format!("{error:#}"),
+                    "the new configuration cannot be used; going on with the old one"
+                );
+                config = before;
+                continue;
+            }
+            (Err(error), None) => return Err(error),
+        };
+        good = Some(config.clone());
         let end = wait_for_end(&app, &restart, &mut signals, &mut config, &reload).await;
         if let Some(code) = stop(app, end, &mut signals, &mut listener).await {
             return Ok(code);
@@ -73,7 +89,7 @@ async fn wait_for_end(
     restart: &RestartHandle,
     signals: &mut Signals,
     config: &mut Config,
-    reload: impl Fn() -> Result<Config, config::Error>,
+    reload: impl Fn() -> anyhow::Result<Config>,
 ) -> End {
     loop {
         let told = tokio::select! {
@@ -100,7 +116,11 @@ async fn wait_for_end(
                     restart.restart("SIGHUP: the configuration was read again");
                 }
                 Err(error) => {
-                    tracing::error!(signal = "SIGHUP", %error, "the configuration cannot be used; going on with the old one");
+                    tracing::error!(
+                        signal = "SIGHUP",
+                        error = format!("{error:#}"),
+                        "the configuration cannot be used; going on with the old one"
+                    );
                 }
             },
         }

@@ -9,6 +9,7 @@ use wordhoard_wal::{Position, Record, inspect};
 
 use super::LogPlaces;
 use crate::record;
+use crate::replay::FENCE;
 
 /// Events that are put back in one transaction.
 const BATCH_EVENTS: usize = 5_000;
@@ -93,6 +94,9 @@ pub(super) async fn requests_that_sql_has_lost(
     places: &LogPlaces,
 ) -> Result<Vec<Finding>, Error> {
     let applied = store.applied(places.log).await?;
+    if applied >= FENCE {
+        return Ok(Vec::new());
+    }
     let (found, mut ids) = mpsc::channel(2);
     let source = places.log_source();
     let reading = tokio::task::spawn_blocking(move || {

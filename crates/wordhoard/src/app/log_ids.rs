@@ -21,7 +21,7 @@ pub(super) fn note(data_dir: &Path, present: LogKey) -> anyhow::Result<Vec<LogKe
             tracing::error!(
                 lost = ?last, present = ?present,
                 "the log of this data directory is gone and a new one was begun; what SQL had not taken from it is \
-                 lost, unless the log is put back"
+                 lost, unless the log is put back. (If a restore to an earlier moment had ended it, all is well.)"
             );
         }
         known.retain(|log| *log != present);
@@ -63,7 +63,9 @@ fn read(path: &Path) -> std::io::Result<Vec<LogKey>> {
 
 /// Whether the last restore has set this log aside, so that nobody has to look for it.
 fn was_set_aside(data_dir: &Path, log: LogKey) -> bool {
-    Pending::last(data_dir).is_ok_and(|last| last.is_some_and(|last| last.former_logs().contains(&log)))
+    let ended =
+        |last: Pending| last.former_logs().contains(&log) || last.fences.contains_key(&format!("{log:?}"));
+    Pending::last(data_dir).is_ok_and(|last| last.is_some_and(ended))
 }
 
 fn parse(line: &str) -> Option<LogKey> {

@@ -76,7 +76,7 @@ impl BackupService {
             let to = archive.dir.join(log).join(FENCE_FILE);
             if !to.exists() {
                 std::fs::create_dir_all(archive.dir.join(log))
-                    .map_err(|source| Error::File { path: archive.dir.join(log), source })?;
+                    .map_err(|reason| Error::File { path: archive.dir.join(log), reason })?;
                 remote.get_file(&object.name, &to, 64).await?;
             }
         }
@@ -92,7 +92,7 @@ impl BackupService {
         let there = remote.backups().await?;
         if there.iter().any(|one| one.name == name.as_str()) {
             let dir = self.inner.backups.dir();
-            std::fs::create_dir_all(dir).map_err(|source| Error::File { path: dir.to_owned(), source })?;
+            std::fs::create_dir_all(dir).map_err(|reason| Error::File { path: dir.to_owned(), reason })?;
             tracing::info!(backup = %name, "fetching from the object store");
             remote.pull_backup(name.as_str(), dir, MAX_FETCHED_BYTES).await?;
         }

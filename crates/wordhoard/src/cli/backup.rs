@@ -74,6 +74,12 @@ pub(super) async fn run(command: &BackupCommand, config: Config) -> anyhow::Resu
 
 async fn create(service: &BackupService, config: &Config, json: bool) -> anyhow::Result<ExitCode> {
     let store = app::store(&config.database)?;
+    let steps = store.migrations().await.with_context(|| config.database.to_string())?;
+    anyhow::ensure!(
+        steps.iter().all(|step| step.applied),
+        "the schema of {} is not up to date: start the server, or run `wordhoard migrate`",
+        config.database
+    );
     let made = make(service, &store).await.with_context(|| config.database.to_string());
     store.close().await;
     let made = made?;

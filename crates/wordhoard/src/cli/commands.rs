@@ -18,7 +18,7 @@ pub(super) fn check(config: &Config) -> anyhow::Result<ExitCode> {
 }
 
 /// Checks what only the parts themselves can: the URLs and keys of providers, the filter of the log.
-fn check_parts(config: &Config) -> anyhow::Result<()> {
+pub(super) fn check_parts(config: &Config) -> anyhow::Result<()> {
     let filter = &config.log.filter;
     EnvFilter::try_new(filter).with_context(|| format!("log.filter {filter:?}"))?;
     for provider in &config.providers {
