@@ -137,7 +137,7 @@ impl Pending {
     ) -> Result<(), Error> {
         match (&self.staged, target) {
             (Staged::Sqlite { inode, .. }, Target::Sqlite(database)) => {
-                self.replace_file(database, *inode)?
+                self.replace_file(database, *inode)?;
             }
             (Staged::Postgres { database, aside, mark }, Target::Postgres(url)) => {
                 PostgresPlace::new(url)?.swap(database, aside, mark).await?;
