@@ -161,18 +161,30 @@ impl Applier {
         loop {
             let is_up = matches!(*self.link.borrow(), Link::Up);
             let applies = linked && (is_up || refuses);
-            let done = if applies {
+            let done = if applies && refuses {
+                self.apply_next(&mut reader).await.map(|()| false)
+            } else if applies {
                 self.apply_when_due(&mut reader, &mut progress, &stop).await
             } else {
                 self.link().await.map(|()| false)
             };
             match done {
                 Ok(true) => return,
-                Ok(false) if applies || !refuses => {
-                    (linked, refuses, wait) = (true, false, RETRY.start);
-                    self.note_up();
+                Ok(false) if applies => {
+                    wait = RETRY.start;
+                    // Whoever doubts SQL meanwhile is not contradicted by a wait that has ended.
+                    if std::mem::take(&mut refuses) {
+                        self.note_up();
+                    }
                 }
-                Ok(false) => linked = true,
+                Ok(false) => {
+                    linked = true;
+                    refuses = refuses && self.backlog() > 0;
+                    if !refuses {
+                        wait = RETRY.start;
+                        self.note_up();
+                    }
+                }
                 Err(error) => {
                     refuses = applies || refuses;
                     linked = false;
