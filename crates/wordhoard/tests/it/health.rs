@@ -3,6 +3,7 @@
 mod figures;
 mod frozen;
 mod readiness;
+mod refusing;
 mod words;
 
 use std::time::Duration;

@@ -63,6 +63,17 @@ async fn a_reload_takes_the_new_configuration_and_goes_on_with_the_old_one_where
     }
     let id = client.submit("by its new name", &["quick"]).await.unwrap();
     assert_eq!(client.wait_for_end(&id).await.unwrap()["status"], "completed");
+
+    // What only a start can tell: then the server has stopped, and starts again as it was.
+    home.configure("[backup]\nkey_file = \"/proc/nope/key\"").unwrap();
+    server.hang_up().unwrap();
+    told("the new configuration cannot be used; going on with the old one").await;
+    let started = Instant::now();
+    while client.get("/readyz").await.unwrap().status != 200 {
+        assert!(started.elapsed() < PATIENCE);
+    }
+    let id = client.submit("still by its new name", &["quick"]).await.unwrap();
+    assert_eq!(client.wait_for_end(&id).await.unwrap()["status"], "completed");
     server.terminate().unwrap();
     assert!(server.wait(PATIENCE).unwrap().success());
 }

@@ -79,6 +79,11 @@ impl Load {
 
     /// Ends it all, and gives everything that was ever seen.
     pub async fn end(self) -> Vec<Arc<Recorded>> {
+        // What happened may have been over sooner than a few prompts take.
+        let patience = Instant::now() + Duration::from_secs(20);
+        while self.ended.lock().unwrap().len() <= 3 && Instant::now() < patience {
+            tokio::time::sleep(Duration::from_millis(50)).await;
+        }
         self.stop.send_replace(true);
         let prompted = self.prompting.join_all().await.remove(0);
         for id in &self.streams {
