@@ -15,8 +15,8 @@ use ending::Ending;
 use scheduled::{Scheduled, backup_work, prune_work};
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{
-    ArchiveSettings, BootLog, Clock, Durability, Engine, Parts, ProviderSet, Settings, SystemClock, TaskKind,
-    Tasks,
+    ArchiveSettings, BootLog, Clock, Durability, Engine, Parts, ProviderSet, RunningStep, Settings,
+    SystemClock, TaskKind, Tasks,
 };
 use wordhoard_providers::{OpenAiChatSettings, Provider};
 use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
@@ -129,16 +129,8 @@ impl App {
         listener: &mut Option<Listener>,
     ) -> anyhow::Result<Self> {
         let (tasks, boot, shutdown) = (Tasks::default(), BootLog::default(), Shutdown::default());
-        let step = boot.begin("lock");
-        let lock = lock(&config)?;
-        step.done();
-        // Before anything connects to the database.
-        restored::finish(&config, &boot).await?;
-        let store = store(&config.database)?;
-        let access = Access::open(&config, Arc::clone(&store));
-        access.check(&config).await?;
-        let step = boot.begin("listen");
-        let listener = listen(listener, config.listen).await?;
+        let prepared = Ground::prepare(&config, &boot, listener).await;
+        let Ground { lock, store, access, backups, listener, listening } = prepared.context(NothingBegun)?;
         let address = listener.address()?;
         let (stop_serving, disconnect) = (CancellationToken::new(), CancellationToken::new());
         let hosts = Arc::new(Hosts::new(address, &config.allowed_hosts));
@@ -148,9 +140,8 @@ impl App {
         let server = Server::new(listener, config.limits, tasks.clone());
         let serve = server.serve(stage.clone(), stop_serving.clone(), CONNECTION_PATIENCE);
         let serving = tasks.spawn(TaskKind::Server, serve);
-        step.done();
+        listening.done();
 
-        let backups = BackupService::new(&config)?;
         let core = Core::start(&config, Arc::clone(&store), lock, tasks.clone(), boot.clone()).await?;
         tasks.spawn(TaskKind::Archiver, tend_backups(backups.clone(), core.engine.stopping()));
         if let Err(error) = access.refresh_if_up(&core.engine).await {
@@ -225,6 +216,48 @@ async fn tend_backups(backups: BackupService, stop: CancellationToken) {
             () = stop.cancelled() => return,
             () = tokio::time::sleep(SHIP_INTERVAL) => {}
         }
+    }
+}
+
+/// Nothing has been begun yet: neither the log nor the port is in use, so that another start may be tried in this
+/// process.
+#[derive(Debug)]
+pub(crate) struct NothingBegun;
+
+impl std::fmt::Display for NothingBegun {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        f.write_str("the server cannot be started")
+    }
+}
+
+/// What a start needs before it begins anything.
+struct Ground {
+    lock: DirLock,
+    store: Arc<dyn Store>,
+    access: Access,
+    backups: BackupService,
+    listener: Listener,
+    listening: RunningStep,
+}
+
+impl Ground {
+    async fn prepare(
+        config: &Config,
+        boot: &BootLog,
+        listener: &mut Option<Listener>,
+    ) -> anyhow::Result<Self> {
+        let step = boot.begin("lock");
+        let lock = lock(config)?;
+        step.done();
+        // Before anything connects to the database.
+        restored::finish(config, boot).await?;
+        let store = store(&config.database)?;
+        let access = Access::open(config, Arc::clone(&store));
+        access.check(config).await?;
+        let backups = BackupService::new(config)?;
+        let listening = boot.begin("listen");
+        let listener = listen(listener, config.listen).await?;
+        Ok(Self { lock, store, access, backups, listener, listening })
     }
 }
 

@@ -11,7 +11,7 @@ use anyhow::Context;
 use signals::{Signals, Told};
 use tokio::sync::Notify;
 
-use crate::app::App;
+use crate::app::{App, NothingBegun};
 use crate::config::Config;
 use crate::server::Listener;
 
@@ -66,7 +66,7 @@ pub(crate) async fn serve(
         let app = match (started, good.take()) {
             (Ok(app), _) => app,
             // What only a start can tell: an address that is taken, a folder that cannot be made.
-            (Err(error), Some(before)) => {
+            (Err(error), Some(before)) if error.is::<NothingBegun>() => {
                 tracing::error!(
                     error = format!("{error:#}"),
                     "the new configuration cannot be used; going on with the old one"
@@ -74,7 +74,7 @@ pub(crate) async fn serve(
                 config = before;
                 continue;
             }
-            (Err(error), None) => return Err(error),
+            (Err(error), _) => return Err(error),
         };
         good = Some(config.clone());
         let end = wait_for_end(&app, &restart, &mut signals, &mut config, &reload).await;
