@@ -78,6 +78,7 @@ pub(crate) fn ensure_space(dir: &Path, needed_bytes: u64) -> Result<(), Error> {
     Err(Error::NoSpace { path: dir.to_owned(), free_bytes, needed_bytes })
 }
 
-fn hex(bytes: &[u8]) -> String {
+/// Bytes in hexadecimal.
+pub(crate) fn hex(bytes: &[u8]) -> String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }

@@ -9,6 +9,8 @@ use std::path::{Path, PathBuf};
 use hmac::{Hmac, KeyInit, Mac};
 use sha2::Sha256;
 
+use crate::files::hex;
+
 /// The longest file that is read as a key.
 const MAX_FILE_BYTES: u64 = 4096;
 /// The shortest key.
@@ -78,7 +80,7 @@ impl BackupKey {
     /// The code of these bytes, in hexadecimal.
     #[must_use]
     pub fn sign(&self, bytes: &[u8]) -> String {
-        self.mac(bytes).finalize().into_bytes().iter().map(|byte| format!("{byte:02x}")).collect()
+        hex(&self.mac(bytes).finalize().into_bytes())
     }
 
     /// Whether this is the code of these bytes. Takes as long for a wrong one as for the right one.
@@ -109,7 +111,7 @@ impl fmt::Debug for BackupKey {
 fn make(path: &Path) -> std::io::Result<String> {
     let mut random = [0; 32];
     getrandom::fill(&mut random)?;
-    let key: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
+    let key = hex(&random);
     // Whole before it has its name: an empty file would be taken for a bad key at each later start.
     let mut aside = path.as_os_str().to_owned();
     aside.push(format!(".{}", &key[..8]));

@@ -50,5 +50,5 @@ pub(super) fn open(path: &Path) -> Result<File, RemoteError> {
 }
 
 pub(super) fn hex(digest: Sha256) -> String {
-    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+    crate::files::hex(&digest.finalize())
 }
