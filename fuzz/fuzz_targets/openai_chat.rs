@@ -4,11 +4,11 @@
 
 use libfuzzer_sys::fuzz_target;
 use wordhoard_model::FailureClass;
-use wordhoard_wire::openai_chat::{AnswerHead, Limits, StreamDecoder, StreamEncoder};
-use wordhoard_wire::{Completion, Delta};
+use wordhoard_wire::openai_chat::{StreamEncoder, stream_decoder};
+use wordhoard_wire::{AnswerHead, Completion, Delta, Limits};
 
 fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Delta>, Result<Completion, FailureClass>) {
-    let mut decoder = StreamDecoder::new(Limits { max_event_bytes: 4096 });
+    let mut decoder = stream_decoder(Limits { max_event_bytes: 4096 });
     let mut deltas = Vec::new();
     let mut result = Ok(());
     for piece in pieces {
@@ -40,7 +40,7 @@ fuzz_target!(|input: (u8, &[u8])| {
     encoder.finish(&mut out, "stop", None, false);
     encoder.done(&mut out);
     // An encoded chunk may be longer than the limit for an event above; the default one holds it.
-    let mut decoder = StreamDecoder::new(Limits::default());
+    let mut decoder = stream_decoder(Limits::default());
     let mut again = Vec::new();
     decoder.push(&out, &mut again).expect("what we encode can be read");
     assert_eq!(deltas, again);

@@ -6,7 +6,7 @@ mod keys;
 
 pub(crate) use gate::{Accepting, Running, RunningGuard};
 pub(crate) use keys::{Claim, Keys};
-use wordhoard_model::{Idempotency, LaneSpec, Prompt, RequestId};
+use wordhoard_model::{Fallback, Idempotency, LaneSpec, Prompt, RequestId};
 
 /// A prompt that keeps the rules, and the models it is for.
 #[derive(Clone, Debug)]
@@ -17,6 +17,8 @@ pub struct NewRequest {
     pub lanes: Vec<LaneSpec>,
     /// The caller's key against doubles.
     pub idempotency: Option<Idempotency>,
+    /// Who answers in the place of a model that fails.
+    pub fallback: Fallback,
 }
 
 /// An accepted prompt. Its record is durable.

@@ -9,7 +9,7 @@ mod upkeep;
 use std::sync::Arc;
 use std::time::Duration;
 
-pub use administration::{LogReport, Probe, SwitchError};
+pub use administration::{LogReport, Probe, ProviderReport, SwitchError};
 pub use boot::StartError;
 use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;

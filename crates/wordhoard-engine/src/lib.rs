@@ -39,11 +39,13 @@ pub use applier::LinkError;
 pub use archiver::{ArchiveSettings, ArchiveStatus};
 pub use boot_log::{BootLog, BootStep, BootStepState, RunningStep};
 pub use clock::{Clock, SystemClock};
-pub use engine::{CancelError, Engine, LogReport, Parts, Probe, Rotation, StartError, SwitchError};
+pub use engine::{
+    CancelError, Engine, LogReport, Parts, Probe, ProviderReport, Rotation, StartError, SwitchError,
+};
 pub use fleet::Owner;
 pub use history::ReadError;
 pub use providers::ProviderSet;
-pub use settings::{Durability, Settings};
+pub use settings::{BreakerSettings, CallSettings, Durability, RetrySettings, Settings};
 pub use statistics::Counted;
 pub use status::{Database, Status, Storage};
 pub use subscription::{AttemptLabel, Subscribed, Subscription};

@@ -5,11 +5,10 @@
 //! version stays readable for ever. The formats are written down in `docs/storage-format.md`.
 
 mod v1;
+mod v2;
 
 use wordhoard_model::{Event, EventBody, RequestId};
 
-/// The version that is written today.
-const VERSION: u8 = 1;
 /// A record without content. It takes a position and is passed over by every reader.
 pub(crate) const KIND_FILLER: u8 = 0;
 pub(crate) const KIND_REQUEST_CREATED: u8 = 1;
@@ -56,12 +55,16 @@ pub(crate) fn encode(id: RequestId, event: &Event) -> Result<Encoded, Error> {
         EventBody::AttemptFinished(_) => KIND_ATTEMPT_FINISHED,
         EventBody::RequestFinished(_) => KIND_REQUEST_FINISHED,
     };
-    let payload = v1::encode(id.as_bytes().to_vec(), event).map_err(|reason| Error::Malformed {
-        kind,
-        version: VERSION,
-        reason,
-    })?;
-    Ok(Encoded { kind, version: VERSION, payload })
+    let prefix = id.as_bytes().to_vec();
+    // The newest version of each kind.
+    let (version, payload) = match &event.body {
+        EventBody::AttemptStarted(_) | EventBody::Token(_) => (1, v1::encode(prefix, event)),
+        EventBody::RequestCreated(_) | EventBody::AttemptFinished(_) | EventBody::RequestFinished(_) => {
+            (2, v2::encode(prefix, event))
+        }
+    };
+    let payload = payload.map_err(|reason| Error::Malformed { kind, version, reason })?;
+    Ok(Encoded { kind, version, payload })
 }
 
 /// Decodes a record of the log; `None` for a filler.
@@ -72,12 +75,14 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
     if kind == KIND_FILLER {
         return Ok(None);
     }
-    if version != VERSION {
-        return Err(Error::Unknown { kind, version });
-    }
+    let decode = match version {
+        1 => v1::decode,
+        2 => v2::decode,
+        _ => return Err(Error::Unknown { kind, version }),
+    };
     let malformed = |reason: String| Error::Malformed { kind, version, reason };
     let id = request_id(payload).ok_or_else(|| malformed("shorter than a request id".into()))?;
-    let event = v1::decode(kind, payload.get(16..).unwrap_or_default())
+    let event = decode(kind, payload.get(16..).unwrap_or_default())
         .map_err(malformed)?
         .ok_or(Error::Unknown { kind, version })?;
     Ok(Some((id, event)))

@@ -1,6 +1,8 @@
+use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::time::Duration;
 
+use wordhoard_model::{ModelRef, ProviderName};
 use wordhoard_store::LogKey;
 
 use crate::archiver::ArchiveSettings;
@@ -47,6 +49,8 @@ pub struct Settings {
     pub switches_copy: Option<PathBuf>,
     /// Records of the log that were found damaged when it was opened; each is an alarm.
     pub damaged_records: u64,
+    /// How providers are called.
+    pub calls: CallSettings,
     /// Logs that this server had before its present one. Requests that were open in them are this server's to end.
     pub previous_logs: Vec<LogKey>,
 }
@@ -68,7 +72,74 @@ impl Settings {
             archive: None,
             switches_copy: None,
             damaged_records: 0,
+            calls: CallSettings::default(),
             previous_logs: Vec::new(),
+        }
+    }
+}
+
+/// How providers are called, so that neither they nor we are overrun (SPEC FD 2, FD 5).
+#[derive(Clone, Debug)]
+pub struct CallSettings {
+    /// Calls to a provider that may run at the same time; others have [`CallSettings::OTHER_CONCURRENCY`].
+    pub concurrency: BTreeMap<ProviderName, usize>,
+    /// Calls to one provider that may wait for their turn; past it prompts are told to come back.
+    pub queue_limit: usize,
+    /// How long a call waits for its turn.
+    pub queue_patience: Duration,
+    /// When a provider that fails is left alone.
+    pub breaker: BreakerSettings,
+    /// When a call is tried again.
+    pub retry: RetrySettings,
+    /// Who answers in the place of a model that fails, in this order.
+    pub fallback: Vec<ModelRef>,
+    /// How long a lane waits before it calls a fallback: chosen between these, so that the lanes of a provider that
+    /// fails do not all arrive at once.
+    pub fallback_jitter: (Duration, Duration),
+}
+
+/// When a provider that fails is left alone.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BreakerSettings {
+    /// Consecutive failures that open it; 0 for never.
+    pub failures: u32,
+    /// How long it stays open before one call may try.
+    pub open_for: Duration,
+}
+
+/// When a call is tried again.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub struct RetrySettings {
+    /// How often at most, for one model of a lane.
+    pub max: u32,
+    /// The longest wait that a provider may ask for before its model is given up instead.
+    pub longest_wait: Duration,
+    /// Retries of one provider as a share of its recent calls.
+    pub budget_share: f64,
+    /// Retries of one provider in a minute that are allowed whatever the share.
+    pub budget_floor: u32,
+}
+
+impl CallSettings {
+    /// Calls that may run at the same time, to a provider of which nothing else is said.
+    pub const OTHER_CONCURRENCY: usize = 64;
+}
+
+impl Default for CallSettings {
+    fn default() -> Self {
+        Self {
+            concurrency: BTreeMap::new(),
+            queue_limit: 256,
+            queue_patience: Duration::from_secs(60),
+            breaker: BreakerSettings { failures: 3, open_for: Duration::from_secs(30) },
+            retry: RetrySettings {
+                max: 3,
+                longest_wait: Duration::from_secs(60),
+                budget_share: 0.2,
+                budget_floor: 10,
+            },
+            fallback: Vec::new(),
+            fallback_jitter: (Duration::from_secs(1), Duration::from_secs(3)),
         }
     }
 }

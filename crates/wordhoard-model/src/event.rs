@@ -1,8 +1,8 @@
 //! What can happen to a request. The events of a request are its whole truth: its state is a fold over them.
 
 use crate::{
-    AttemptSeq, Failure, FinishReason, Idempotency, Lane, LaneSpec, ModelRef, Outcome, Prompt, Seq,
-    Timestamp, Token, TokenIndex, Usage,
+    AttemptSeq, Cost, Failure, Fallback, FinishReason, Idempotency, Lane, LaneSpec, ModelRef, Outcome,
+    Prompt, Seq, Timestamp, Token, TokenIndex, Usage,
 };
 
 /// One thing that happened to a request.
@@ -63,6 +63,8 @@ pub struct RequestCreated {
     pub lanes: Vec<LaneSpec>,
     /// The caller's key against doubles, where it gave one.
     pub idempotency: Option<Idempotency>,
+    /// Who answers in the place of a model that fails.
+    pub fallback: Fallback,
 }
 
 /// The start of a call to a provider.
@@ -96,8 +98,10 @@ pub struct AttemptFinished {
     pub outcome: Outcome,
     /// Why the provider stopped, where it said so.
     pub finish_reason: Option<FinishReason>,
-    /// What it consumed, where the provider said so.
+    /// What it consumed, where the provider said so; of a failed attempt, as far as it did.
     pub usage: Option<Usage>,
+    /// What that costs, where usage and price are known.
+    pub cost: Option<Cost>,
     /// How many tokens were recorded; a reader that has fewer misses some.
     pub token_count: u64,
     /// The model that the provider says has answered.
@@ -117,6 +121,10 @@ pub struct RequestFinished {
     pub attempt_count: u32,
     /// How many tokens were recorded over all attempts.
     pub token_count: u64,
-    /// The usage of all attempts that told theirs.
+    /// The usage of the attempts that completed, of those that told theirs.
     pub usage: Option<Usage>,
+    /// The usage of all other attempts, of those that told theirs.
+    pub failed_usage: Option<Usage>,
+    /// What all attempts cost together, of those whose cost is known.
+    pub cost: Option<Cost>,
 }

@@ -53,6 +53,12 @@ pub enum FailureClass {
     Malformed,
     /// The provider is not configured any more, or switched off.
     Unavailable,
+    /// The provider has failed so often that it is not called for a while.
+    ProviderDown,
+    /// So many wait for the provider already that one more would wait too long.
+    Overloaded,
+    /// The model cannot do what the request asks for; it was not called.
+    Unsupported,
     /// Our own log could not record what came.
     Storage,
     /// The server stopped or crashed under the attempt.
@@ -78,6 +84,9 @@ name_table!(FailureClass {
     Cut => "cut",
     Malformed => "malformed",
     Unavailable => "unavailable",
+    ProviderDown => "provider_down",
+    Overloaded => "overloaded",
+    Unsupported => "unsupported",
     Storage => "storage",
     ServerStopped => "server_stopped",
     Internal => "internal",

@@ -3,8 +3,12 @@
 //! Everything here is plain data and pure functions. Wire formats, SQL rows, WAL records and configuration have
 //! types of their own and are converted to and from these.
 
+mod capabilities;
+mod conversation;
+mod cost;
 mod event;
 mod failure;
+mod fallback;
 mod id;
 mod lane;
 mod model_ref;
@@ -17,10 +21,14 @@ mod token;
 mod transcript;
 mod usage;
 
+pub use capabilities::{Capabilities, Prefill, Price};
+pub use conversation::{Conversation, Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+pub use cost::Cost;
 pub use event::{
     AttemptFinished, AttemptStarted, Continues, Event, EventBody, RequestCreated, RequestFinished,
 };
 pub use failure::{Failure, FailureClass};
+pub use fallback::{Fallback, MAX_FALLBACK_MODELS};
 pub use id::{AttemptSeq, Lane, ParseRequestIdError, RequestId, Seq, TokenIndex};
 pub use lane::{LaneSpec, MAX_LANES};
 pub use model_ref::{ModelRef, ParseModelRefError, ProviderName};

@@ -4,7 +4,7 @@
 //! holds. All use this one fold, and it refuses an event that cannot follow the ones before it.
 
 use crate::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, Lane, LaneSpec, Outcome,
+    AttemptFinished, AttemptSeq, AttemptStarted, Cost, Event, EventBody, Failure, Lane, LaneSpec, Outcome,
     RequestFinished, RequestStatus, Seq, Timestamp, TokenIndex, Usage,
 };
 
@@ -303,6 +303,7 @@ impl RequestState {
             outcome,
             finish_reason: None,
             usage: None,
+            cost: None,
             token_count: self.attempt(attempt_seq).map_or(0, |attempt| attempt.next_token_index.0),
             answered_by: None,
             failure,
@@ -320,13 +321,20 @@ impl RequestState {
             });
         }
         let gravest = [Outcome::Interrupted, Outcome::Cancelled, Outcome::Failed];
-        let ended = self.attempts.iter().filter_map(|attempt| attempt.finished.as_ref());
+        let ended =
+            || self.attempts.iter().filter_map(|attempt| attempt.finished.as_ref()).map(|(_, end)| end);
+        let usage_where = |completed: bool| {
+            let wanted = ended().filter(|end| (end.outcome == Outcome::Completed) == completed);
+            wanted.filter_map(|end| end.usage).reduce(Usage::plus)
+        };
         RequestFinished {
             outcome: gravest.into_iter().find(|grave| outcomes.contains(grave)).unwrap_or(Outcome::Completed),
             lanes_completed: outcomes.iter().filter(|outcome| **outcome == Outcome::Completed).count() as u32,
             attempt_count: self.attempts.len() as u32,
             token_count: self.attempts.iter().map(|attempt| attempt.next_token_index.0).sum(),
-            usage: ended.filter_map(|(_, finished)| finished.usage).reduce(Usage::plus),
+            usage: usage_where(true),
+            failed_usage: usage_where(false),
+            cost: ended().filter_map(|end| end.cost).reduce(Cost::plus),
         }
     }
 }

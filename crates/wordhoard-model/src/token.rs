@@ -26,6 +26,9 @@ pub enum TokenKind {
     ToolCall,
     /// The text of a refusal, where the provider tells it apart from the answer.
     Refusal,
+    /// What the provider says about its answer and is none of these (a citation, the signature of a reasoning): a
+    /// compact JSON object in the provider's own shape.
+    Annotation,
 }
 
 name_table!(TokenKind {
@@ -33,4 +36,5 @@ name_table!(TokenKind {
     Reasoning => "reasoning",
     ToolCall => "tool_call",
     Refusal => "refusal",
+    Annotation => "annotation",
 });

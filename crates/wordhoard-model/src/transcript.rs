@@ -1,8 +1,8 @@
 //! A request with its texts: what a caller gets who asks for it as a whole.
 
 use crate::{
-    AttemptSeq, Event, EventBody, Lane, LaneState, RequestCreated, RequestState, Timestamp, Token, TokenKind,
-    Violation,
+    AttemptSeq, Event, EventBody, Lane, LaneState, RequestCreated, RequestState, Timestamp, Token,
+    TokenIndex, TokenKind, Violation,
 };
 
 /// A request assembled from its events.
@@ -27,10 +27,14 @@ pub struct AttemptTranscript {
     pub refusal: String,
     /// The fragments of tool calls, in their order.
     pub tool_calls: Vec<String>,
+    /// What the provider said beside it, each a JSON object, in their order.
+    pub annotations: Vec<String>,
     /// When its first token came.
     pub first_token_at: Option<Timestamp>,
     /// When its newest token came.
     pub last_token_at: Option<Timestamp>,
+    /// Where in `text` each of its tokens ends, ascending.
+    text_ends: Vec<(TokenIndex, usize)>,
 }
 
 impl Transcript {
@@ -72,20 +76,22 @@ impl Transcript {
             LaneState::Waiting => return String::new(),
             LaneState::Running(attempt) | LaneState::Ended(attempt, _) => attempt,
         };
+        // From the last attempt back: each with the last of its tokens that counts, all of them where none is named.
         let mut chain = Vec::new();
-        let mut next = Some(last);
-        while let Some(attempt_seq) = next {
-            chain.push(attempt_seq);
+        let mut next = Some((last, None));
+        while let Some((attempt_seq, until)) = next {
+            chain.push((attempt_seq, until));
             let continues = self.state.attempt(attempt_seq).and_then(|attempt| attempt.started.continues);
             // An attempt continues an earlier one only, so the chain ends.
-            next = continues.map(|earlier| earlier.attempt_seq).filter(|earlier| *earlier < attempt_seq);
+            next = continues
+                .filter(|earlier| earlier.attempt_seq < attempt_seq)
+                .map(|earlier| (earlier.attempt_seq, Some(earlier.token_index)));
         }
-        chain
-            .iter()
-            .rev()
-            .filter_map(|attempt_seq| self.attempt(*attempt_seq))
-            .map(|a| a.text.as_str())
-            .collect()
+        let texts = chain.iter().rev().filter_map(|(attempt_seq, until)| {
+            let attempt = self.attempt(*attempt_seq)?;
+            Some(until.map_or(attempt.text.as_str(), |until| attempt.text_until(until)))
+        });
+        texts.collect()
     }
 
     /// The texts of one attempt.
@@ -99,10 +105,21 @@ impl AttemptTranscript {
         self.first_token_at.get_or_insert(at);
         self.last_token_at = Some(at);
         match token.kind {
-            TokenKind::Text => self.text.push_str(&token.text),
+            TokenKind::Text => {
+                self.text.push_str(&token.text);
+                self.text_ends.push((token.token_index, self.text.len()));
+            }
             TokenKind::Reasoning => self.reasoning.push_str(&token.text),
             TokenKind::Refusal => self.refusal.push_str(&token.text),
             TokenKind::ToolCall => self.tool_calls.push(token.text.clone()),
+            TokenKind::Annotation => self.annotations.push(token.text.clone()),
         }
+    }
+
+    /// The answer up to and with that token.
+    pub fn text_until(&self, last: TokenIndex) -> &str {
+        let behind = self.text_ends.partition_point(|(index, _)| *index <= last);
+        let end = behind.checked_sub(1).map_or(0, |place| self.text_ends[place].1);
+        &self.text[..end]
     }
 }

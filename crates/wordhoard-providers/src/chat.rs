@@ -5,11 +5,11 @@ mod clock;
 mod head;
 
 use std::sync::Arc;
+use std::time::Duration;
 
-use futures_util::StreamExt;
-use futures_util::stream;
-use wordhoard_model::ProviderName;
-use wordhoard_wire::openai_chat;
+use futures_util::{StreamExt, future, stream};
+use wordhoard_model::{Capabilities, Failure, FailureClass, ProviderName};
+use wordhoard_wire::{Ask, CannotHonour, Dialect, Unsupported};
 
 use self::answer::Answer;
 use crate::redaction::Redactor;
@@ -23,6 +23,7 @@ pub(crate) struct ChatProvider {
     transport: Arc<dyn Transport>,
     limits: TimeLimits,
     redactor: Redactor,
+    capabilities: Arc<Capabilities>,
 }
 
 impl ChatProvider {
@@ -32,7 +33,18 @@ impl ChatProvider {
         limits: TimeLimits,
         redactor: Redactor,
     ) -> Self {
-        Self { name, transport, limits, redactor }
+        Self { name, transport, limits, redactor, capabilities: Arc::default() }
+    }
+
+    fn encode(&self, call: &Call) -> Result<Vec<u8>, CannotHonour> {
+        Dialect::OpenAiChat.encode_request(&Ask {
+            model: &call.model,
+            conversation: &call.conversation,
+            answer_so_far: call.answer_so_far.as_deref(),
+            stream: true,
+            capabilities: &self.capabilities,
+            unsupported: Unsupported::Refuse,
+        })
     }
 }
 
@@ -41,8 +53,26 @@ impl Provider for ChatProvider {
         &self.name
     }
 
+    fn capabilities(&self, _model: &str) -> Arc<Capabilities> {
+        Arc::clone(&self.capabilities)
+    }
+
+    fn check(&self, call: &Call) -> Result<(), CannotHonour> {
+        self.encode(call).map(drop)
+    }
+
+    fn cooling(&self, _model: &str) -> Option<Duration> {
+        None
+    }
+
     fn answer(&self, call: Call) -> AnswerStream {
-        let body = openai_chat::encode_request(&call.model, &call.prompt);
+        let body = match self.encode(&call) {
+            Ok(body) => body,
+            Err(error) => {
+                let failure = Failure::new(FailureClass::Unsupported, error.to_string());
+                return stream::once(future::ready(Err(failure.into()))).boxed();
+            }
+        };
         let answer = Answer::new(self.transport.post(body), self.limits, self.redactor.clone());
         stream::unfold(answer, Answer::next).boxed()
     }

@@ -18,9 +18,10 @@ mod transport;
 pub use address_policy::Refused;
 pub use api_key::ApiKey;
 pub use limits::TimeLimits;
-pub use provider::{AnswerPart, AnswerStream, Call, Provider};
+pub use provider::{AnswerPart, AnswerStream, Broken, Call, Provider};
 pub use settings::{OpenAiChatSettings, SettingsError, openai_chat};
-pub use wordhoard_wire::{Completion, Delta};
+pub use wordhoard_wire::openai_chat::conversation_of;
+pub use wordhoard_wire::{CannotHonour, Completion, Delta, InvalidRequest};
 
 use std::sync::Arc;
 

@@ -1,13 +1,26 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use futures_util::stream::BoxStream;
-use wordhoard_model::{Failure, Prompt, ProviderName};
-use wordhoard_wire::{Completion, Delta};
+use wordhoard_model::{Capabilities, Conversation, Failure, ProviderName};
+use wordhoard_wire::{CannotHonour, Completion, Delta};
 
 /// Someone who answers prompts.
 pub trait Provider: Send + Sync + std::fmt::Debug {
     /// Its name, the part before the colon in `openai:gpt-4o`.
     fn name(&self) -> &ProviderName;
+
+    /// What one of its models can do and costs.
+    fn capabilities(&self, model: &str) -> Arc<Capabilities>;
+
+    /// Whether the call can be put in its dialect, without making it.
+    ///
+    /// # Errors
+    /// The field that it, or the model, cannot honour.
+    fn check(&self, call: &Call) -> Result<(), CannotHonour>;
+
+    /// How long the model is not to be called, because the provider said so. None where it may be.
+    fn cooling(&self, model: &str) -> Option<Duration>;
 
     /// Calls the provider. Everything, connecting included, happens while the stream is polled; dropping it closes
     /// the connection.
@@ -23,8 +36,10 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
 pub struct Call {
     /// The provider's name for the model.
     pub model: String,
-    /// The prompt.
-    pub prompt: Arc<Prompt>,
+    /// What it shall answer.
+    pub conversation: Arc<Conversation>,
+    /// The beginning of its answer, where it shall go on from one. Only for models that are declared to be able to.
+    pub answer_so_far: Option<String>,
 }
 
 /// A piece of an answer, or its end.
@@ -36,5 +51,28 @@ pub enum AnswerPart {
     Completed(Completion),
 }
 
+/// An answer that failed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("{failure}")]
+pub struct Broken {
+    /// Why. Holds no secret.
+    pub failure: Failure,
+    /// What the provider had said until then about the answer as a whole, such as what it consumed.
+    pub so_far: Completion,
+}
+
 /// The answer as it comes. Ends after [`AnswerPart::Completed`] or the first failure, never without one of them.
-pub type AnswerStream = BoxStream<'static, Result<AnswerPart, Failure>>;
+pub type AnswerStream = BoxStream<'static, Result<AnswerPart, Broken>>;
+
+impl Call {
+    /// A call without the beginning of an answer.
+    pub fn new(model: impl Into<String>, conversation: Arc<Conversation>) -> Self {
+        Self { model: model.into(), conversation, answer_so_far: None }
+    }
+}
+
+impl From<Failure> for Broken {
+    fn from(failure: Failure) -> Self {
+        Self { failure, so_far: Completion::default() }
+    }
+}

@@ -2,13 +2,28 @@
 //!
 //! What encodes for a client and what decodes from a provider stand side by side here, one module a dialect, so that
 //! each can be tested against the other and fuzzed without a socket. Nothing here reads a clock, a socket or a file.
+//! [`Dialect`] is the door to all of them.
 
 mod answer;
+pub mod anthropic;
+mod ask;
 mod clean_text;
+mod client_request;
+pub mod cohere;
+mod dialect;
+pub mod gemini;
 pub mod native;
 pub mod openai_chat;
+pub mod openai_responses;
 pub mod retry_hint;
 pub mod sse;
+mod stream;
+mod tool_call;
 
 pub use answer::{Completion, Delta};
+pub use ask::{Ask, CannotHonour, Unsupported};
 pub use clean_text::one_line;
+pub use client_request::{ClientRequest, InvalidRequest};
+pub use dialect::Dialect;
+pub use stream::{AnswerHead, EncodeStream, Limits, StreamDecoder};
+pub use tool_call::ToolCallPiece;

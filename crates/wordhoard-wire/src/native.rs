@@ -10,7 +10,8 @@ pub use event::{Label, event_json, write_event};
 pub use request::{RequestView, request_view};
 
 use serde::Serialize;
-use wordhoard_model::{Failure, Usage};
+use serde_json::Value;
+use wordhoard_model::{Continues, Cost, Failure, Fallback, Usage};
 
 #[derive(Serialize)]
 struct UsageView {
@@ -26,6 +27,39 @@ impl UsageView {
     fn of(usage: Usage) -> Self {
         let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = usage;
         Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
+    }
+}
+
+#[derive(Serialize)]
+struct ContinuesView {
+    attempt_seq: u32,
+    token_index: u64,
+}
+
+impl ContinuesView {
+    fn of(continues: Continues) -> Self {
+        Self { attempt_seq: continues.attempt_seq.0, token_index: continues.token_index.0 }
+    }
+}
+
+#[derive(Serialize)]
+struct CostView {
+    usd: f64,
+}
+
+impl CostView {
+    fn of(cost: Cost) -> Self {
+        Self { usd: cost.usd() }
+    }
+}
+
+/// The `fallback` of a request as its caller may write it: false, or a list of models. None where the configuration
+/// decides.
+fn fallback(fallback: &Fallback) -> Option<Value> {
+    match fallback {
+        Fallback::Default => None,
+        Fallback::Off => Some(false.into()),
+        Fallback::Queue(models) => Some(models.iter().map(ToString::to_string).collect()),
     }
 }
 

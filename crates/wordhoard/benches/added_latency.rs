@@ -18,7 +18,7 @@ use std::time::{Duration, Instant};
 use tokio::task::JoinSet;
 use wordhoard_testkit::client::{Client, Next};
 use wordhoard_testkit::server::{ServerHome, ServerProcess};
-use wordhoard_wire::openai_chat::{Limits, StreamDecoder};
+use wordhoard_wire::{Dialect, Limits};
 
 const STREAMS: usize = 200;
 const RATE: u64 = 100;
@@ -60,7 +60,7 @@ async fn read_directly(url: String) -> Vec<u64> {
     let request =
         http.post(format!("{url}/chat/completions")).header("content-type", "application/json").body(body);
     let mut response = request.send().await.unwrap();
-    let mut decoder = StreamDecoder::new(Limits::default());
+    let mut decoder = Dialect::OpenAiChat.stream_decoder(Limits::default());
     let (mut ages, mut deltas) = (Vec::new(), Vec::new());
     while let Some(bytes) = response.chunk().await.unwrap() {
         decoder.push(&bytes, &mut deltas).unwrap();

@@ -32,8 +32,12 @@ impl Inner {
             },
         };
         self.check_room()?;
-        let created =
-            RequestCreated { prompt: new.prompt, lanes: new.lanes.clone(), idempotency: new.idempotency };
+        let created = RequestCreated {
+            prompt: new.prompt,
+            lanes: new.lanes.clone(),
+            idempotency: new.idempotency,
+            fallback: new.fallback,
+        };
         let request_id = RequestId::generate(self.clock.now());
         let live = LiveRequest::create(request_id, created, &self.journal).map_err(refused)?;
         self.hub.insert(Arc::clone(&live));

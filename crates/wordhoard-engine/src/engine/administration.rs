@@ -5,12 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use wordhoard_model::{Parameters, Prompt, ProviderName};
+use wordhoard_model::{Conversation, ModelRef, ProviderName};
 use wordhoard_providers::{AnswerPart, Call};
 use wordhoard_store::{Error, ProviderSwitch};
 use wordhoard_wal::{Position, SegmentInfo, Usage};
 
 use super::Engine;
+use crate::settings::CallSettings;
 use crate::switches::ProviderState;
 
 /// How long a probe may take (SPEC FD 2).
@@ -49,7 +50,46 @@ pub struct LogReport {
     pub segments: Vec<SegmentInfo>,
 }
 
+/// How a provider is and what it is doing.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ProviderReport {
+    /// Whether it is called.
+    pub state: ProviderState,
+    /// Failures since its last success.
+    pub consecutive_failures: u32,
+    /// How long it will not be called yet, where its breaker is open.
+    pub open_for: Option<Duration>,
+    /// Calls that run.
+    pub running: usize,
+    /// Calls that wait for their turn.
+    pub waiting: usize,
+    /// Calls that may run at the same time.
+    pub concurrency: usize,
+}
+
 impl Engine {
+    /// How each provider of this server is. Asks nobody.
+    pub fn provider_reports(&self) -> BTreeMap<ProviderName, ProviderReport> {
+        let report = |(name, state): (ProviderName, ProviderState)| {
+            let running = usize::try_from(self.inner.metrics.models.of_provider(&name).in_flight.get());
+            let report = ProviderReport {
+                state,
+                consecutive_failures: 0,
+                open_for: None,
+                running: running.unwrap_or(usize::MAX),
+                waiting: 0,
+                concurrency: CallSettings::OTHER_CONCURRENCY,
+            };
+            (name, report)
+        };
+        self.provider_states().into_iter().map(report).collect()
+    }
+
+    /// Who answers in the place of a model that fails, unless a request says otherwise.
+    pub fn fallback_queue(&self) -> &[ModelRef] {
+        &self.inner.settings.calls.fallback
+    }
+
     /// Whether each provider of this server is called. Asks nobody.
     pub fn provider_states(&self) -> BTreeMap<ProviderName, ProviderState> {
         let switches = &self.inner.switches;
@@ -92,16 +132,15 @@ impl Engine {
         let Some(provider) = self.inner.providers.get(name) else {
             return Err(SwitchError::Unknown(name.as_str().to_owned()));
         };
-        let parameters = Parameters { max_tokens: Some(1), ..Parameters::default() };
-        let prompt = Prompt { text: "ping".into(), system_message: None, parameters };
-        let mut answer = provider.answer(Call { model: model.to_owned(), prompt: Arc::new(prompt) });
+        let conversation = Conversation { max_tokens: Some(1), ..Conversation::of_user("ping") };
+        let mut answer = provider.answer(Call::new(model, Arc::new(conversation)));
         let started = Instant::now();
         let end = tokio::time::timeout(PROBE_PATIENCE, async {
             loop {
                 match answer.next().await {
                     Some(Ok(AnswerPart::Delta(_))) => {}
                     Some(Ok(AnswerPart::Completed(_))) => return None,
-                    Some(Err(failure)) => return Some(format!("{}: {}", failure.class, failure.message)),
+                    Some(Err(broken)) => return Some(broken.to_string()),
                     None => return Some("the answer ended without its end".to_owned()),
                 }
             }

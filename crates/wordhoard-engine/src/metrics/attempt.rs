@@ -62,6 +62,9 @@ impl AttemptMeter {
             self.model.input_tokens.add(usage.input_tokens);
             self.model.output_tokens.add(usage.output_tokens);
         }
+        if let Some(cost) = finished.cost {
+            metrics.models.of(model).0.cost_nano_usd.add(cost.nano_usd());
+        }
         if let Some(failure) = &finished.failure {
             metrics.models.of(model).0.failures.add(failure.class, 1);
         }

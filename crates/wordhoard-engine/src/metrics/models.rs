@@ -53,6 +53,16 @@ pub struct ProviderMetrics {
     pub in_flight: Gauge,
     /// Calls that failed, by why.
     pub failures: Tally<FailureClass>,
+    /// Calls that were tries of one that had failed.
+    pub retries: Counter,
+    /// Calls in the place of a model that had failed.
+    pub fallbacks: Counter,
+    /// Calls that went on from an earlier answer.
+    pub continuations: Counter,
+    /// How often its breaker opened.
+    pub breaker_openings: Counter,
+    /// What its answers cost, in nano-dollars, as far as prices are known.
+    pub cost_nano_usd: Counter,
     models: BTreeMap<String, Arc<ModelMetrics>>,
     other: Arc<ModelMetrics>,
 }
@@ -93,6 +103,11 @@ impl Models {
         self.providers.values().chain(Some(&self.other).filter(|other| other.other.is_used()))
     }
 
+    /// Where calls to this provider are counted.
+    pub(crate) fn of_provider(&self, provider: &ProviderName) -> &ProviderMetrics {
+        self.providers.get(provider).unwrap_or(&self.other)
+    }
+
     /// Where a call to this model is counted.
     pub(crate) fn of(&self, model: &ModelRef) -> (&ProviderMetrics, &Arc<ModelMetrics>) {
         let provider = self.providers.get(&model.provider).unwrap_or(&self.other);
@@ -107,6 +122,11 @@ impl ProviderMetrics {
             name: name.to_owned(),
             in_flight: Gauge::default(),
             failures: Tally::new(FailureClass::ALL),
+            retries: Counter::default(),
+            fallbacks: Counter::default(),
+            continuations: Counter::default(),
+            breaker_openings: Counter::default(),
+            cost_nano_usd: Counter::default(),
             models: models.into_iter().map(model).collect(),
             other: Arc::new(ModelMetrics::new(OTHER.to_owned())),
         }

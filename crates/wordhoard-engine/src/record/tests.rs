@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Failure, FailureClass, FinishReason, Idempotency,
-    Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated, RequestFinished, Seq, Timestamp, Token,
-    TokenIndex, TokenKind, Usage,
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Failure, FailureClass, Fallback,
+    FinishReason, Idempotency, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated, RequestFinished,
+    Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
 };
 
 use super::*;
@@ -38,21 +38,29 @@ fn created() -> impl Strategy<Value = EventBody> {
         any::<Option<i64>>(),
     );
     let lanes = prop::collection::vec(("[a-z]{1,9}:[!-~]{1,20}", prop::option::of(0.1..1.0)), 1..6);
-    (texts, lanes, prop::option::of((".*", any::<[u8; 32]>()))).prop_map(|(texts, lanes, idempotency)| {
-        let (text, system_message, max_tokens, temperature, seed) = texts;
-        let mut parameters = Parameters { max_tokens, temperature, ..Parameters::default() };
-        if let Some(seed) = seed {
-            parameters.insert("seed", seed.into()).unwrap();
-        }
-        EventBody::RequestCreated(Box::new(RequestCreated {
-            prompt: Prompt { text, system_message, parameters },
-            lanes: lanes
-                .into_iter()
-                .map(|(model, weight)| LaneSpec { model: model.parse().unwrap(), weight })
-                .collect(),
-            idempotency: idempotency.map(|(key, body_sha256)| Idempotency { key, body_sha256 }),
-        }))
-    })
+    let fallback = prop_oneof![
+        Just(Fallback::Default),
+        Just(Fallback::Off),
+        Just(Fallback::Queue(vec!["demo:brisk".parse().unwrap()])),
+    ];
+    (texts, lanes, prop::option::of((".*", any::<[u8; 32]>())), fallback).prop_map(
+        |(texts, lanes, idempotency, fallback)| {
+            let (text, system_message, max_tokens, temperature, seed) = texts;
+            let mut parameters = Parameters { max_tokens, temperature, ..Parameters::default() };
+            if let Some(seed) = seed {
+                parameters.insert("seed", seed.into()).unwrap();
+            }
+            EventBody::RequestCreated(Box::new(RequestCreated {
+                prompt: Prompt { text, system_message, parameters },
+                lanes: lanes
+                    .into_iter()
+                    .map(|(model, weight)| LaneSpec { model: model.parse().unwrap(), weight })
+                    .collect(),
+                idempotency: idempotency.map(|(key, body_sha256)| Idempotency { key, body_sha256 }),
+                fallback,
+            }))
+        },
+    )
 }
 
 fn started() -> impl Strategy<Value = EventBody> {
@@ -79,8 +87,8 @@ fn token() -> impl Strategy<Value = EventBody> {
 fn attempt_finished() -> impl Strategy<Value = EventBody> {
     let outcome = prop::sample::select(Outcome::ALL);
     let told = (any::<Option<String>>(), prop::option::of(usage()), any::<Option<String>>());
-    (any::<u32>(), outcome, told, any::<u64>(), prop::option::of(failure())).prop_map(
-        |(attempt, outcome, (reason, usage, answered_by), token_count, failure)| {
+    (any::<u32>(), outcome, told, any::<u64>(), prop::option::of(failure()), cost()).prop_map(
+        |(attempt, outcome, (reason, usage, answered_by), token_count, failure, cost)| {
             let finish_reason = reason.map(FinishReason);
             let attempt_seq = AttemptSeq(attempt);
             EventBody::AttemptFinished(AttemptFinished {
@@ -88,6 +96,7 @@ fn attempt_finished() -> impl Strategy<Value = EventBody> {
                 outcome,
                 finish_reason,
                 usage,
+                cost,
                 token_count,
                 answered_by,
                 failure,
@@ -96,16 +105,23 @@ fn attempt_finished() -> impl Strategy<Value = EventBody> {
     )
 }
 
+fn cost() -> impl Strategy<Value = Option<Cost>> {
+    prop::option::of(any::<u64>().prop_map(Cost::from_nano_usd))
+}
+
 fn request_finished() -> impl Strategy<Value = EventBody> {
     let outcome = prop::sample::select(Outcome::ALL);
-    (outcome, any::<u32>(), any::<u32>(), any::<u64>(), prop::option::of(usage())).prop_map(
-        |(outcome, lanes_completed, attempt_count, token_count, usage)| {
+    let usages = (prop::option::of(usage()), prop::option::of(usage()));
+    (outcome, any::<u32>(), any::<u32>(), any::<u64>(), usages, cost()).prop_map(
+        |(outcome, lanes_completed, attempt_count, token_count, (usage, failed_usage), cost)| {
             EventBody::RequestFinished(RequestFinished {
                 outcome,
                 lanes_completed,
                 attempt_count,
                 token_count,
                 usage,
+                failed_usage,
+                cost,
             })
         },
     )
@@ -130,7 +146,7 @@ proptest! {
     #[test]
     fn bytes_that_are_no_record_are_refused_without_panic(
         kind in 0..8_u8,
-        version in 0..3_u8,
+        version in 0..4_u8,
         payload in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         drop(decode(kind, version, &payload));

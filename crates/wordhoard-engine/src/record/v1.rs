@@ -3,12 +3,12 @@
 //! These types are frozen: a change of any field or of its order is a new version beside this one. They are kept
 //! apart from the model on purpose, so that a change of the model cannot change what is on disk.
 
-mod attempt_finished;
+pub(super) mod attempt_finished;
 mod attempt_started;
-mod request_created;
-mod request_finished;
+pub(super) mod request_created;
+pub(super) mod request_finished;
 mod token;
-mod usage;
+pub(super) mod usage;
 
 use serde::de::DeserializeOwned;
 use serde::{Deserialize, Serialize};
@@ -26,25 +26,18 @@ struct Framed<B> {
     body: B,
 }
 
+/// Encodes what is still written in this version.
 pub(super) fn encode(prefix: Vec<u8>, event: &Event) -> Result<Vec<u8>, String> {
     match &event.body {
-        EventBody::RequestCreated(created) => {
-            frame(prefix, event, request_created::RequestCreatedV1::from_model(created)?)
-        }
         EventBody::AttemptStarted(started) => {
             frame(prefix, event, attempt_started::AttemptStartedV1::from_model(started))
         }
         EventBody::Token(token) => frame(prefix, event, token::TokenV1::from_model(token)),
-        EventBody::AttemptFinished(finished) => {
-            frame(prefix, event, attempt_finished::AttemptFinishedV1::from_model(finished))
-        }
-        EventBody::RequestFinished(finished) => {
-            frame(prefix, event, request_finished::RequestFinishedV1::from_model(finished))
-        }
+        other => Err(format!("{} is written in a newer version", other.name())),
     }
 }
 
-fn frame<B: Serialize>(prefix: Vec<u8>, event: &Event, body: B) -> Result<Vec<u8>, String> {
+pub(super) fn frame<B: Serialize>(prefix: Vec<u8>, event: &Event, body: B) -> Result<Vec<u8>, String> {
     let framed = Framed { seq: event.seq.0, at_ms: event.at.as_millis(), body };
     postcard::to_extend(&framed, prefix).map_err(|error| error.to_string())
 }
@@ -70,14 +63,14 @@ pub(super) fn decode(kind: u8, bytes: &[u8]) -> Result<Option<Event>, String> {
     Ok(Some(event))
 }
 
-fn unframe_owned<B: DeserializeOwned>(
+pub(super) fn unframe_owned<B: DeserializeOwned>(
     bytes: &[u8],
     to_model: impl FnOnce(B) -> Result<EventBody, String>,
 ) -> Result<Event, String> {
     unframe(bytes, to_model)
 }
 
-fn unframe<'a, B: Deserialize<'a>>(
+pub(super) fn unframe<'a, B: Deserialize<'a>>(
     bytes: &'a [u8],
     to_model: impl FnOnce(B) -> Result<EventBody, String>,
 ) -> Result<Event, String> {
@@ -90,6 +83,6 @@ fn unframe<'a, B: Deserialize<'a>>(
 }
 
 /// A name from one of the model's tables, as it stands on disk.
-fn named<T>(name: &str, from_name: fn(&str) -> Option<T>) -> Result<T, String> {
+pub(super) fn named<T>(name: &str, from_name: fn(&str) -> Option<T>) -> Result<T, String> {
     from_name(name).ok_or_else(|| format!("{name:?} is no name that this server knows"))
 }

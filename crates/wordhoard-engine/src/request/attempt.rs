@@ -7,7 +7,7 @@ use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, EventBody, Failure, FailureClass, Lane, ModelRef, Outcome,
     RequestState, Token, TokenIndex, Violation,
 };
-use wordhoard_providers::{AnswerPart, AnswerStream, Call, Completion, Delta};
+use wordhoard_providers::{AnswerPart, AnswerStream, Broken, Call, Completion, Delta, conversation_of};
 
 use super::Run;
 use super::report::AttemptReport;
@@ -17,7 +17,7 @@ use crate::tasks::TaskKind;
 /// How an attempt came to its end.
 enum End {
     Completed(Completion),
-    Failed(Failure),
+    Failed(Broken),
     Cancelled,
     ServerStopped,
 }
@@ -28,17 +28,20 @@ pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outco
     let mut answer = None;
     let end = match run.providers.get(&model.provider) {
         Some(_) if run.switches.is_disabled(&model.provider) => {
-            End::Failed(Failure::new(FailureClass::Unavailable, "the provider is disabled"))
+            End::Failed(Failure::new(FailureClass::Unavailable, "the provider is disabled").into())
         }
-        Some(provider) => {
-            let call = Call { model: model.model.clone(), prompt: Arc::new(run.live.prompt().clone()) };
-            let answer = answer.insert(provider.answer(call));
-            record_answer(run, attempt, answer, &mut report).await?
+        Some(provider) => match conversation_of(run.live.prompt()) {
+            Ok(conversation) => {
+                let call = Call::new(model.model.clone(), Arc::new(conversation));
+                let answer = answer.insert(provider.answer(call));
+                record_answer(run, attempt, answer, &mut report).await?
+            }
+            Err(error) => End::Failed(Failure::new(FailureClass::BadRequest, error.to_string()).into()),
+        },
+        None => {
+            let message = format!("provider {:?} is not configured on this server", model.provider.as_str());
+            End::Failed(Failure::new(FailureClass::Unavailable, message).into())
         }
-        None => End::Failed(Failure::new(
-            FailureClass::Unavailable,
-            format!("provider {:?} is not configured on this server", model.provider.as_str()),
-        )),
     };
     let finished = finished(attempt, end);
     report.finish(&finished);
@@ -91,16 +94,18 @@ async fn record_answer(
                 match recorded {
                     Ok(_) => {}
                     Err(error @ AppendError::TooLarge { .. }) => {
-                        return Ok(End::Failed(Failure::new(FailureClass::Malformed, error.to_string())));
+                        return Ok(End::Failed(
+                            Failure::new(FailureClass::Malformed, error.to_string()).into(),
+                        ));
                     }
                     Err(error) => return Err(error),
                 }
             }
             Some(Ok(AnswerPart::Completed(completion))) => return Ok(End::Completed(completion)),
-            Some(Err(failure)) => return Ok(End::Failed(failure)),
+            Some(Err(broken)) => return Ok(End::Failed(broken)),
             None => {
                 let reason = "the provider's stream ended without saying that the answer is whole";
-                return Ok(End::Failed(Failure::new(FailureClass::Cut, reason)));
+                return Ok(End::Failed(Failure::new(FailureClass::Cut, reason).into()));
             }
         }
     }
@@ -124,6 +129,7 @@ fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
         outcome: Outcome::Cancelled,
         finish_reason: None,
         usage: None,
+        cost: None,
         token_count: 0,
         answered_by: None,
         failure: None,
@@ -132,7 +138,13 @@ fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
         End::Completed(Completion { finish_reason, usage, answered_by }) => {
             AttemptFinished { outcome: Outcome::Completed, finish_reason, usage, answered_by, ..bare }
         }
-        End::Failed(failure) => AttemptFinished { outcome: Outcome::Failed, failure: Some(failure), ..bare },
+        End::Failed(Broken { failure, so_far }) => AttemptFinished {
+            outcome: Outcome::Failed,
+            usage: so_far.usage,
+            answered_by: so_far.answered_by,
+            failure: Some(failure),
+            ..bare
+        },
         End::Cancelled => bare,
         End::ServerStopped => {
             AttemptFinished { outcome: Outcome::Interrupted, failure: Some(server_stopped()), ..bare }

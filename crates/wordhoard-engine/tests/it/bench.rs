@@ -12,8 +12,8 @@ use wordhoard_engine::{
     SystemClock, Tasks,
 };
 use wordhoard_model::{
-    Event, EventBody, Idempotency, LaneSpec, Parameters, Prompt, ProviderName, RequestId, RequestState,
-    RequestStatus, Seq, Timestamp,
+    Event, EventBody, Fallback, Idempotency, LaneSpec, Parameters, Prompt, ProviderName, RequestId,
+    RequestState, RequestStatus, Seq, Timestamp,
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
@@ -133,6 +133,7 @@ pub fn request(prompt: &str, models: &[&str], key: Option<(&str, u8)>) -> NewReq
         prompt: Prompt::new(prompt.into(), None, Parameters::default()).unwrap(),
         lanes: models.iter().map(lane).collect(),
         idempotency: key.map(|(key, body)| Idempotency { key: key.into(), body_sha256: [body; 32] }),
+        fallback: Fallback::Default,
     }
 }
 

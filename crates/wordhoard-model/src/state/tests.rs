@@ -8,7 +8,7 @@ impl Story {
         let model: ModelRef = "demo:brisk".parse().unwrap();
         let lanes = vec![LaneSpec { model, weight: None }; count];
         let prompt = Prompt::new("hello".into(), None, Parameters::default()).unwrap();
-        let created = RequestCreated { prompt, lanes, idempotency: None };
+        let created = RequestCreated { prompt, lanes, idempotency: None, fallback: crate::Fallback::Default };
         Self(Vec::new()).then(EventBody::RequestCreated(Box::new(created)))
     }
 
@@ -43,6 +43,7 @@ impl Story {
             outcome,
             finish_reason: None,
             usage: Some(Usage { input_tokens: 1, output_tokens: token_count, ..Usage::default() }),
+            cost: None,
             token_count,
             answered_by: None,
             failure: None,
@@ -65,7 +66,8 @@ fn a_whole_story_of_two_lanes_with_a_retry_is_told_and_closed() {
     let closing = story.state().unwrap().closing();
     assert_eq!((closing.outcome, closing.lanes_completed), (Outcome::Completed, 2));
     assert_eq!((closing.attempt_count, closing.token_count), (3, 4));
-    assert_eq!(closing.usage.unwrap().output_tokens, 4);
+    assert_eq!(closing.usage.unwrap().output_tokens, 2, "of the attempts that completed");
+    assert_eq!(closing.failed_usage.unwrap().output_tokens, 2, "of the others");
     let story = story.then(EventBody::RequestFinished(closing));
     assert_eq!(story.state().unwrap().status(), RequestStatus::Finished(Outcome::Completed));
 }

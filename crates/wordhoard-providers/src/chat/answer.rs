@@ -5,14 +5,13 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::time::{timeout, timeout_at};
 use wordhoard_model::Failure;
-use wordhoard_wire::openai_chat::{Limits, StreamDecoder};
-use wordhoard_wire::{Completion, Delta};
+use wordhoard_wire::{Completion, Delta, Dialect, Limits, StreamDecoder};
 
 use super::clock::Clock;
 use super::head;
 use crate::redaction::Redactor;
 use crate::transport::{Reply, ReplyBody};
-use crate::{AnswerPart, TimeLimits};
+use crate::{AnswerPart, Broken, TimeLimits};
 
 /// How long the end of the body is awaited after the answer is complete, so that the connection can be used again.
 const DRAIN_LIMIT: Duration = Duration::from_millis(200);
@@ -34,7 +33,7 @@ enum Stage {
     /// The answer is whole; the body's own end may still come.
     Complete(Completion, Option<ReplyBody>),
     /// The answer failed; its connection is closed.
-    Failed(Failure),
+    Failed(Broken),
     /// All was given; what is left of the body is read so that the connection can be used again.
     Draining(ReplyBody),
     /// All was given.
@@ -57,7 +56,7 @@ impl Answer {
     }
 
     /// The next part, and the answer after it; none after the end.
-    pub(super) async fn next(mut self) -> Option<(Result<AnswerPart, Failure>, Self)> {
+    pub(super) async fn next(mut self) -> Option<(Result<AnswerPart, Broken>, Self)> {
         loop {
             if let Some(delta) = self.pending.pop_front() {
                 return Some((Ok(AnswerPart::Delta(delta)), self));
@@ -69,7 +68,10 @@ impl Answer {
                     self.stage = body.map_or(Stage::Ended, Stage::Draining);
                     return Some((Ok(AnswerPart::Completed(completion)), self));
                 }
-                Stage::Failed(failure) => return Some((Err(self.redactor.redact(failure)), self)),
+                Stage::Failed(Broken { failure, so_far }) => {
+                    let failure = self.redactor.redact(failure);
+                    return Some((Err(Broken { failure, so_far }), self));
+                }
                 Stage::Draining(mut body) => {
                     let rest = async { while let Some(Ok(_)) = body.next().await {} };
                     // Whether it ended in time or not, nothing of it matters any more.
@@ -88,16 +90,16 @@ async fn begin(call: BoxFuture<'static, Result<Reply, Failure>>, limits: TimeLim
     let deadline = clock.deadline();
     let reply = match timeout_at(deadline.at, call).await {
         Ok(Ok(reply)) => reply,
-        Ok(Err(failure)) => return Stage::Failed(failure),
-        Err(_) => return Stage::Failed(deadline.failure()),
+        Ok(Err(failure)) => return Stage::Failed(failure.into()),
+        Err(_) => return Stage::Failed(deadline.failure().into()),
     };
     match head::stream_of(reply, deadline).await {
         Ok(body) => Stage::Streaming(Box::new(Streaming {
             body,
-            decoder: StreamDecoder::new(Limits::default()),
+            decoder: Dialect::OpenAiChat.stream_decoder(Limits::default()),
             clock,
         })),
-        Err(failure) => Stage::Failed(failure),
+        Err(failure) => Stage::Failed(failure.into()),
     }
 }
 
@@ -121,8 +123,8 @@ impl Streaming {
                 pending.extend(deltas.drain(..));
             }
             match pushed {
-                Err(failure) => return Stage::Failed(failure),
-                Ok(()) if self.decoder.is_done() => return ended(self.decoder, Some(self.body)),
+                Err(failure) => return self.failed(failure),
+                Ok(()) if self.decoder.is_done() => return ended(&self.decoder, Some(self.body)),
                 Ok(()) if !pending.is_empty() => return Stage::Streaming(self),
                 Ok(()) => {}
             }
@@ -135,22 +137,26 @@ impl Streaming {
         let taken = self.decoder.end_of_body(&mut deltas);
         pending.extend(deltas);
         match taken {
-            Ok(()) => ended(self.decoder, None),
-            Err(failure) => Stage::Failed(failure),
+            Ok(()) => ended(&self.decoder, None),
+            Err(failure) => self.failed(failure),
         }
+    }
+
+    fn failed(&self, failure: Failure) -> Stage {
+        Stage::Failed(Broken { failure, so_far: self.decoder.so_far() })
     }
 
     /// The end after the connection broke or stood still: the answer is whole all the same where the provider has
     /// said why it stopped, for then only usage and `[DONE]` are missing.
     fn end_or(self: Box<Self>, failure: Failure) -> Stage {
-        if self.decoder.has_finish_reason() { ended(self.decoder, None) } else { Stage::Failed(failure) }
+        if self.decoder.has_finish_reason() { ended(&self.decoder, None) } else { self.failed(failure) }
     }
 }
 
-fn ended(decoder: StreamDecoder, rest: Option<ReplyBody>) -> Stage {
+fn ended(decoder: &StreamDecoder, rest: Option<ReplyBody>) -> Stage {
     match decoder.finish() {
         Ok(completion) => Stage::Complete(completion, rest),
-        Err(failure) => Stage::Failed(failure),
+        Err(failure) => Stage::Failed(Broken { failure, so_far: decoder.so_far() }),
     }
 }
 

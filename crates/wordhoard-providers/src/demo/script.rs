@@ -5,10 +5,9 @@ mod fault;
 use std::time::Duration;
 
 use bytes::Bytes;
-use serde_json::Value;
-use wordhoard_model::{Failure, FailureClass, Usage};
-use wordhoard_wire::Delta;
-use wordhoard_wire::openai_chat::{AnswerHead, ChatRequest, StreamEncoder, encode_error};
+use wordhoard_model::{Conversation, Failure, FailureClass, Message, Part, Usage};
+use wordhoard_wire::openai_chat::{StreamEncoder, decode_request, encode_error};
+use wordhoard_wire::{AnswerHead, Delta};
 
 use self::fault::Fault;
 use super::directive::Directive;
@@ -45,18 +44,23 @@ pub(super) enum Step {
 
 /// The script for a request body.
 pub(super) fn script_for(body: &[u8]) -> Script {
-    let request = match ChatRequest::decode(body) {
+    let request = match decode_request(body) {
         Ok(request) => request,
         Err(error) => return refuse(400, &Failure::new(FailureClass::BadRequest, error.to_string())),
     };
-    let Some(model) = MODELS.iter().find(|model| model.name == request.model) else {
+    let Some(model) = MODELS.iter().find(|model| Some(model.name) == request.model.as_deref()) else {
         let names: Vec<&str> = MODELS.iter().map(|model| model.name).collect();
-        let message = format!("there is no demo model {:?}; there are {}", request.model, names.join(", "));
+        let message = format!(
+            "there is no demo model {:?}; there are {}",
+            request.model.unwrap_or_default(),
+            names.join(", ")
+        );
         return refuse(404, &Failure::new(FailureClass::NotFound, message));
     };
-    let prompt = request.last_text("user").unwrap_or_default();
-    let system = request.last_text("system").unwrap_or_default();
-    let variant = request.extra.get("seed").map(Value::to_string).unwrap_or_default();
+    let asked = &request.conversation;
+    let prompt = last_words(asked);
+    let system = asked.system.clone().unwrap_or_default();
+    let variant = asked.seed.map(|seed| seed.to_string()).unwrap_or_default();
     let seed = seed_of(&[model.name, &prompt, &system, &variant]);
     let (directive, prompt) = Directive::take_from(&prompt);
     let mut speaker = Speaker::new(seed, &prompt);
@@ -69,8 +73,8 @@ pub(super) fn script_for(body: &[u8]) -> Script {
             model: model.name.to_owned(),
         }),
         input_tokens: prompt.split_whitespace().count() as u64,
-        max_tokens: request.max_completion_tokens.or(request.max_tokens).map(u64::from),
-        include_usage: request.wants_usage(),
+        max_tokens: asked.max_tokens.map(u64::from),
+        include_usage: request.include_usage,
     };
     if model.name == "flaky" {
         let fault = Fault::choose(directive.flaky_mode.as_deref(), seed);
@@ -84,6 +88,15 @@ pub(super) fn script_for(body: &[u8]) -> Script {
         steps: answer.play(speech),
         interval: interval_of(directive.tokens_per_second.unwrap_or(rate)),
     }
+}
+
+/// What the user said last.
+fn last_words(conversation: &Conversation) -> String {
+    let of_user = |message: &Message| match message {
+        Message::User(parts) => Some(Part::text_of(parts)),
+        _ => None,
+    };
+    conversation.messages.iter().rev().find_map(of_user).unwrap_or_default()
 }
 
 /// What an answer needs beside its words.

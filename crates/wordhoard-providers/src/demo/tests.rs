@@ -7,14 +7,14 @@ use wordhoard_model::{Failure, FailureClass, FinishReason, Parameters, Prompt, T
 use wordhoard_wire::{Completion, Delta};
 
 use super::*;
-use crate::{AnswerPart, Call};
+use crate::{AnswerPart, Call, conversation_of};
 
 fn prompt(text: &str) -> Prompt {
     Prompt::new(text.into(), None, Parameters::default()).unwrap()
 }
 
 async fn ask(model: &str, prompt: Prompt) -> (Vec<Delta>, Result<Completion, Failure>) {
-    let call = Call { model: model.into(), prompt: Arc::new(prompt) };
+    let call = Call::new(model, Arc::new(conversation_of(&prompt).unwrap()));
     let mut stream = crate::demo(TimeLimits::default()).answer(call);
     let (mut deltas, mut end) = (Vec::new(), None);
     while let Some(part) = stream.next().await {
@@ -22,7 +22,7 @@ async fn ask(model: &str, prompt: Prompt) -> (Vec<Delta>, Result<Completion, Fai
         match part {
             Ok(AnswerPart::Delta(delta)) => deltas.push(delta),
             Ok(AnswerPart::Completed(completion)) => end = Some(Ok(completion)),
-            Err(failure) => end = Some(Err(failure)),
+            Err(broken) => end = Some(Err(broken.failure)),
         }
     }
     (deltas, end.expect("an end"))

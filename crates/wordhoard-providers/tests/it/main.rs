@@ -18,7 +18,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use wordhoard_model::{Failure, Parameters, Prompt, ProviderName};
 use wordhoard_providers::{
-    AnswerPart, ApiKey, Call, Completion, OpenAiChatSettings, Provider, TimeLimits, openai_chat,
+    AnswerPart, ApiKey, Call, Completion, OpenAiChatSettings, Provider, TimeLimits, conversation_of,
+    openai_chat,
 };
 use wordhoard_testkit::provider::MisbehavingProvider;
 
@@ -53,7 +54,7 @@ fn provider(mock: &MisbehavingProvider) -> Arc<dyn Provider> {
 
 fn call(model: &str) -> Call {
     let prompt = Prompt::new(PROMPT.into(), None, Parameters::default()).unwrap();
-    Call { model: model.into(), prompt: Arc::new(prompt) }
+    Call::new(model, Arc::new(conversation_of(&prompt).unwrap()))
 }
 
 /// Everything that an answer gave.
@@ -70,7 +71,7 @@ async fn ask(provider: &dyn Provider, model: &str) -> Answered {
         match part {
             Ok(AnswerPart::Delta(delta)) => tokens.push((delta.kind, delta.text)),
             Ok(AnswerPart::Completed(completion)) => end = Some(Ok(completion)),
-            Err(failure) => end = Some(Err(failure)),
+            Err(broken) => end = Some(Err(broken.failure)),
         }
     }
     Answered { tokens, end: end.expect("a stream ends with Completed or a failure") }

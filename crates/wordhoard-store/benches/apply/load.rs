@@ -1,7 +1,7 @@
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, FinishReason, Lane, LaneSpec, Outcome,
-    Parameters, Prompt, RequestCreated, RequestFinished, RequestId, Seq, Timestamp, Token, TokenIndex,
-    TokenKind, Usage,
+    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Fallback, FinishReason, Lane, LaneSpec,
+    Outcome, Parameters, Prompt, RequestCreated, RequestFinished, RequestId, Seq, Timestamp, Token,
+    TokenIndex, TokenKind, Usage,
 };
 use wordhoard_store::{Batch, LogKey, LoggedEvent};
 
@@ -69,7 +69,12 @@ pub fn tokens(from: u64, id: RequestId, first: u64, count: u64) -> Batch {
 fn created() -> EventBody {
     let prompt = Prompt::new("Tell me of the word hoard.".into(), None, Parameters::default()).unwrap();
     let lanes = vec![LaneSpec { model: "demo:brisk".parse().unwrap(), weight: None }];
-    EventBody::RequestCreated(Box::new(RequestCreated { prompt, lanes, idempotency: None }))
+    EventBody::RequestCreated(Box::new(RequestCreated {
+        prompt,
+        lanes,
+        idempotency: None,
+        fallback: Fallback::Default,
+    }))
 }
 
 fn started() -> EventBody {
@@ -93,6 +98,7 @@ fn attempt_finished(token_count: u64) -> EventBody {
         outcome: Outcome::Completed,
         finish_reason: Some(FinishReason("stop".into())),
         usage: Some(Usage { input_tokens: 9, output_tokens: token_count, ..Usage::default() }),
+        cost: None,
         token_count,
         answered_by: None,
         failure: None,
@@ -107,5 +113,7 @@ fn request_finished(token_count: u64) -> EventBody {
         attempt_count: 1,
         token_count,
         usage,
+        failed_usage: None,
+        cost: None,
     })
 }

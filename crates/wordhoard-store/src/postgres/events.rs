@@ -3,8 +3,8 @@
 use tokio_postgres::Row;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
-    FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
-    RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind,
+    Fallback, FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
+    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind,
 };
 
 use super::rows::{count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage};
@@ -98,7 +98,7 @@ fn created_event(row: &Row) -> Result<Event, Error> {
         Some(key) => Some(Idempotency { key, body_sha256: get::<Sha256>(row, 9)?.0 }),
     };
     let prompt = Prompt { text: text(row, 2)?, system_message: optional_text(row, 3)?, parameters };
-    let created = RequestCreated { prompt, lanes: lanes(row, 7)?, idempotency };
+    let created = RequestCreated { prompt, lanes: lanes(row, 7)?, idempotency, fallback: Fallback::Default };
     let at = get::<Moment>(row, 1)?.timestamp();
     Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
 }
@@ -113,6 +113,8 @@ fn request_finished_event(row: &Row) -> Result<Option<Event>, Error> {
         attempt_count: narrow(row, 14, count(row, 14)?)?,
         token_count: count(row, 15)?,
         usage: usage(row, 16)?,
+        failed_usage: None,
+        cost: None,
     };
     let seq = Seq(count(row, 12)?.saturating_sub(1));
     let at = get::<Moment>(row, 11)?.timestamp();
@@ -161,6 +163,7 @@ fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
         outcome: named(row, 9, Outcome::from_name)?,
         finish_reason: optional_text(row, 12)?.map(FinishReason),
         usage: usage(row, 15)?,
+        cost: None,
         token_count: count(row, 13)?,
         answered_by: optional_text(row, 14)?,
         failure,

@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension, Row, Transaction};
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
-    FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
-    RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
+    Fallback, FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
+    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
 };
 
 use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
@@ -57,7 +57,8 @@ fn created_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
         Some(key) => Some(Idempotency { key, body_sha256: row.get(8)? }),
     };
     let prompt = Prompt { text: row.get(1)?, system_message: row.get(2)?, parameters };
-    let created = RequestCreated { prompt, lanes: lanes_from_json(row, 6)?, idempotency };
+    let created =
+        RequestCreated { prompt, lanes: lanes_from_json(row, 6)?, idempotency, fallback: Fallback::Default };
     let at = Timestamp::from_millis(row.get(0)?);
     Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
 }
@@ -72,6 +73,8 @@ fn request_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         attempt_count: row.get(13)?,
         token_count: unsigned(row.get(14)?),
         usage: usage(row, 15)?,
+        failed_usage: None,
+        cost: None,
     };
     let seq = Seq(unsigned(row.get::<_, i64>(11)? - 1));
     let at = Timestamp::from_millis(row.get(10)?);
@@ -127,6 +130,7 @@ fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         outcome: named(row, 8, Outcome::from_name)?,
         finish_reason: row.get::<_, Option<String>>(11)?.map(FinishReason),
         usage: usage(row, 14)?,
+        cost: None,
         token_count: unsigned(row.get(12)?),
         answered_by: row.get(13)?,
         failure,

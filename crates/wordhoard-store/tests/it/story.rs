@@ -3,8 +3,8 @@
 use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
-    FinishReason, Idempotency, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated, RequestId,
-    RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
+    Fallback, FinishReason, Idempotency, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
+    RequestId, RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
 };
 use wordhoard_store::{Batch, LogKey, LoggedEvent};
 
@@ -26,6 +26,7 @@ impl Story {
             prompt,
             lanes: vec![lane("demo:brisk", Some(0.5)), lane("other:llama3:8b", None)],
             idempotency: key.map(|key| Idempotency { key: key.into(), body_sha256: [9; 32] }),
+            fallback: Fallback::Default,
         };
         let id = RequestId::generate(Timestamp::from_millis(at_ms));
         let body = EventBody::RequestCreated(Box::new(created));
@@ -83,6 +84,7 @@ impl Story {
                 reasoning_tokens: Some(1),
                 cached_input_tokens: None,
             }),
+            cost: None,
             token_count,
             answered_by: Some("brisk-2026".into()),
             failure: failed.then(|| Failure {

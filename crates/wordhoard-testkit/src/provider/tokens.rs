@@ -61,6 +61,7 @@ pub(super) fn delta_body(kind: TokenKind, text: &str) -> Value {
         TokenKind::Text => json!({"content": text}),
         TokenKind::Reasoning => json!({"content": null, "reasoning_content": text}),
         TokenKind::Refusal => json!({"refusal": text}),
+        TokenKind::Annotation => json!({"annotations": [text]}),
         TokenKind::ToolCall => {
             let piece: Value = serde_json::from_str(text).unwrap_or_default();
             let mut call = json!({"index": piece["index"], "function": {"arguments": piece["arguments"]}});

@@ -6,7 +6,7 @@ use wordhoard_model::{
     Token,
 };
 
-use super::{FailureView, UsageView};
+use super::{ContinuesView, CostView, FailureView, UsageView};
 use crate::sse;
 
 /// Whose an attempt's events are.
@@ -65,6 +65,8 @@ struct CreatedView<'a> {
     system_message: Option<&'a str>,
     parameters: Map<String, Value>,
     models: Vec<String>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<Value>,
     ts: &'a str,
 }
 
@@ -78,15 +80,10 @@ impl<'a> CreatedView<'a> {
             system_message: prompt.system_message.as_deref(),
             parameters: super::request::parameters(&prompt.parameters),
             models: created.lanes.iter().map(|lane| lane.model.to_string()).collect(),
+            fallback: super::fallback(&created.fallback),
             ts,
         }
     }
-}
-
-#[derive(Serialize)]
-struct ContinuesView {
-    attempt_seq: u32,
-    token_index: u64,
 }
 
 #[derive(Serialize)]
@@ -102,17 +99,13 @@ struct StartedView<'a> {
 
 impl<'a> StartedView<'a> {
     fn of(seq: u64, ts: &'a str, started: &'a AttemptStarted) -> Self {
-        let continues = started.continues.map(|continues| ContinuesView {
-            attempt_seq: continues.attempt_seq.0,
-            token_index: continues.token_index.0,
-        });
         Self {
             seq,
             attempt_seq: started.attempt_seq.0,
             lane: started.lane.0,
             provider: started.model.provider.as_str(),
             model: started.model.to_string(),
-            continues,
+            continues: started.continues.map(ContinuesView::of),
             ts,
         }
     }
@@ -154,6 +147,7 @@ struct AttemptFinishedView<'a> {
     status: &'static str,
     finish_reason: Option<&'a str>,
     usage: Option<UsageView>,
+    cost: Option<CostView>,
     token_count: u64,
     answered_by: Option<&'a str>,
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -177,6 +171,7 @@ impl<'a> AttemptFinishedView<'a> {
             status: finished.outcome.as_str(),
             finish_reason: finished.finish_reason.as_ref().map(|reason| reason.0.as_str()),
             usage: finished.usage.map(UsageView::of),
+            cost: finished.cost.map(CostView::of),
             token_count: finished.token_count,
             answered_by: finished.answered_by.as_deref(),
             error: finished.failure.as_ref().map(FailureView::of),
@@ -193,6 +188,9 @@ struct RequestFinishedView<'a> {
     attempt_count: u32,
     token_count: u64,
     usage: Option<UsageView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_usage: Option<UsageView>,
+    cost: Option<CostView>,
     ts: &'a str,
 }
 
@@ -205,6 +203,8 @@ impl<'a> RequestFinishedView<'a> {
             attempt_count: finished.attempt_count,
             token_count: finished.token_count,
             usage: finished.usage.map(UsageView::of),
+            failed_usage: finished.failed_usage.map(UsageView::of),
+            cost: finished.cost.map(CostView::of),
             ts,
         }
     }

@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use wordhoard_model::{AttemptState, AttemptTranscript, Lane, LaneState, Parameters, RequestId, Transcript};
 
-use super::{FailureView, UsageView};
+use super::{ContinuesView, CostView, FailureView, UsageView};
 
 /// A request as one JSON document.
 #[derive(Serialize)]
@@ -19,6 +19,11 @@ pub struct RequestView<'a> {
     event_count: u64,
     token_count: u64,
     usage: Option<UsageView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    failed_usage: Option<UsageView>,
+    cost: Option<CostView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    fallback: Option<Value>,
 }
 
 #[derive(Serialize)]
@@ -46,10 +51,15 @@ struct AttemptView<'a> {
     refusal: &'a str,
     #[serde(skip_serializing_if = "<[String]>::is_empty")]
     tool_calls: &'a [String],
+    #[serde(skip_serializing_if = "<[String]>::is_empty")]
+    annotations: &'a [String],
     token_count: u64,
     finish_reason: Option<&'a str>,
     answered_by: Option<&'a str>,
     usage: Option<UsageView>,
+    cost: Option<CostView>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    continues: Option<ContinuesView>,
     #[serde(skip_serializing_if = "Option::is_none")]
     error: Option<FailureView<'a>>,
 }
@@ -71,6 +81,9 @@ pub fn request_view(id: RequestId, transcript: &Transcript) -> RequestView<'_> {
         event_count: state.next_seq().0,
         token_count: totals.token_count,
         usage: totals.usage.map(UsageView::of),
+        failed_usage: totals.failed_usage.map(UsageView::of),
+        cost: totals.cost.map(CostView::of),
+        fallback: super::fallback(&transcript.created.fallback),
     }
 }
 
@@ -107,10 +120,13 @@ fn attempt_view<'a>(attempt: &'a AttemptState, texts: &'a AttemptTranscript) -> 
         reasoning: &texts.reasoning,
         refusal: &texts.refusal,
         tool_calls: &texts.tool_calls,
+        annotations: &texts.annotations,
         token_count: attempt.next_token_index.0,
         finish_reason: end.and_then(|end| end.finish_reason.as_ref()).map(|reason| reason.0.as_str()),
         answered_by: end.and_then(|end| end.answered_by.as_deref()),
         usage: end.and_then(|end| end.usage).map(UsageView::of),
+        cost: end.and_then(|end| end.cost).map(CostView::of),
+        continues: attempt.started.continues.map(ContinuesView::of),
         error: end.and_then(|end| end.failure.as_ref()).map(FailureView::of),
     }
 }

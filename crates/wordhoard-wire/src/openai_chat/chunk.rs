@@ -4,9 +4,8 @@
 use serde::Deserialize;
 use serde_json::Value;
 
-use super::tool_call::ToolCallPiece;
 use super::usage::UsageBody;
-use crate::Delta;
+use crate::{Delta, ToolCallPiece};
 use wordhoard_model::TokenKind;
 
 #[derive(Debug, Deserialize)]
@@ -31,6 +30,9 @@ pub(super) struct Choice {
     pub(super) index: u64,
     #[serde(default)]
     pub(super) delta: Option<DeltaBody>,
+    /// Of an answer that comes whole.
+    #[serde(default)]
+    pub(super) message: Option<DeltaBody>,
     #[serde(default)]
     pub(super) finish_reason: Option<String>,
     #[serde(default)]

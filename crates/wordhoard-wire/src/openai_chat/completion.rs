@@ -1,18 +1,51 @@
+use serde::Deserialize;
 use serde_json::{Value, json};
-use wordhoard_model::{TokenKind, Usage};
+use wordhoard_model::{Failure, FinishReason, TokenKind};
 
-use super::encoder::AnswerHead;
-use super::tool_call::ToolCallPiece;
+use super::chunk::Choice;
+use super::decoder::failure_of;
 use super::usage::UsageBody;
-use crate::Delta;
+use super::{classify_error_body, error_body};
+use crate::clean_text::one_line;
+use crate::{AnswerHead, Completion, Delta, ToolCallPiece, stream};
+
+/// Decodes an answer that comes whole, and appends its pieces. Other choices than the first are passed over.
+///
+/// # Errors
+/// As a stream of it would fail.
+pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Failure> {
+    #[derive(Deserialize)]
+    struct Whole {
+        model: Option<String>,
+        choices: Option<Vec<Choice>>,
+        usage: Option<UsageBody>,
+    }
+    if let Some(failure) = classify_error_body(body) {
+        return Err(failure);
+    }
+    let whole: Whole = serde_json::from_slice(body).map_err(|error| stream::bad_event(&error))?;
+    let first =
+        whole.choices.into_iter().flatten().find(|choice| choice.index == 0).ok_or_else(stream::cut)?;
+    if let Some(message) = first.message {
+        message.into_deltas(out);
+    }
+    if let Some(error) = first.error.filter(|error| !error.is_null()) {
+        return Err(error_body::classify_stream_error(&error));
+    }
+    let reason = first.finish_reason.filter(|reason| !reason.is_empty()).ok_or_else(stream::cut)?;
+    if let Some(failure) = failure_of(&reason) {
+        return Err(failure);
+    }
+    Ok(Completion {
+        finish_reason: Some(FinishReason(one_line(&reason, 64))),
+        usage: whole.usage.and_then(UsageBody::to_usage),
+        answered_by: whole.model.map(|model| one_line(&model, 200)).filter(|model| !model.is_empty()),
+    })
+}
 
 /// A whole answer as one body, for a client that asked for no stream.
-pub fn encode_completion(
-    head: &AnswerHead,
-    deltas: &[Delta],
-    reason: &str,
-    usage: Option<&Usage>,
-) -> Vec<u8> {
+pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
+    let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
     let joined = |kind| {
         let pieces: Vec<&str> =
             deltas.iter().filter(|delta| delta.kind == kind).map(|delta| delta.text.as_str()).collect();
@@ -37,7 +70,7 @@ pub fn encode_completion(
         "model": head.model,
         "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": reason}],
     });
-    if let Some(usage) = usage {
+    if let Some(usage) = &completion.usage {
         body["usage"] = json!(UsageBody::from(usage));
     }
     body.to_string().into_bytes()
@@ -67,6 +100,8 @@ fn tool_calls(deltas: &[Delta]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
+    use wordhoard_model::Usage;
+
     use super::*;
 
     #[test]
@@ -80,12 +115,21 @@ mod tests {
             Delta::text("b"),
         ];
         let head = AnswerHead { id: "i".into(), created_s: 1, model: "m".into() };
-        let body = encode_completion(&head, &deltas, "tool_calls", Some(&Usage::default()));
+        let completion = Completion {
+            finish_reason: Some(FinishReason("tool_calls".into())),
+            usage: Some(Usage { input_tokens: 1, output_tokens: 2, ..Usage::default() }),
+            answered_by: Some("m".into()),
+        };
+        let body = encode_answer(&head, &deltas, &completion);
+        let mut decoded = Vec::new();
+        assert_eq!(decode_answer(&body, &mut decoded).unwrap(), completion);
+        assert_eq!(decoded[0], Delta::text("ab"));
+        assert_eq!(decoded[2], call(r#"{"index":1,"id":"y","name":"g","arguments":"{}"}"#));
         let body: Value = serde_json::from_slice(&body).unwrap();
         let message = &body["choices"][0]["message"];
         assert_eq!(message["content"], "ab");
         assert_eq!(message["tool_calls"][0]["function"], json!({"name": "f", "arguments": "{\"k\":1}"}));
         assert_eq!(message["tool_calls"][1]["id"], "y");
-        assert_eq!(body["usage"]["total_tokens"], 0);
+        assert_eq!(body["usage"]["total_tokens"], 3);
     }
 }

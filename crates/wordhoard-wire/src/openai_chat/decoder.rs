@@ -4,116 +4,27 @@ use super::chunk::{Choice, Chunk};
 use super::error_body::classify_stream_error;
 use super::{DONE, usage::UsageBody};
 use crate::clean_text::one_line;
-use crate::sse;
-use crate::{Completion, Delta};
+use crate::stream::{self, Fold};
+use crate::{Completion, Delta, Limits, StreamDecoder, sse};
 
-/// How much a provider may send.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Limits {
-    /// The largest event, in bytes.
-    pub max_event_bytes: usize,
-}
-
-/// 1 MiB an event: a chunk holds a few tokens, and even a tool call sent whole stays far below.
-impl Default for Limits {
-    fn default() -> Self {
-        Self { max_event_bytes: 1 << 20 }
-    }
-}
-
-/// Decodes a provider's stream. Bytes go in as they come, deltas come out as soon as their event is complete.
+/// A decoder for one answer that comes as a stream.
 ///
-/// Tolerant where it costs nothing (unknown fields and events, no `[DONE]`, no blank line at the end, other choices
-/// than the first), strict where a token could be lost or half an answer pass for a whole one: bad JSON and a missing
-/// `finish_reason` are failures.
-#[derive(Debug)]
-pub struct StreamDecoder {
-    parser: sse::Parser,
+/// Other choices than the first are passed over. Bad JSON and a missing `finish_reason` are failures; a missing
+/// `[DONE]` is none.
+pub fn stream_decoder(limits: Limits) -> StreamDecoder {
+    StreamDecoder::new(limits, Box::new(ChatFold::default()))
+}
+
+/// What was seen of an answer.
+#[derive(Debug, Default)]
+struct ChatFold {
     finish_reason: Option<String>,
     usage: Option<UsageBody>,
     answered_by: Option<String>,
     done: bool,
 }
 
-impl StreamDecoder {
-    /// A decoder for one answer.
-    pub fn new(limits: Limits) -> Self {
-        Self {
-            parser: sse::Parser::new(limits.max_event_bytes),
-            finish_reason: None,
-            usage: None,
-            answered_by: None,
-            done: false,
-        }
-    }
-
-    /// Takes the next bytes of the body in and appends the deltas that they complete.
-    ///
-    /// # Errors
-    /// `Malformed` for what the dialect does not allow; `StreamError`, or the class that its code tells, for an error
-    /// of the provider. The deltas before it are in `out` even then. Nothing more can be pushed after it.
-    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), Failure> {
-        self.parser.feed(bytes);
-        while !self.done {
-            match self.parser.next_event().map_err(malformed_stream)? {
-                Some(event) => self.take(&event, out)?,
-                None => break,
-            }
-        }
-        Ok(())
-    }
-
-    /// Takes in what stands unfinished at the end of the body, if it is whole: some servers leave out the last blank
-    /// line. Half an event is dropped; then the missing `finish_reason` tells.
-    ///
-    /// # Errors
-    /// As [`push`](StreamDecoder::push).
-    pub fn end_of_body(&mut self, out: &mut Vec<Delta>) -> Result<(), Failure> {
-        if self.done {
-            return Ok(());
-        }
-        match self.parser.take_unfinished() {
-            Ok(Some(event)) if event.data == DONE || serde_json::from_str::<Chunk>(&event.data).is_ok() => {
-                self.take(&event, out)
-            }
-            _ => Ok(()),
-        }
-    }
-
-    /// Whether `[DONE]` came: nothing that follows counts.
-    pub fn is_done(&self) -> bool {
-        self.done
-    }
-
-    /// Whether the provider has said why it stopped: the answer is whole, only usage may still come.
-    pub fn has_finish_reason(&self) -> bool {
-        self.finish_reason.is_some()
-    }
-
-    /// What the provider said at the end, once the body ended or `[DONE]` came.
-    ///
-    /// # Errors
-    /// `Cut` where it did not say why it stopped; `ContentPolicy` where its filter stopped it; `StreamError` where
-    /// it says that it stopped for an error of its own. Such an answer must not look completed.
-    pub fn finish(self) -> Result<Completion, Failure> {
-        let Some(reason) = self.finish_reason else {
-            let message = if self.done {
-                "the stream ended without a finish_reason"
-            } else {
-                "the stream ended before the answer did"
-            };
-            return Err(Failure::new(FailureClass::Cut, message));
-        };
-        if let Some(failure) = failure_of(&reason) {
-            return Err(failure);
-        }
-        Ok(Completion {
-            finish_reason: Some(FinishReason(reason)),
-            usage: self.usage.and_then(UsageBody::to_usage),
-            answered_by: self.answered_by,
-        })
-    }
-
+impl Fold for ChatFold {
     fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
         let data = event.data.trim();
         if data.is_empty() {
@@ -127,12 +38,44 @@ impl StreamDecoder {
         match serde_json::from_str::<Chunk>(data) {
             Ok(chunk) => self.take_chunk(chunk, out),
             Err(_) if name == "error" => Err(Failure::new(FailureClass::StreamError, one_line(data, 2_000))),
-            Err(error) if name == "message" || has_choices(data) => Err(bad_chunk(&error)),
+            Err(error) if name == "message" || has_choices(data) => Err(stream::bad_event(&error)),
             // An event of another name is none of this dialect (a ping, say).
             Err(_) => Ok(()),
         }
     }
 
+    fn is_whole(&self, event: &sse::Event) -> bool {
+        event.data == DONE || serde_json::from_str::<Chunk>(&event.data).is_ok()
+    }
+
+    fn is_done(&self) -> bool {
+        self.done
+    }
+
+    fn has_finish_reason(&self) -> bool {
+        self.finish_reason.is_some()
+    }
+
+    fn so_far(&self) -> Completion {
+        Completion {
+            finish_reason: self.finish_reason.clone().map(FinishReason),
+            usage: self.usage.and_then(UsageBody::to_usage),
+            answered_by: self.answered_by.clone(),
+        }
+    }
+
+    fn finish(&self) -> Result<Completion, Failure> {
+        let Some(reason) = &self.finish_reason else {
+            return Err(match self.done {
+                true => Failure::new(FailureClass::Cut, "the stream ended without a finish_reason"),
+                false => stream::cut(),
+            });
+        };
+        failure_of(reason).map_or_else(|| Ok(self.so_far()), Err)
+    }
+}
+
+impl ChatFold {
     fn take_chunk(&mut self, chunk: Chunk, out: &mut Vec<Delta>) -> Result<(), Failure> {
         if self.answered_by.is_none() {
             let model = chunk.model.map(|model| one_line(&model, 200));
@@ -166,7 +109,7 @@ impl StreamDecoder {
 }
 
 /// The failure that a `finish_reason` tells, where it is not a way to complete.
-fn failure_of(reason: &str) -> Option<Failure> {
+pub(super) fn failure_of(reason: &str) -> Option<Failure> {
     let (class, message) = match reason {
         FinishReason::CONTENT_FILTER => {
             (FailureClass::ContentPolicy, "the provider's content filter held the answer back")
@@ -186,22 +129,4 @@ fn failure_of(reason: &str) -> Option<Failure> {
 
 fn has_choices(data: &str) -> bool {
     data.starts_with('{') && data.contains("\"choices\"")
-}
-
-fn malformed_stream(error: sse::Error) -> Failure {
-    Failure::new(FailureClass::Malformed, format!("the provider's stream cannot be read: {error}"))
-}
-
-/// Names the place and the kind of the fault, never the data: that may be a piece of an answer.
-fn bad_chunk(error: &serde_json::Error) -> Failure {
-    use serde_json::error::Category;
-    let what = match error.classify() {
-        Category::Eof => "ends in the middle",
-        Category::Data => "has a field of another type than the dialect allows",
-        Category::Syntax | Category::Io => "is no JSON",
-    };
-    Failure::new(
-        FailureClass::Malformed,
-        format!("a chunk of the provider's stream {what} (column {})", error.column()),
-    )
 }

@@ -1,21 +1,40 @@
-use bytes::BufMut;
+use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
-use wordhoard_model::{Failure, TokenKind, Usage};
+use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
-use super::tool_call::ToolCallPiece;
 use super::usage::UsageBody;
 use super::{DONE, error_body};
-use crate::{Delta, sse};
+use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 
-/// What every chunk of an answer repeats; a client tells by it that they belong together.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct AnswerHead {
-    /// The id of the answer, such as `chatcmpl-…`.
-    pub id: String,
-    /// When it was begun, in seconds since 1970.
-    pub created_s: u64,
-    /// The model that answers.
-    pub model: String,
+/// An encoder for one answer as a stream. It tells the usage only where the client asked for it.
+pub fn stream_encoder(head: AnswerHead, include_usage: bool) -> Box<dyn EncodeStream> {
+    Box::new(ClientStream { encoder: StreamEncoder::new(head), include_usage })
+}
+
+#[derive(Debug)]
+struct ClientStream {
+    encoder: StreamEncoder,
+    include_usage: bool,
+}
+
+impl EncodeStream for ClientStream {
+    fn open(&mut self, out: &mut BytesMut) {
+        self.encoder.open(out);
+    }
+
+    fn delta(&mut self, out: &mut BytesMut, delta: &Delta) {
+        self.encoder.delta(out, delta);
+    }
+
+    fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
+        let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
+        self.encoder.finish(out, reason, completion.usage.as_ref(), self.include_usage);
+        self.encoder.done(out);
+    }
+
+    fn fail(&mut self, out: &mut BytesMut, failure: &Failure) {
+        self.encoder.error(out, failure);
+    }
 }
 
 /// Encodes an answer as a stream for a client. The first chunk tells the role, as OpenAI's does.
@@ -49,6 +68,8 @@ impl StreamEncoder {
             TokenKind::Reasoning => json!({"reasoning_content": delta.text}),
             TokenKind::Refusal => json!({"refusal": delta.text}),
             TokenKind::ToolCall => json!({"tool_calls": [tool_call(&delta.text)]}),
+            // The dialect has them beside the text (`annotations`), in a shape of its own.
+            TokenKind::Annotation => return,
         };
         self.write(out, body, None);
     }

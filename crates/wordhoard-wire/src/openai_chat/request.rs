@@ -1,38 +1,151 @@
 use serde_json::{Map, Value, json};
-use wordhoard_model::Prompt;
+use wordhoard_model::{Message, Part, Prefill, ToolCall};
 
-/// The body that asks `model` for a streamed answer.
+use super::client_request::url_of_image;
+use super::options;
+use crate::{Ask, CannotHonour};
+
+/// The body that asks for an answer.
 ///
-/// Usage is always asked for (`stream_options.include_usage`). The prompt's further parameters go along verbatim, but
-/// cannot replace what is set here.
-pub fn encode_request(model: &str, prompt: &Prompt) -> Vec<u8> {
-    let message = |role: &str, text: &str| json!({"role": role, "content": text});
-    let mut messages = Vec::new();
-    if let Some(system) = &prompt.system_message {
-        messages.push(message("system", system));
+/// Of a stream, usage is always asked for (`stream_options.include_usage`). The conversation's further fields go along
+/// verbatim, but cannot replace what is set here.
+///
+/// # Errors
+/// What the model is known not to be able to do. This dialect has a place for every field.
+pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    let asked = ask.conversation;
+    let mut body: Map<String, Value> = asked.further.clone();
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    set("model", Some(ask.model.into()));
+    set("messages", Some(messages(ask)?.into()));
+    if ask.stream {
+        set("stream", Some(true.into()));
+        set("stream_options", Some(json!({"include_usage": true})));
     }
-    messages.push(message("user", &prompt.text));
+    let has_new_name = asked.further.contains_key("max_completion_tokens");
+    let limit_name = if ask.capabilities.max_completion_tokens || has_new_name {
+        "max_completion_tokens"
+    } else {
+        "max_tokens"
+    };
+    set(limit_name, asked.max_tokens.map(Value::from));
+    set("temperature", asked.temperature.map(Value::from));
+    set("top_p", asked.top_p.map(Value::from));
+    set("seed", asked.seed.map(Value::from));
+    set("frequency_penalty", asked.frequency_penalty.map(Value::from));
+    set("presence_penalty", asked.presence_penalty.map(Value::from));
+    set("reasoning_effort", asked.reasoning_effort.as_deref().map(Value::from));
+    set("stop", (!asked.stop.is_empty()).then(|| asked.stop.clone().into()));
+    let tools = ask.tools()?;
+    if !tools.is_empty() {
+        set("tools", Some(tools.iter().map(options::tool_value).collect()));
+        set("tool_choice", asked.tool_choice.as_ref().map(options::tool_choice_value));
+        set("parallel_tool_calls", asked.parallel_tool_calls.map(Value::from));
+    }
+    set("response_format", ask.response_format()?.map(options::response_format_value));
+    if ask.answer_so_far.is_some() && ask.capabilities.prefill == Some(Prefill::ContinueFinalMessage) {
+        // vLLM: <https://docs.vllm.ai/en/latest/serving/openai_compatible_server.html>, extra parameters of chat.
+        set("continue_final_message", Some(true.into()));
+        set("add_generation_prompt", Some(false.into()));
+    }
+    Ok(Value::Object(body).to_string().into_bytes())
+}
 
-    let mut body: Map<String, Value> = prompt.parameters.extra.clone();
-    let mut set = |name: &str, value: Value| body.insert(name.to_owned(), value);
-    set("model", model.into());
-    set("messages", messages.into());
-    set("stream", true.into());
-    set("stream_options", json!({"include_usage": true}));
-    if let Some(max_tokens) = prompt.parameters.max_tokens {
-        set("max_tokens", max_tokens.into());
+fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
+    let mut messages = Vec::new();
+    if let Some(system) = &ask.conversation.system {
+        messages.push(json!({"role": "system", "content": system}));
     }
-    if let Some(temperature) = prompt.parameters.temperature {
-        set("temperature", temperature.into());
+    for message in &ask.conversation.messages {
+        messages.push(match message {
+            Message::User(parts) => json!({"role": "user", "content": content(ask, parts)?}),
+            Message::Assistant { parts, tool_calls } => {
+                let mut message = json!({"role": "assistant", "content": content(ask, parts)?});
+                if !tool_calls.is_empty() {
+                    message["tool_calls"] = tool_calls.iter().map(tool_call).collect();
+                }
+                message
+            }
+            Message::ToolResult { call_id, name, parts } => {
+                let mut message =
+                    json!({"role": "tool", "tool_call_id": call_id, "content": content(ask, parts)?});
+                if let Some(name) = name {
+                    message["name"] = name.as_str().into();
+                }
+                message
+            }
+        });
     }
-    Value::Object(body).to_string().into_bytes()
+    if let Some(so_far) = ask.answer_so_far {
+        let mut message = json!({"role": "assistant", "content": so_far});
+        if ask.capabilities.prefill == Some(Prefill::Prefix) {
+            // DeepSeek: <https://api-docs.deepseek.com/guides/chat_prefix_completion>.
+            message["prefix"] = true.into();
+        }
+        messages.push(message);
+    }
+    Ok(messages)
+}
+
+/// One text as a string, all else as a list of parts; null where there is nothing.
+fn content(ask: &Ask<'_>, parts: &[Part]) -> Result<Value, CannotHonour> {
+    match parts {
+        [] => return Ok(Value::Null),
+        [Part::Text(text)] => return Ok(text.as_str().into()),
+        _ => {}
+    }
+    let mut encoded = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => encoded.push(json!({"type": "text", "text": text})),
+            Part::Image(image) => {
+                if ask.takes_images()? {
+                    encoded.push(json!({"type": "image_url", "image_url": {"url": url_of_image(image)}}));
+                }
+            }
+        }
+    }
+    Ok(encoded.into())
+}
+
+fn tool_call(call: &ToolCall) -> Value {
+    json!({
+        "id": call.id,
+        "type": "function",
+        "function": {"name": call.name, "arguments": call.arguments},
+    })
 }
 
 #[cfg(test)]
 mod tests {
-    use wordhoard_model::Parameters;
+    use wordhoard_model::{Capabilities, Parameters, Prompt};
 
     use super::*;
+    use crate::Unsupported;
+    use crate::openai_chat::{conversation_of, decode_request};
+
+    fn encoded(prompt: &Prompt, so_far: Option<&str>, capabilities: &Capabilities) -> Value {
+        let conversation = conversation_of(prompt).unwrap();
+        let ask = Ask {
+            model: "gpt-4o",
+            conversation: &conversation,
+            answer_so_far: so_far,
+            stream: true,
+            capabilities,
+            unsupported: Unsupported::Refuse,
+        };
+        let body = encode_request(&ask).unwrap();
+        let back = decode_request(&body).unwrap();
+        if so_far.is_none() {
+            assert_eq!(back.conversation, conversation, "what we send reads back");
+        }
+        assert!(back.include_usage && back.stream == Some(true) && back.model.as_deref() == Some("gpt-4o"));
+        serde_json::from_slice(&body).unwrap()
+    }
 
     #[test]
     fn carries_both_messages_and_every_parameter() {
@@ -40,10 +153,10 @@ mod tests {
             Parameters { max_tokens: Some(7), temperature: Some(0.5), ..Parameters::default() };
         parameters.insert("stop", json!(["a", "b"])).unwrap();
         parameters.insert("seed", json!(3)).unwrap();
+        parameters.insert("verbosity", json!("low")).unwrap();
         let prompt = Prompt::new("ask \"it\"".into(), Some("be kind".into()), parameters).unwrap();
-        let body: Value = serde_json::from_slice(&encode_request("gpt-4o", &prompt)).unwrap();
         assert_eq!(
-            body,
+            encoded(&prompt, None, &Capabilities::default()),
             json!({
                 "model": "gpt-4o",
                 "messages": [
@@ -56,7 +169,49 @@ mod tests {
                 "temperature": 0.5,
                 "stop": ["a", "b"],
                 "seed": 3,
+                "verbosity": "low",
             })
         );
+    }
+
+    #[test]
+    fn an_answer_goes_on_in_the_way_that_the_model_knows() {
+        let prompt = Prompt::new("hi".into(), None, Parameters::default()).unwrap();
+        let with = |prefill| {
+            let capabilities = Capabilities { prefill: Some(prefill), ..Capabilities::default() };
+            encoded(&prompt, Some("so"), &capabilities)
+        };
+        assert_eq!(with(Prefill::Message)["messages"][1], json!({"role": "assistant", "content": "so"}));
+        assert_eq!(with(Prefill::Prefix)["messages"][1]["prefix"], true);
+        let vllm = with(Prefill::ContinueFinalMessage);
+        assert_eq!(
+            (&vllm["continue_final_message"], &vllm["add_generation_prompt"]),
+            (&true.into(), &false.into())
+        );
+    }
+
+    #[test]
+    fn the_name_of_the_limit_is_the_models_or_the_callers() {
+        let mut parameters = Parameters { max_tokens: Some(7), ..Parameters::default() };
+        let prompt = Prompt::new("hi".into(), None, parameters.clone()).unwrap();
+        let reasoning = Capabilities { max_completion_tokens: true, ..Capabilities::default() };
+        let body = encoded(&prompt, None, &Capabilities::default());
+        assert_eq!((body.get("max_tokens"), body.get("max_completion_tokens")), (Some(&7.into()), None));
+        let conversation = conversation_of(&prompt).unwrap();
+        let ask = Ask {
+            model: "o3",
+            conversation: &conversation,
+            answer_so_far: None,
+            stream: false,
+            capabilities: &reasoning,
+            unsupported: Unsupported::Refuse,
+        };
+        let body: Value = serde_json::from_slice(&encode_request(&ask).unwrap()).unwrap();
+        assert_eq!((body.get("max_tokens"), body.get("max_completion_tokens")), (None, Some(&7.into())));
+        parameters = Parameters::default();
+        parameters.insert("max_completion_tokens", json!(9)).unwrap();
+        let prompt = Prompt::new("hi".into(), None, parameters).unwrap();
+        let body = encoded(&prompt, None, &Capabilities::default());
+        assert_eq!((body.get("max_tokens"), body.get("max_completion_tokens")), (None, Some(&9.into())));
     }
 }

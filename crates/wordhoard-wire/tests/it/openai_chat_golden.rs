@@ -2,12 +2,13 @@ use std::collections::BTreeSet;
 use std::fmt::Write;
 use std::path::Path;
 
-use wordhoard_wire::openai_chat::{Limits, StreamDecoder};
+use wordhoard_wire::Limits;
+use wordhoard_wire::openai_chat::stream_decoder;
 
 /// Decodes a recorded stream in pieces of that many bytes, and tells what came of it, a line for each delta and one for
 /// the end.
 fn decode(stream: &[u8], piece_bytes: usize) -> String {
-    let mut decoder = StreamDecoder::new(Limits::default());
+    let mut decoder = stream_decoder(Limits::default());
     let mut deltas = Vec::new();
     let mut result = Ok(());
     for piece in stream.chunks(piece_bytes) {

@@ -2,8 +2,8 @@ use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
 use wordhoard_model::{FailureClass, TokenKind, Usage};
-use wordhoard_wire::openai_chat::{AnswerHead, Limits, StreamDecoder, StreamEncoder, ToolCallPiece};
-use wordhoard_wire::{Completion, Delta, sse};
+use wordhoard_wire::openai_chat::{StreamEncoder, stream_decoder};
+use wordhoard_wire::{AnswerHead, Completion, Delta, Limits, ToolCallPiece, sse};
 
 fn any_text() -> impl Strategy<Value = String> {
     // Any characters, and often those that matter to the formats around.
@@ -73,7 +73,7 @@ fn encode(deltas: &[Delta], usage: Option<&Usage>, comment_every: usize) -> Enco
 }
 
 fn decode<'a>(pieces: impl Iterator<Item = &'a [u8]>) -> (Vec<Delta>, Result<Completion, FailureClass>) {
-    let mut decoder = StreamDecoder::new(Limits::default());
+    let mut decoder = stream_decoder(Limits::default());
     let mut deltas = Vec::new();
     let mut result = Ok(());
     for piece in pieces {

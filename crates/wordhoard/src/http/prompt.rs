@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use wordhoard_engine::NewRequest;
-use wordhoard_model::{Idempotency, LaneSpec};
+use wordhoard_model::{Fallback, Idempotency, LaneSpec};
 
 use super::problem::{FieldError, Problem};
 use super::prompt_body::PromptBody;
@@ -72,7 +72,8 @@ pub(super) async fn submit(
     let (prompt, lanes) =
         prompt_body::parse(fields, &surface.catalogue, |name| surface.engine.may_call(name))
             .map_err(|broken| Problem::invalid(&broken))?;
-    let admitted = surface.engine.admit(NewRequest { prompt, lanes, idempotency }).await?;
+    let admitted =
+        surface.engine.admit(NewRequest { prompt, lanes, idempotency, fallback: Fallback::Default }).await?;
     let request_id = admitted.request_id.to_string();
     let accepted = Accepted {
         status: "accepted",

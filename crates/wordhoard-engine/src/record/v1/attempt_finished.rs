@@ -5,7 +5,7 @@ use super::named;
 use super::usage::UsageV1;
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct AttemptFinishedV1 {
+pub(in crate::record) struct AttemptFinishedV1 {
     attempt_seq: u32,
     outcome: String,
     finish_reason: Option<String>,
@@ -24,7 +24,7 @@ struct FailureV1 {
 }
 
 impl AttemptFinishedV1 {
-    pub(super) fn from_model(finished: &AttemptFinished) -> Self {
+    pub(in crate::record) fn from_model(finished: &AttemptFinished) -> Self {
         Self {
             attempt_seq: finished.attempt_seq.0,
             outcome: finished.outcome.as_str().to_owned(),
@@ -36,12 +36,13 @@ impl AttemptFinishedV1 {
         }
     }
 
-    pub(super) fn into_model(self) -> Result<AttemptFinished, String> {
+    pub(in crate::record) fn into_model(self) -> Result<AttemptFinished, String> {
         Ok(AttemptFinished {
             attempt_seq: AttemptSeq(self.attempt_seq),
             outcome: named(&self.outcome, Outcome::from_name)?,
             finish_reason: self.finish_reason.map(FinishReason),
             usage: self.usage.map(UsageV1::into_model),
+            cost: None,
             token_count: self.token_count,
             answered_by: self.answered_by,
             failure: self.failure.map(FailureV1::into_model).transpose()?,

@@ -1,10 +1,10 @@
 use std::borrow::Cow;
 
 use serde::{Deserialize, Serialize};
-use wordhoard_model::{Idempotency, LaneSpec, Parameters, Prompt, RequestCreated};
+use wordhoard_model::{Fallback, Idempotency, LaneSpec, Parameters, Prompt, RequestCreated};
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct RequestCreatedV1<'a> {
+pub(in crate::record) struct RequestCreatedV1<'a> {
     #[serde(borrow)]
     prompt: Cow<'a, str>,
     system_message: Option<Cow<'a, str>>,
@@ -19,7 +19,7 @@ pub(super) struct RequestCreatedV1<'a> {
 }
 
 impl<'a> RequestCreatedV1<'a> {
-    pub(super) fn from_model(created: &'a RequestCreated) -> Result<Self, String> {
+    pub(in crate::record) fn from_model(created: &'a RequestCreated) -> Result<Self, String> {
         let Prompt { text, system_message, parameters } = &created.prompt;
         let lanes = created.lanes.iter().map(|lane| (lane.model.to_string(), lane.weight));
         let idempotency = created.idempotency.as_ref();
@@ -34,7 +34,7 @@ impl<'a> RequestCreatedV1<'a> {
         })
     }
 
-    pub(super) fn into_model(self) -> Result<RequestCreated, String> {
+    pub(in crate::record) fn into_model(self) -> Result<RequestCreated, String> {
         let extra = serde_json::from_str(&self.parameters_json).map_err(|error| error.to_string())?;
         let parameters = Parameters { max_tokens: self.max_tokens, temperature: self.temperature, extra };
         let lane = |(model, weight): (String, Option<f64>)| {
@@ -49,6 +49,7 @@ impl<'a> RequestCreatedV1<'a> {
             },
             lanes: self.lanes.into_iter().map(lane).collect::<Result<_, String>>()?,
             idempotency: self.idempotency.map(|(key, body_sha256)| Idempotency { key, body_sha256 }),
+            fallback: Fallback::Default,
         })
     }
 }

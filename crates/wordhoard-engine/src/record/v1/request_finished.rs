@@ -5,7 +5,7 @@ use super::named;
 use super::usage::UsageV1;
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct RequestFinishedV1 {
+pub(in crate::record) struct RequestFinishedV1 {
     outcome: String,
     lanes_completed: u32,
     attempt_count: u32,
@@ -14,7 +14,7 @@ pub(super) struct RequestFinishedV1 {
 }
 
 impl RequestFinishedV1 {
-    pub(super) fn from_model(finished: &RequestFinished) -> Self {
+    pub(in crate::record) fn from_model(finished: &RequestFinished) -> Self {
         Self {
             outcome: finished.outcome.as_str().to_owned(),
             lanes_completed: finished.lanes_completed,
@@ -24,13 +24,15 @@ impl RequestFinishedV1 {
         }
     }
 
-    pub(super) fn into_model(self) -> Result<RequestFinished, String> {
+    pub(in crate::record) fn into_model(self) -> Result<RequestFinished, String> {
         Ok(RequestFinished {
             outcome: named(&self.outcome, Outcome::from_name)?,
             lanes_completed: self.lanes_completed,
             attempt_count: self.attempt_count,
             token_count: self.token_count,
             usage: self.usage.map(UsageV1::into_model),
+            failed_usage: None,
+            cost: None,
         })
     }
 }

@@ -13,8 +13,13 @@ pub(super) struct TokenV1<'a> {
     text: Cow<'a, str>,
 }
 
-const KINDS: [(u8, TokenKind); 4] =
-    [(0, TokenKind::Text), (1, TokenKind::Reasoning), (2, TokenKind::ToolCall), (3, TokenKind::Refusal)];
+const KINDS: [(u8, TokenKind); 5] = [
+    (0, TokenKind::Text),
+    (1, TokenKind::Reasoning),
+    (2, TokenKind::ToolCall),
+    (3, TokenKind::Refusal),
+    (4, TokenKind::Annotation),
+];
 
 impl<'a> TokenV1<'a> {
     pub(super) fn from_model(token: &'a Token) -> Self {
@@ -23,6 +28,7 @@ impl<'a> TokenV1<'a> {
             TokenKind::Reasoning => 1,
             TokenKind::ToolCall => 2,
             TokenKind::Refusal => 3,
+            TokenKind::Annotation => 4,
         };
         Self {
             attempt_seq: token.attempt_seq.0,

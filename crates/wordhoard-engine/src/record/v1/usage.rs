@@ -2,7 +2,7 @@ use serde::{Deserialize, Serialize};
 use wordhoard_model::Usage;
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct UsageV1 {
+pub(in crate::record) struct UsageV1 {
     input_tokens: u64,
     output_tokens: u64,
     reasoning_tokens: Option<u64>,
@@ -10,12 +10,12 @@ pub(super) struct UsageV1 {
 }
 
 impl UsageV1 {
-    pub(super) fn from_model(usage: Usage) -> Self {
+    pub(in crate::record) fn from_model(usage: Usage) -> Self {
         let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = usage;
         Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
     }
 
-    pub(super) fn into_model(self) -> Usage {
+    pub(in crate::record) fn into_model(self) -> Usage {
         let Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = self;
         Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
     }

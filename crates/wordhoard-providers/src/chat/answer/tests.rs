@@ -45,7 +45,7 @@ async fn outcome(answer: Answer) -> (usize, Option<FailureClass>, u128) {
     let started = Instant::now();
     let parts: Vec<_> = stream::unfold(answer, Answer::next).collect().await;
     let deltas = parts.iter().filter(|part| matches!(part, Ok(AnswerPart::Delta(_))));
-    let class = parts.last().unwrap().as_ref().err().map(|failure| failure.class);
+    let class = parts.last().unwrap().as_ref().err().map(|broken| broken.failure.class);
     (deltas.count(), class, started.elapsed().as_millis())
 }
 
@@ -124,8 +124,11 @@ async fn a_reason_that_comes_too_late_does_not_hold_up_the_failure() {
     };
     let answer = Answer::new(call.boxed(), LIMITS, Redactor::default());
     let (part, _) = answer.next().await.unwrap();
-    let failure = part.unwrap_err();
-    assert_eq!((failure.class, failure.message.as_str()), (FailureClass::ProviderError, "busy"));
+    let broken = part.unwrap_err();
+    assert_eq!(
+        (broken.failure.class, broken.failure.message.as_str()),
+        (FailureClass::ProviderError, "busy")
+    );
 }
 
 #[tokio::test(start_paused = true)]

@@ -1,8 +1,8 @@
 use serde_json::json;
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, FinishReason,
-    Idempotency, Lane, LaneSpec, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
-    RequestState, Seq, Timestamp, TokenKind,
+    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, Fallback,
+    FinishReason, Idempotency, Lane, LaneSpec, ModelRef, Outcome, Parameters, Prompt, ProviderName,
+    RequestCreated, RequestState, Seq, Timestamp, TokenKind,
 };
 use wordhoard_store::Store;
 
@@ -58,6 +58,7 @@ fn told_in(text: &str, at_ms: i64) -> Story {
         prompt: Prompt { text: text.to_owned(), system_message: Some(text.to_owned()), parameters },
         lanes: vec![LaneSpec { model: model.clone(), weight: Some(0.1) }],
         idempotency: Some(Idempotency { key: text.to_owned(), body_sha256: [0; 32] }),
+        fallback: Fallback::Default,
     };
     let at = story.events[0].at;
     story.events = vec![Event { seq: Seq(0), at, body: EventBody::RequestCreated(Box::new(created)) }];
@@ -74,6 +75,7 @@ fn told_in(text: &str, at_ms: i64) -> Story {
         outcome: Outcome::Failed,
         finish_reason: Some(FinishReason(text.to_owned())),
         usage: None,
+        cost: None,
         token_count: 1,
         answered_by: Some(text.to_owned()),
         failure: Some(Failure { provider_status: Some(u16::MAX), ..Failure::new(FailureClass::Cut, text) }),

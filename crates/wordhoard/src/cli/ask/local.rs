@@ -6,7 +6,7 @@ use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
 use wordhoard_engine::{NewRequest, Subscribed, Subscription};
-use wordhoard_model::{Event, RequestId};
+use wordhoard_model::{Event, Fallback, RequestId};
 use wordhoard_wire::native;
 
 use super::Events;
@@ -39,7 +39,11 @@ impl Local {
                 bail!("{}", told.join("; "));
             }
         };
-        let admitted = self.core.engine.admit(NewRequest { prompt, lanes, idempotency: None }).await?;
+        let admitted = self
+            .core
+            .engine
+            .admit(NewRequest { prompt, lanes, idempotency: None, fallback: Fallback::Default })
+            .await?;
         let id = admitted.request_id;
         let Subscribed::Following(subscription) = self.core.engine.subscribe(id, None).await? else {
             bail!("the request cannot be followed");

@@ -19,7 +19,7 @@ pub struct ToolCallPiece {
 
 impl ToolCallPiece {
     /// The piece as compact JSON; none where it says nothing.
-    pub(super) fn to_text(&self) -> Option<String> {
+    pub(crate) fn to_text(&self) -> Option<String> {
         let arguments = self.arguments.as_deref().unwrap_or_default();
         if self.id.is_none() && self.name.is_none() && arguments.is_empty() {
             return None;

@@ -1,0 +1,160 @@
+//! What a model is asked, in no dialect's words: every dialect encodes from it and decodes to it.
+
+use serde_json::{Map, Value};
+
+/// A conversation to be answered, with how it shall be answered.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Conversation {
+    /// What stands above the conversation: the system (or developer) message.
+    pub system: Option<String>,
+    /// The messages so far, oldest first.
+    pub messages: Vec<Message>,
+    /// The tools that the model may call.
+    pub tools: Vec<Tool>,
+    /// Whether it has to call one; the dialect's default where it is not given.
+    pub tool_choice: Option<ToolChoice>,
+    /// Whether it may call several at once; the dialect's default where it is not given.
+    pub parallel_tool_calls: Option<bool>,
+    /// What form the answer has; plain text where it is not given.
+    pub response_format: Option<ResponseFormat>,
+    /// The most tokens that the answer may have.
+    pub max_tokens: Option<u32>,
+    /// 0 to 2; higher is more varied.
+    pub temperature: Option<f64>,
+    /// 0 to 1: the share of likely tokens to choose from.
+    pub top_p: Option<f64>,
+    /// Texts at which the answer ends; they are not part of it.
+    pub stop: Vec<String>,
+    /// The same seed shall give the same answer.
+    pub seed: Option<i64>,
+    /// -2 to 2: against repeating what was said often.
+    pub frequency_penalty: Option<f64>,
+    /// -2 to 2: against repeating what was said at all.
+    pub presence_penalty: Option<f64>,
+    /// How much the model shall reason: `none`, `minimal`, `low`, `medium`, `high` and what else a provider knows.
+    pub reasoning_effort: Option<String>,
+    /// Fields of OpenAI's chat dialect that have no counterpart above (`logit_bias`, `metadata`, …), by their names
+    /// there. A dialect that has none of its own for one cannot honour it.
+    pub further: Map<String, Value>,
+}
+
+/// One message of a conversation.
+#[derive(Clone, Debug, PartialEq)]
+pub enum Message {
+    /// What the user says.
+    User(Vec<Part>),
+    /// What the model has said.
+    Assistant {
+        /// Its text.
+        parts: Vec<Part>,
+        /// The tools that it called.
+        tool_calls: Vec<ToolCall>,
+    },
+    /// What a tool gave back.
+    ToolResult {
+        /// The id of the call that it answers.
+        call_id: String,
+        /// The tool's name, where it is told.
+        name: Option<String>,
+        /// What it gave.
+        parts: Vec<Part>,
+    },
+}
+
+/// A piece of a message.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Part {
+    /// Text.
+    Text(String),
+    /// An image.
+    Image(Image),
+}
+
+/// An image, or where it is.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Image {
+    /// At a URL that the provider fetches.
+    Url(String),
+    /// In the message itself.
+    Inline {
+        /// Such as `image/png`.
+        media_type: String,
+        /// Its bytes in base64.
+        base64: String,
+    },
+}
+
+/// A call of a tool, whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ToolCall {
+    /// Its id, to which the result refers.
+    pub id: String,
+    /// The tool's name.
+    pub name: String,
+    /// Its arguments: a JSON object as text.
+    pub arguments: String,
+}
+
+/// A function that a model may call.
+#[derive(Clone, Debug, PartialEq)]
+pub struct Tool {
+    /// Its name.
+    pub name: String,
+    /// What it does.
+    pub description: Option<String>,
+    /// The JSON schema of its arguments; none where it takes none.
+    pub parameters: Option<Value>,
+    /// Whether arguments must keep to the schema exactly.
+    pub strict: Option<bool>,
+}
+
+/// Whether a model has to call a tool.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum ToolChoice {
+    /// As it likes.
+    Auto,
+    /// It must not.
+    None,
+    /// It must call at least one.
+    Required,
+    /// It must call this one.
+    Function(String),
+}
+
+/// What form an answer has.
+#[derive(Clone, Debug, PartialEq)]
+pub enum ResponseFormat {
+    /// Plain text.
+    Text,
+    /// Any JSON object.
+    JsonObject,
+    /// JSON of this schema.
+    JsonSchema {
+        /// What the schema is called.
+        name: String,
+        /// What it is for.
+        description: Option<String>,
+        /// The schema.
+        schema: Value,
+        /// Whether the answer must keep to it exactly.
+        strict: Option<bool>,
+    },
+}
+
+impl Part {
+    /// The texts of all parts, joined.
+    pub fn text_of(parts: &[Self]) -> String {
+        let texts = parts.iter().filter_map(|part| match part {
+            Self::Text(text) => Some(text.as_str()),
+            Self::Image(_) => None,
+        });
+        texts.collect()
+    }
+}
+
+impl Conversation {
+    /// One message of a user, with the defaults for all else.
+    pub fn of_user(text: impl Into<String>) -> Self {
+        Self { messages: vec![Message::User(vec![Part::Text(text.into())])], ..Self::default() }
+    }
+}

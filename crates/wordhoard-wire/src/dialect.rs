@@ -1,0 +1,156 @@
+use bytes::BytesMut;
+use wordhoard_model::Failure;
+
+use crate::retry_hint::RetryHint;
+use crate::{
+    AnswerHead, Ask, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest, Limits,
+    StreamDecoder, anthropic, cohere, gemini, openai_chat, openai_responses,
+};
+
+/// A way of talking about prompts and answers over HTTP.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Dialect {
+    /// OpenAI's "Create chat completion", which most servers speak.
+    OpenAiChat,
+    /// OpenAI's "Create a model response".
+    OpenAiResponses,
+    /// Anthropic's "Create a message".
+    Anthropic,
+    /// Google's `generateContent`, on Gemini and on Vertex AI.
+    Gemini,
+    /// Cohere's "Chat", version 2.
+    Cohere,
+}
+
+/// Towards a provider.
+impl Dialect {
+    /// All of them.
+    pub const ALL: [Self; 5] =
+        [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Gemini, Self::Cohere];
+
+    /// The body that asks for an answer.
+    ///
+    /// # Errors
+    /// A field that cannot be honoured, where such are refused.
+    pub fn encode_request(self, ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+        match self {
+            Self::OpenAiChat => openai_chat::encode_request(ask),
+            Self::OpenAiResponses => openai_responses::encode_request(ask),
+            Self::Anthropic => anthropic::encode_request(ask),
+            Self::Gemini => gemini::encode_request(ask),
+            Self::Cohere => cohere::encode_request(ask),
+        }
+    }
+
+    /// A decoder for one answer that comes as a stream.
+    pub fn stream_decoder(self, limits: Limits) -> StreamDecoder {
+        match self {
+            Self::OpenAiChat => openai_chat::stream_decoder(limits),
+            Self::OpenAiResponses => openai_responses::stream_decoder(limits),
+            Self::Anthropic => anthropic::stream_decoder(limits),
+            Self::Gemini => gemini::stream_decoder(limits),
+            Self::Cohere => cohere::stream_decoder(limits),
+        }
+    }
+
+    /// Decodes an answer that comes whole, and appends its pieces.
+    ///
+    /// # Errors
+    /// As a stream of it would fail.
+    pub fn decode_answer(self, body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Failure> {
+        match self {
+            Self::OpenAiChat => openai_chat::decode_answer(body, out),
+            Self::OpenAiResponses => openai_responses::decode_answer(body, out),
+            Self::Anthropic => anthropic::decode_answer(body, out),
+            Self::Gemini => gemini::decode_answer(body, out),
+            Self::Cohere => cohere::decode_answer(body, out),
+        }
+    }
+
+    /// What an answer with an error status means. `body` is what was read of its body, whatever it is.
+    pub fn classify_error(self, status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure {
+        match self {
+            Self::OpenAiChat => openai_chat::classify_error(status, hint, body),
+            Self::OpenAiResponses => openai_responses::classify_error(status, hint, body),
+            Self::Anthropic => anthropic::classify_error(status, hint, body),
+            Self::Gemini => gemini::classify_error(status, hint, body),
+            Self::Cohere => cohere::classify_error(status, hint, body),
+        }
+    }
+
+    /// The failure that a body tells which came with a status of success, or none if it is no error.
+    pub fn classify_error_body(self, body: &[u8]) -> Option<Failure> {
+        match self {
+            Self::OpenAiChat => openai_chat::classify_error_body(body),
+            Self::OpenAiResponses => openai_responses::classify_error_body(body),
+            Self::Anthropic => anthropic::classify_error_body(body),
+            Self::Gemini => gemini::classify_error_body(body),
+            Self::Cohere => cohere::classify_error_body(body),
+        }
+    }
+}
+
+/// Towards a client.
+impl Dialect {
+    /// Reads a request.
+    ///
+    /// # Errors
+    /// The field that is wrong.
+    pub fn decode_request(self, body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
+        match self {
+            Self::OpenAiChat => openai_chat::decode_request(body),
+            Self::OpenAiResponses => openai_responses::decode_request(body),
+            Self::Anthropic => anthropic::decode_request(body),
+            Self::Gemini => gemini::decode_request(body),
+            Self::Cohere => cohere::decode_request(body),
+        }
+    }
+
+    /// An encoder for one answer as a stream. `include_usage` counts in dialects that tell it only when asked.
+    pub fn stream_encoder(self, head: AnswerHead, include_usage: bool) -> Box<dyn EncodeStream> {
+        match self {
+            Self::OpenAiChat => openai_chat::stream_encoder(head, include_usage),
+            Self::OpenAiResponses => openai_responses::stream_encoder(head),
+            Self::Anthropic => anthropic::stream_encoder(head),
+            Self::Gemini => gemini::stream_encoder(head),
+            Self::Cohere => cohere::stream_encoder(head),
+        }
+    }
+
+    /// An answer as one body.
+    pub fn encode_answer(self, head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
+        match self {
+            Self::OpenAiChat => openai_chat::encode_answer(head, deltas, completion),
+            Self::OpenAiResponses => openai_responses::encode_answer(head, deltas, completion),
+            Self::Anthropic => anthropic::encode_answer(head, deltas, completion),
+            Self::Gemini => gemini::encode_answer(head, deltas, completion),
+            Self::Cohere => cohere::encode_answer(head, deltas, completion),
+        }
+    }
+
+    /// A failure as a body.
+    pub fn encode_error(self, failure: &Failure) -> Vec<u8> {
+        match self {
+            Self::OpenAiChat => openai_chat::encode_error(failure),
+            Self::OpenAiResponses => openai_responses::encode_error(failure),
+            Self::Anthropic => anthropic::encode_error(failure),
+            Self::Gemini => gemini::encode_error(failure),
+            Self::Cohere => cohere::encode_error(failure),
+        }
+    }
+
+    /// Encodes a whole answer as a stream at once, for tests and for answers that are there already.
+    pub fn encode_stream(
+        self,
+        head: AnswerHead,
+        deltas: &[Delta],
+        completion: &Completion,
+        include_usage: bool,
+    ) -> Vec<u8> {
+        let mut encoder = self.stream_encoder(head, include_usage);
+        let mut out = BytesMut::new();
+        deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
+        encoder.finish(&mut out, completion);
+        out.to_vec()
+    }
+}

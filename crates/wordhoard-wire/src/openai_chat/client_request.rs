@@ -1,0 +1,172 @@
+use serde_json::{Map, Value};
+use wordhoard_model::{Conversation, Image, Message, Part, Prompt, ToolCall};
+
+use super::options;
+use crate::{ClientRequest, InvalidRequest};
+
+/// Reads a client's request.
+///
+/// # Errors
+/// Where it is no JSON object, or the field that is wrong.
+pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
+    let mut fields: Map<String, Value> = serde_json::from_slice(body)
+        .map_err(|error| InvalidRequest::body(format!("is no JSON object: {error}")))?;
+    let model = match fields.remove("model") {
+        Some(Value::String(model)) if !model.is_empty() => model,
+        Some(_) => return Err(InvalidRequest::field("model", "must be a string that is not empty")),
+        None => return Err(InvalidRequest::field("model", "is missing")),
+    };
+    let stream = match fields.remove("stream") {
+        None | Some(Value::Null) => None,
+        Some(Value::Bool(stream)) => Some(stream),
+        Some(_) => return Err(InvalidRequest::field("stream", "must be true or false")),
+    };
+    let include_usage = match fields.remove("stream_options") {
+        None | Some(Value::Null) => false,
+        Some(Value::Object(options)) => {
+            options.get("include_usage").and_then(Value::as_bool).unwrap_or(false)
+        }
+        Some(_) => return Err(InvalidRequest::field("stream_options", "must be an object")),
+    };
+    let mut conversation = Conversation::default();
+    match fields.remove("messages") {
+        Some(Value::Array(messages)) if !messages.is_empty() => take_messages(messages, &mut conversation)?,
+        Some(_) => return Err(InvalidRequest::field("messages", "must be a list that is not empty")),
+        None => return Err(InvalidRequest::field("messages", "is missing")),
+    }
+    options::take(fields, &mut conversation)?;
+    Ok(ClientRequest { model: Some(model), stream, include_usage, conversation })
+}
+
+/// The conversation of a prompt of the native API, whose parameters are those of this dialect.
+///
+/// # Errors
+/// The parameter that is wrong.
+pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> {
+    let mut conversation = Conversation::of_user(prompt.text.as_str());
+    conversation.system.clone_from(&prompt.system_message);
+    options::take(prompt.parameters.extra.clone(), &mut conversation)?;
+    conversation.max_tokens = prompt.parameters.max_tokens.or(conversation.max_tokens);
+    conversation.temperature = prompt.parameters.temperature;
+    Ok(conversation)
+}
+
+fn take_messages(messages: Vec<Value>, conversation: &mut Conversation) -> Result<(), InvalidRequest> {
+    for (place, message) in messages.into_iter().enumerate() {
+        let at = format!("messages[{place}]");
+        let Value::Object(message) = message else {
+            return Err(InvalidRequest::field(at, "must be an object"));
+        };
+        take_message(&at, message, conversation)?;
+    }
+    Ok(())
+}
+
+fn take_message(
+    at: &str,
+    mut message: Map<String, Value>,
+    conversation: &mut Conversation,
+) -> Result<(), InvalidRequest> {
+    let content = message.remove("content").unwrap_or_default();
+    let parts = parts(at, content)?;
+    match message.get("role").and_then(Value::as_str) {
+        // What stands further down counts as well; the other dialects have one place for it.
+        Some("system" | "developer") => {
+            let text = Part::text_of(&parts);
+            conversation.system = Some(match conversation.system.take() {
+                Some(system) => format!("{system}\n\n{text}"),
+                None => text,
+            });
+        }
+        Some("user") => conversation.messages.push(Message::User(parts)),
+        Some("assistant") => {
+            let tool_calls = match message.remove("tool_calls") {
+                None | Some(Value::Null) => Vec::new(),
+                Some(calls) => tool_calls(at, &calls)?,
+            };
+            conversation.messages.push(Message::Assistant { parts, tool_calls });
+        }
+        Some("tool") => {
+            let call_id = text_of(&message, "tool_call_id")
+                .ok_or_else(|| InvalidRequest::field(format!("{at}.tool_call_id"), "is missing"))?;
+            let name = text_of(&message, "name");
+            conversation.messages.push(Message::ToolResult { call_id, name, parts });
+        }
+        _ => {
+            let problem = "must be system, developer, user, assistant or tool";
+            return Err(InvalidRequest::field(format!("{at}.role"), problem));
+        }
+    }
+    Ok(())
+}
+
+fn parts(at: &str, content: Value) -> Result<Vec<Part>, InvalidRequest> {
+    match content {
+        Value::Null => Ok(Vec::new()),
+        Value::String(text) => Ok(vec![Part::Text(text)]),
+        Value::Array(parts) => parts
+            .iter()
+            .enumerate()
+            .map(|(place, part)| one_part(&format!("{at}.content[{place}]"), part))
+            .collect(),
+        _ => Err(InvalidRequest::field(format!("{at}.content"), "must be a string or a list of parts")),
+    }
+}
+
+fn one_part(at: &str, part: &Value) -> Result<Part, InvalidRequest> {
+    match part.get("type").and_then(Value::as_str) {
+        Some("text") => match part.get("text").and_then(Value::as_str) {
+            Some(text) => Ok(Part::Text(text.to_owned())),
+            None => Err(InvalidRequest::field(format!("{at}.text"), "must be a string")),
+        },
+        Some("refusal") => match part.get("refusal").and_then(Value::as_str) {
+            Some(text) => Ok(Part::Text(text.to_owned())),
+            None => Err(InvalidRequest::field(format!("{at}.refusal"), "must be a string")),
+        },
+        Some("image_url") => {
+            let url = part.pointer("/image_url/url").and_then(Value::as_str);
+            url.and_then(image_of_url).map(Part::Image).ok_or_else(|| {
+                InvalidRequest::field(format!("{at}.image_url.url"), "must be a URL, or data:…;base64,…")
+            })
+        }
+        _ => Err(InvalidRequest::field(format!("{at}.type"), "must be text or image_url")),
+    }
+}
+
+/// The image that a URL names or holds; none where it holds one in another way than base64.
+pub(crate) fn image_of_url(url: &str) -> Option<Image> {
+    let Some(data) = url.strip_prefix("data:") else {
+        return Some(Image::Url(url.to_owned()));
+    };
+    let (media_type, base64) = data.split_once(";base64,")?;
+    Some(Image::Inline { media_type: media_type.to_owned(), base64: base64.to_owned() })
+}
+
+/// The URL that names or holds an image.
+pub(crate) fn url_of_image(image: &Image) -> String {
+    match image {
+        Image::Url(url) => url.clone(),
+        Image::Inline { media_type, base64 } => format!("data:{media_type};base64,{base64}"),
+    }
+}
+
+fn tool_calls(at: &str, calls: &Value) -> Result<Vec<ToolCall>, InvalidRequest> {
+    let one = |(place, call): (usize, &Value)| {
+        let text = |pointer: &str| call.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+        match (text("/id"), text("/function/name"), text("/function/arguments")) {
+            (Some(id), Some(name), Some(arguments)) => Ok(ToolCall { id, name, arguments }),
+            _ => {
+                let problem = "must have an id and a function with name and arguments, all of them strings";
+                Err(InvalidRequest::field(format!("{at}.tool_calls[{place}]"), problem))
+            }
+        }
+    };
+    match calls {
+        Value::Array(calls) => calls.iter().enumerate().map(one).collect(),
+        _ => Err(InvalidRequest::field(format!("{at}.tool_calls"), "must be a list")),
+    }
+}
+
+fn text_of(message: &Map<String, Value>, field: &str) -> Option<String> {
+    message.get(field).and_then(Value::as_str).map(str::to_owned)
+}

@@ -1,0 +1,182 @@
+//! Answers as streams of events: what all dialects share, around what each does with one event.
+
+use std::fmt::Debug;
+
+use bytes::BytesMut;
+use wordhoard_model::{Failure, FailureClass};
+
+use crate::{Completion, Delta, sse};
+
+/// How much a provider may send.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Limits {
+    /// The largest event, in bytes.
+    pub max_event_bytes: usize,
+}
+
+/// 1 MiB an event: a chunk holds a few tokens, and even a tool call sent whole stays far below.
+impl Default for Limits {
+    fn default() -> Self {
+        Self { max_event_bytes: 1 << 20 }
+    }
+}
+
+/// What a dialect does with the events of an answer, one after the other.
+pub(crate) trait Fold: Debug + Send {
+    /// Takes one event in, and appends the deltas that it holds. An event that is unknown, or says nothing about the
+    /// answer, is passed over.
+    ///
+    /// # Errors
+    /// `Malformed` for what the dialect does not allow; `StreamError`, or the class that its code tells, for an error
+    /// of the provider. What it held before the fault is in `out` even then.
+    fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure>;
+
+    /// Whether an event without the blank line behind it is whole, so that it counts at the end of the body.
+    fn is_whole(&self, event: &sse::Event) -> bool {
+        serde_json::from_str::<serde::de::IgnoredAny>(&event.data).is_ok()
+    }
+
+    /// Whether nothing that follows counts.
+    fn is_done(&self) -> bool;
+
+    /// Whether the provider has said why it stopped: the answer is whole, only usage may still come.
+    fn has_finish_reason(&self) -> bool;
+
+    /// What the provider has said so far about the answer as a whole.
+    fn so_far(&self) -> Completion;
+
+    /// What the provider said about the answer as a whole, once the body ended or nothing that follows counts.
+    ///
+    /// # Errors
+    /// `Cut` where it did not say why it stopped; `ContentPolicy` where its filter stopped it; `StreamError` where it
+    /// says that it stopped for an error of its own. Such an answer must not look completed.
+    fn finish(&self) -> Result<Completion, Failure>;
+}
+
+/// Decodes a provider's stream. Bytes go in as they come, deltas come out as soon as their event is complete.
+///
+/// Tolerant where it costs nothing (unknown fields and events, no terminal event where the reason to stop was told, no
+/// blank line at the end), strict where a token could be lost or half an answer pass for a whole one.
+#[derive(Debug)]
+pub struct StreamDecoder {
+    parser: sse::Parser,
+    fold: Box<dyn Fold>,
+}
+
+impl StreamDecoder {
+    pub(crate) fn new(limits: Limits, fold: Box<dyn Fold>) -> Self {
+        Self { parser: sse::Parser::new(limits.max_event_bytes), fold }
+    }
+
+    /// Takes the next bytes of the body in and appends the deltas that they complete.
+    ///
+    /// # Errors
+    /// `Malformed` for what the dialect does not allow; `StreamError`, or the class that its code tells, for an error
+    /// of the provider. The deltas before it are in `out` even then. Nothing more can be pushed after it.
+    pub fn push(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), Failure> {
+        self.parser.feed(bytes);
+        while !self.fold.is_done() {
+            match self.parser.next_event().map_err(malformed_stream)? {
+                Some(event) => self.fold.take(&event, out)?,
+                None => break,
+            }
+        }
+        Ok(())
+    }
+
+    /// Takes in what stands unfinished at the end of the body, if it is whole: some servers leave out the last blank
+    /// line. Half an event is dropped; then the missing reason to stop tells.
+    ///
+    /// # Errors
+    /// As [`push`](StreamDecoder::push).
+    pub fn end_of_body(&mut self, out: &mut Vec<Delta>) -> Result<(), Failure> {
+        if self.fold.is_done() {
+            return Ok(());
+        }
+        match self.parser.take_unfinished() {
+            Ok(Some(event)) if self.fold.is_whole(&event) => self.fold.take(&event, out),
+            _ => Ok(()),
+        }
+    }
+
+    /// Whether nothing that follows counts.
+    pub fn is_done(&self) -> bool {
+        self.fold.is_done()
+    }
+
+    /// Whether the provider has said why it stopped: the answer is whole, only usage may still come.
+    pub fn has_finish_reason(&self) -> bool {
+        self.fold.has_finish_reason()
+    }
+
+    /// What the provider has said so far about the answer as a whole: what a failed call consumed, if that is known.
+    pub fn so_far(&self) -> Completion {
+        self.fold.so_far()
+    }
+
+    /// What the provider said at the end, once the body ended or nothing that follows counts.
+    ///
+    /// # Errors
+    /// `Cut` where it did not say why it stopped; `ContentPolicy` where its filter stopped it; `StreamError` where
+    /// it says that it stopped for an error of its own. Such an answer must not look completed.
+    pub fn finish(&self) -> Result<Completion, Failure> {
+        self.fold.finish()
+    }
+}
+
+/// What every event of an answer repeats, or its first one tells; a client knows by it that they belong together.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct AnswerHead {
+    /// The id of the answer, such as `chatcmpl-…`.
+    pub id: String,
+    /// When it was begun, in seconds since 1970.
+    pub created_s: u64,
+    /// The model that answers.
+    pub model: String,
+}
+
+/// Encodes an answer as a stream for a client, event by event. A pure fold: the same deltas give the same bytes.
+pub trait EncodeStream: Debug + Send {
+    /// Writes what opens the answer. The first delta or the end writes it if it was not written yet.
+    fn open(&mut self, out: &mut BytesMut);
+
+    /// Writes one delta.
+    fn delta(&mut self, out: &mut BytesMut, delta: &Delta);
+
+    /// Writes the end of an answer that is whole, with all that the dialect has for it. Without usage to tell, none is
+    /// made up, but for dialects in which it cannot be left out.
+    fn finish(&mut self, out: &mut BytesMut, completion: &Completion);
+
+    /// Writes a failure in mid-stream. Nothing of a clean end follows.
+    fn fail(&mut self, out: &mut BytesMut, failure: &Failure);
+}
+
+fn malformed_stream(error: sse::Error) -> Failure {
+    Failure::new(FailureClass::Malformed, format!("the provider's stream cannot be read: {error}"))
+}
+
+/// Names the place and the kind of the fault, never the data: that may be a piece of an answer.
+pub(crate) fn bad_event(error: &serde_json::Error) -> Failure {
+    use serde_json::error::Category;
+    let what = match error.classify() {
+        Category::Eof => "ends in the middle",
+        Category::Data => "has a field of another type than the dialect allows",
+        Category::Syntax | Category::Io => "is no JSON",
+    };
+    Failure::new(
+        FailureClass::Malformed,
+        format!("a chunk of the provider's stream {what} (column {})", error.column()),
+    )
+}
+
+/// What is said of an answer that ended without a reason to stop.
+pub(crate) fn cut() -> Failure {
+    Failure::new(FailureClass::Cut, "the stream ended before the answer did")
+}
+
+/// What is said of an answer that the provider's filter stopped, with the provider's own word for it.
+#[expect(dead_code, reason = "other dialects need it")]
+pub(crate) fn filtered(reason: &str) -> Failure {
+    let message = format!("the provider's content filter held the answer back ({reason})");
+    Failure::new(FailureClass::ContentPolicy, message)
+}
