@@ -4,9 +4,11 @@ mod gate;
 mod intake;
 mod keys;
 
+use std::time::Duration;
+
 pub(crate) use gate::{Accepting, Running, RunningGuard};
 pub(crate) use keys::{Claim, Keys};
-use wordhoard_model::{Fallback, Idempotency, LaneSpec, Prompt, RequestId};
+use wordhoard_model::{Fallback, Idempotency, LaneSpec, Prompt, ProviderName, RequestId};
 
 /// A prompt that keeps the rules, and the models it is for.
 #[derive(Clone, Debug)]
@@ -46,6 +48,14 @@ pub enum AdmitError {
     TooManyRunning {
         /// How many run.
         running: usize,
+    },
+    /// So many wait for one of its providers already that one more would wait too long.
+    #[error("too many prompts are waiting for {provider}")]
+    Overloaded {
+        /// Which one.
+        provider: ProviderName,
+        /// When there may be room again.
+        retry_after: Duration,
     },
     /// The key was used with another body.
     #[error("this Idempotency-Key was used for another body within the last 24 hours")]

@@ -22,6 +22,7 @@ use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Runnin
 use crate::applier::{Applier, Link};
 use crate::archiver::{ArchiveStatus, Archiver};
 use crate::boot_log::BootLog;
+use crate::calls::Turnstiles;
 use crate::clock::Clock;
 use crate::consistency::{CheckError, CheckReport, Consistency, ConsistencyStatus, Depth};
 use crate::fleet::{Fleet, Owner};
@@ -90,6 +91,7 @@ pub(crate) struct Inner {
     pub(crate) boundary: parking_lot::Mutex<Position>,
     pub(crate) keys: Keys,
     pub(crate) switches: Arc<Switches>,
+    pub(crate) turnstiles: Turnstiles,
     pub(crate) accepting: Accepting,
     /// Open once the server has begun to stop.
     pub(crate) draining: Accepting,

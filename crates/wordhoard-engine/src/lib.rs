@@ -9,6 +9,8 @@ mod admission;
 mod applier;
 mod archiver;
 mod boot_log;
+mod calls;
+mod chance;
 mod clock;
 pub mod consistency;
 mod engine;

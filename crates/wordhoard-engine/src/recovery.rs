@@ -254,7 +254,7 @@ fn close_open_attempts(live: &Arc<LiveRequest>) -> Result<(), AppendError> {
 
 fn may_go_on(state: &RequestState) -> bool {
     let lanes = (0..state.lanes().len()).map(|lane| Lane(lane as u8));
-    let mut due = lanes.filter(|lane| request::is_due(state.lane(*lane))).peekable();
+    let mut due = lanes.filter(|lane| request::may_be_due(state.lane(*lane))).peekable();
     due.peek().is_some() && due.all(|lane| interruptions(state, lane) < MAX_INTERRUPTIONS_PER_LANE)
 }
 

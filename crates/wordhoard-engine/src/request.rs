@@ -1,49 +1,42 @@
 //! A running request: its lanes side by side, then its end.
 
 mod attempt;
+mod delivered;
 mod lane;
+mod plan;
+mod readiness;
 mod report;
+mod tickets;
 
 use std::sync::Arc;
 
 pub(crate) use attempt::server_stopped;
 use futures_util::future::join_all;
 use lane::LaneEnd;
-use tokio_util::sync::CancellationToken;
+pub(crate) use tickets::Tickets;
 use wordhoard_model::{EventBody, Lane, LaneState, Outcome};
 
+use crate::engine::Inner;
 use crate::hub::{AppendError, LiveRequest};
-use crate::metrics::Metrics;
-use crate::providers::ProviderSet;
-use crate::switches::Switches;
-use crate::tasks::Tasks;
 use crate::trace::RequestTrace;
 
 /// What a request needs to run.
-#[derive(Clone, Debug)]
+#[derive(Debug)]
 pub(crate) struct Run {
+    pub(crate) engine: Arc<Inner>,
     pub(crate) live: Arc<LiveRequest>,
-    pub(crate) providers: ProviderSet,
-    pub(crate) switches: Arc<Switches>,
-    /// Where the rests of answers are read.
-    pub(crate) tasks: Tasks,
-    /// Ends when the server stops.
-    pub(crate) stop: CancellationToken,
-    /// Whether what the stop of a server interrupts is left open, to go on at the next start.
-    pub(crate) resume_interrupted: bool,
-    pub(crate) metrics: Arc<Metrics>,
+    pub(crate) tickets: Tickets,
     pub(crate) trace: RequestTrace,
 }
 
 impl Run {
-    /// Runs every lane that has not ended, and closes the request. All lanes share one task: they wait for
+    /// Runs every lane to its end, and closes the request. All lanes share one task: they wait for
     /// providers nearly all the time.
     pub(crate) async fn run(self) {
         let _end = EndGuard(&self.live);
         let state = self.live.state();
         let lanes = (0..state.lanes().len()).map(|lane| Lane(lane as u8));
-        let due = lanes.filter(|lane| is_due(state.lane(*lane)));
-        let ends = join_all(due.map(|lane| lane::run(&self, lane))).await;
+        let ends = join_all(lanes.map(|lane| lane::run(&self, lane))).await;
         match self.close(&ends) {
             Ok(()) => {}
             // A latched log is told once, by the guard of the storage; recovery goes on from what is durable.
@@ -62,7 +55,7 @@ impl Run {
             return Err(error.clone());
         }
         let stopped = ends.iter().any(|end| matches!(end, Ok(LaneEnd::Stopped)));
-        if stopped && self.resume_interrupted {
+        if stopped && self.engine.settings.resume_interrupted {
             return Ok(());
         }
         let closed = self.live.append(|state| EventBody::RequestFinished(state.closing()))?;
@@ -84,7 +77,7 @@ impl Drop for EndGuard<'_> {
     }
 }
 
-/// Whether a lane has to run (again).
-pub(crate) fn is_due(lane: LaneState) -> bool {
-    matches!(lane, LaneState::Waiting | LaneState::Ended(_, Outcome::Interrupted))
+/// Whether a lane may have to run (again): its plan says.
+pub(crate) fn may_be_due(lane: LaneState) -> bool {
+    !matches!(lane, LaneState::Ended(_, Outcome::Completed | Outcome::Cancelled))
 }

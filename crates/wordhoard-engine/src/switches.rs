@@ -68,6 +68,11 @@ impl Switches {
         self.disabled.read().contains(provider)
     }
 
+    /// The state of a provider whose breaker says this.
+    pub(crate) fn overrule(&self, provider: &ProviderName, breaker: ProviderState) -> ProviderState {
+        if self.is_disabled(provider) { ProviderState::Disabled } else { breaker }
+    }
+
     /// Takes over what SQL says.
     pub(crate) async fn refresh(&self, store: &dyn Store) -> Result<(), Error> {
         let _asking = self.asking.lock().await;

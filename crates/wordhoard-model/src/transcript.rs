@@ -116,6 +116,11 @@ impl AttemptTranscript {
         }
     }
 
+    /// Where in `text` each of its tokens ends, ascending.
+    pub fn text_ends(&self) -> &[(TokenIndex, usize)] {
+        &self.text_ends
+    }
+
     /// The answer up to and with that token.
     pub fn text_until(&self, last: TokenIndex) -> &str {
         let behind = self.text_ends.partition_point(|(index, _)| *index <= last);

@@ -8,6 +8,7 @@ use super::{AdmitError, Admitted, Claim, NewRequest};
 use crate::engine::Inner;
 use crate::history::LogPlace;
 use crate::hub::{AppendError, LiveRequest};
+use crate::request::Tickets;
 use crate::status::Storage;
 use crate::tasks::TaskKind;
 use crate::trace::RequestTrace;
@@ -32,6 +33,8 @@ impl Inner {
             },
         };
         self.check_room()?;
+        let tickets = Tickets::queue(&self.turnstiles, &new.lanes)
+            .map_err(|(provider, full)| AdmitError::Overloaded { provider, retry_after: full.retry_after })?;
         let created = RequestCreated {
             prompt: new.prompt,
             lanes: new.lanes.clone(),
@@ -48,14 +51,14 @@ impl Inner {
             Ok(_) => return Err(AdmitError::Storage("the log failed".into())),
             // Nobody waits for it any more, but its record may become durable: then it runs, as after a crash.
             Err(_) => {
-                self.start(live, running);
+                self.start(live, running, tickets);
                 return Err(AdmitError::Storage("recording takes too long".into()));
             }
         }
         if let Some(claim) = claim {
             claim.accept(request_id);
         }
-        self.start(live, running);
+        self.start(live, running, tickets);
         Ok(Admitted { request_id, lanes: new.lanes, replayed: false })
     }
 
@@ -127,18 +130,14 @@ impl Inner {
     }
 
     /// Runs a request to its end.
-    pub(crate) fn start(self: &Arc<Self>, live: Arc<LiveRequest>, running: super::RunningGuard) {
+    pub(crate) fn start(
+        self: &Arc<Self>,
+        live: Arc<LiveRequest>,
+        running: super::RunningGuard,
+        tickets: Tickets,
+    ) {
         let trace = RequestTrace::start(live.id(), live.created().lanes.len());
-        let request = crate::request::Run {
-            live,
-            metrics: Arc::clone(&self.metrics),
-            trace,
-            providers: self.providers.clone(),
-            switches: Arc::clone(&self.switches),
-            tasks: self.tasks.clone(),
-            stop: self.stop.clone(),
-            resume_interrupted: self.settings.resume_interrupted,
-        };
+        let request = crate::request::Run { engine: Arc::clone(self), live, tickets, trace };
         self.tasks.spawn(TaskKind::Request, async move {
             let _running = running;
             request.run().await;

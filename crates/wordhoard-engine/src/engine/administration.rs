@@ -5,13 +5,13 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use futures_util::StreamExt;
-use wordhoard_model::{Conversation, ModelRef, ProviderName};
+use wordhoard_model::{Conversation, Failure, FailureClass, ModelRef, ProviderName};
 use wordhoard_providers::{AnswerPart, Call};
 use wordhoard_store::{Error, ProviderSwitch};
 use wordhoard_wal::{Position, SegmentInfo, Usage};
 
 use super::Engine;
-use crate::settings::CallSettings;
+use crate::calls::Turnstile;
 use crate::switches::ProviderState;
 
 /// How long a probe may take (SPEC FD 2).
@@ -70,19 +70,15 @@ pub struct ProviderReport {
 impl Engine {
     /// How each provider of this server is. Asks nobody.
     pub fn provider_reports(&self) -> BTreeMap<ProviderName, ProviderReport> {
-        let report = |(name, state): (ProviderName, ProviderState)| {
-            let running = usize::try_from(self.inner.metrics.models.of_provider(&name).in_flight.get());
-            let report = ProviderReport {
-                state,
-                consecutive_failures: 0,
-                open_for: None,
-                running: running.unwrap_or(usize::MAX),
-                waiting: 0,
-                concurrency: CallSettings::OTHER_CONCURRENCY,
-            };
-            (name, report)
+        let report = |(name, turnstile): (&ProviderName, &Arc<Turnstile>)| {
+            let (state, consecutive_failures, open_for) = turnstile.state();
+            let (running, waiting, concurrency) = turnstile.load();
+            let state = self.inner.switches.overrule(name, state);
+            let report =
+                ProviderReport { state, consecutive_failures, open_for, running, waiting, concurrency };
+            (name.clone(), report)
         };
-        self.provider_states().into_iter().map(report).collect()
+        self.inner.turnstiles.iter().map(report).collect()
     }
 
     /// Who answers in the place of a model that fails, unless a request says otherwise.
@@ -92,17 +88,17 @@ impl Engine {
 
     /// Whether each provider of this server is called. Asks nobody.
     pub fn provider_states(&self) -> BTreeMap<ProviderName, ProviderState> {
-        let switches = &self.inner.switches;
-        let state = |name: &ProviderName| match switches.is_disabled(name) {
-            true => ProviderState::Disabled,
-            false => ProviderState::Closed,
+        let state = |(name, turnstile): (&ProviderName, &Arc<Turnstile>)| {
+            (name.clone(), self.inner.switches.overrule(name, turnstile.state().0))
         };
-        self.inner.providers.names().map(|name| (name.clone(), state(name))).collect()
+        self.inner.turnstiles.iter().map(state).collect()
     }
 
-    /// Whether no administrator has switched this provider off. Asks nobody.
+    /// Whether this provider is called now: it is not switched off, and its breaker is not open. Asks nobody.
     pub fn may_call(&self, name: &ProviderName) -> bool {
-        !self.inner.switches.is_disabled(name)
+        let is_refused =
+            || self.inner.turnstiles.get(name).is_some_and(|turnstile| turnstile.refuses().is_some());
+        !self.inner.switches.is_disabled(name) && !is_refused()
     }
 
     /// Switches a provider on or off, on every server of this database. What it answers just now goes on.
@@ -121,10 +117,14 @@ impl Engine {
     /// Where this server has no such provider, or SQL cannot take it.
     pub async fn reset_provider(&self, name: &ProviderName) -> Result<(), SwitchError> {
         self.known(name)?;
+        if let Some(turnstile) = self.inner.turnstiles.get(name) {
+            turnstile.reset();
+        }
         Ok(self.inner.switches.reset(&*self.inner.store, name.clone()).await?)
     }
 
-    /// Asks a provider for the least that it can answer, whether it is disabled or not. Nothing is recorded.
+    /// Asks a provider for the least that it can answer, whether it is disabled or not, and whatever its breaker says.
+    /// What it answers closes the breaker, or opens it at once. Nothing is recorded.
     ///
     /// # Errors
     /// Where this server has no such provider.
@@ -140,13 +140,22 @@ impl Engine {
                 match answer.next().await {
                     Some(Ok(AnswerPart::Delta(_))) => {}
                     Some(Ok(AnswerPart::Completed(_))) => return None,
-                    Some(Err(broken)) => return Some(broken.to_string()),
-                    None => return Some("the answer ended without its end".to_owned()),
+                    Some(Err(broken)) => return Some(broken.failure),
+                    None => {
+                        let reason = "the answer ended without its end";
+                        return Some(Failure::new(FailureClass::Cut, reason));
+                    }
                 }
             }
         });
-        let failure =
-            end.await.unwrap_or_else(|_| Some(format!("no whole answer within {PROBE_PATIENCE:?}")));
+        let failure = end.await.unwrap_or_else(|_| {
+            let reason = format!("no whole answer within {PROBE_PATIENCE:?}");
+            Some(Failure::new(FailureClass::FirstTokenTimeout, reason))
+        });
+        if let Some(turnstile) = self.inner.turnstiles.get(name) {
+            turnstile.tried_by_hand(failure.as_ref());
+        }
+        let failure = failure.map(|failure| failure.to_string());
         Ok(Probe { latency: started.elapsed(), failure })
     }
 

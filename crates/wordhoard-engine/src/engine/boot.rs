@@ -14,11 +14,13 @@ use super::{Engine, Inner, Parts};
 use crate::applier::{Applier, Link};
 use crate::archiver::Archiver;
 use crate::boot_log::BootLog;
+use crate::calls::Turnstiles;
 use crate::consistency::{self, Consistency, Depth};
 use crate::fleet::{self, Fleet};
 use crate::history::History;
 use crate::hub::{Hub, Journal};
 use crate::recovery::{self, Ground, RecoveryError};
+use crate::request::Tickets;
 use crate::settings::{Durability, Settings};
 use crate::statistics::{self, Statistics};
 use crate::switches::{self, Switches};
@@ -104,6 +106,7 @@ fn assemble(parts: Parts) -> Inner {
         applier.sql_away(),
         Arc::clone(&clock),
     );
+    let turnstiles = Turnstiles::new(providers.names(), &settings.calls, &metrics);
     let hub = Hub::default();
     hub.note_incomplete();
     Inner {
@@ -118,6 +121,7 @@ fn assemble(parts: Parts) -> Inner {
         statistics: Statistics::default(),
         metrics,
         keys: admission::Keys::default(),
+        turnstiles,
         switches: Arc::new(Switches::open(settings.switches_copy.clone())),
         accepting: admission::Accepting::default(),
         draining: admission::Accepting::default(),
@@ -281,7 +285,7 @@ impl Inner {
         let recovered = recovery::recover(&ground, self.settings.resume_interrupted).await?;
         let (resumed, closed) = (recovered.resumed.len(), recovered.closed);
         for live in recovered.resumed {
-            self.start(live, self.running.enter());
+            self.start(live, self.running.enter(), Tickets::default());
         }
         if linked {
             self.hub.is_whole_again();

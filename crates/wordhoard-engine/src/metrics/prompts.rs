@@ -13,6 +13,8 @@ pub enum PromptFate {
     Storage,
     /// Refused: too many run.
     TooManyRunning,
+    /// Refused: too many wait for its provider.
+    Overloaded,
     /// Refused: its key was used for another body.
     KeyReused,
     /// Refused: the first under its key is still being accepted.
@@ -29,6 +31,7 @@ impl PromptFate {
         Self::NotAccepting,
         Self::Storage,
         Self::TooManyRunning,
+        Self::Overloaded,
         Self::KeyReused,
         Self::KeyInFlight,
         Self::KeysUnavailable,
@@ -42,6 +45,7 @@ impl PromptFate {
             Self::NotAccepting => "not_accepting",
             Self::Storage => "storage",
             Self::TooManyRunning => "too_many_running",
+            Self::Overloaded => "overloaded",
             Self::KeyReused => "key_reused",
             Self::KeyInFlight => "key_in_flight",
             Self::KeysUnavailable => "keys_unavailable",
@@ -55,6 +59,7 @@ impl PromptFate {
             Err(AdmitError::NotAccepting) => Self::NotAccepting,
             Err(AdmitError::Storage(_)) => Self::Storage,
             Err(AdmitError::TooManyRunning { .. }) => Self::TooManyRunning,
+            Err(AdmitError::Overloaded { .. }) => Self::Overloaded,
             Err(AdmitError::KeyReused) => Self::KeyReused,
             Err(AdmitError::KeyInFlight) => Self::KeyInFlight,
             Err(AdmitError::KeysUnavailable(_)) => Self::KeysUnavailable,

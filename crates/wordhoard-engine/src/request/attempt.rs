@@ -4,13 +4,17 @@ use std::sync::Arc;
 
 use futures_util::StreamExt;
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, EventBody, Failure, FailureClass, Lane, ModelRef, Outcome,
-    RequestState, Token, TokenIndex, Violation,
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, EventBody, Failure, FailureClass, Lane,
+    ModelRef, Outcome, RequestState, Token, TokenIndex, Violation,
 };
-use wordhoard_providers::{AnswerPart, AnswerStream, Broken, Call, Completion, Delta, conversation_of};
+use wordhoard_providers::{
+    AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Provider, conversation_of,
+};
 
 use super::Run;
+use super::delivered::{Beginning, Delivered};
 use super::report::AttemptReport;
+use crate::calls::{Passage, Verdict};
 use crate::hub::{AppendError, LiveRequest};
 use crate::tasks::TaskKind;
 
@@ -22,45 +26,90 @@ enum End {
     ServerStopped,
 }
 
-pub(super) async fn run(run: &Run, lane: Lane, model: &ModelRef) -> Result<Outcome, AppendError> {
-    let attempt = start(&run.live, lane, model)?;
+/// All that a call needs.
+pub(super) struct Going {
+    pub(super) provider: Arc<dyn Provider>,
+    pub(super) passage: Passage,
+    /// Where it goes on from an earlier answer.
+    pub(super) beginning: Option<Beginning>,
+}
+
+/// Calls a model and records what it answers. What it delivers is added to what the lane has delivered.
+pub(super) async fn run(
+    run: &Run,
+    lane: Lane,
+    model: &ModelRef,
+    going: Going,
+    delivered: &mut Delivered,
+) -> Result<Outcome, AppendError> {
+    let Going { provider, mut passage, beginning } = going;
+    let continues = beginning.as_ref().map(|beginning| beginning.continues);
+    let attempt = start(&run.live, lane, model, continues)?;
     let mut report = AttemptReport::start(run, lane, attempt, model);
     let mut answer = None;
-    let end = match run.providers.get(&model.provider) {
-        Some(_) if run.switches.is_disabled(&model.provider) => {
-            End::Failed(Failure::new(FailureClass::Unavailable, "the provider is disabled").into())
+    let mut delivering = delivered.begin(continues);
+    let end = match conversation_of(run.live.prompt()) {
+        Ok(conversation) => {
+            let call = Call {
+                answer_so_far: beginning.map(|beginning| beginning.text),
+                ..Call::new(model.model.as_str(), Arc::new(conversation))
+            };
+            let answer = answer.insert(provider.answer(call));
+            let mut recording = Recording {
+                run,
+                attempt,
+                report: &mut report,
+                passage: &mut passage,
+                delivering: &mut delivering,
+            };
+            recording.run(answer).await?
         }
-        Some(provider) => match conversation_of(run.live.prompt()) {
-            Ok(conversation) => {
-                let call = Call::new(model.model.clone(), Arc::new(conversation));
-                let answer = answer.insert(provider.answer(call));
-                record_answer(run, attempt, answer, &mut report).await?
-            }
-            Err(error) => End::Failed(Failure::new(FailureClass::BadRequest, error.to_string()).into()),
-        },
-        None => {
-            let message = format!("provider {:?} is not configured on this server", model.provider.as_str());
-            End::Failed(Failure::new(FailureClass::Unavailable, message).into())
-        }
+        Err(error) => End::Failed(Failure::new(FailureClass::BadRequest, error.to_string()).into()),
     };
-    let finished = finished(attempt, end);
+    delivered.take(delivering);
+    let verdict = match &end {
+        End::Completed(_) => Verdict::Success,
+        End::Failed(broken) => passage.verdict_of(&broken.failure),
+        End::Cancelled | End::ServerStopped => Verdict::Nothing,
+    };
+    passage.end(verdict);
+    let mut finished = finished(attempt, end);
+    finished.cost = cost(&*provider, model, &finished);
     report.finish(&finished);
     let outcome = finished.outcome;
-    run.live.append(|state| {
-        let token_count = token_count(state, attempt);
-        EventBody::AttemptFinished(AttemptFinished { token_count, ..finished })
-    })?;
+    record_end(&run.live, finished)?;
     if let (Outcome::Completed, Some(mut rest)) = (outcome, answer) {
         // What may follow a whole answer says nothing more, but a connection whose body was read can be used again.
-        run.tasks.spawn(TaskKind::AnswerRest, async move { while rest.next().await.is_some() {} });
+        run.engine.tasks.spawn(TaskKind::AnswerRest, async move { while rest.next().await.is_some() {} });
     }
     Ok(outcome)
 }
 
-fn start(live: &Arc<LiveRequest>, lane: Lane, model: &ModelRef) -> Result<AttemptSeq, AppendError> {
+/// Records an attempt that ended before anybody was called, so that a reader sees why this model did not answer.
+pub(super) fn note_uncalled(
+    run: &Run,
+    lane: Lane,
+    model: &ModelRef,
+    outcome: Outcome,
+    failure: Option<Failure>,
+) -> Result<Outcome, AppendError> {
+    let attempt = start(&run.live, lane, model, None)?;
+    let report = AttemptReport::start(run, lane, attempt, model);
+    let finished = AttemptFinished { outcome, failure, ..finished(attempt, End::Cancelled) };
+    report.finish(&finished);
+    record_end(&run.live, finished)?;
+    Ok(outcome)
+}
+
+fn start(
+    live: &Arc<LiveRequest>,
+    lane: Lane,
+    model: &ModelRef,
+    continues: Option<Continues>,
+) -> Result<AttemptSeq, AppendError> {
     let event = live.append(|state| {
         let attempt_seq = state.next_attempt_seq();
-        EventBody::AttemptStarted(AttemptStarted { attempt_seq, lane, model: model.clone(), continues: None })
+        EventBody::AttemptStarted(AttemptStarted { attempt_seq, lane, model: model.clone(), continues })
     })?;
     match &event.body {
         EventBody::AttemptStarted(started) => Ok(started.attempt_seq),
@@ -68,51 +117,85 @@ fn start(live: &Arc<LiveRequest>, lane: Lane, model: &ModelRef) -> Result<Attemp
     }
 }
 
-/// Takes the answer in until it ends, or until somebody ends it.
-async fn record_answer(
-    run: &Run,
+fn record_end(live: &Arc<LiveRequest>, finished: AttemptFinished) -> Result<(), AppendError> {
+    let attempt = finished.attempt_seq;
+    live.append(|state| {
+        let token_count = token_count(state, attempt);
+        EventBody::AttemptFinished(AttemptFinished { token_count, ..finished })
+    })?;
+    Ok(())
+}
+
+/// What the answer cost, by the price of the model that really answered where that is known to be another one.
+fn cost(provider: &dyn Provider, model: &ModelRef, finished: &AttemptFinished) -> Option<Cost> {
+    let asked = model.model.as_str();
+    // `gpt-4o-2024-08-06` is a version of `gpt-4o`, and costs what that does.
+    let another = finished.answered_by.as_deref().filter(|answered| !answered.starts_with(asked));
+    let price = another.and_then(|answered| provider.capabilities(answered).price);
+    let price = price.or_else(|| provider.capabilities(asked).price)?;
+    Some(price.cost_of(&finished.usage?))
+}
+
+/// Takes an answer in.
+struct Recording<'r, 'a> {
+    run: &'a Run,
     attempt: AttemptSeq,
-    answer: &mut AnswerStream,
-    report: &mut AttemptReport<'_>,
-) -> Result<End, AppendError> {
-    loop {
-        let part = tokio::select! {
-            biased;
-            () = run.live.broken().cancelled() => return Err(latched(run).await),
-            () = run.live.cancelled().cancelled() => return Ok(End::Cancelled),
-            () = run.stop.cancelled() => return Ok(End::ServerStopped),
-            part = answer.next() => part,
-        };
-        match part {
-            Some(Ok(AnswerPart::Delta(Delta { kind, text }))) => {
-                report.token();
-                run.live.journal().has_room().await?;
-                let recorded = run.live.append(|state| {
-                    let token_index = TokenIndex(token_count(state, attempt));
-                    EventBody::Token(Token { attempt_seq: attempt, token_index, kind, text })
-                });
-                match recorded {
-                    Ok(_) => {}
+    report: &'r mut AttemptReport<'a>,
+    passage: &'r mut Passage,
+    delivering: &'r mut Delivered,
+}
+
+impl Recording<'_, '_> {
+    /// Takes the answer in until it ends, or until somebody ends it.
+    async fn run(&mut self, answer: &mut AnswerStream) -> Result<End, AppendError> {
+        let run = self.run;
+        loop {
+            let part = tokio::select! {
+                biased;
+                () = run.live.broken().cancelled() => return Err(latched(run).await),
+                () = run.live.cancelled().cancelled() => return Ok(End::Cancelled),
+                () = run.engine.stop.cancelled() => return Ok(End::ServerStopped),
+                part = answer.next() => part,
+            };
+            match part {
+                Some(Ok(AnswerPart::Delta(delta))) => match self.token(delta).await {
+                    Ok(()) => {}
                     Err(error @ AppendError::TooLarge { .. }) => {
                         return Ok(End::Failed(
                             Failure::new(FailureClass::Malformed, error.to_string()).into(),
                         ));
                     }
                     Err(error) => return Err(error),
+                },
+                Some(Ok(AnswerPart::Completed(completion))) => return Ok(End::Completed(completion)),
+                Some(Err(broken)) => return Ok(End::Failed(broken)),
+                None => {
+                    let reason = "the provider's stream ended without saying that the answer is whole";
+                    return Ok(End::Failed(Failure::new(FailureClass::Cut, reason).into()));
                 }
             }
-            Some(Ok(AnswerPart::Completed(completion))) => return Ok(End::Completed(completion)),
-            Some(Err(broken)) => return Ok(End::Failed(broken)),
-            None => {
-                let reason = "the provider's stream ended without saying that the answer is whole";
-                return Ok(End::Failed(Failure::new(FailureClass::Cut, reason).into()));
-            }
         }
+    }
+
+    async fn token(&mut self, Delta { kind, text }: Delta) -> Result<(), AppendError> {
+        if self.report.token() {
+            self.passage.first_token();
+        }
+        self.run.live.journal().has_room().await?;
+        let attempt = self.attempt;
+        let event = self.run.live.append(|state| {
+            let token_index = TokenIndex(token_count(state, attempt));
+            EventBody::Token(Token { attempt_seq: attempt, token_index, kind, text })
+        })?;
+        if let EventBody::Token(token) = &event.body {
+            self.delivering.push(attempt, token.token_index, token.kind, &token.text);
+        }
+        Ok(())
     }
 }
 
 /// Why the log cannot go on, as the log itself says it.
-async fn latched(run: &Run) -> AppendError {
+pub(super) async fn latched(run: &Run) -> AppendError {
     match run.live.journal().has_room().await {
         Err(error) => error.into(),
         Ok(()) => AppendError::Impossible("the request was broken off".into()),

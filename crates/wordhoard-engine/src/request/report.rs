@@ -1,6 +1,6 @@
 //! What is told of a request and its attempts: a line of the log each, figures, and a span.
 
-use wordhoard_model::{AttemptFinished, AttemptSeq, Lane, ModelRef, RequestFinished};
+use wordhoard_model::{AttemptFinished, AttemptSeq, Cost, Lane, ModelRef, RequestFinished};
 
 use super::Run;
 use crate::metrics::AttemptMeter;
@@ -13,18 +13,29 @@ pub(super) struct AttemptReport<'a> {
     model: &'a ModelRef,
     meter: AttemptMeter,
     trace: AttemptTrace,
+    token_seen: bool,
 }
 
 impl<'a> AttemptReport<'a> {
     pub(super) fn start(run: &'a Run, lane: Lane, attempt: AttemptSeq, model: &'a ModelRef) -> Self {
         let parameters = &run.live.prompt().parameters;
         let trace = AttemptTrace::start(&run.trace, run.live.id(), (lane, attempt), model, parameters);
-        Self { run, lane, model, meter: AttemptMeter::start(&run.metrics, model), trace }
+        Self {
+            run,
+            lane,
+            model,
+            meter: AttemptMeter::start(&run.engine.metrics, model),
+            trace,
+            token_seen: false,
+        }
     }
 
-    /// A token has come.
-    pub(super) fn token(&mut self) {
+    /// A token has come. Whether it is the first one.
+    pub(super) fn token(&mut self) -> bool {
         self.meter.token();
+        let is_first = !self.token_seen;
+        self.token_seen = true;
+        is_first
     }
 
     /// The attempt has ended.
@@ -41,6 +52,7 @@ impl<'a> AttemptReport<'a> {
             tokens = self.run.live.token_count(finished.attempt_seq),
             input_tokens = usage.map(|usage| usage.input_tokens),
             output_tokens = usage.map(|usage| usage.output_tokens),
+            cost_usd = finished.cost.map(Cost::usd),
             first_token_ms = self.meter.first_token().map(|duration| duration.as_millis() as u64),
             duration_ms = self.meter.elapsed().as_millis() as u64,
             failure = failure.map(|failure| failure.class.as_str()),
@@ -49,7 +61,7 @@ impl<'a> AttemptReport<'a> {
             trace_id = self.run.trace.trace_id(),
             "attempt finished"
         );
-        self.meter.finish(&self.run.metrics, self.model, finished);
+        self.meter.finish(&self.run.engine.metrics, self.model, finished);
         self.trace.finish(finished, self.meter.first_token());
     }
 }
@@ -67,10 +79,11 @@ pub(super) fn request_finished(run: &Run, finished: &RequestFinished) {
         tokens = finished.token_count,
         input_tokens = usage.map(|usage| usage.input_tokens),
         output_tokens = usage.map(|usage| usage.output_tokens),
+        cost_usd = finished.cost.map(Cost::usd),
         duration_ms = run.live.journal().now().millis_since(accepted_at),
         trace_id = run.trace.trace_id(),
         "request finished"
     );
-    run.metrics.requests.add(finished.outcome, 1);
+    run.engine.metrics.requests.add(finished.outcome, 1);
     run.trace.finish(finished);
 }

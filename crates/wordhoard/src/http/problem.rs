@@ -136,6 +136,10 @@ impl From<AdmitError> for Problem {
         match error {
             AdmitError::NotAccepting => Self::unavailable("not-accepting", detail, 5),
             AdmitError::Storage(_) => Self::unavailable("storage", detail, 5),
+            AdmitError::Overloaded { retry_after, .. } => {
+                let seconds = retry_after.as_secs_f64().ceil() as u64;
+                Self::unavailable("overloaded", detail, seconds.max(1))
+            }
             AdmitError::TooManyRunning { .. } => Self::unavailable("too-many-running", detail, 1),
             AdmitError::KeysUnavailable(_) => Self::unavailable("idempotency-unavailable", detail, 5),
             AdmitError::KeyReused => {
