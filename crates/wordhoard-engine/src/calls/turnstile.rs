@@ -241,3 +241,48 @@ impl Drop for Passage {
         self.tell(Verdict::Nothing);
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use std::sync::Barrier;
+    use std::sync::atomic::{AtomicUsize, Ordering};
+
+    use super::*;
+
+    fn turnstile(open_for: Duration) -> Arc<Turnstile> {
+        let mut settings = CallSettings::default();
+        settings.breaker.open_for = open_for;
+        let provider = ProviderName::new("p").unwrap();
+        let metrics = Arc::new(Metrics::new(std::collections::BTreeMap::new()));
+        Arc::new(Turnstile::new(provider, &settings, metrics, Arc::default()))
+    }
+
+    /// The machine itself is tested for every history; this is its lock: a thousand callers in the same moment.
+    #[test]
+    fn of_a_thousand_callers_who_race_into_half_open_one_gets_through() {
+        let turnstile = turnstile(Duration::from_millis(1));
+        for round in 0..20 {
+            turnstile.tried_by_hand(Some(&Failure::new(FailureClass::Connect, "gone")));
+            std::thread::sleep(Duration::from_millis(2));
+            let (through, start) = (AtomicUsize::new(0), Barrier::new(50));
+            let passages = std::thread::scope(|scope| {
+                let call = || {
+                    start.wait();
+                    let passed: Vec<_> = (0..20).filter_map(|_| turnstile.pass().ok()).collect();
+                    through.fetch_add(passed.len(), Ordering::Relaxed);
+                    passed
+                };
+                let callers: Vec<_> = (0..50).map(|_| scope.spawn(call)).collect();
+                callers.into_iter().flat_map(|caller| caller.join().unwrap()).collect::<Vec<_>>()
+            });
+            assert_eq!(through.into_inner(), 1, "round {round}");
+            assert_eq!(turnstile.state().0, ProviderState::HalfOpen);
+            // The probe goes away without an end: its place is free again.
+            drop(passages);
+            let probe = turnstile.pass().unwrap();
+            assert!(turnstile.pass().is_err());
+            probe.end(Verdict::Success);
+            assert_eq!(turnstile.state().0, ProviderState::Closed);
+        }
+    }
+}

@@ -5,6 +5,8 @@ use wordhoard_model::{AttemptSeq, Continues, Lane, TokenIndex, TokenKind, Transc
 /// The longest beginning of an answer that is kept to go on from, in bytes. No model answers at such length; what is
 /// longer is restarted.
 const MAX_BYTES: usize = 1 << 20;
+/// How many tokens may be given up so that the beginning ends in a word.
+const MAX_GIVEN_UP: usize = 8;
 
 /// The answer of a lane as far as it came: the text of its newest attempt that has any, behind the text of those that
 /// it continues.
@@ -22,7 +24,8 @@ pub(super) struct Delivered {
 pub(super) struct Beginning {
     /// The last token of it.
     pub(super) continues: Continues,
-    /// All of it. Ends in no white space: several providers refuse that, or begin the rest with another blank.
+    /// All of it. Where it can be had, it ends in a word: behind a blank, several providers begin the rest with another
+    /// one.
     pub(super) text: String,
 }
 
@@ -83,7 +86,12 @@ impl Delivered {
         let ends_in_word = |(_, _, end): &&(AttemptSeq, TokenIndex, usize)| {
             self.text[..*end].chars().next_back().is_some_and(|last| !last.is_whitespace())
         };
-        let (attempt_seq, token_index, end) = *self.ends.iter().rev().find(ends_in_word)?;
+        let newest_first = || self.ends.iter().rev().take(MAX_GIVEN_UP);
+        let (attempt_seq, token_index, end) =
+            *newest_first().find(ends_in_word).or_else(|| newest_first().next())?;
+        if self.text[..end].trim().is_empty() {
+            return None;
+        }
         let continues = Continues { attempt_seq, token_index };
         Some(Beginning { continues, text: self.text[..end].to_owned() })
     }
@@ -102,7 +110,9 @@ mod tests {
     }
 
     #[test]
-    fn an_answer_goes_on_behind_its_last_token_that_ends_in_a_word() {
+    fn an_answer_goes_on_behind_a_word_where_one_is_near_and_else_behind_all_that_came() {
+        let blanks: Vec<_> = (0..20).map(|_| "word ").collect();
+        assert_eq!(delivered(&blanks).beginning().unwrap().continues.token_index, TokenIndex(19));
         let first = delivered(&["The", " quick ", "\n", " "]);
         let beginning = first.beginning().unwrap();
         assert_eq!((beginning.text.as_str(), beginning.continues.token_index), ("The", TokenIndex(0)));

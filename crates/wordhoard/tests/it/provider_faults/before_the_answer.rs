@@ -1,0 +1,110 @@
+use std::time::Duration;
+
+use super::scene::{FIRST_TOKEN, Scene};
+
+#[tokio::test]
+async fn a_429_that_says_when_is_tried_again_then_and_not_before() {
+    let scene = Scene::usual();
+    let told = scene.ask("primary:seq:status-429-retry-2|ok-60").await;
+    told.assert_complete();
+    let calls = scene.primary.calls();
+    assert_eq!((calls.len(), scene.backup.calls().len()), (2, 0), "{:?}", told.attempts());
+    let gap = calls[1].at - calls[0].at;
+    assert!((Duration::from_secs(2)..Duration::from_secs(4)).contains(&gap), "{gap:?}");
+    assert_eq!(told.attempt(0)["error"]["retry_after_ms"], 2_000);
+}
+
+#[tokio::test]
+async fn a_429_without_end_goes_to_the_fallback_after_few_calls() {
+    let scene = Scene::usual();
+    let told = scene.ask("primary:status-429").await;
+    told.assert_complete();
+    assert!((2..=4).contains(&scene.primary.calls().len()), "{:?}", told.attempts());
+    assert_eq!(scene.backup.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn one_500_is_tried_again() {
+    let scene = Scene::usual();
+    let told = scene.ask("primary:seq:status-500|ok-60").await;
+    told.assert_complete();
+    assert_eq!((scene.primary.calls().len(), scene.backup.calls().len()), (2, 0));
+    assert_eq!(told.attempts()[0], "primary:seq:status-500|ok-60 provider_error");
+}
+
+#[tokio::test]
+async fn a_503_without_end_opens_the_breaker_and_the_next_prompt_does_not_call_at_all() {
+    let scene = Scene::usual();
+    let told = scene.ask("primary:status-503").await;
+    told.assert_complete();
+    let calls = scene.primary.calls().len();
+    assert!((2..=4).contains(&calls), "{:?}", told.attempts());
+    let health = scene.client().get("/api/health").await.unwrap().body;
+    if health["providers"]["primary"] == "open" {
+        let next = scene.ask("primary:ok-60").await;
+        next.assert_complete();
+        if next.attempts()[0] == "primary:ok-60 provider_down" {
+            assert_eq!(scene.primary.calls().len(), calls);
+        }
+    }
+}
+
+#[tokio::test]
+async fn a_connection_reset_before_any_header_is_tried_again_and_then_given_up() {
+    let scene = Scene::usual();
+    scene.ask("primary:seq:reset|ok-60").await.assert_complete();
+    assert_eq!((scene.primary.calls().len(), scene.backup.calls().len()), (2, 0));
+    let told = scene.ask("primary:reset").await;
+    told.assert_complete();
+    assert!(scene.primary.calls().len() <= 6, "{:?}", told.attempts());
+    assert_eq!(scene.backup.calls().len(), 1);
+}
+
+#[tokio::test]
+async fn no_answer_at_all_goes_to_the_fallback_at_the_limit_and_never_the_same_silent_route_again() {
+    let scene = Scene::usual();
+    for model in ["never-answers", "slow-start-60000"] {
+        let told = scene.ask(&format!("primary:{model}")).await;
+        told.assert_complete();
+        assert_eq!(told.attempts()[0], format!("primary:{model} first_token_timeout"));
+        assert!((FIRST_TOKEN..FIRST_TOKEN + Duration::from_secs(4)).contains(&told.took), "{:?}", told.took);
+    }
+    assert_eq!((scene.primary.calls().len(), scene.backup.calls().len()), (2, 2));
+}
+
+#[tokio::test]
+async fn a_prompt_too_long_for_a_model_goes_to_one_with_a_larger_window() {
+    let windows = "{ name = \"ok-60\", context_window = 4096 }, { name = \"ok-61\", context_window = 128000 }";
+    let scene = Scene::new("{ name = \"context-length\", context_window = 8192 }", windows, "ok-61");
+    let told = scene.ask("primary:context-length").await;
+    assert_eq!(told.attempts(), ["primary:context-length context_length", "backup:ok-61 completed"]);
+    assert_eq!((scene.primary.calls().len(), scene.backup.calls().len()), (1, 1));
+    // A window that is no larger helps nobody.
+    let small = Scene::new("{ name = \"context-length\", context_window = 8192 }", windows, "ok-60");
+    let told = small.ask("primary:context-length").await;
+    assert_eq!(told.attempts(), ["primary:context-length context_length"]);
+    assert_eq!(told.whole["status"], "failed");
+}
+
+#[tokio::test]
+async fn a_refused_prompt_is_told_with_the_providers_reason_and_nobody_else_is_asked() {
+    let scene = Scene::usual();
+    for model in ["filter-prompt", "filter-after-7"] {
+        let told = scene.ask(&format!("primary:{model}")).await;
+        assert_eq!(told.whole["status"], "failed");
+        assert_eq!(told.attempts(), [format!("primary:{model} content_policy")]);
+        assert!(told.attempt(0)["error"]["message"].as_str().is_some_and(|reason| !reason.is_empty()));
+    }
+    assert_eq!((scene.primary.calls().len(), scene.backup.calls().len()), (2, 0));
+}
+
+#[tokio::test]
+async fn a_key_that_is_revoked_is_no_fault_of_the_caller_and_alarms_the_operator() {
+    let scene = Scene::usual();
+    let told = scene.ask("primary:status-401").await;
+    told.assert_complete();
+    assert_eq!(told.attempts()[0], "primary:status-401 unauthorized");
+    assert_eq!(scene.primary.calls().len(), 1);
+    let alarms = scene.server.log().unwrap().into_iter().filter(|line| line["level"] == "ERROR").count();
+    assert_eq!(alarms, 1, "{:#?}", scene.server.log().unwrap());
+}

@@ -1,0 +1,26 @@
+use super::scene::Scene;
+
+/// What is too large or senseless is bounded and told by its class, what is only odd is taken; the server lives on.
+#[tokio::test]
+async fn whatever_a_provider_sends_is_bounded_and_typed() {
+    let scene = Scene::usual();
+    let before = scene.server.resident_bytes().unwrap();
+    for (model, first) in [
+        ("huge-event", "malformed"),
+        ("endless-line", "malformed"),
+        ("endless-comments", "first_token_timeout"),
+        ("comment-flood", "first_token_timeout"),
+        ("nul-token", "completed"),
+        ("tiny-flood", "completed"),
+    ] {
+        let told = scene.ask(&format!("primary:{model}")).await;
+        assert_eq!(told.attempts()[0], format!("primary:{model} {first}"), "{:?}", told.attempts());
+        assert_eq!(told.whole["status"], "completed", "{model}: the fallback answers");
+        if model == "tiny-flood" {
+            assert_eq!(told.attempt(0)["token_count"], 100_000);
+        }
+    }
+    let grown = scene.server.peak_resident_bytes().unwrap().saturating_sub(before);
+    assert!(grown < 256 << 20, "{} MiB more", grown >> 20);
+    scene.ask("primary:ok-60").await.assert_complete();
+}

@@ -1,0 +1,76 @@
+use std::time::{Duration, Instant};
+
+use futures_util::future::join_all;
+use wordhoard_testkit::provider::MisbehavingProvider;
+use wordhoard_testkit::server::ServerHome;
+
+use super::scene::PROMPT;
+use crate::EXE;
+
+const CONCURRENCY: usize = 8;
+const WAITING: usize = 24;
+/// Each answer takes 20 tokens at 100 a second.
+const ANSWER: Duration = Duration::from_millis(200);
+
+/// Many more prompts than permits: whoever was accepted is served in order, whoever finds the queue full is told when
+/// to come back, the provider is kept as busy as it may be and never busier, and memory stays where it is.
+#[tokio::test]
+async fn ten_times_more_prompts_than_permits_are_served_in_order_or_told_to_come_back() {
+    let provider = MisbehavingProvider::start().unwrap();
+    let home = ServerHome::new(
+        EXE,
+        &format!(
+            "[[providers]]\nname = \"busy\"\ndialect = \"openai\"\nbase_url = {:?}\nallow_private = true\n\
+             concurrency = {CONCURRENCY}\n[queue]\nwaiting = {WAITING}\n",
+            provider.base_url()
+        ),
+    )
+    .unwrap();
+    let server = home.start().unwrap();
+    let client = server.client();
+    let (began, seconds) = (Instant::now(), 8);
+    let resident = server.resident_bytes().unwrap();
+    // Ten times what can be served, each asking again as it is told, or at once with another prompt.
+    let caller = async |caller: usize| {
+        let (mut served, mut refused) = (Vec::new(), 0_u32);
+        let body = serde_json::json!({"prompt": format!("{PROMPT} {caller}"), "models": ["busy:rate-100"]});
+        while began.elapsed() < Duration::from_secs(seconds) {
+            let answer = client.post("/api/llm/prompt", &body).await.unwrap();
+            if answer.status == 202 {
+                let id = answer.body["request_id"].as_str().unwrap().to_owned();
+                let whole = client.wait_for_end(&id).await.unwrap();
+                assert_eq!(whole["status"], "completed", "{whole:#}");
+                served.push((id, whole));
+            } else {
+                refused += 1;
+                assert_eq!(answer.status, 503, "{:#}", answer.body);
+                assert_eq!(answer.body["type"].as_str().unwrap().rsplit('/').next(), Some("overloaded"));
+                let seconds: u64 = answer.retry_after.unwrap().parse().unwrap();
+                assert!((1..=60).contains(&seconds));
+                tokio::time::sleep(Duration::from_millis(100)).await;
+            }
+        }
+        (served, refused)
+    };
+    let told = join_all((0..CONCURRENCY * 10).map(caller)).await;
+    let took = began.elapsed();
+    let refused: u32 = told.iter().map(|(_, refused)| refused).sum();
+    let mut served: Vec<_> = told.into_iter().flat_map(|(served, _)| served).collect();
+    assert!(refused > 0);
+    let best = took.as_secs_f64() / ANSWER.as_secs_f64() * CONCURRENCY as f64;
+    let goodput = served.len() as f64 / best;
+    println!("{} served, {refused} refused, {:.0} % of the best", served.len(), goodput * 100.0);
+    assert!(provider.most_at_once() <= CONCURRENCY, "{}", provider.most_at_once());
+    assert!(server.peak_resident_bytes().unwrap() < resident + (64 << 20));
+    // First come, first served: ids are in the order of acceptance, and calls began in that order but for what a
+    // scheduler with two threads may swap.
+    served.sort_by(|one, other| one.0.cmp(&other.0));
+    let started: Vec<_> = served.iter().map(|(_, whole)| started_ms(whole)).collect();
+    let late = started.windows(2).filter(|pair| pair[1] < pair[0] - 50).count();
+    assert!(late == 0, "{late} of {} were overtaken", started.len());
+}
+
+fn started_ms(whole: &serde_json::Value) -> i64 {
+    let at = whole["lanes"][0]["attempts"][0]["started_at"].as_str().unwrap();
+    at.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
