@@ -134,7 +134,7 @@ impl Default for CallSettings {
             breaker: BreakerSettings { failures: 3, open_for: Duration::from_secs(30) },
             retry: RetrySettings {
                 max: 3,
-                longest_wait: Duration::from_secs(60),
+                longest_wait: Duration::from_secs(20),
                 budget_share: 0.2,
                 budget_floor: 10,
             },
