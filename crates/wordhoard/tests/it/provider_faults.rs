@@ -7,4 +7,5 @@ mod hostile;
 mod in_the_answer;
 mod outage;
 mod overload;
+mod restart;
 mod scene;
