@@ -9,11 +9,14 @@ mod transport;
 
 use std::sync::Arc;
 
-use wordhoard_model::ProviderName;
+use wordhoard_model::{Prefill, ProviderName};
+use wordhoard_wire::{Dialect, Unsupported};
 
 pub use self::models::{DemoModel, MODELS};
 use self::transport::DemoTransport;
-use crate::chat::ChatProvider;
+use crate::answering::{DialectProvider, Speaker};
+use crate::catalogue::{Catalogue, Declared};
+use crate::key_ring::KeyRing;
 use crate::redaction::Redactor;
 use crate::{Provider, TimeLimits};
 
@@ -23,7 +26,18 @@ pub(crate) fn provider(limits: TimeLimits) -> Arc<dyn Provider> {
         reason = "a literal that keeps the rules; every test of the demo proves it"
     )]
     let name = ProviderName::new("demo").expect("demo is a provider name");
-    Arc::new(ChatProvider::new(name, Arc::new(DemoTransport), limits, Redactor::default()))
+    let can_go_on = Declared { prefill: Some(Some(Prefill::Message)), ..Declared::default() };
+    let models: Vec<_> = MODELS.iter().map(|model| (model.name.to_owned(), can_go_on.clone())).collect();
+    Arc::new(DialectProvider::new(Speaker {
+        dialect: Dialect::OpenAiChat,
+        transport: Arc::new(DemoTransport),
+        limits,
+        redactor: Redactor::default(),
+        catalogue: Catalogue::new(Dialect::OpenAiChat, &models),
+        unsupported: Unsupported::Drop,
+        keys: Arc::new(KeyRing::new(name.clone(), Vec::new())),
+        name,
+    }))
 }
 
 #[cfg(test)]

@@ -6,9 +6,11 @@
 //! engine's part.
 
 mod address_policy;
+mod answering;
 mod api_key;
-mod chat;
+mod catalogue;
 pub mod demo;
+mod key_ring;
 mod limits;
 mod provider;
 mod redaction;
@@ -17,11 +19,13 @@ mod transport;
 
 pub use address_policy::Refused;
 pub use api_key::ApiKey;
+pub use catalogue::{Declared, price_of};
+pub use key_ring::NamedKey;
 pub use limits::TimeLimits;
 pub use provider::{AnswerPart, AnswerStream, Broken, Call, Provider};
-pub use settings::{OpenAiChatSettings, SettingsError, openai_chat};
+pub use settings::{Auth, HttpSettings, SettingsError, over_http};
 pub use wordhoard_wire::openai_chat::conversation_of;
-pub use wordhoard_wire::{CannotHonour, Completion, Delta, InvalidRequest};
+pub use wordhoard_wire::{CannotHonour, Completion, Delta, Dialect, InvalidRequest, Unsupported};
 
 use std::sync::Arc;
 

@@ -22,6 +22,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// How long the model is not to be called, because the provider said so. None where it may be.
     fn cooling(&self, model: &str) -> Option<Duration>;
 
+    /// How many of its keys the provider did not accept when they were used last: for the operator, not for callers.
+    fn refused_keys(&self) -> usize {
+        0
+    }
+
     /// Calls the provider. Everything, connecting included, happens while the stream is polled; dropping it closes
     /// the connection.
     ///

@@ -1,5 +1,7 @@
 //! Takes secrets out of what a provider says before it becomes a failure that is logged, stored and shown.
 
+use std::sync::Arc;
+
 use wordhoard_model::Failure;
 use wordhoard_wire::one_line;
 
@@ -20,42 +22,41 @@ const KEY_PREFIXES: &[&str] = &["sk-", "AIza", "gsk_", "xai-", "hf_"];
 /// The shortest rest of a word after such a beginning that makes it a key.
 const MIN_KEY_REST_CHARS: usize = 8;
 
-/// Knows the key of one provider.
+/// Knows the keys of one provider.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Redactor {
-    key: Option<ApiKey>,
+    keys: Arc<[ApiKey]>,
 }
 
 impl Redactor {
-    pub(crate) fn new(key: Option<ApiKey>) -> Self {
-        Self { key: key.filter(|key| !key.expose().is_empty()) }
+    pub(crate) fn new(keys: impl IntoIterator<Item = ApiKey>) -> Self {
+        Self { keys: keys.into_iter().filter(|key| !key.expose().is_empty()).collect() }
     }
 
     /// The failure with a message that holds no secret and is at most 500 characters long.
     pub(crate) fn redact(&self, failure: Failure) -> Failure {
-        let message = one_line(&redact_lookalikes(&self.redact_key(&failure.message)), MAX_MESSAGE_CHARS);
+        let keys = self.keys.iter().map(ApiKey::expose);
+        let message = keys.fold(failure.message.clone(), |message, key| redact_key(&message, key));
+        let message = one_line(&redact_lookalikes(&message), MAX_MESSAGE_CHARS);
         Failure { message, ..failure }
     }
+}
 
-    fn redact_key(&self, message: &str) -> String {
-        let Some(key) = self.key.as_ref().map(ApiKey::expose) else {
-            return message.to_owned();
-        };
-        if key.len() < MIN_SECRET_BYTES {
-            return redact_words(message, is_separator, |word| word == key);
-        }
-        let mut message = message.replace(key, MARK);
-        // The message may have been cut in the middle of the key.
-        let cut_key = (MIN_KEY_PREFIX_BYTES..key.len())
-            .rev()
-            .filter_map(|len| key.get(..len))
-            .find(|prefix| message.ends_with(prefix));
-        if let Some(prefix) = cut_key {
-            message.truncate(message.len() - prefix.len());
-            message.push_str(MARK);
-        }
-        message
+fn redact_key(message: &str, key: &str) -> String {
+    if key.len() < MIN_SECRET_BYTES {
+        return redact_words(message, is_separator, |word| word == key);
     }
+    let mut message = message.replace(key, MARK);
+    // The message may have been cut in the middle of the key.
+    let cut_key = (MIN_KEY_PREFIX_BYTES..key.len())
+        .rev()
+        .filter_map(|len| key.get(..len))
+        .find(|prefix| message.ends_with(prefix));
+    if let Some(prefix) = cut_key {
+        message.truncate(message.len() - prefix.len());
+        message.push_str(MARK);
+    }
+    message
 }
 
 /// Takes out what looks like a key of anyone: the word after `Bearer`, and a word that begins like a key.
@@ -113,7 +114,8 @@ mod tests {
     const KEY: &str = "canary.0123456789abcdef";
 
     fn redact(message: &str) -> String {
-        let redactor = Redactor::new(Some(ApiKey::new(format!(" {KEY}\n"))));
+        let redactor =
+            Redactor::new([ApiKey::new("other-secret-key".into()), ApiKey::new(format!(" {KEY}\n"))]);
         redactor.redact(Failure::new(FailureClass::Unauthorized, message)).message
     }
 
@@ -130,7 +132,7 @@ mod tests {
 
     #[test]
     fn a_placeholder_for_a_key_tears_no_words_apart() {
-        let redactor = Redactor::new(Some(ApiKey::new("none".into())));
+        let redactor = Redactor::new([ApiKey::new("none".into())]);
         let failure = Failure::new(FailureClass::Unauthorized, "nonesuch: your key 'none' is none of ours");
         let told = redactor.redact(failure).message;
         assert_eq!(told, "nonesuch: your key '[redacted]' is [redacted] of ours");

@@ -1,29 +1,75 @@
 use std::sync::Arc;
 
-use http::header::HeaderValue;
+use http::header::{AUTHORIZATION, HeaderName, HeaderValue};
 use reqwest::Url;
 use wordhoard_model::ProviderName;
+use wordhoard_wire::{Dialect, Unsupported};
 
 use crate::address_policy::{self, PolicyResolver, Refused};
-use crate::chat::ChatProvider;
+use crate::answering::{DialectProvider, Speaker};
+use crate::catalogue::{Catalogue, Declared};
+use crate::key_ring::{KeyRing, NamedKey};
 use crate::redaction::Redactor;
-use crate::transport::{HttpOptions, HttpTransport, root_cause};
-use crate::{ApiKey, Provider, TimeLimits};
+use crate::transport::{Credentials, GoogleTokens, HttpOptions, HttpTransport, Route, root_cause};
+use crate::{Provider, TimeLimits};
 
-/// Where and how a provider of OpenAI's chat dialect is called.
+/// Where and how a provider is called.
 #[derive(Clone, Debug)]
-pub struct OpenAiChatSettings {
+pub struct HttpSettings {
     /// Its name in our configuration.
     pub name: ProviderName,
-    /// The URL before `/chat/completions`, such as `https://api.openai.com/v1`. A query in it is kept.
+    /// How it is spoken to.
+    pub dialect: Dialect,
+    /// The URL before the dialect's route, such as `https://api.openai.com/v1`. A query in it is kept.
     pub base_url: String,
-    /// The key, sent as `Authorization: Bearer …`. Some local servers need none.
-    pub api_key: Option<ApiKey>,
+    /// How it knows us; as its dialect has it if none.
+    pub auth: Option<Auth>,
+    /// The keys, in the order in which they are tried. Some local servers need none.
+    pub keys: Vec<NamedKey>,
     /// Whether it may have a loopback or private address, and be called without TLS. It is then called directly, not
     /// through a proxy that the environment names.
     pub allow_private: bool,
     /// How long it may take.
     pub limits: TimeLimits,
+    /// What is said of its models.
+    pub models: Vec<(String, Declared)>,
+    /// What happens to a field that it, or a model, cannot honour.
+    pub unsupported: Unsupported,
+}
+
+/// How a provider knows us.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Auth {
+    /// `Authorization: Bearer KEY`.
+    Bearer,
+    /// `x-api-key: KEY` (Anthropic).
+    XApiKey,
+    /// `api-key: KEY` (Azure).
+    ApiKey,
+    /// `x-goog-api-key: KEY` (Gemini).
+    XGoogApiKey,
+    /// A token of Google's, by the credentials of the environment (Vertex AI).
+    Google,
+}
+
+impl Auth {
+    /// Every way, with its name in configurations.
+    pub const ALL: [(&'static str, Self); 5] = [
+        ("bearer", Self::Bearer),
+        ("x-api-key", Self::XApiKey),
+        ("api-key", Self::ApiKey),
+        ("x-goog-api-key", Self::XGoogApiKey),
+        ("google", Self::Google),
+    ];
+
+    /// The way of a dialect where nothing else is said.
+    pub fn of(dialect: Dialect) -> Self {
+        match dialect {
+            Dialect::OpenAiChat | Dialect::OpenAiResponses | Dialect::Cohere => Self::Bearer,
+            Dialect::Anthropic => Self::XApiKey,
+            Dialect::Gemini => Self::XGoogApiKey,
+        }
+    }
 }
 
 /// Settings with which no provider can be called.
@@ -56,35 +102,63 @@ pub enum SettingsError {
     },
 }
 
-/// A provider of OpenAI's chat dialect, over HTTP.
+/// The version of Anthropic's API that we speak: <https://docs.anthropic.com/en/api/versioning>.
+static ANTHROPIC_HEADERS: [(HeaderName, HeaderValue); 1] =
+    [(HeaderName::from_static("anthropic-version"), HeaderValue::from_static("2023-06-01"))];
+
+/// A provider over HTTP.
 ///
 /// # Errors
 /// What is wrong with the settings. Nothing is connected yet; a name that leads to a forbidden address is refused
 /// when it is called, as `Connect`.
-pub fn openai_chat(settings: OpenAiChatSettings) -> Result<Arc<dyn Provider>, SettingsError> {
-    let url = chat_url(&settings)?;
-    let host = url.host_str().unwrap_or_default();
+pub fn over_http(settings: HttpSettings) -> Result<Arc<dyn Provider>, SettingsError> {
+    let base = checked_url(&settings)?;
+    let host = base.host_str().unwrap_or_default();
     let transport = HttpTransport::new(HttpOptions {
-        authorization: settings.api_key.as_ref().map(|key| authorization(&settings.name, key)).transpose()?,
+        credentials: credentials(&settings)?,
+        headers: if settings.dialect == Dialect::Anthropic { &ANTHROPIC_HEADERS } else { &[] },
         resolver: PolicyResolver::new(host, settings.allow_private),
         connect_timeout: settings.limits.connect,
         use_proxy: !settings.allow_private,
-        url,
+        route: Route::new(settings.dialect, base),
     })
     .map_err(|error| SettingsError::Client {
         provider: settings.name.clone(),
         problem: root_cause(&error),
     })?;
-    Ok(Arc::new(ChatProvider::new(
-        settings.name,
-        Arc::new(transport),
-        settings.limits,
-        Redactor::new(settings.api_key),
-    )))
+    Ok(Arc::new(DialectProvider::new(Speaker {
+        dialect: settings.dialect,
+        transport: Arc::new(transport),
+        limits: settings.limits,
+        redactor: Redactor::new(settings.keys.iter().map(|named| named.key.clone())),
+        catalogue: Catalogue::new(settings.dialect, &settings.models),
+        unsupported: settings.unsupported,
+        keys: Arc::new(KeyRing::new(settings.name.clone(), settings.keys)),
+        name: settings.name,
+    })))
 }
 
-fn chat_url(settings: &OpenAiChatSettings) -> Result<Url, SettingsError> {
-    let mut url = Url::parse(settings.base_url.trim()).map_err(|error| SettingsError::Url {
+fn credentials(settings: &HttpSettings) -> Result<Credentials, SettingsError> {
+    let name = match settings.auth.unwrap_or_else(|| Auth::of(settings.dialect)) {
+        Auth::Google => return Ok(Credentials::Tokens(Arc::new(GoogleTokens::default()))),
+        Auth::Bearer => AUTHORIZATION,
+        Auth::XApiKey => HeaderName::from_static("x-api-key"),
+        Auth::ApiKey => HeaderName::from_static("api-key"),
+        Auth::XGoogApiKey => HeaderName::from_static("x-goog-api-key"),
+    };
+    let value = |named: &NamedKey| {
+        let key = named.key.expose();
+        let text = if name == AUTHORIZATION { format!("Bearer {key}") } else { key.to_owned() };
+        let mut value = HeaderValue::try_from(text).map_err(|_| SettingsError::Key(settings.name.clone()))?;
+        value.set_sensitive(true);
+        Ok(value)
+    };
+    let keys = settings.keys.iter().map(value).collect::<Result<_, SettingsError>>()?;
+    Ok(Credentials::Keys(name, keys))
+}
+
+fn checked_url(settings: &HttpSettings) -> Result<Url, SettingsError> {
+    let url = Url::parse(settings.base_url.trim()).map_err(|error| SettingsError::Url {
         base_url: without_user(&settings.base_url),
         problem: error.to_string(),
     })?;
@@ -104,8 +178,6 @@ fn chat_url(settings: &OpenAiChatSettings) -> Result<Url, SettingsError> {
          for a server of your own",
     )?;
     check_host(&url, settings.allow_private)?;
-    let path = format!("{}/chat/completions", url.path().trim_end_matches('/'));
-    url.set_path(&path);
     Ok(url)
 }
 
@@ -123,13 +195,6 @@ fn check_host(url: &Url, allow_private: bool) -> Result<(), SettingsError> {
     Ok(())
 }
 
-fn authorization(provider: &ProviderName, key: &ApiKey) -> Result<HeaderValue, SettingsError> {
-    let mut value = HeaderValue::try_from(format!("Bearer {}", key.expose()))
-        .map_err(|_| SettingsError::Key(provider.clone()))?;
-    value.set_sensitive(true);
-    Ok(value)
-}
-
 /// The text without what stands before an `@`: it may be a password.
 fn without_user(base_url: &str) -> String {
     match base_url.rsplit_once('@') {
@@ -141,18 +206,27 @@ fn without_user(base_url: &str) -> String {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::ApiKey;
 
     fn refusal(base_url: &str, allow_private: bool) -> String {
-        openai_chat(settings(base_url, allow_private)).unwrap_err().to_string()
+        over_http(settings(base_url, allow_private)).unwrap_err().to_string()
     }
 
-    fn settings(base_url: &str, allow_private: bool) -> OpenAiChatSettings {
-        OpenAiChatSettings {
+    fn named(key: &str) -> NamedKey {
+        NamedKey { key: ApiKey::new(key.into()), source: "KEY".into() }
+    }
+
+    fn settings(base_url: &str, allow_private: bool) -> HttpSettings {
+        HttpSettings {
             name: ProviderName::new("p").unwrap(),
             base_url: base_url.into(),
-            api_key: Some(ApiKey::new("k".into())),
+            dialect: Dialect::OpenAiChat,
+            auth: None,
+            keys: vec![named("k")],
             allow_private,
             limits: TimeLimits::default(),
+            models: Vec::new(),
+            unsupported: Unsupported::Refuse,
         }
     }
 
@@ -178,18 +252,7 @@ mod tests {
         }
         assert!(!refusal("https://u:secret@", true).contains("secret"));
         let mut bad_key = settings("https://x.example", false);
-        bad_key.api_key = Some(ApiKey::new("a\nb".into()));
-        assert!(matches!(openai_chat(bad_key), Err(SettingsError::Key(_))));
-    }
-
-    #[test]
-    fn the_route_is_joined_to_the_path_and_the_query_stays() {
-        let url = |base_url: &str| chat_url(&settings(base_url, false)).unwrap().to_string();
-        assert_eq!(url("https://api.openai.com/v1"), "https://api.openai.com/v1/chat/completions");
-        assert_eq!(
-            url("https://x.example/v1/?api-version=1"),
-            "https://x.example/v1/chat/completions?api-version=1"
-        );
-        assert_eq!(url("https://x.example"), "https://x.example/chat/completions");
+        bad_key.keys = vec![named("a\nb")];
+        assert!(matches!(over_http(bad_key), Err(SettingsError::Key(_))));
     }
 }

@@ -1,6 +1,8 @@
 //! How a request reaches a provider: over HTTP, or within this process for the demo.
 
 mod http;
+mod route;
+mod token_source;
 
 use std::fmt::Debug;
 
@@ -9,13 +11,27 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use wordhoard_model::Failure;
 
-pub(crate) use self::http::{HttpOptions, HttpTransport, root_cause};
+pub(crate) use self::http::{Credentials, HttpOptions, HttpTransport, root_cause};
+pub(crate) use self::route::Route;
+pub(crate) use self::token_source::{GoogleTokens, TokenSource};
 
 /// Posts a request and gives the answer as it comes. Keeps no time limit but the one for connecting, and does not
 /// look into what it carries.
 pub(crate) trait Transport: Debug + Send + Sync {
     /// Nothing happens before the future is polled; dropping it, or the body, closes the connection.
-    fn post(&self, body: Vec<u8>) -> BoxFuture<'static, Result<Reply, Failure>>;
+    fn post(&self, post: Post) -> BoxFuture<'static, Result<Reply, Failure>>;
+}
+
+/// What is posted.
+#[derive(Clone, Debug)]
+pub(crate) struct Post {
+    /// The model that it is for; some dialects have it in the URL.
+    pub(crate) model: String,
+    /// Whether the answer shall come as a stream; some dialects have that in the URL.
+    pub(crate) stream: bool,
+    pub(crate) body: Bytes,
+    /// Which of the provider's keys goes with it, by its place.
+    pub(crate) key: usize,
 }
 
 /// The head of an answer, and its body still to come.

@@ -28,6 +28,17 @@ impl Dialect {
     pub const ALL: [Self; 5] =
         [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Gemini, Self::Cohere];
 
+    /// Its name in configurations and data.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::OpenAiChat => "openai",
+            Self::OpenAiResponses => "openai_responses",
+            Self::Anthropic => "anthropic",
+            Self::Gemini => "gemini",
+            Self::Cohere => "cohere",
+        }
+    }
+
     /// The body that asks for an answer.
     ///
     /// # Errors

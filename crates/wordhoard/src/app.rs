@@ -18,13 +18,13 @@ use wordhoard_engine::{
     ArchiveSettings, BootLog, Clock, Durability, Engine, Parts, ProviderSet, RunningStep, Settings,
     SystemClock, TaskKind, Tasks,
 };
-use wordhoard_providers::{OpenAiChatSettings, Provider};
+use wordhoard_providers::{HttpSettings, Provider};
 use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
 use crate::access::{Access, FailedTries};
 use crate::backup::BackupService;
-use crate::config::{ArchiveConfig, Config, DatabaseConfig, Dialect, ProviderConfig};
+use crate::config::{ArchiveConfig, Config, DatabaseConfig, ProviderConfig, Reach};
 use crate::http::{self, Administration, Hosts, Surface};
 use crate::lifecycle::RestartHandle;
 use crate::maintenance::{BACKUP, Maintenance, PRUNE};
@@ -326,20 +326,28 @@ pub fn store(config: &DatabaseConfig) -> anyhow::Result<Arc<dyn Store>> {
     })
 }
 
-fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provider>> {
-    match &config.dialect {
-        Dialect::Demo => Ok(wordhoard_providers::demo(config.limits)),
-        Dialect::OpenAi { base_url, api_key, allow_private } => {
-            let settings = OpenAiChatSettings {
-                name: config.name.clone(),
-                base_url: base_url.clone(),
-                api_key: api_key.clone(),
-                allow_private: *allow_private,
-                limits: config.limits,
-            };
-            wordhoard_providers::openai_chat(settings).with_context(|| format!("provider {}", config.name))
-        }
-    }
+/// The provider of that configuration; nothing connects to it yet.
+///
+/// # Errors
+/// What is wrong with its settings.
+pub(crate) fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provider>> {
+    let http = match &config.reach {
+        Reach::Demo => return Ok(wordhoard_providers::demo(config.limits)),
+        Reach::Http(http) => http.clone(),
+    };
+    let models = config.models.iter().map(|model| (model.name.clone(), model.declared.clone()));
+    let settings = HttpSettings {
+        name: config.name.clone(),
+        dialect: http.dialect,
+        base_url: http.base_url,
+        auth: http.auth,
+        keys: http.keys,
+        allow_private: http.allow_private,
+        limits: config.limits,
+        models: models.collect(),
+        unsupported: http.unsupported,
+    };
+    wordhoard_providers::over_http(settings).with_context(|| format!("provider {}", config.name))
 }
 
 pub(crate) use restored::target as restore_target;
@@ -366,6 +374,7 @@ fn engine_settings(config: &Config) -> Settings {
         wal_limit_bytes: config.limits.wal_limit_bytes,
         archive: config.archive.as_ref().map(archive_settings),
         switches_copy: Some(config.data_dir.join(SWITCHES_FILE)),
+        calls: config.calls.clone(),
         ..Settings::new(config.data_dir.join("quarantine"))
     }
 }

@@ -7,6 +7,7 @@ mod admin_key;
 mod environment;
 mod file;
 mod maintenance;
+mod providers;
 mod resolve;
 mod schedule;
 mod show;
@@ -22,12 +23,12 @@ pub use admin_key::AdminKey;
 pub use environment::Environment;
 pub use file::load;
 pub use maintenance::{ArchiveConfig, BackupConfig, BackupKeySource, RetentionConfig, S3Config};
+pub use providers::{HttpProvider, ModelConfig, ProviderConfig, Reach, Rule, SelectionConfig};
 pub use resolve::Overrides;
 pub use schedule::Schedule;
 pub use show::show;
-use wordhoard_engine::Durability;
-use wordhoard_model::{ModelRef, ProviderName};
-use wordhoard_providers::{ApiKey, TimeLimits};
+use wordhoard_engine::{CallSettings, Durability};
+use wordhoard_model::ModelRef;
 use wordhoard_store::display_url;
 
 /// What the server runs with.
@@ -51,6 +52,8 @@ pub struct Config {
     pub allowed_hosts: Vec<String>,
     /// Whom it can call.
     pub providers: Vec<ProviderConfig>,
+    /// How they are called.
+    pub calls: CallSettings,
     /// Short names of models.
     pub aliases: BTreeMap<String, ModelRef>,
     /// Which models answer where the caller names none.
@@ -115,49 +118,6 @@ pub struct Limits {
     pub wal_limit_bytes: Option<u64>,
     /// Free bytes on the disk below which new prompts are refused.
     pub disk_reserve_bytes: u64,
-}
-
-/// A provider as configured.
-#[derive(Clone, Debug)]
-pub struct ProviderConfig {
-    /// The part before the colon in `openai:gpt-4o`.
-    pub name: ProviderName,
-    /// How it is spoken to.
-    pub dialect: Dialect,
-    /// How long it may take.
-    pub limits: TimeLimits,
-    /// Its models; empty where any name passes.
-    pub models: Vec<String>,
-}
-
-/// How a provider is spoken to.
-#[derive(Clone, Debug)]
-pub enum Dialect {
-    /// OpenAI's chat dialect over HTTP.
-    OpenAi {
-        /// The URL before `/chat/completions`.
-        base_url: String,
-        /// Its key.
-        api_key: Option<ApiKey>,
-        /// Whether it may have a loopback or private address.
-        allow_private: bool,
-    },
-    /// The built-in models.
-    Demo,
-}
-
-/// Which models answer where the caller names none: the first class that fits the prompt, up to three models of
-/// different providers.
-#[derive(Clone, Debug)]
-pub struct SelectionConfig {
-    /// For prompts about code.
-    pub coding: Vec<ModelRef>,
-    /// For prompts that ask for reasoning.
-    pub reasoning: Vec<ModelRef>,
-    /// For prompts over 1,000 characters.
-    pub long: Vec<ModelRef>,
-    /// For all others.
-    pub default: Vec<ModelRef>,
 }
 
 /// What the server tells others about its work, besides `/metrics`.

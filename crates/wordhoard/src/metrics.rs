@@ -54,12 +54,14 @@ pub(crate) fn of_a_start(started_at: Timestamp) -> Vec<Family> {
 pub(crate) fn instruments(config: &Config) -> Metrics {
     let mut models: BTreeMap<ProviderName, BTreeSet<String>> = BTreeMap::new();
     for provider in &config.providers {
-        models.entry(provider.name.clone()).or_default().extend(provider.models.iter().cloned());
+        models
+            .entry(provider.name.clone())
+            .or_default()
+            .extend(provider.models.iter().map(|model| model.name.clone()));
     }
-    let selection = &config.selection;
-    let selected =
-        [&selection.coding, &selection.reasoning, &selection.long, &selection.default].into_iter().flatten();
-    for ModelRef { provider, model } in config.aliases.values().chain(selected) {
+    let selected = config.selection.rules().map(|rule| &rule.model);
+    for ModelRef { provider, model } in config.aliases.values().chain(selected).chain(&config.calls.fallback)
+    {
         if let Some(known) = models.get_mut(provider) {
             known.insert(model.clone());
         }

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use wordhoard_model::{ModelRef, ProviderName};
 
-use crate::config::{Config, ProviderConfig, SelectionConfig};
+use crate::config::{Config, ProviderConfig, Rule, SelectionConfig};
 
 /// Models that are selected where the caller names none.
 const SELECTED: usize = 3;
@@ -59,11 +59,7 @@ impl Catalogue {
         if text.contains(':') {
             return self.check(text.parse().map_err(|error| format!("{error}"))?);
         }
-        let listing: Vec<_> = self
-            .providers
-            .iter()
-            .filter(|provider| provider.models.iter().any(|model| model == text))
-            .collect();
+        let listing: Vec<_> = self.providers.iter().filter(|provider| provider.lists(text)).collect();
         match listing.as_slice() {
             [provider] => ModelRef::new(provider.name.clone(), text).map_err(|error| error.to_string()),
             [] => Err(format!("{text:?} is no alias, and no provider lists it: write provider:model")),
@@ -82,58 +78,57 @@ impl Catalogue {
             let provider = model.provider.as_str();
             return Err(format!("there is no active provider {provider:?}; there are: {}", names.join(", ")));
         };
-        if !provider.models.is_empty() && !provider.models.contains(&model.model) {
-            return Err(format!(
-                "provider {:?} has the models {}",
-                provider.name.as_str(),
-                provider.models.join(", ")
-            ));
+        if !provider.takes(&model.model) {
+            let models: Vec<_> = provider.models.iter().map(|model| model.name.as_str()).collect();
+            let provider = provider.name.as_str();
+            return Err(format!("provider {provider:?} has the models {}", models.join(", ")));
         }
         Ok(model)
     }
 
     /// The models for a prompt whose caller names none, of different providers where there are several. Those of
-    /// disabled providers are passed over, unless there are no others: then their attempts say why they fail.
-    pub(crate) fn select(&self, prompt: &str, is_enabled: impl Fn(&ProviderName) -> bool) -> Vec<ModelRef> {
-        let enabled = |models: &[ModelRef]| -> Vec<ModelRef> {
-            models.iter().filter(|model| is_enabled(&model.provider)).cloned().collect()
+    /// providers that are not called are passed over, unless there are no others: then their attempts say why they fail.
+    ///
+    /// A class in which a model has a weight is drawn from, each draw a number from 0 up to 1; others are taken in their
+    /// order.
+    pub(crate) fn select(
+        &self,
+        prompt: &str,
+        is_called: impl Fn(&ProviderName) -> bool,
+        draw: impl FnMut() -> f64,
+    ) -> Vec<ModelRef> {
+        let called = |rules: &[Rule]| -> Vec<Rule> {
+            rules.iter().filter(|rule| is_called(&rule.model.provider)).cloned().collect()
         };
         let class = self.class(prompt);
-        let all: Vec<_> = class.iter().chain(&self.selection.default).cloned().chain(self.listed()).collect();
-        let mut candidates = enabled(class);
+        let listed: Vec<_> = self.listed().into_iter().map(|model| Rule { model, weight: None }).collect();
+        let mut candidates = called(class);
         if candidates.is_empty() && !class.is_empty() {
-            candidates = enabled(&all);
+            candidates = called(&[class, &self.selection.default, &listed].concat());
         }
         if candidates.is_empty() {
             candidates = class.to_vec();
         }
-        let mut selected: Vec<ModelRef> = Vec::new();
-        for model in &candidates {
-            if selected.iter().all(|other| other.provider != model.provider) {
-                selected.push(model.clone());
-            }
+        if candidates.is_empty() {
+            candidates = called(&listed);
         }
-        selected
-            .extend(candidates.iter().filter(|model| !selected.contains(model)).cloned().collect::<Vec<_>>());
-        if selected.is_empty() {
-            let listed = self.listed();
-            let enabled = enabled(&listed);
-            selected = if enabled.is_empty() { listed } else { enabled };
+        if candidates.is_empty() {
+            candidates = listed;
         }
+        let mut selected = of_different_providers_first(drawn(candidates, draw));
         selected.truncate(SELECTED);
         selected
     }
 
     /// A model of this provider that the configuration names, for a probe.
     pub(crate) fn any_model_of(&self, provider: &ProviderName) -> Option<String> {
-        let rules = &self.selection;
-        let ruled = [&rules.default, &rules.coding, &rules.reasoning, &rules.long];
-        let named = ruled.into_iter().flatten().chain(self.aliases.values());
+        let ruled = self.selection.rules().map(|rule| &rule.model);
+        let named = ruled.chain(self.aliases.values());
         let listed = self.listed().into_iter().chain(named.cloned());
         listed.into_iter().find(|model| model.provider == *provider).map(|model| model.model)
     }
 
-    fn class(&self, prompt: &str) -> &[ModelRef] {
+    fn class(&self, prompt: &str) -> &[Rule] {
         let lower = prompt.to_lowercase();
         let has =
             |words: &[&str]| lower.split(|c: char| !c.is_alphanumeric()).any(|word| words.contains(&word));
@@ -149,10 +144,44 @@ impl Catalogue {
     /// Without rules that fit an active provider: what the providers list, in their order.
     fn listed(&self) -> Vec<ModelRef> {
         let listed = self.providers.iter().flat_map(|provider| {
-            provider.models.iter().filter_map(|model| ModelRef::new(provider.name.clone(), model).ok())
+            provider.models.iter().filter_map(|model| ModelRef::new(provider.name.clone(), &model.name).ok())
         });
         listed.collect()
     }
+}
+
+/// The rules in the order in which they are drawn, where one has a weight: each next one with a chance in proportion to
+/// its weight among those that are left. One without a weight counts 1.
+fn drawn(mut rules: Vec<Rule>, mut draw: impl FnMut() -> f64) -> Vec<ModelRef> {
+    if rules.iter().all(|rule| rule.weight.is_none()) {
+        return rules.into_iter().map(|rule| rule.model).collect();
+    }
+    let weight = |rule: &Rule| rule.weight.unwrap_or(1.0);
+    let mut models = Vec::with_capacity(rules.len());
+    while !rules.is_empty() {
+        let mut left = draw() * rules.iter().map(weight).sum::<f64>();
+        let passes = |rule: &Rule| {
+            left -= weight(rule);
+            left < 0.0
+        };
+        let place = rules.iter().position(passes).unwrap_or(rules.len() - 1);
+        models.push(rules.remove(place).model);
+    }
+    models
+}
+
+/// The first model of each provider, then the others, each in their order and none twice.
+fn of_different_providers_first(models: Vec<ModelRef>) -> Vec<ModelRef> {
+    let (mut firsts, mut others): (Vec<ModelRef>, Vec<ModelRef>) = (Vec::new(), Vec::new());
+    for model in models {
+        if firsts.iter().all(|first| first.provider != model.provider) {
+            firsts.push(model);
+        } else if !firsts.contains(&model) && !others.contains(&model) {
+            others.push(model);
+        }
+    }
+    firsts.extend(others);
+    firsts
 }
 
 #[cfg(test)]
@@ -200,11 +229,11 @@ mod tests {
     fn selection_goes_by_content_and_prefers_different_providers() {
         let catalogue = catalogue(TWO);
         let select = |prompt: &str| {
-            catalogue.select(prompt, |_| true).iter().map(ToString::to_string).collect::<Vec<_>>()
+            catalogue.select(prompt, |_| true, || 0.0).iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(select("Fix this Rust function"), ["one:a", "two:x", "one:b"]);
         assert_eq!(select("rusty nails"), ["two:y"]);
-        let demo = self::catalogue("").select("hello", |_| true);
+        let demo = self::catalogue("").select("hello", |_| true, || 0.0);
         assert!(demo.len() == 3 && demo.iter().all(|model| model.provider.as_str() == "demo"), "{demo:?}");
     }
 
@@ -212,7 +241,7 @@ mod tests {
     fn disabled_providers_are_passed_over_unless_there_are_no_others() {
         let catalogue = catalogue(TWO);
         let select = |prompt: &str, disabled: &[&str]| {
-            let selected = catalogue.select(prompt, |name| !disabled.contains(&name.as_str()));
+            let selected = catalogue.select(prompt, |name| !disabled.contains(&name.as_str()), || 0.0);
             selected.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(select("Fix this code", &["one"]), ["two:x"]);
@@ -221,5 +250,19 @@ mod tests {
         assert_eq!(select("Fix this code", &["one", "two", "demo"]), ["one:a", "two:x", "one:b"]);
         let one = ProviderName::new("one").unwrap();
         assert_eq!(catalogue.any_model_of(&one).as_deref(), Some("a"));
+    }
+
+    #[test]
+    fn a_class_with_weights_is_drawn_from_in_proportion() {
+        let weighted = TWO.replace(
+            "default = [\"two:y\"]",
+            "default = [{ model = \"one:a\", weight = 3 }, { model = \"one:b\", weight = 1 }]",
+        );
+        let catalogue = catalogue(&weighted);
+        let first = |number: f64| catalogue.select("hello", |_| true, || number)[0].to_string();
+        let share = (0..1_000).filter(|step| first(f64::from(*step) / 1_000.0) == "one:a").count();
+        assert_eq!(share, 750);
+        let both = catalogue.select("hello", |_| true, || 0.9);
+        assert_eq!(both.iter().map(ToString::to_string).collect::<Vec<_>>(), ["one:b", "one:a"]);
     }
 }

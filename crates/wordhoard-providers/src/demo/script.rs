@@ -84,9 +84,21 @@ pub(super) fn script_for(body: &[u8]) -> Script {
         Some(count) => speaker.answer_of_length(model.name, count),
         None => speaker.answer(model.name),
     };
+    let speech = match so_far(asked) {
+        Some(so_far) => speech.behind(&so_far),
+        None => speech,
+    };
     Script::Stream {
         steps: answer.play(speech),
         interval: interval_of(directive.tokens_per_second.unwrap_or(rate)),
+    }
+}
+
+/// The beginning of the answer, where the conversation ends with one: the demo goes on from it.
+fn so_far(conversation: &Conversation) -> Option<String> {
+    match conversation.messages.last()? {
+        Message::Assistant { parts, .. } => Some(Part::text_of(parts)),
+        _ => None,
     }
 }
 

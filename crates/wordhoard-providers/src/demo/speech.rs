@@ -14,6 +14,25 @@ pub(super) struct Speech {
     pub(super) reasoning_count: u64,
 }
 
+impl Speech {
+    /// What comes behind that beginning of it; all of it where it does not begin so.
+    pub(super) fn behind(mut self, beginning: &str) -> Self {
+        let (mut spoken, mut text) = (Vec::new(), String::new());
+        while text.len() < beginning.len() {
+            let Some(delta) = self.deltas.next() else { break };
+            if delta.kind == TokenKind::Text {
+                text.push_str(&delta.text);
+            }
+            spoken.push(delta);
+        }
+        if text != beginning {
+            return Self { deltas: Box::new(spoken.into_iter().chain(self.deltas)), ..self };
+        }
+        // Reasoning comes before the text, so all of it has been spoken.
+        Self { token_count: self.token_count.saturating_sub(spoken.len() as u64), reasoning_count: 0, ..self }
+    }
+}
+
 /// Says the same for the same seed.
 pub(super) struct Speaker {
     dice: Dice,

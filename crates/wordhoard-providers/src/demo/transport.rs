@@ -5,16 +5,16 @@ use tokio::time::{Duration, Instant, sleep, sleep_until};
 use wordhoard_model::{Failure, FailureClass};
 
 use super::script::{Script, Step, Steps, script_for};
-use crate::transport::{Reply, ReplyBody, Transport};
+use crate::transport::{Post, Reply, ReplyBody, Transport};
 
 /// Answers within this process, in the bytes that a real provider would send.
 #[derive(Debug)]
 pub(super) struct DemoTransport;
 
 impl Transport for DemoTransport {
-    fn post(&self, body: Vec<u8>) -> BoxFuture<'static, Result<Reply, Failure>> {
+    fn post(&self, post: Post) -> BoxFuture<'static, Result<Reply, Failure>> {
         async move {
-            match script_for(&body) {
+            match script_for(&post.body) {
                 Script::Refuse { status, retry_after_s, body } => Ok(refusal(status, retry_after_s, body)),
                 Script::Stream { steps, interval } => Ok(Reply {
                     status: 200,

@@ -1,13 +1,14 @@
 use std::error::Error;
+use std::sync::Arc;
 use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use http::header::{ACCEPT, AUTHORIZATION, CONTENT_TYPE, HeaderValue};
-use reqwest::{Client, Url};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use reqwest::Client;
 use wordhoard_model::{Failure, FailureClass};
 
-use super::{Reply, Transport};
+use super::{Post, Reply, Route, TokenSource, Transport};
 use crate::address_policy::PolicyResolver;
 
 /// Idle connections are closed before load balancers, which commonly take 60 s, close them under a request.
@@ -16,18 +17,30 @@ const POOL_IDLE: Duration = Duration::from_secs(50);
 const PING_INTERVAL: Duration = Duration::from_secs(15);
 const PING_TIMEOUT: Duration = Duration::from_secs(10);
 
-/// Posts to one URL over HTTP/1.1 or HTTP/2, with TLS by rustls.
+/// Posts to one provider over HTTP/1.1 or HTTP/2, with TLS by rustls.
 #[derive(Debug)]
 pub(crate) struct HttpTransport {
     client: Client,
-    url: Url,
-    /// Marked as sensitive, so that no log shows it.
-    authorization: Option<HeaderValue>,
+    route: Route,
+    credentials: Credentials,
+    headers: &'static [(HeaderName, HeaderValue)],
+}
+
+/// How a provider knows us.
+#[derive(Clone, Debug)]
+pub(crate) enum Credentials {
+    /// By a key in that header; the keys are in the order of their places, and marked as sensitive, so that no log
+    /// shows them.
+    Keys(HeaderName, Vec<HeaderValue>),
+    /// By a token that is had when it is needed.
+    Tokens(Arc<dyn TokenSource>),
 }
 
 pub(crate) struct HttpOptions {
-    pub(crate) url: Url,
-    pub(crate) authorization: Option<HeaderValue>,
+    pub(crate) route: Route,
+    pub(crate) credentials: Credentials,
+    /// What goes with every request.
+    pub(crate) headers: &'static [(HeaderName, HeaderValue)],
     pub(crate) resolver: PolicyResolver,
     pub(crate) connect_timeout: Duration,
     /// Whether a proxy that the environment names is used.
@@ -55,26 +68,40 @@ impl HttpTransport {
         if !options.use_proxy {
             builder = builder.no_proxy();
         }
-        if options.url.scheme() == "http" {
+        if options.route.base().scheme() == "http" {
             // Without TLS no root certificates are needed; a machine without any can still call its own servers.
             builder = builder.tls_certs_only([]);
         }
-        Ok(Self { client: builder.build()?, url: options.url, authorization: options.authorization })
+        let HttpOptions { route, credentials, headers, .. } = options;
+        Ok(Self { client: builder.build()?, route, credentials, headers })
     }
 }
 
 impl Transport for HttpTransport {
-    fn post(&self, body: Vec<u8>) -> BoxFuture<'static, Result<Reply, Failure>> {
+    fn post(&self, post: Post) -> BoxFuture<'static, Result<Reply, Failure>> {
+        let accept = if post.stream { "text/event-stream" } else { "application/json" };
         let mut request = self
             .client
-            .post(self.url.clone())
-            .header(ACCEPT, HeaderValue::from_static("text/event-stream"))
+            .post(self.route.url(&post.model, post.stream))
+            .header(ACCEPT, HeaderValue::from_static(accept))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(body);
-        if let Some(authorization) = &self.authorization {
-            request = request.header(AUTHORIZATION, authorization.clone());
+            .body(post.body);
+        for (name, value) in self.headers {
+            request = request.header(name, value);
+        }
+        let mut tokens = None;
+        match &self.credentials {
+            Credentials::Keys(name, keys) => {
+                if let Some(key) = keys.get(post.key) {
+                    request = request.header(name, key.clone());
+                }
+            }
+            Credentials::Tokens(source) => tokens = Some(source.token()),
         }
         async move {
+            if let Some(token) = tokens {
+                request = request.bearer_auth(token.await?);
+            }
             let response = request.send().await.map_err(|error| failed_before_answer(&error))?;
             Ok(Reply {
                 status: response.status().as_u16(),

@@ -3,7 +3,7 @@ use std::time::Duration;
 use futures_util::{FutureExt, StreamExt};
 use tokio::time::sleep;
 use wordhoard_model::FailureClass;
-use wordhoard_providers::{AnswerPart, openai_chat};
+use wordhoard_providers::{AnswerPart, over_http};
 use wordhoard_testkit::provider::MisbehavingProvider;
 
 use crate::{LIMITS, ask, call, provider, settings};
@@ -99,7 +99,7 @@ async fn a_name_that_leads_to_a_forbidden_address_is_refused_at_connect() {
     };
     let mut settings = settings(format!("https://{name}:{port}/v1"), LIMITS);
     settings.allow_private = false;
-    let provider = openai_chat(settings).unwrap();
+    let provider = over_http(settings).unwrap();
     let failure = ask(&*provider, "ok").await.end.unwrap_err();
     assert_eq!(failure.class, FailureClass::Connect);
     assert!(failure.message.contains("allow_private"), "{failure}");

@@ -18,8 +18,8 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use wordhoard_model::{Failure, Parameters, Prompt, ProviderName};
 use wordhoard_providers::{
-    AnswerPart, ApiKey, Call, Completion, OpenAiChatSettings, Provider, TimeLimits, conversation_of,
-    openai_chat,
+    AnswerPart, ApiKey, Call, Completion, Dialect, HttpSettings, NamedKey, Provider, TimeLimits, Unsupported,
+    conversation_of, over_http,
 };
 use wordhoard_testkit::provider::MisbehavingProvider;
 
@@ -34,18 +34,22 @@ const LIMITS: TimeLimits = TimeLimits {
     total: Duration::from_secs(5),
 };
 
-fn settings(base_url: String, limits: TimeLimits) -> OpenAiChatSettings {
-    OpenAiChatSettings {
+fn settings(base_url: String, limits: TimeLimits) -> HttpSettings {
+    HttpSettings {
         name: ProviderName::new("mock").unwrap(),
         base_url,
-        api_key: Some(ApiKey::new(KEY.into())),
+        dialect: Dialect::OpenAiChat,
+        auth: None,
+        keys: vec![NamedKey { key: ApiKey::new(KEY.into()), source: "TEST_KEY".into() }],
         allow_private: true,
         limits,
+        models: Vec::new(),
+        unsupported: Unsupported::Refuse,
     }
 }
 
 fn provider_at(base_url: String, limits: TimeLimits) -> Arc<dyn Provider> {
-    openai_chat(settings(base_url, limits)).unwrap()
+    over_http(settings(base_url, limits)).unwrap()
 }
 
 fn provider(mock: &MisbehavingProvider) -> Arc<dyn Provider> {

@@ -4,7 +4,7 @@ use std::process::ExitCode;
 use anyhow::Context;
 use tracing_subscriber::EnvFilter;
 
-use crate::config::{self, Config, Dialect};
+use crate::config::{self, Config};
 
 /// Says whether the configuration can be used.
 pub(super) fn check(config: &Config) -> anyhow::Result<ExitCode> {
@@ -22,17 +22,7 @@ pub(super) fn check_parts(config: &Config) -> anyhow::Result<()> {
     let filter = &config.log.filter;
     EnvFilter::try_new(filter).with_context(|| format!("log.filter {filter:?}"))?;
     for provider in &config.providers {
-        if let Dialect::OpenAi { base_url, api_key, allow_private } = &provider.dialect {
-            let settings = wordhoard_providers::OpenAiChatSettings {
-                name: provider.name.clone(),
-                base_url: base_url.clone(),
-                api_key: api_key.clone(),
-                allow_private: *allow_private,
-                limits: provider.limits,
-            };
-            wordhoard_providers::openai_chat(settings)
-                .with_context(|| format!("provider {}", provider.name))?;
-        }
+        crate::app::provider(provider)?;
     }
     Ok(())
 }

@@ -1,7 +1,14 @@
 //! The file as it is written. Every field is optional; an unknown one is refused with its line.
 
+mod providers;
+
 use std::collections::BTreeMap;
 use std::path::Path;
+
+pub(super) use providers::{
+    BreakerTable, DialectText, FallbackTable, ModelTable, ProviderTable, QueueTable, RetryTable, RuleText,
+    TimeoutsTable, UnsupportedText,
+};
 
 use serde::Deserialize;
 
@@ -29,6 +36,10 @@ pub(super) struct File {
     pub(super) backup: BackupTable,
     pub(super) archive: ArchiveTable,
     pub(super) telemetry: TelemetryTable,
+    pub(super) fallback: FallbackTable,
+    pub(super) breaker: BreakerTable,
+    pub(super) retry: RetryTable,
+    pub(super) queue: QueueTable,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -96,51 +107,13 @@ pub(super) struct LimitsTable {
     pub(super) disk_reserve: Option<SizeText>,
 }
 
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ProviderTable {
-    pub(super) name: String,
-    pub(super) dialect: DialectText,
-    pub(super) base_url: Option<String>,
-    pub(super) api_key_env: Option<String>,
-    pub(super) api_key_file: Option<String>,
-    #[serde(default)]
-    pub(super) allow_private: bool,
-    #[serde(default)]
-    pub(super) timeouts: TimeoutsTable,
-    #[serde(default)]
-    pub(super) models: Vec<ModelTable>,
-}
-
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub(super) enum DialectText {
-    OpenAi,
-    Demo,
-}
-
-#[derive(Clone, Copy, Debug, Default, Deserialize)]
-#[serde(deny_unknown_fields, default)]
-pub(super) struct TimeoutsTable {
-    pub(super) connect: Option<DurationText>,
-    pub(super) first_token: Option<DurationText>,
-    pub(super) between_tokens: Option<DurationText>,
-    pub(super) total: Option<DurationText>,
-}
-
-#[derive(Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(super) struct ModelTable {
-    pub(super) name: String,
-}
-
 #[derive(Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct SelectionTable {
-    pub(super) coding: Option<Vec<String>>,
-    pub(super) reasoning: Option<Vec<String>>,
-    pub(super) long: Option<Vec<String>>,
-    pub(super) default: Option<Vec<String>>,
+    pub(super) coding: Option<Vec<RuleText>>,
+    pub(super) reasoning: Option<Vec<RuleText>>,
+    pub(super) long: Option<Vec<RuleText>>,
+    pub(super) default: Option<Vec<RuleText>>,
 }
 
 #[derive(Debug, Default, Deserialize)]

@@ -1,5 +1,6 @@
 //! From what is written to what is meant: defaults, environment, command line, and the checks across settings.
 
+mod calls;
 mod maintenance;
 mod providers;
 
@@ -13,11 +14,11 @@ use wordhoard_model::ModelRef;
 use wordhoard_store::PostgresStore;
 
 use super::file::{
-    DurabilityText, File, LimitsTable, LogFormatText, LogTable, SelectionTable, TelemetryTable,
+    DurabilityText, File, LimitsTable, LogFormatText, LogTable, RuleText, SelectionTable, TelemetryTable,
 };
 use super::units;
 use super::{
-    AdminKey, Config, DatabaseConfig, Environment, Error, Limits, LogConfig, LogFormat, ProviderConfig,
+    AdminKey, Config, DatabaseConfig, Environment, Error, Limits, LogConfig, LogFormat, ProviderConfig, Rule,
     SelectionConfig, TelemetryConfig,
 };
 
@@ -42,6 +43,14 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         .or(file.database_url.as_deref());
     let database = database(database_url, &data_dir)?;
     let providers = providers::resolve(file.providers, file.demo, environment)?;
+    let aliases = aliases(file.aliases, &providers)?;
+    let tables = calls::Tables {
+        fallback: file.fallback,
+        breaker: file.breaker,
+        retry: file.retry,
+        queue: file.queue,
+    };
+    let calls = calls::resolve(tables, &providers, &aliases)?;
     let listen = listen(overrides.listen.as_deref().or(file.listen.as_deref()))?;
     Ok(Config {
         listen,
@@ -55,7 +64,8 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         drain_timeout: file.drain_timeout.map_or(Duration::from_secs(25), |text| text.0),
         limits: limits(&file.limits, environment)?,
         allowed_hosts: file.allowed_hosts,
-        aliases: aliases(file.aliases, &providers)?,
+        aliases,
+        calls,
         selection: selection(&file.selection, &providers)?,
         providers,
         admin_key: admin_key(environment)?,
@@ -188,23 +198,71 @@ fn model_ref(setting: &str, text: &str, providers: &[ProviderConfig]) -> Result<
 }
 
 fn selection(table: &SelectionTable, providers: &[ProviderConfig]) -> Result<SelectionConfig, Error> {
-    let class = |name: &str, written: &Option<Vec<String>>, built_in: &[&str]| match written {
-        Some(models) => {
+    let class = |name: &str, written: &Option<Vec<RuleText>>, built_in: &[&str]| match written {
+        Some(rules) => {
             let setting = format!("selection.{name}");
-            models.iter().map(|model| model_ref(&setting, model, providers)).collect::<Result<Vec<_>, _>>()
+            rules.iter().map(|rule| rule_of(&setting, rule, providers)).collect::<Result<Vec<_>, _>>()
         }
         None => {
             let models = built_in.iter().filter_map(|model| model.parse::<ModelRef>().ok());
-            let active = |model: &ModelRef| providers.iter().any(|provider| provider.name == model.provider);
-            Ok(models.filter(active).collect())
+            let active = |model: &ModelRef| {
+                providers
+                    .iter()
+                    .any(|provider| provider.name == model.provider && provider.takes(&model.model))
+            };
+            Ok(models.filter(active).map(|model| Rule { model, weight: None }).collect())
         }
     };
     Ok(SelectionConfig {
-        coding: class("coding", &table.coding, &["openai:gpt-4o", "deepseek:deepseek-chat"])?,
-        reasoning: class("reasoning", &table.reasoning, &["deepseek:deepseek-reasoner", "openai:gpt-4o"])?,
-        long: class("long", &table.long, &["openai:gpt-4o", "deepseek:deepseek-chat"])?,
-        default: class("default", &table.default, &["openai:gpt-4o-mini", "deepseek:deepseek-chat"])?,
+        coding: class(
+            "coding",
+            &table.coding,
+            &[
+                "anthropic:claude-sonnet-4-5",
+                "openai:gpt-4o",
+                "deepseek:deepseek-chat",
+                "google_ai:gemini-2.5-pro",
+            ],
+        )?,
+        reasoning: class(
+            "reasoning",
+            &table.reasoning,
+            &[
+                "deepseek:deepseek-reasoner",
+                "google_ai:gemini-2.5-pro",
+                "openai:gpt-4o",
+                "anthropic:claude-sonnet-4-5",
+            ],
+        )?,
+        long: class(
+            "long",
+            &table.long,
+            &[
+                "google_ai:gemini-2.5-flash",
+                "openai:gpt-4o",
+                "anthropic:claude-sonnet-4-5",
+                "deepseek:deepseek-chat",
+            ],
+        )?,
+        default: class(
+            "default",
+            &table.default,
+            &[
+                "openai:gpt-4o-mini",
+                "anthropic:claude-haiku-4-5",
+                "google_ai:gemini-2.5-flash",
+                "deepseek:deepseek-chat",
+                "cohere:command-a-03-2025",
+            ],
+        )?,
     })
+}
+
+fn rule_of(setting: &str, rule: &RuleText, providers: &[ProviderConfig]) -> Result<Rule, Error> {
+    if rule.weight.is_some_and(|weight| !(weight.is_finite() && weight > 0.0)) {
+        return Err(Error::setting(setting, format!("the weight of {:?} must be above 0", rule.model)));
+    }
+    Ok(Rule { model: model_ref(setting, &rule.model, providers)?, weight: rule.weight })
 }
 
 fn log(table: LogTable) -> LogConfig {

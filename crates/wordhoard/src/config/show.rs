@@ -1,10 +1,12 @@
 use toml::{Table, Value};
-use wordhoard_engine::Durability;
+use wordhoard_engine::{CallSettings, Durability};
+use wordhoard_model::Prefill;
+use wordhoard_providers::{Auth, Unsupported};
 
 use super::units::size_text;
 use super::{
-    BackupConfig, BackupKeySource, Config, Dialect, Limits, LogFormat, ProviderConfig, S3Config,
-    SelectionConfig,
+    BackupConfig, BackupKeySource, Config, Limits, LogFormat, ModelConfig, ProviderConfig, Reach, Rule,
+    S3Config, SelectionConfig,
 };
 
 /// The configuration in force, as TOML that would give it again. Secrets are not in it, nor what may hold one: the
@@ -16,13 +18,15 @@ pub fn show(config: &Config) -> String {
 }
 
 fn key_comment(provider: &ProviderConfig) -> Option<String> {
-    let Dialect::OpenAi { api_key, .. } = &provider.dialect else { return None };
-    let state = if api_key.is_some() { "set" } else { "not set" };
+    let Reach::Http(http) = &provider.reach else { return None };
+    let sources: Vec<_> = http.keys.iter().map(|named| named.source.as_str()).collect();
+    let state =
+        if sources.is_empty() { "not set".to_owned() } else { format!("set, from {}", sources.join(", ")) };
     Some(format!("the key of {} is {state}", provider.name))
 }
 
 fn table(config: &Config) -> Table {
-    let has_demo = config.providers.iter().any(|provider| matches!(provider.dialect, Dialect::Demo));
+    let has_demo = config.providers.iter().any(|provider| matches!(provider.reach, Reach::Demo));
     let durability = match config.durability {
         Durability::Local => "local",
         Durability::Database => "database",
@@ -40,7 +44,7 @@ fn table(config: &Config) -> Table {
     if let Some(endpoint) = &config.telemetry.otlp_endpoint {
         telemetry.insert("otlp_endpoint".into(), without_secrets(endpoint).into());
     }
-    Table::from_iter([
+    let settings: [(String, Value); 18] = [
         ("require_keys".into(), config.require_keys.into()),
         (
             "retention".into(),
@@ -65,7 +69,8 @@ fn table(config: &Config) -> Table {
         ("aliases".into(), Table::from_iter(aliases).into()),
         ("selection".into(), selection(&config.selection)),
         ("providers".into(), config.providers.iter().map(provider).collect::<Vec<_>>().into()),
-    ])
+    ];
+    Table::from_iter(settings.into_iter().chain(calls(&config.calls)))
 }
 
 fn limits(limits: &Limits) -> Table {
@@ -116,12 +121,54 @@ fn object_store(s3: &S3Config) -> Table {
 }
 
 fn selection(selection: &SelectionConfig) -> Value {
+    let class = |rules: &[Rule]| -> Value {
+        let rule = |rule: &Rule| match rule.weight {
+            None => rule.model.to_string().into(),
+            Some(weight) => entries([("model", rule.model.to_string().into()), ("weight", weight.into())]),
+        };
+        rules.iter().map(rule).collect::<Vec<Value>>().into()
+    };
     entries([
-        ("coding", texts(&selection.coding)),
-        ("reasoning", texts(&selection.reasoning)),
-        ("long", texts(&selection.long)),
-        ("default", texts(&selection.default)),
+        ("coding", class(&selection.coding)),
+        ("reasoning", class(&selection.reasoning)),
+        ("long", class(&selection.long)),
+        ("default", class(&selection.default)),
     ])
+}
+
+/// The tables that say how providers are called.
+fn calls(calls: &CallSettings) -> [(String, Value); 4] {
+    let (least, most) = calls.fallback_jitter;
+    let retry = &calls.retry;
+    [
+        (
+            "fallback".into(),
+            entries([
+                ("queue", texts(&calls.fallback)),
+                ("jitter", vec![duration(least), duration(most)].into()),
+            ]),
+        ),
+        (
+            "breaker".into(),
+            entries([
+                ("failures", i64::from(calls.breaker.failures).into()),
+                ("open", duration(calls.breaker.open_for)),
+            ]),
+        ),
+        (
+            "retry".into(),
+            entries([
+                ("max", i64::from(retry.max).into()),
+                ("longest_wait", duration(retry.longest_wait)),
+                ("budget_share", retry.budget_share.into()),
+                ("budget_floor", i64::from(retry.budget_floor).into()),
+            ]),
+        ),
+        (
+            "queue".into(),
+            entries([("waiting", integer(calls.queue_limit)), ("patience", duration(calls.queue_patience))]),
+        ),
+    ]
 }
 
 fn provider(provider: &ProviderConfig) -> Value {
@@ -132,21 +179,63 @@ fn provider(provider: &ProviderConfig) -> Value {
         ("between_tokens", duration(limits.between_tokens)),
         ("total", duration(limits.total)),
     ]);
-    let name = ("name", provider.name.as_str().into());
-    match &provider.dialect {
-        Dialect::Demo => entries([name, ("dialect", "demo".into()), ("timeouts", timeouts)]),
-        Dialect::OpenAi { base_url, allow_private, .. } => {
-            let models = provider.models.iter().map(|model| entries([("name", model.as_str().into())]));
-            entries([
-                name,
-                ("dialect", "openai".into()),
-                ("base_url", without_secrets(base_url).into()),
-                ("allow_private", (*allow_private).into()),
-                ("timeouts", timeouts),
-                ("models", models.collect::<Vec<_>>().into()),
-            ])
+    let mut table = Table::from_iter([
+        ("name".into(), provider.name.as_str().into()),
+        ("concurrency".into(), integer(provider.concurrency)),
+        ("timeouts".into(), timeouts),
+    ]);
+    let Reach::Http(http) = &provider.reach else {
+        table.insert("dialect".into(), "demo".into());
+        return table.into();
+    };
+    let auth = http.auth.unwrap_or_else(|| Auth::of(http.dialect));
+    let auth = Auth::ALL.into_iter().find(|(_, known)| *known == auth).map_or("bearer", |(name, _)| name);
+    let unsupported = if http.unsupported == Unsupported::Drop { "drop" } else { "refuse" };
+    table.extend([
+        ("dialect".to_owned(), http.dialect.as_str().into()),
+        ("base_url".to_owned(), without_secrets(&http.base_url).into()),
+        ("auth".to_owned(), auth.into()),
+        ("allow_private".to_owned(), http.allow_private.into()),
+        ("unsupported".to_owned(), unsupported.into()),
+        ("models".to_owned(), provider.models.iter().map(model).collect::<Vec<Value>>().into()),
+    ]);
+    table.into()
+}
+
+/// A model with what the configuration says of it.
+fn model(model: &ModelConfig) -> Value {
+    let said = &model.declared;
+    let mut table = Table::from_iter([("name".to_owned(), Value::from(model.name.as_str()))]);
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            table.insert(name.to_owned(), value);
         }
-    }
+    };
+    let prefill = |way: Option<Prefill>| match way {
+        None => false.into(),
+        Some(Prefill::Message) => true.into(),
+        Some(way) => way.as_str().into(),
+    };
+    set("prefill", said.prefill.map(prefill));
+    set("tools", said.tools.map(Value::from));
+    set("images", said.images.map(Value::from));
+    set("json_schema", said.json_schema.map(Value::from));
+    set("stream", said.stream.map(Value::from));
+    set("context_window", said.context_window.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX).into()));
+    set("max_output_tokens", said.max_output_tokens.map(|tokens| i64::from(tokens).into()));
+    let dollars = |micros: u64| Value::from(micros as f64 / 1e6);
+    set(
+        "price",
+        said.price.map(|price| {
+            let mut table = Table::from_iter([
+                ("input".to_owned(), dollars(price.input)),
+                ("output".to_owned(), dollars(price.output)),
+            ]);
+            table.extend(price.cached_input.map(|cached| ("cached_input".to_owned(), dollars(cached))));
+            table.into()
+        }),
+    );
+    table.into()
 }
 
 /// The URL without its user part and the values of its query.

@@ -10,12 +10,24 @@ pub(super) struct DurationText(pub(super) Duration);
 
 impl<'de> Deserialize<'de> for DurationText {
     fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
+        match DelayText::deserialize(deserializer)?.0 {
+            Duration::ZERO => Err(de::Error::custom("must be longer than nothing")),
+            duration => Ok(Self(duration)),
+        }
+    }
+}
+
+/// A duration that may also be none at all: `"0s"`.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) struct DelayText(pub(super) Duration);
+
+impl<'de> Deserialize<'de> for DelayText {
+    fn deserialize<D: Deserializer<'de>>(deserializer: D) -> Result<Self, D::Error> {
         let text = String::deserialize(deserializer)?;
         let wrong =
             || de::Error::custom(format!("{text:?} is no duration: write \"250ms\", \"5s\" or \"10m\""));
         let parsed: jiff::SignedDuration = text.parse().map_err(|_| wrong())?;
-        let duration = Duration::try_from(parsed).map_err(|_| wrong())?;
-        if duration.is_zero() { Err(wrong()) } else { Ok(Self(duration)) }
+        Ok(Self(Duration::try_from(parsed).map_err(|_| wrong())?))
     }
 }
 

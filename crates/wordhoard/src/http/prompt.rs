@@ -6,7 +6,7 @@ use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
 use wordhoard_engine::NewRequest;
-use wordhoard_model::{Fallback, Idempotency, LaneSpec};
+use wordhoard_model::{Idempotency, LaneSpec};
 
 use super::problem::{FieldError, Problem};
 use super::prompt_body::PromptBody;
@@ -57,8 +57,8 @@ pub(super) struct Validation {
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The key is being accepted right now"),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
         (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing, of a wrong type or out of range, or the key was used for another body"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "Cannot be recorded or run now; see Retry-After"),
+        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing, of a wrong type or out of range, or cannot be honoured by a model that is asked, or the key was used for another body"),
+        (status = 503, body = Problem, content_type = "application/problem+json", description = "Cannot be recorded or run now, or too many wait for a provider; see Retry-After"),
     )
 )]
 pub(super) async fn submit(
@@ -69,11 +69,9 @@ pub(super) async fn submit(
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     let fields = body::json_object(&headers, &bytes)?;
     let idempotency = idempotency(&headers, &bytes)?;
-    let (prompt, lanes) =
-        prompt_body::parse(fields, &surface.catalogue, |name| surface.engine.may_call(name))
-            .map_err(|broken| Problem::invalid(&broken))?;
-    let admitted =
-        surface.engine.admit(NewRequest { prompt, lanes, idempotency, fallback: Fallback::Default }).await?;
+    let new = prompt_body::parse(fields, &surface.catalogue, &surface.engine)
+        .map_err(|broken| Problem::invalid(&broken))?;
+    let admitted = surface.engine.admit(NewRequest { idempotency, ..new }).await?;
     let request_id = admitted.request_id.to_string();
     let accepted = Accepted {
         status: "accepted",
@@ -108,11 +106,10 @@ pub(super) async fn validate(
     let fields = body::json_object(&headers, &bytes)?;
     let prompt_length =
         fields.get("prompt").and_then(|prompt| prompt.as_str()).map_or(0, |text| text.chars().count());
-    let (errors, models_selected) =
-        match prompt_body::parse(fields, &surface.catalogue, |name| surface.engine.may_call(name)) {
-            Ok((_, lanes)) => (Vec::new(), names(&lanes)),
-            Err(broken) => (FieldError::all(&broken), Vec::new()),
-        };
+    let (errors, models_selected) = match prompt_body::parse(fields, &surface.catalogue, &surface.engine) {
+        Ok(new) => (Vec::new(), names(&new.lanes)),
+        Err(broken) => (FieldError::all(&broken), Vec::new()),
+    };
     Ok(Json(Validation { valid: errors.is_empty(), errors, prompt_length, models_selected }))
 }
 

@@ -1,9 +1,15 @@
 //! The body of a prompt: from JSON to a prompt and its lanes, with every broken rule named.
 
+use std::sync::Arc;
+
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
-use wordhoard_model::{Invalid, LaneSpec, MAX_LANES, ModelRef, Parameters, Prompt, ProviderName};
+use wordhoard_engine::{Engine, NewRequest};
+use wordhoard_model::{
+    Fallback, Invalid, LaneSpec, MAX_FALLBACK_MODELS, MAX_LANES, ModelRef, Parameters, Prompt, ProviderName,
+};
+use wordhoard_providers::{Call, conversation_of};
 
 use crate::selection::Catalogue;
 
@@ -28,6 +34,19 @@ pub(super) struct PromptBody {
     /// 0 to 2.
     #[schema(minimum = 0, maximum = 2)]
     temperature: Option<f64>,
+    /// Who answers in the place of a model that fails: `false` for nobody, or 1 to 10 models in their order; as the
+    /// configuration has it if left out.
+    fallback: Option<FallbackInput>,
+}
+
+/// Who answers in the place of a model that fails.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(untagged)]
+pub(super) enum FallbackInput {
+    /// `false` for nobody; `true` is as if it were left out.
+    Switch(bool),
+    /// These, in their order.
+    Models(Vec<ModelInput>),
 }
 
 /// A model to ask.
@@ -47,12 +66,12 @@ pub(super) enum ModelInput {
     },
 }
 
-/// Checks the body of a prompt. `is_enabled` says which providers may be selected where the prompt names no models.
+/// Checks the body of a prompt: its rules, and whether the models that it names can honour what it asks for.
 pub(crate) fn parse(
     mut fields: Map<String, Value>,
     catalogue: &Catalogue,
-    is_enabled: impl Fn(&ProviderName) -> bool,
-) -> Result<(Prompt, Vec<LaneSpec>), Vec<Invalid>> {
+    engine: &Engine,
+) -> Result<NewRequest, Vec<Invalid>> {
     let mut broken = Vec::new();
     let text = match fields.remove("prompt") {
         Some(Value::String(text)) => Some(text),
@@ -65,10 +84,12 @@ pub(crate) fn parse(
         Some(_) => note(&mut broken, "system_message", "must be a string"),
     };
     let models = fields.remove("models");
+    let fallback = fallback(fields.remove("fallback"), catalogue, &mut broken);
     let parameters = parameters(fields, &mut broken);
     let lanes = match models {
         None | Some(Value::Null) => {
-            let selected = catalogue.select(text.as_deref().unwrap_or_default(), is_enabled);
+            let text = text.as_deref().unwrap_or_default();
+            let selected = catalogue.select(text, |name| engine.may_call(name), uniform);
             selected.into_iter().map(|model| LaneSpec { model, weight: None }).collect()
         }
         Some(models) => lanes(models, catalogue, &mut broken),
@@ -81,10 +102,59 @@ pub(crate) fn parse(
         );
     }
     match Prompt::new(text.unwrap_or_else(|| "?".into()), system_message, parameters) {
-        Ok(prompt) if broken.is_empty() => Ok((prompt, lanes)),
+        Ok(prompt) if broken.is_empty() => {
+            check_models(&prompt, &lanes, engine)?;
+            Ok(NewRequest { prompt, lanes, idempotency: None, fallback })
+        }
         Ok(_) => Err(broken),
         Err(rules) => Err(rules.into_iter().chain(broken).collect()),
     }
+}
+
+/// Whether each model, and its dialect, can honour all that the prompt asks for. Nobody is called for it.
+fn check_models(prompt: &Prompt, lanes: &[LaneSpec], engine: &Engine) -> Result<(), Vec<Invalid>> {
+    let conversation = conversation_of(prompt).map_err(|invalid| {
+        vec![Invalid::shape(invalid.field.unwrap_or_else(|| "the body".into()), invalid.problem)]
+    })?;
+    let conversation = Arc::new(conversation);
+    let mut broken = Vec::new();
+    for LaneSpec { model, .. } in lanes {
+        let call = Call::new(model.model.as_str(), Arc::clone(&conversation));
+        let checked = engine.providers().get(&model.provider).map(|provider| provider.check(&call));
+        if let Some(Err(cannot)) = checked {
+            broken.push(Invalid::shape(cannot.field, format!("{} (asked of {model})", cannot.problem)));
+        }
+    }
+    if broken.is_empty() { Ok(()) } else { Err(broken) }
+}
+
+/// A number from 0 up to 1, for the choice among weighted models.
+fn uniform() -> f64 {
+    let random = getrandom::u32().unwrap_or(u32::MAX / 2);
+    f64::from(random) / (f64::from(u32::MAX) + 1.0)
+}
+
+/// Who may answer in the place of a model that fails: `false` for nobody, a list of models, or what the configuration
+/// says.
+fn fallback(written: Option<Value>, catalogue: &Catalogue, broken: &mut Vec<Invalid>) -> Fallback {
+    let models = match written {
+        None | Some(Value::Null | Value::Bool(true)) => return Fallback::Default,
+        Some(Value::Bool(false)) => return Fallback::Off,
+        Some(Value::Array(models)) if (1..=MAX_FALLBACK_MODELS).contains(&models.len()) => models,
+        Some(_) => {
+            let detail = format!("must be true, false, or a list of 1 to {MAX_FALLBACK_MODELS} models");
+            broken.push(Invalid::shape("fallback", detail));
+            return Fallback::Default;
+        }
+    };
+    let mut queue = Vec::new();
+    for (place, model) in models.into_iter().enumerate() {
+        match lane(model, catalogue) {
+            Ok(lane) => queue.push(lane.model),
+            Err((part, detail)) => broken.push(Invalid::shape(format!("fallback[{place}]{part}"), detail)),
+        }
+    }
+    Fallback::Queue(queue)
 }
 
 fn note<T>(broken: &mut Vec<Invalid>, field: &str, detail: &str) -> Option<T> {

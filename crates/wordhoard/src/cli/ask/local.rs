@@ -5,8 +5,8 @@ use std::time::Duration;
 use anyhow::{Context, bail};
 use futures_util::StreamExt;
 use serde_json::{Map, Value};
-use wordhoard_engine::{NewRequest, Subscribed, Subscription};
-use wordhoard_model::{Event, Fallback, RequestId};
+use wordhoard_engine::{Subscribed, Subscription};
+use wordhoard_model::{Event, RequestId};
 use wordhoard_wire::native;
 
 use super::Events;
@@ -29,21 +29,15 @@ impl Local {
 
     pub(super) async fn ask(&self, body: Map<String, Value>, config: &Config) -> anyhow::Result<Events> {
         let catalogue = Catalogue::new(config);
-        let (prompt, lanes) = match http::parse_prompt(body, &catalogue, |name| {
-            self.core.engine.may_call(name)
-        }) {
-            Ok(parsed) => parsed,
+        let new = match http::parse_prompt(body, &catalogue, &self.core.engine) {
+            Ok(new) => new,
             Err(broken) => {
                 let told: Vec<_> =
                     broken.iter().map(|invalid| format!("{} {}", invalid.field, invalid.detail)).collect();
                 bail!("{}", told.join("; "));
             }
         };
-        let admitted = self
-            .core
-            .engine
-            .admit(NewRequest { prompt, lanes, idempotency: None, fallback: Fallback::Default })
-            .await?;
+        let admitted = self.core.engine.admit(new).await?;
         let id = admitted.request_id;
         let Subscribed::Following(subscription) = self.core.engine.subscribe(id, None).await? else {
             bail!("the request cannot be followed");

@@ -1,14 +1,27 @@
+use std::path::Path;
+
 use wordhoard_model::ProviderName;
-use wordhoard_providers::{ApiKey, TimeLimits, demo};
+use wordhoard_providers::{
+    ApiKey, Auth, Declared, Dialect, NamedKey, TimeLimits, Unsupported, demo, price_of,
+};
 
-use crate::config::file::{DialectText, ProviderTable, TimeoutsTable};
-use crate::config::{Dialect, Environment, Error, ProviderConfig};
+use crate::config::file::{DialectText, ModelTable, ProviderTable, TimeoutsTable, UnsupportedText};
+use crate::config::{Environment, Error, HttpProvider, ModelConfig, ProviderConfig, Reach};
 
-/// Providers that are there without configuration once their key is in the environment: name, URL, variable.
-const SEEDED: [(&str, &str, &str); 2] = [
-    ("openai", "https://api.openai.com/v1", "OPENAI_API_KEY"),
-    ("deepseek", "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+/// Providers that are there without configuration once their key is in the environment: name, dialect, URL, variable.
+const SEEDED: [(&str, Dialect, &str, &str); 5] = [
+    ("openai", Dialect::OpenAiChat, "https://api.openai.com/v1", "OPENAI_API_KEY"),
+    ("anthropic", Dialect::Anthropic, "https://api.anthropic.com/v1", "ANTHROPIC_API_KEY"),
+    ("google_ai", Dialect::Gemini, "https://generativelanguage.googleapis.com/v1beta", "GEMINI_API_KEY"),
+    ("deepseek", Dialect::OpenAiChat, "https://api.deepseek.com/v1", "DEEPSEEK_API_KEY"),
+    ("cohere", Dialect::Cohere, "https://api.cohere.com/v2", "COHERE_API_KEY"),
 ];
+/// Calls to a provider at the same time (SPEC FD 2).
+const CONCURRENCY: [(&str, usize); 5] =
+    [("openai", 5), ("anthropic", 3), ("google_ai", 3), ("deepseek", 3), ("cohere", 3)];
+const OTHER_CONCURRENCY: usize = 64;
+/// The demo is in this process, so only the number of requests limits it; each has up to five lanes.
+const DEMO_CONCURRENCY: usize = 1 << 20;
 
 pub(super) fn resolve(
     tables: Vec<ProviderTable>,
@@ -23,25 +36,30 @@ pub(super) fn resolve(
         }
         providers.push(provider);
     }
-    for (name, base_url, variable) in SEEDED {
-        let name = ProviderName::new(name).map_err(|error| Error::setting("providers", error.to_string()))?;
-        let Some(key) = environment.get(variable) else {
+    for (name, dialect, base_url, variable) in SEEDED {
+        let Some(key) = environment.get(variable) else { continue };
+        if providers.iter().any(|provider| provider.name.as_str() == name) {
             continue;
-        };
-        if providers.iter().all(|provider| provider.name != name) {
-            let api_key = Some(ApiKey::new(key.to_owned()));
-            let dialect = Dialect::OpenAi { base_url: base_url.to_owned(), api_key, allow_private: false };
-            providers.push(ProviderConfig {
-                name,
-                dialect,
-                limits: TimeLimits::default(),
-                models: Vec::new(),
-            });
         }
+        let reach = Reach::Http(HttpProvider {
+            dialect,
+            base_url: base_url.to_owned(),
+            auth: None,
+            keys: vec![NamedKey { key: ApiKey::new(key.to_owned()), source: variable.to_owned() }],
+            allow_private: false,
+            unsupported: Unsupported::Refuse,
+        });
+        providers.push(ProviderConfig {
+            name: ProviderName::new(name).map_err(|error| Error::setting("providers", error.to_string()))?,
+            reach,
+            limits: TimeLimits::default(),
+            concurrency: concurrency(name, None, environment)?,
+            models: Vec::new(),
+        });
     }
     let has_demo = providers.iter().any(|provider| provider.name.as_str() == "demo");
     if demo.unwrap_or(true) && !has_demo {
-        providers.push(demo_provider(TimeLimits::default())?);
+        providers.push(demo_provider(TimeLimits::default(), None, environment)?);
     }
     if providers.is_empty() {
         return Err(Error::setting(
@@ -52,56 +70,123 @@ pub(super) fn resolve(
     Ok(providers)
 }
 
-fn demo_provider(limits: TimeLimits) -> Result<ProviderConfig, Error> {
+fn demo_provider(
+    limits: TimeLimits,
+    written: Option<usize>,
+    environment: &Environment,
+) -> Result<ProviderConfig, Error> {
     let name = ProviderName::new("demo").map_err(|error| Error::setting("demo", error.to_string()))?;
-    let models = demo::MODELS.iter().map(|model| model.name.to_owned()).collect();
-    Ok(ProviderConfig { name, dialect: Dialect::Demo, limits, models })
+    let model =
+        |model: &demo::DemoModel| ModelConfig { name: model.name.to_owned(), declared: Declared::default() };
+    let concurrency = concurrency("demo", Some(written.unwrap_or(DEMO_CONCURRENCY)), environment)?;
+    let models = demo::MODELS.iter().map(model).collect();
+    Ok(ProviderConfig { name, reach: Reach::Demo, limits, concurrency, models })
 }
 
 fn provider(table: ProviderTable, environment: &Environment) -> Result<ProviderConfig, Error> {
     let setting = setting(&table.name);
-    let refuse = |problem: String| Err(Error::setting(setting.clone(), problem));
-    let name = match ProviderName::new(&table.name) {
-        Ok(name) => name,
-        Err(error) => return refuse(error.to_string()),
-    };
+    let refuse = |problem: String| Error::setting(setting.clone(), problem);
+    let name = ProviderName::new(&table.name).map_err(|error| refuse(error.to_string()))?;
     let limits = limits(table.timeouts);
-    if table.dialect == DialectText::Demo {
-        if name.as_str() != "demo" {
-            return refuse("the dialect \"demo\" belongs to the provider named \"demo\"".into());
+    let dialect = match table.dialect {
+        DialectText::Demo if name.as_str() != "demo" => {
+            return Err(refuse("the dialect \"demo\" belongs to the provider named \"demo\"".into()));
         }
-        return demo_provider(limits);
-    }
-    let Some(base_url) = table.base_url.clone() else {
-        return refuse("needs a base_url, such as \"https://api.openai.com/v1\"".into());
+        DialectText::Demo => return demo_provider(limits, table.concurrency, environment),
+        DialectText::OpenAi => Dialect::OpenAiChat,
+        DialectText::OpenAiResponses => Dialect::OpenAiResponses,
+        DialectText::Anthropic => Dialect::Anthropic,
+        DialectText::Gemini => Dialect::Gemini,
+        DialectText::Cohere => Dialect::Cohere,
     };
-    let api_key = api_key(&setting, &table, environment)?;
-    Ok(ProviderConfig {
-        name,
-        dialect: Dialect::OpenAi { base_url, api_key, allow_private: table.allow_private },
-        limits,
-        models: table.models.into_iter().map(|model| model.name).collect(),
-    })
+    let Some(base_url) = table.base_url.clone() else {
+        return Err(refuse("needs a base_url, such as \"https://api.openai.com/v1\"".into()));
+    };
+    let reach = Reach::Http(HttpProvider {
+        dialect,
+        base_url,
+        auth: table.auth.as_deref().map(|text| auth(&setting, text)).transpose()?,
+        keys: keys(&setting, &table, environment)?,
+        allow_private: table.allow_private,
+        unsupported: match table.unsupported {
+            None | Some(UnsupportedText::Refuse) => Unsupported::Refuse,
+            Some(UnsupportedText::Drop) => Unsupported::Drop,
+        },
+    });
+    let concurrency = concurrency(name.as_str(), table.concurrency, environment)?;
+    let models: Vec<_> =
+        table.models.into_iter().map(|model| model_config(&setting, model)).collect::<Result<_, _>>()?;
+    if let Some(twice) =
+        models.iter().find(|one| models.iter().filter(|other| other.name == one.name).count() > 1)
+    {
+        return Err(refuse(format!("lists the model {:?} twice", twice.name)));
+    }
+    Ok(ProviderConfig { name, reach, limits, concurrency, models })
 }
 
-fn api_key(setting: &str, table: &ProviderTable, environment: &Environment) -> Result<Option<ApiKey>, Error> {
-    match (&table.api_key_env, &table.api_key_file) {
-        (None, None) => Ok(None),
-        (Some(_), Some(_)) => {
-            Err(Error::setting(setting, "has both api_key_env and api_key_file: choose one"))
+fn auth(setting: &str, text: &str) -> Result<Auth, Error> {
+    let known = Auth::ALL.into_iter().find(|(name, _)| *name == text);
+    let names = Auth::ALL.map(|(name, _)| name).join(", ");
+    known
+        .map(|(_, auth)| auth)
+        .ok_or_else(|| Error::setting(setting, format!("auth {text:?} is none of {names}")))
+}
+
+fn model_config(setting: &str, table: ModelTable) -> Result<ModelConfig, Error> {
+    let price = table.price.map(|price| {
+        let parts = [Some(price.input), price.cached_input, Some(price.output)];
+        let sound = parts.into_iter().flatten().all(|dollars| (0.0..=1e6).contains(&dollars));
+        let problem = format!("the price of {:?} must be 0 or more dollars for a million tokens", table.name);
+        if sound {
+            Ok(price_of(price.input, price.cached_input, price.output))
+        } else {
+            Err(Error::setting(setting, problem))
         }
-        (Some(variable), None) => match environment.get(variable) {
-            Some(key) => Ok(Some(ApiKey::new(key.trim().to_owned()))),
-            None => Err(Error::setting(setting, format!("its key shall be in {variable}, which is not set"))),
-        },
-        (None, Some(path)) => match std::fs::read_to_string(path) {
-            Ok(key) if !key.trim().is_empty() => Ok(Some(ApiKey::new(key.trim().to_owned()))),
-            Ok(_) => Err(Error::setting(setting, format!("its key file {path} is empty"))),
-            Err(error) => {
-                Err(Error::setting(setting, format!("its key file {path} cannot be read: {error}")))
-            }
-        },
+    });
+    let declared = Declared {
+        prefill: table.prefill.map(|text| text.0),
+        tools: table.tools,
+        images: table.images,
+        json_schema: table.json_schema,
+        stream: table.stream,
+        context_window: table.context_window,
+        max_output_tokens: table.max_output_tokens,
+        price: price.transpose()?,
+    };
+    Ok(ModelConfig { name: table.name, declared })
+}
+
+/// What the environment says, the file, or the provider's name.
+fn concurrency(name: &str, written: Option<usize>, environment: &Environment) -> Result<usize, Error> {
+    let variable = format!("{}_CONCURRENCY", name.to_ascii_uppercase().replace('-', "_"));
+    let refuse = |source: String| Err(Error::setting(source, "must be a whole number of at least 1"));
+    if let Some(text) = environment.get(&variable) {
+        return match text.trim().parse() {
+            Ok(count) if count > 0 => Ok(count),
+            _ => refuse(variable),
+        };
     }
+    match written {
+        Some(0) => refuse(format!("{}, concurrency", setting(name))),
+        Some(count) => Ok(count),
+        None => {
+            let known = CONCURRENCY.iter().find(|(known, _)| *known == name);
+            Ok(known.map_or(OTHER_CONCURRENCY, |(_, count)| *count))
+        }
+    }
+}
+
+fn keys(setting: &str, table: &ProviderTable, environment: &Environment) -> Result<Vec<NamedKey>, Error> {
+    let from_environment = table.api_key_env.0.iter().map(|variable| match environment.get(variable) {
+        Some(key) => Ok(NamedKey { key: ApiKey::new(key.to_owned()), source: variable.clone() }),
+        None => Err(Error::setting(setting, format!("its key shall be in {variable}, which is not set"))),
+    });
+    let from_files = table.api_key_file.0.iter().map(|path| match std::fs::read_to_string(Path::new(path)) {
+        Ok(key) if !key.trim().is_empty() => Ok(NamedKey { key: ApiKey::new(key), source: path.clone() }),
+        Ok(_) => Err(Error::setting(setting, format!("its key file {path} is empty"))),
+        Err(error) => Err(Error::setting(setting, format!("its key file {path} cannot be read: {error}"))),
+    });
+    from_environment.chain(from_files).collect()
 }
 
 fn limits(table: TimeoutsTable) -> TimeLimits {

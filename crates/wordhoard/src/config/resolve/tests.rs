@@ -21,7 +21,7 @@ fn a_key_in_the_environment_makes_its_provider_active_and_is_never_shown() {
     let environment = Environment::from([("OPENAI_API_KEY", "sk-canary-1234567890")]);
     let config = config("demo = false", &environment).unwrap();
     assert_eq!(config.providers.len(), 1);
-    assert_eq!(config.selection.default[0].to_string(), "openai:gpt-4o-mini");
+    assert_eq!(config.selection.default[0].model.to_string(), "openai:gpt-4o-mini");
     assert!(!format!("{config:?}").contains("canary"));
     assert!(!super::super::show(&config).contains("canary"));
 }

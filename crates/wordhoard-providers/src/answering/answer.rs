@@ -8,7 +8,7 @@ use wordhoard_model::Failure;
 use wordhoard_wire::{Completion, Delta, Dialect, Limits, StreamDecoder};
 
 use super::clock::Clock;
-use super::head;
+use super::head::{self, Head};
 use crate::redaction::Redactor;
 use crate::transport::{Reply, ReplyBody};
 use crate::{AnswerPart, Broken, TimeLimits};
@@ -18,6 +18,7 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 
 /// One answer, from the call to its end.
 pub(super) struct Answer {
+    dialect: Dialect,
     limits: TimeLimits,
     redactor: Redactor,
     /// Decoded and not yet given. Whatever ends the answer comes after them.
@@ -49,10 +50,11 @@ struct Streaming {
 impl Answer {
     pub(super) fn new(
         call: BoxFuture<'static, Result<Reply, Failure>>,
+        dialect: Dialect,
         limits: TimeLimits,
         redactor: Redactor,
     ) -> Self {
-        Self { limits, redactor, pending: VecDeque::new(), stage: Stage::Called(call) }
+        Self { dialect, limits, redactor, pending: VecDeque::new(), stage: Stage::Called(call) }
     }
 
     /// The next part, and the answer after it; none after the end.
@@ -62,7 +64,7 @@ impl Answer {
                 return Some((Ok(AnswerPart::Delta(delta)), self));
             }
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
-                Stage::Called(call) => begin(call, self.limits).await,
+                Stage::Called(call) => begin(call, self.dialect, self.limits, &mut self.pending).await,
                 Stage::Streaming(streaming) => streaming.read(&mut self.pending).await,
                 Stage::Complete(completion, body) => {
                     self.stage = body.map_or(Stage::Ended, Stage::Draining);
@@ -85,7 +87,12 @@ impl Answer {
 }
 
 /// Calls, and reads the head of the answer. The limit for the first token runs from here.
-async fn begin(call: BoxFuture<'static, Result<Reply, Failure>>, limits: TimeLimits) -> Stage {
+async fn begin(
+    call: BoxFuture<'static, Result<Reply, Failure>>,
+    dialect: Dialect,
+    limits: TimeLimits,
+    pending: &mut VecDeque<Delta>,
+) -> Stage {
     let clock = Clock::start(limits);
     let deadline = clock.deadline();
     let reply = match timeout_at(deadline.at, call).await {
@@ -93,12 +100,20 @@ async fn begin(call: BoxFuture<'static, Result<Reply, Failure>>, limits: TimeLim
         Ok(Err(failure)) => return Stage::Failed(failure.into()),
         Err(_) => return Stage::Failed(deadline.failure().into()),
     };
-    match head::stream_of(reply, deadline).await {
-        Ok(body) => Stage::Streaming(Box::new(Streaming {
-            body,
-            decoder: Dialect::OpenAiChat.stream_decoder(Limits::default()),
-            clock,
-        })),
+    match head::read(reply, dialect, deadline, clock.total()).await {
+        Ok(Head::Stream(body)) => {
+            let decoder = dialect.stream_decoder(Limits::default());
+            Stage::Streaming(Box::new(Streaming { body, decoder, clock }))
+        }
+        Ok(Head::Whole(document)) => {
+            let mut deltas = Vec::new();
+            let decoded = dialect.decode_answer(&document, &mut deltas);
+            pending.extend(deltas);
+            match decoded {
+                Ok(completion) => Stage::Complete(completion, None),
+                Err(failure) => Stage::Failed(failure.into()),
+            }
+        }
         Err(failure) => Stage::Failed(failure.into()),
     }
 }

@@ -38,8 +38,13 @@ impl Clock {
         } else {
             Deadline::new(started, limits.first_token, FailureClass::FirstTokenTimeout)
         };
-        let total = Deadline::new(started, limits.total, FailureClass::TotalTimeout);
+        let total = self.total();
         if total.at < next.at { total } else { next }
+    }
+
+    /// The deadline of the answer as a whole.
+    pub(super) fn total(&self) -> Deadline {
+        Deadline::new(self.started, self.limits.total, FailureClass::TotalTimeout)
     }
 }
 

@@ -1,0 +1,98 @@
+//! Calls in any dialect, over whatever transport: the one path that every answer takes.
+
+mod answer;
+mod clock;
+mod head;
+mod keyed;
+
+use std::sync::Arc;
+use std::time::Duration;
+
+use futures_util::{StreamExt, future, stream};
+use wordhoard_model::{Capabilities, Failure, FailureClass, ProviderName};
+use wordhoard_wire::{Ask, CannotHonour, Dialect, Unsupported};
+
+use self::answer::Answer;
+use crate::catalogue::Catalogue;
+use crate::key_ring::{KeyRing, Pick};
+use crate::redaction::Redactor;
+use crate::transport::{Post, Transport};
+use crate::{AnswerStream, Call, Provider, TimeLimits};
+
+/// A provider of some dialect.
+#[derive(Debug)]
+pub(crate) struct DialectProvider(Speaker);
+
+/// What it is made of.
+#[derive(Debug)]
+pub(crate) struct Speaker {
+    pub(crate) name: ProviderName,
+    pub(crate) dialect: Dialect,
+    pub(crate) transport: Arc<dyn Transport>,
+    pub(crate) limits: TimeLimits,
+    pub(crate) redactor: Redactor,
+    pub(crate) catalogue: Catalogue,
+    pub(crate) unsupported: Unsupported,
+    pub(crate) keys: Arc<KeyRing>,
+}
+
+impl DialectProvider {
+    pub(crate) fn new(speaker: Speaker) -> Self {
+        Self(speaker)
+    }
+
+    fn encode(&self, call: &Call, capabilities: &Capabilities) -> Result<Vec<u8>, CannotHonour> {
+        self.0.dialect.encode_request(&Ask {
+            model: &call.model,
+            conversation: &call.conversation,
+            answer_so_far: call.answer_so_far.as_deref(),
+            stream: capabilities.stream,
+            capabilities,
+            unsupported: self.0.unsupported,
+        })
+    }
+}
+
+impl Provider for DialectProvider {
+    fn name(&self) -> &ProviderName {
+        &self.0.name
+    }
+
+    fn capabilities(&self, model: &str) -> Arc<Capabilities> {
+        self.0.catalogue.of(model)
+    }
+
+    fn check(&self, call: &Call) -> Result<(), CannotHonour> {
+        self.encode(call, &self.capabilities(&call.model)).map(drop)
+    }
+
+    fn cooling(&self, model: &str) -> Option<Duration> {
+        match self.0.keys.pick(model) {
+            Pick::Key(_) => None,
+            Pick::Rest(left) => Some(left),
+        }
+    }
+
+    fn refused_keys(&self) -> usize {
+        self.0.keys.refused_count()
+    }
+
+    fn answer(&self, call: Call) -> AnswerStream {
+        let speaker = &self.0;
+        let capabilities = self.capabilities(&call.model);
+        let body = match self.encode(&call, &capabilities) {
+            Ok(body) => body,
+            Err(error) => {
+                let failure = Failure::new(FailureClass::Unsupported, error.to_string());
+                return stream::once(future::ready(Err(failure.into()))).boxed();
+            }
+        };
+        let post = Post { model: call.model, stream: capabilities.stream, body: body.into(), key: 0 };
+        let called = keyed::post(Arc::clone(&speaker.transport), Arc::clone(&speaker.keys), post);
+        // An answer that comes whole has its head when all of it is there.
+        let first_token = if capabilities.stream { speaker.limits.first_token } else { speaker.limits.total };
+        let limits = TimeLimits { first_token, ..speaker.limits };
+        let answer = Answer::new(called, speaker.dialect, limits, speaker.redactor.clone());
+        stream::unfold(answer, Answer::next).boxed()
+    }
+}

@@ -1,0 +1,185 @@
+//! What models can do and cost, as data: known families, and over them what the configuration says of a model.
+
+use std::collections::HashMap;
+use std::sync::{Arc, LazyLock};
+
+use serde::Deserialize;
+use wordhoard_model::{Capabilities, Prefill, Price};
+use wordhoard_wire::Dialect;
+
+/// What somebody says of a model; what is none is left as it was known.
+#[derive(Clone, Debug, Default, PartialEq)]
+pub struct Declared {
+    /// How it goes on from the beginning of an answer; none inside where it cannot.
+    pub prefill: Option<Option<Prefill>>,
+    /// Whether it can call tools.
+    pub tools: Option<bool>,
+    /// Whether it takes images.
+    pub images: Option<bool>,
+    /// Whether it keeps to JSON schemas.
+    pub json_schema: Option<bool>,
+    /// Whether it can answer as a stream.
+    pub stream: Option<bool>,
+    /// In tokens.
+    pub context_window: Option<u64>,
+    /// In tokens.
+    pub max_output_tokens: Option<u32>,
+    /// What it costs.
+    pub price: Option<Price>,
+}
+
+/// The models of one provider.
+#[derive(Debug)]
+pub(crate) struct Catalogue {
+    dialect: Dialect,
+    declared: HashMap<String, Arc<Capabilities>>,
+    /// Of a model that nobody knows.
+    unknown: Arc<Capabilities>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Data {
+    family: Vec<Family>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Family {
+    prefix: String,
+    /// The dialect in which it can go on from a beginning.
+    dialect: Option<String>,
+    prefill: Option<String>,
+    tools: Option<bool>,
+    images: Option<bool>,
+    json_schema: Option<bool>,
+    context_window: Option<u64>,
+    max_output_tokens: Option<u32>,
+    #[serde(default)]
+    max_completion_tokens: bool,
+    price: Option<Dollars>,
+}
+
+#[derive(Deserialize)]
+#[serde(deny_unknown_fields)]
+struct Dollars {
+    input: f64,
+    cached_input: Option<f64>,
+    output: f64,
+}
+
+/// The longest prefix first.
+static FAMILIES: LazyLock<Vec<(Family, Arc<Capabilities>, Arc<Capabilities>)>> = LazyLock::new(|| {
+    // A test reads it too: what is shipped can be read.
+    let data: Data =
+        toml::from_str(include_str!("catalogue.toml")).unwrap_or_else(|_| Data { family: Vec::new() });
+    let mut families: Vec<_> = data
+        .family
+        .into_iter()
+        .map(|family| {
+            let without = Arc::new(family.capabilities(None));
+            let with = Arc::new(family.capabilities(family.prefill.as_deref().and_then(Prefill::from_name)));
+            (family, with, without)
+        })
+        .collect();
+    families.sort_by_key(|(family, ..)| std::cmp::Reverse(family.prefix.len()));
+    families
+});
+
+impl Family {
+    fn capabilities(&self, prefill: Option<Prefill>) -> Capabilities {
+        let unknown = Capabilities::default();
+        Capabilities {
+            prefill,
+            tools: self.tools.unwrap_or(unknown.tools),
+            images: self.images.unwrap_or(unknown.images),
+            json_schema: self.json_schema.unwrap_or(unknown.json_schema),
+            stream: unknown.stream,
+            context_window: self.context_window,
+            max_output_tokens: self.max_output_tokens,
+            max_completion_tokens: self.max_completion_tokens,
+            price: self.price.as_ref().map(|price| price_of(price.input, price.cached_input, price.output)),
+        }
+    }
+}
+
+/// A price from USD for a million tokens.
+pub fn price_of(input: f64, cached_input: Option<f64>, output: f64) -> Price {
+    // Exact to the micro-dollar, in which prices are quoted; a negative one is none.
+    let micros = |dollars: f64| (dollars.max(0.0) * 1e6).round() as u64;
+    Price { input: micros(input), cached_input: cached_input.map(micros), output: micros(output) }
+}
+
+impl Catalogue {
+    pub(crate) fn new(dialect: Dialect, declared: &[(String, Declared)]) -> Self {
+        let known = |(name, declared): &(String, Declared)| {
+            let family = family_of(dialect, name);
+            let base = family.map_or_else(Capabilities::default, |family| Capabilities::clone(&family));
+            (name.clone(), Arc::new(declared.over(base)))
+        };
+        Self { dialect, declared: declared.iter().map(known).collect(), unknown: Arc::default() }
+    }
+
+    pub(crate) fn of(&self, model: &str) -> Arc<Capabilities> {
+        let declared = self.declared.get(model).cloned();
+        declared.or_else(|| family_of(self.dialect, model)).unwrap_or_else(|| Arc::clone(&self.unknown))
+    }
+}
+
+impl Declared {
+    fn over(&self, base: Capabilities) -> Capabilities {
+        Capabilities {
+            prefill: self.prefill.unwrap_or(base.prefill),
+            tools: self.tools.unwrap_or(base.tools),
+            images: self.images.unwrap_or(base.images),
+            json_schema: self.json_schema.unwrap_or(base.json_schema),
+            stream: self.stream.unwrap_or(base.stream),
+            context_window: self.context_window.or(base.context_window),
+            max_output_tokens: self.max_output_tokens.or(base.max_output_tokens),
+            max_completion_tokens: base.max_completion_tokens,
+            price: self.price.or(base.price),
+        }
+    }
+}
+
+fn family_of(dialect: Dialect, model: &str) -> Option<Arc<Capabilities>> {
+    // OpenRouter and others put the maker before a slash.
+    let name = model.rsplit_once('/').map_or(model, |(_, name)| name);
+    let (family, with, without) = FAMILIES.iter().find(|(family, ..)| name.starts_with(&family.prefix))?;
+    let can_go_on = family.dialect.as_deref() == Some(dialect.as_str());
+    Some(Arc::clone(if can_go_on { with } else { without }))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_data_is_read_and_every_name_in_it_is_known() {
+        let data: Data = toml::from_str(include_str!("catalogue.toml")).unwrap();
+        assert_eq!(data.family.len(), FAMILIES.len());
+        for family in &data.family {
+            assert!(family.prefill.as_deref().is_none_or(|name| Prefill::from_name(name).is_some()));
+            let is_known = |name: &str| Dialect::ALL.iter().any(|dialect| dialect.as_str() == name);
+            assert!(family.dialect.as_deref().is_none_or(is_known), "{}", family.prefix);
+            let price = family.price.as_ref().unwrap();
+            assert!(price.input > 0.0 && price.output >= price.input, "{}", family.prefix);
+        }
+    }
+
+    #[test]
+    fn the_longest_prefix_counts_and_what_is_declared_counts_more() {
+        let declared = Declared { price: Some(price_of(1.0, None, 2.0)), ..Declared::default() };
+        let catalogue = Catalogue::new(Dialect::Anthropic, &[("claude-haiku-4-5".into(), declared)]);
+        let of = |model: &str| catalogue.of(model);
+        assert_eq!(of("gpt-4o-mini-2024-07-18").price.unwrap().input, 150_000);
+        assert_eq!(of("openai/gpt-4o").price.unwrap().input, 2_500_000);
+        assert!(of("o3").max_completion_tokens && !of("gpt-4o").max_completion_tokens);
+        assert_eq!(of("claude-haiku-4-5").price.unwrap().output, 2_000_000);
+        assert_eq!(of("claude-haiku-4-5").prefill, Some(Prefill::Message));
+        assert_eq!(of("claude-opus-4-6").prefill, None, "newer models refuse to go on");
+        assert_eq!(*of("nobody-knows"), Capabilities::default());
+        let elsewhere = Catalogue::new(Dialect::OpenAiChat, &[]);
+        assert_eq!(elsewhere.of("anthropic/claude-haiku-4-5").prefill, None, "only in its own dialect");
+    }
+}
