@@ -6,6 +6,7 @@
 mod breaker;
 mod budget;
 mod permits;
+mod status_writer;
 mod turnstile;
 
 use std::collections::BTreeMap;
@@ -13,6 +14,7 @@ use std::sync::Arc;
 
 pub(crate) use breaker::Verdict;
 pub(crate) use permits::{Permit, QueueFull, Ticket};
+pub(crate) use status_writer::{resume as resume_breakers, run as write_breakers};
 pub(crate) use turnstile::{Passage, Turnstile};
 use wordhoard_model::ProviderName;
 
@@ -44,6 +46,11 @@ impl Turnstiles {
     /// The turnstile of a provider of this server.
     pub(crate) fn get(&self, provider: &ProviderName) -> Option<&Arc<Turnstile>> {
         self.by_name.get(provider)
+    }
+
+    /// Ends when a breaker has changed since the last time.
+    async fn changed(&self) {
+        self.changed.notified().await;
     }
 
     pub(crate) fn iter(&self) -> impl Iterator<Item = (&ProviderName, &Arc<Turnstile>)> {

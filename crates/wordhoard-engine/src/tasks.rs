@@ -29,6 +29,8 @@ pub enum TaskKind {
     Fleet,
     /// Hears which providers are disabled. Without it they stay as they are known.
     Switches,
+    /// Keeps in SQL what is known of the breakers. Without it operators see an old state there.
+    Breakers,
     /// Hears which keys there are. Without it they stay as they are known.
     Access,
     /// Takes up, when SQL is there, what a crash left open. Without it that stays open until the next start.

@@ -84,7 +84,8 @@ impl Price {
             (usage.output_tokens, self.output),
         ];
         let picos: u128 = terms.iter().map(|(tokens, price)| u128::from(*tokens) * u128::from(*price)).sum();
-        Cost::from_nano_usd(u64::try_from((picos + 500) / 1_000).unwrap_or(u64::MAX))
+        // SQL's integers are signed.
+        Cost::from_nano_usd(i64::try_from((picos + 500) / 1_000).unwrap_or(i64::MAX).unsigned_abs())
     }
 }
 
@@ -101,7 +102,7 @@ mod tests {
         let half = Usage { cached_input_tokens: Some(500), ..usage };
         assert_eq!(price.cost_of(&half).to_string(), "0.002875");
         let all = Usage { input_tokens: u64::MAX, output_tokens: u64::MAX, ..Usage::default() };
-        assert_eq!(price.cost_of(&all).nano_usd(), u64::MAX);
+        assert_eq!(price.cost_of(&all).nano_usd(), i64::MAX as u64);
         let one = Usage { input_tokens: 1, ..Usage::default() };
         assert_eq!(Price { input: 37_500, ..Price::default() }.cost_of(&one).nano_usd(), 38);
     }

@@ -23,7 +23,7 @@ impl Cost {
     /// Both together.
     #[must_use]
     pub fn plus(self, other: Self) -> Self {
-        Self(self.0.saturating_add(other.0))
+        Self(self.0.saturating_add(other.0).min(i64::MAX as u64))
     }
 }
 

@@ -101,10 +101,11 @@ impl KeyRing {
     pub(crate) fn refuse(&self, place: usize) {
         let until = Instant::now() + SET_ASIDE;
         let is_news = self.state().refused.insert(place, until).is_none();
-        if let Some(named) = self.keys.get(place).filter(|_| is_news) {
+        if is_news {
+            let key = self.keys.get(place).map_or("none", |named| named.source.as_str());
             tracing::error!(
                 provider = self.provider.as_str(),
-                key = named.source,
+                key,
                 "the provider does not accept its key: it may be revoked; others are used as far as there are any"
             );
         }

@@ -2,7 +2,7 @@
 //! default.
 
 use serde::{Deserialize, Serialize};
-use wordhoard_model::{LaneSpec, Usage};
+use wordhoard_model::{Fallback, LaneSpec, Usage};
 
 /// Why a column cannot be read or written.
 pub(crate) type ColumnError = Box<dyn std::error::Error + Send + Sync>;
@@ -24,6 +24,25 @@ pub(crate) fn lanes_from_json(text: &str) -> Result<Vec<LaneSpec>, ColumnError> 
     let columns: Vec<LaneColumn> = serde_json::from_str(text)?;
     let lane = |lane: LaneColumn| Ok(LaneSpec { model: lane.model.parse()?, weight: lane.weight });
     columns.into_iter().map(lane).collect()
+}
+
+/// The column `fallback`: none where the configuration decides, an empty list for nobody.
+pub(crate) fn fallback_to_json(fallback: &Fallback) -> Result<Option<String>, serde_json::Error> {
+    let models: Vec<String> = match fallback {
+        Fallback::Default => return Ok(None),
+        Fallback::Off => Vec::new(),
+        Fallback::Queue(models) => models.iter().map(ToString::to_string).collect(),
+    };
+    serde_json::to_string(&models).map(Some)
+}
+
+pub(crate) fn fallback_from_json(text: Option<&str>) -> Result<Fallback, ColumnError> {
+    let Some(text) = text else { return Ok(Fallback::Default) };
+    let models: Vec<String> = serde_json::from_str(text)?;
+    if models.is_empty() {
+        return Ok(Fallback::Off);
+    }
+    Ok(Fallback::Queue(models.iter().map(|model| model.parse()).collect::<Result<_, _>>()?))
 }
 
 /// A column that holds the name of a variant.

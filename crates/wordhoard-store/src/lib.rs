@@ -28,7 +28,7 @@ pub use jobs::{Jobs, Lease, MaintenanceRun, RunId, RunOutcome};
 pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresPlace, PostgresStore, display_url};
 pub use query::{AskedFor, IdempotentMatch, ListQuery, RequestSummary};
-pub use registry::{KeyId, KeyRecord, ParseKeyIdError, ProviderSwitch, Registry, Scope};
+pub use registry::{BreakerNote, KeyId, KeyRecord, ParseKeyIdError, ProviderSwitch, Registry, Scope};
 pub use sqlite::SqliteStore;
 pub use statistics::{ProviderTotals, Statistics, Totals};
 use tokio::sync::watch;

@@ -31,6 +31,12 @@ pub trait Registry: Send + Sync {
     /// Switches a provider on or off.
     async fn switch_provider(&self, switch: ProviderSwitch) -> Result<(), Error>;
 
+    /// What servers said of the breakers of providers, by name. Those of which nobody said anything are closed.
+    async fn breakers(&self) -> Result<Vec<BreakerNote>, Error>;
+
+    /// Notes what a server says of the breaker of a provider. An older note than the one that is there changes nothing.
+    async fn note_breaker(&self, note: BreakerNote) -> Result<(), Error>;
+
     /// Forgets all that was decided about a provider.
     async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error>;
 }
@@ -138,6 +144,24 @@ pub struct ProviderSwitch {
     pub enabled: bool,
     /// When it was switched.
     pub changed_at: Timestamp,
+}
+
+/// What a server says of the breaker of a provider.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BreakerNote {
+    /// Which one.
+    pub provider: ProviderName,
+    /// Whether it is open; half-open counts as open.
+    pub is_open: bool,
+    /// When it changed.
+    pub changed_at: Timestamp,
+}
+
+impl BreakerNote {
+    /// The state as SQL names it.
+    pub(crate) fn state(&self) -> &'static str {
+        if self.is_open { "open" } else { "closed" }
+    }
 }
 
 #[cfg(test)]

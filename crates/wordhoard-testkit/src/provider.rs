@@ -29,6 +29,13 @@
 //! | `echo-key` | 401 whose message holds the key that came |
 //! | `json-error`, `html` | 200 with an error object as JSON; 200 with a page |
 //! | `redirect` | 307 to another address |
+//! | `context-length`, `filter-prompt` | the prompt is refused: too long; against the rules |
+//! | `prefill-N`, `refuses-prefill-N` | N tokens; a beginning of the answer in the request is gone on from; refused with 400 |
+//! | `differs-N` | N tokens, other words than `ok-N` has for the same prompt |
+//! | `other-model-N` | N tokens; says that another model answered |
+//! | `slow-tokens-N-MS` | N tokens, one every MS milliseconds |
+//! | `huge-event` | one token of 10 MB |
+//! | `seq:A\|B\|C` | the first call of this model gets A, the next B, all others C |
 //!
 //! Any other model gets 404. Whatever the prompt is, the tokens derive from it: see [`expected_tokens`].
 
@@ -36,6 +43,7 @@ mod answer;
 mod behaviour;
 mod calls;
 mod connection;
+mod dialect;
 mod request;
 mod tokens;
 mod unreachable;
@@ -49,6 +57,7 @@ use tokio::sync::oneshot;
 use tokio::task::JoinSet;
 
 pub use calls::{Calls, ReceivedCall};
+pub use dialect::Dialect;
 pub use tokens::{expected_deltas, expected_tokens};
 pub use unreachable::NeverAccepting;
 
@@ -102,6 +111,21 @@ impl MisbehavingProvider {
     /// Where it listens.
     pub fn address(&self) -> SocketAddr {
         self.address
+    }
+
+    /// Whether it is down: every connection is reset, the open ones included.
+    pub fn set_down(&self, is_down: bool) {
+        self.calls.set_down(is_down);
+    }
+
+    /// How many tried it while it was down.
+    pub fn refused(&self) -> usize {
+        self.calls.refused()
+    }
+
+    /// The most calls that ran at the same time.
+    pub fn most_at_once(&self) -> usize {
+        self.calls.most_at_once()
     }
 
     /// The calls that came so far, in their order.

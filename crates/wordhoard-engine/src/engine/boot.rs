@@ -14,7 +14,7 @@ use super::{Engine, Inner, Parts};
 use crate::applier::{Applier, Link};
 use crate::archiver::Archiver;
 use crate::boot_log::BootLog;
-use crate::calls::Turnstiles;
+use crate::calls::{self, Turnstiles};
 use crate::consistency::{self, Consistency, Depth};
 use crate::fleet::{self, Fleet};
 use crate::history::History;
@@ -148,6 +148,8 @@ impl Inner {
         }
         self.tasks.spawn(TaskKind::Statistics, statistics::run(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
+        self.tasks
+            .spawn(TaskKind::Breakers, calls::write_breakers(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Switches, switches::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 
@@ -247,6 +249,10 @@ impl Inner {
         let heard = tokio::time::timeout(SWITCHES_PATIENCE, self.switches.refresh(&*self.store)).await;
         if !matches!(heard, Ok(Ok(()))) {
             tracing::warn!("SQL does not say which providers are disabled; the copy of the last run counts");
+        }
+        let heard = tokio::time::timeout(SWITCHES_PATIENCE, calls::resume_breakers(self)).await;
+        if !matches!(heard, Ok(Ok(()))) {
+            tracing::warn!("SQL does not say which breakers were open; all start closed");
         }
     }
 

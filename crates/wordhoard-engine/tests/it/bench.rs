@@ -17,10 +17,11 @@ use wordhoard_model::{
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
-    Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
-    Jobs, KeyId, KeyRecord, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun, MigrationReport,
-    MigrationStatus, Progress, ProviderSwitch, Prunable, PruneRange, PruneSlice, Pruned, Registry,
-    RequestSummary, RunId, RunOutcome, ServerSeen, SqliteStore, Statistics, Store, Totals, Upkeep, Weakness,
+    Applied, Batch, BreakerNote, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan,
+    IdempotentMatch, Jobs, KeyId, KeyRecord, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun,
+    MigrationReport, MigrationStatus, Progress, ProviderSwitch, Prunable, PruneRange, PruneSlice, Pruned,
+    Registry, RequestSummary, RunId, RunOutcome, ServerSeen, SqliteStore, Statistics, Store, Totals, Upkeep,
+    Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -238,6 +239,14 @@ impl Registry for Gated {
     async fn switch_provider(&self, switch: ProviderSwitch) -> Result<(), Error> {
         self.pass()?.switch_provider(switch).await
     }
+    async fn breakers(&self) -> Result<Vec<BreakerNote>, Error> {
+        self.pass()?.breakers().await
+    }
+
+    async fn note_breaker(&self, note: BreakerNote) -> Result<(), Error> {
+        self.pass()?.note_breaker(note).await
+    }
+
     async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error> {
         self.pass()?.reset_provider(provider).await
     }

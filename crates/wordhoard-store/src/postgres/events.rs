@@ -2,22 +2,23 @@
 
 use tokio_postgres::Row;
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
-    Fallback, FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
-    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind,
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
+    FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
+    RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind,
 };
 
 use super::rows::{count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage};
 use super::session::{Params, Session};
 use super::types::{Id, Moment, Sha256};
 use crate::Error;
-use crate::columns::signed;
+use crate::columns::{fallback_from_json, signed};
 
 macro_rules! request_columns {
     () => {
         "request_id, created_at, prompt, system_message, max_tokens, temperature, parameters, lanes, idempotency_key,
              idempotency_sha256, status, finished_at, event_count, lanes_completed, attempt_count, token_count,
-             input_tokens, output_tokens, reasoning_tokens, cached_input_tokens"
+             input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failed_input_tokens,
+             failed_output_tokens, failed_reasoning_tokens, failed_cached_input_tokens, cost_nano_usd, fallback"
     };
 }
 
@@ -26,7 +27,7 @@ macro_rules! attempt_columns {
         "request_id, attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
              started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by, input_tokens,
              output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-             failure_provider_status, failure_retry_after_ms"
+             failure_provider_status, failure_retry_after_ms, cost_nano_usd"
     };
 }
 
@@ -98,7 +99,9 @@ fn created_event(row: &Row) -> Result<Event, Error> {
         Some(key) => Some(Idempotency { key, body_sha256: get::<Sha256>(row, 9)?.0 }),
     };
     let prompt = Prompt { text: text(row, 2)?, system_message: optional_text(row, 3)?, parameters };
-    let created = RequestCreated { prompt, lanes: lanes(row, 7)?, idempotency, fallback: Fallback::Default };
+    let fallback = fallback_from_json(optional_text(row, 25)?.as_deref());
+    let fallback = fallback.map_err(|error| damaged(row, 25, error))?;
+    let created = RequestCreated { prompt, lanes: lanes(row, 7)?, idempotency, fallback };
     let at = get::<Moment>(row, 1)?.timestamp();
     Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
 }
@@ -113,8 +116,8 @@ fn request_finished_event(row: &Row) -> Result<Option<Event>, Error> {
         attempt_count: narrow(row, 14, count(row, 14)?)?,
         token_count: count(row, 15)?,
         usage: usage(row, 16)?,
-        failed_usage: None,
-        cost: None,
+        failed_usage: usage(row, 20)?,
+        cost: optional_count(row, 24)?.map(Cost::from_nano_usd),
     };
     let seq = Seq(count(row, 12)?.saturating_sub(1));
     let at = get::<Moment>(row, 11)?.timestamp();
@@ -163,7 +166,7 @@ fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
         outcome: named(row, 9, Outcome::from_name)?,
         finish_reason: optional_text(row, 12)?.map(FinishReason),
         usage: usage(row, 15)?,
-        cost: None,
+        cost: optional_count(row, 23)?.map(Cost::from_nano_usd),
         token_count: count(row, 13)?,
         answered_by: optional_text(row, 14)?,
         failure,

@@ -19,6 +19,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "operations",
         sql: include_str!("../../migrations/postgres/0002_operations.sql"),
     },
+    Migration { version: 3, name: "calls", sql: include_str!("../../migrations/postgres/0003_calls.sql") },
 ];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so

@@ -7,7 +7,7 @@ use super::rows::{damaged, get, named, text};
 use super::session::Session;
 use super::text::Written;
 use super::types::{Key, Moment, Sha256};
-use crate::{Error, KeyId, KeyRecord, ProviderSwitch, Registry, Scope};
+use crate::{BreakerNote, Error, KeyId, KeyRecord, ProviderSwitch, Registry, Scope};
 
 pub(super) const ADD_KEY: &str = "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6)";
 pub(super) const KEYS: &str =
@@ -21,11 +21,26 @@ pub(super) const SWITCHES: &str =
 pub(super) const SWITCH_PROVIDER: &str =
     "INSERT INTO provider_status (provider, enabled, changed_at) VALUES ($1, $2, $3)
     ON CONFLICT (provider) DO UPDATE SET enabled = excluded.enabled, changed_at = excluded.changed_at";
+pub(super) const BREAKERS: &str = "SELECT provider, breaker = 'open', breaker_changed_at FROM provider_status
+    WHERE breaker_changed_at IS NOT NULL ORDER BY provider";
+pub(super) const NOTE_BREAKER: &str =
+    "INSERT INTO provider_status AS kept (provider, breaker, breaker_changed_at, changed_at) VALUES ($1, $2, $3, $3)
+    ON CONFLICT (provider) DO UPDATE SET breaker = excluded.breaker, breaker_changed_at = excluded.breaker_changed_at
+    WHERE kept.breaker_changed_at IS NULL OR kept.breaker_changed_at <= excluded.breaker_changed_at";
 pub(super) const RESET_PROVIDER: &str = "DELETE FROM provider_status WHERE provider = $1";
 
 #[cfg(test)]
-pub(super) const ALL: [&str; 7] =
-    [ADD_KEY, KEYS, ACTIVE_KEYS, REVOKE_KEY, SWITCHES, SWITCH_PROVIDER, RESET_PROVIDER];
+pub(super) const ALL: [&str; 9] = [
+    ADD_KEY,
+    KEYS,
+    ACTIVE_KEYS,
+    REVOKE_KEY,
+    SWITCHES,
+    SWITCH_PROVIDER,
+    BREAKERS,
+    NOTE_BREAKER,
+    RESET_PROVIDER,
+];
 
 #[async_trait]
 impl Registry for PostgresStore {
@@ -51,6 +66,14 @@ impl Registry for PostgresStore {
 
     async fn switch_provider(&self, switch: ProviderSwitch) -> Result<(), Error> {
         self.short(move |session| Box::pin(switch_provider(session, switch))).await
+    }
+
+    async fn breakers(&self) -> Result<Vec<BreakerNote>, Error> {
+        self.short(|session| Box::pin(breakers(session))).await
+    }
+
+    async fn note_breaker(&self, note: BreakerNote) -> Result<(), Error> {
+        self.short(move |session| Box::pin(note_breaker(session, note))).await
     }
 
     async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error> {
@@ -91,6 +114,21 @@ async fn switch_provider(session: &Session, switch: ProviderSwitch) -> Result<()
     let provider = switch.provider.as_str();
     let changed_at = Moment::of(switch.changed_at)?;
     session.execute(SWITCH_PROVIDER, &[&provider, &switch.enabled, &changed_at]).await?;
+    Ok(())
+}
+
+async fn breakers(session: &Session) -> Result<Vec<BreakerNote>, Error> {
+    let note = |row: &Row| {
+        let provider = ProviderName::new(&text(row, 0)?).map_err(|error| damaged(row, 0, error))?;
+        let changed_at = get::<Moment>(row, 2)?.timestamp();
+        Ok(BreakerNote { provider, is_open: get(row, 1)?, changed_at })
+    };
+    session.query(BREAKERS, &[]).await?.iter().map(note).collect()
+}
+
+async fn note_breaker(session: &Session, note: BreakerNote) -> Result<(), Error> {
+    let (provider, state) = (note.provider.as_str(), note.state());
+    session.execute(NOTE_BREAKER, &[&provider, &state, &Moment::of(note.changed_at)?]).await?;
     Ok(())
 }
 

@@ -5,7 +5,7 @@ use wordhoard_model::{
     AttemptFinished, AttemptStarted, Event, EventBody, RequestCreated, RequestFinished, RequestId, Seq, Token,
 };
 
-use super::rows::{damaged, lanes_to_json, signed, unsigned, usage_columns};
+use super::rows::{damaged, fallback_to_json, lanes_to_json, signed, unsigned, usage_columns};
 use crate::{Applied, Batch, Conflict, Error, LogKey, LoggedEvent};
 
 pub(super) fn applied(connection: &Connection, log: LogKey) -> Result<u64, rusqlite::Error> {
@@ -109,11 +109,12 @@ fn insert_request(
     let prompt = &created.prompt;
     let extra = serde_json::to_string(&prompt.parameters.extra).map_err(|error| damaged(0, error))?;
     let lanes = lanes_to_json(&created.lanes).map_err(|error| damaged(0, error))?;
+    let fallback = fallback_to_json(&created.fallback).map_err(|error| damaged(0, error))?;
     let rows = tx
         .prepare_cached(
             "INSERT INTO llm_requests (request_id, log_id, created_at, prompt, system_message, max_tokens,
-                 temperature, parameters, lanes, idempotency_key, idempotency_sha256)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11) ON CONFLICT DO NOTHING",
+                 temperature, parameters, lanes, idempotency_key, idempotency_sha256, fallback)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             id.as_bytes(),
@@ -127,6 +128,7 @@ fn insert_request(
             lanes,
             created.idempotency.as_ref().map(|idempotency| &idempotency.key),
             created.idempotency.as_ref().map(|idempotency| idempotency.body_sha256),
+            fallback,
         ])?;
     Place::of(rows, || same_event(tx, id, event), || "another request under this id".to_owned())
 }
@@ -203,7 +205,7 @@ fn finish_attempt(
             "UPDATE llm_attempts SET status = ?3, finished_seq = ?4, finished_at = ?5, finish_reason = ?6,
                  token_count = ?7, answered_by = ?8, input_tokens = ?9, output_tokens = ?10, reasoning_tokens = ?11,
                  cached_input_tokens = ?12, failure_class = ?13, failure_message = ?14,
-                 failure_provider_status = ?15, failure_retry_after_ms = ?16
+                 failure_provider_status = ?15, failure_retry_after_ms = ?16, cost_nano_usd = ?17
              WHERE request_id = ?1 AND attempt_seq = ?2 AND finished_seq IS NULL",
         )?
         .execute(params![
@@ -223,6 +225,7 @@ fn finish_attempt(
             failure.map(|failure| &failure.message),
             failure.and_then(|failure| failure.provider_status),
             failure.and_then(|failure| failure.retry_after_ms).map(signed),
+            finished.cost.map(|cost| signed(cost.nano_usd())),
         ])?;
     Place::of(
         rows,
@@ -237,13 +240,14 @@ fn finish_request(
     event: &Event,
     finished: &RequestFinished,
 ) -> Result<Place, rusqlite::Error> {
-    let usage = usage_columns(finished.usage);
+    let (usage, failed) = (usage_columns(finished.usage), usage_columns(finished.failed_usage));
     let Seq(event_count) = event.seq.next();
     let rows = tx
         .prepare_cached(
             "UPDATE llm_requests SET status = ?2, finished_at = ?3, event_count = ?4, lanes_completed = ?5,
                  attempt_count = ?6, token_count = ?7, input_tokens = ?8, output_tokens = ?9, reasoning_tokens = ?10,
-                 cached_input_tokens = ?11
+                 cached_input_tokens = ?11, failed_input_tokens = ?12, failed_output_tokens = ?13,
+                 failed_reasoning_tokens = ?14, failed_cached_input_tokens = ?15, cost_nano_usd = ?16
              WHERE request_id = ?1 AND event_count IS NULL",
         )?
         .execute(params![
@@ -258,6 +262,11 @@ fn finish_request(
             usage[1],
             usage[2],
             usage[3],
+            failed[0],
+            failed[1],
+            failed[2],
+            failed[3],
+            finished.cost.map(|cost| signed(cost.nano_usd())),
         ])?;
     Place::of(rows, || same_event(tx, id, event), || "another end of the request".to_owned())
 }

@@ -2,13 +2,14 @@
 
 use rusqlite::{OptionalExtension, Row, Transaction};
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
-    Fallback, FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
-    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
+    FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
+    RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
 };
 
 use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
 use crate::Error;
+use crate::columns::fallback_from_json;
 
 /// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
 /// log, so what is found from `from` on has no gap.
@@ -33,7 +34,8 @@ pub(super) fn events(
 fn request_events(snapshot: &Transaction<'_>, id: RequestId) -> Result<Vec<Event>, Error> {
     let sql = "SELECT created_at, prompt, system_message, max_tokens, temperature, parameters, lanes, idempotency_key,
                    idempotency_sha256, status, finished_at, event_count, lanes_completed, attempt_count, token_count,
-                   input_tokens, output_tokens, reasoning_tokens, cached_input_tokens
+                   input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failed_input_tokens,
+                   failed_output_tokens, failed_reasoning_tokens, failed_cached_input_tokens, cost_nano_usd, fallback
                FROM llm_requests WHERE request_id = ?1";
     let mut statement = snapshot.prepare_cached(sql)?;
     let found = statement
@@ -57,8 +59,9 @@ fn created_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
         Some(key) => Some(Idempotency { key, body_sha256: row.get(8)? }),
     };
     let prompt = Prompt { text: row.get(1)?, system_message: row.get(2)?, parameters };
-    let created =
-        RequestCreated { prompt, lanes: lanes_from_json(row, 6)?, idempotency, fallback: Fallback::Default };
+    let fallback = fallback_from_json(row.get::<_, Option<String>>(24)?.as_deref());
+    let fallback = fallback.map_err(|error| damaged(24, error))?;
+    let created = RequestCreated { prompt, lanes: lanes_from_json(row, 6)?, idempotency, fallback };
     let at = Timestamp::from_millis(row.get(0)?);
     Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
 }
@@ -73,19 +76,23 @@ fn request_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         attempt_count: row.get(13)?,
         token_count: unsigned(row.get(14)?),
         usage: usage(row, 15)?,
-        failed_usage: None,
-        cost: None,
+        failed_usage: usage(row, 19)?,
+        cost: cost(row, 23)?,
     };
     let seq = Seq(unsigned(row.get::<_, i64>(11)? - 1));
     let at = Timestamp::from_millis(row.get(10)?);
     Ok(Some(Event { seq, at, body: EventBody::RequestFinished(finished) }))
 }
 
+fn cost(row: &Row<'_>, column: usize) -> Result<Option<Cost>, rusqlite::Error> {
+    Ok(row.get::<_, Option<i64>>(column)?.map(|nanos| Cost::from_nano_usd(unsigned(nanos))))
+}
+
 fn attempt_events(snapshot: &Transaction<'_>, id: RequestId, events: &mut Vec<Event>) -> Result<(), Error> {
     let sql = "SELECT attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
                    started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by,
                    input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-                   failure_provider_status, failure_retry_after_ms
+                   failure_provider_status, failure_retry_after_ms, cost_nano_usd
                FROM llm_attempts WHERE request_id = ?1";
     let mut statement = snapshot.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -130,7 +137,7 @@ fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         outcome: named(row, 8, Outcome::from_name)?,
         finish_reason: row.get::<_, Option<String>>(11)?.map(FinishReason),
         usage: usage(row, 14)?,
-        cost: None,
+        cost: cost(row, 22)?,
         token_count: unsigned(row.get(12)?),
         answered_by: row.get(13)?,
         failure,

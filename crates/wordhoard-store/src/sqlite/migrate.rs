@@ -16,6 +16,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "operations",
         sql: include_str!("../../migrations/sqlite/0003_operations.sql"),
     },
+    Migration { version: 4, name: "calls", sql: include_str!("../../migrations/sqlite/0004_calls.sql") },
 ];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {

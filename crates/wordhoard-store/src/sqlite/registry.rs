@@ -4,7 +4,7 @@ use wordhoard_model::{ProviderName, Timestamp};
 
 use super::SqliteStore;
 use super::rows::{damaged, named};
-use crate::{Error, KeyId, KeyRecord, ProviderSwitch, Registry, Scope};
+use crate::{BreakerNote, Error, KeyId, KeyRecord, ProviderSwitch, Registry, Scope};
 
 const COLUMNS: &str = "key_id, name, scope, sha256, created_at, revoked_at";
 
@@ -36,6 +36,14 @@ impl Registry for SqliteStore {
         self.writer
             .run(move |connection| durably(connection, |connection| switch_provider(connection, &switch)))
             .await
+    }
+
+    async fn breakers(&self) -> Result<Vec<BreakerNote>, Error> {
+        self.read(breakers).await
+    }
+
+    async fn note_breaker(&self, note: BreakerNote) -> Result<(), Error> {
+        self.writer.run(move |connection| note_breaker(connection, &note)).await
     }
 
     async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error> {
@@ -108,6 +116,31 @@ fn switch_provider(connection: &Connection, switch: &ProviderSwitch) -> Result<(
     let sql = "INSERT INTO provider_status (provider, enabled, changed_at) VALUES (?1, ?2, ?3)
                ON CONFLICT (provider) DO UPDATE SET enabled = excluded.enabled, changed_at = excluded.changed_at";
     let row = (switch.provider.as_str(), switch.enabled, switch.changed_at.as_millis());
+    connection.prepare_cached(sql)?.execute(row)?;
+    Ok(())
+}
+
+fn breakers(snapshot: &Transaction<'_>) -> Result<Vec<BreakerNote>, Error> {
+    let sql = "SELECT provider, breaker = 'open', breaker_changed_at FROM provider_status
+               WHERE breaker_changed_at IS NOT NULL ORDER BY provider";
+    let mut statement = snapshot.prepare_cached(sql)?;
+    let rows = statement.query_map([], |row| {
+        let provider: String = row.get(0)?;
+        Ok(BreakerNote {
+            provider: ProviderName::new(&provider).map_err(|error| damaged(0, error))?,
+            is_open: row.get(1)?,
+            changed_at: Timestamp::from_millis(row.get(2)?),
+        })
+    })?;
+    Ok(rows.collect::<Result<_, _>>()?)
+}
+
+fn note_breaker(connection: &Connection, note: &BreakerNote) -> Result<(), Error> {
+    let sql = "INSERT INTO provider_status (provider, breaker, breaker_changed_at, changed_at) VALUES (?1, ?2, ?3, ?3)
+               ON CONFLICT (provider) DO UPDATE
+               SET breaker = excluded.breaker, breaker_changed_at = excluded.breaker_changed_at
+               WHERE breaker_changed_at IS NULL OR breaker_changed_at <= excluded.breaker_changed_at";
+    let row = (note.provider.as_str(), note.state(), note.changed_at.as_millis());
     connection.prepare_cached(sql)?.execute(row)?;
     Ok(())
 }

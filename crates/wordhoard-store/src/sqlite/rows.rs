@@ -5,7 +5,7 @@ use rusqlite::{Error, Row};
 use wordhoard_model::{LaneSpec, Usage};
 
 use crate::columns;
-pub(super) use crate::columns::{lanes_to_json, signed, unsigned, usage_columns};
+pub(super) use crate::columns::{fallback_to_json, lanes_to_json, signed, unsigned, usage_columns};
 
 pub(super) fn lanes_from_json(row: &Row<'_>, column: usize) -> Result<Vec<LaneSpec>, Error> {
     let text: String = row.get(column)?;

@@ -37,6 +37,7 @@ where
     registry::a_key_opens_until_it_is_revoked(&*empty().await).await;
     registry::a_digest_belongs_to_one_key(&*empty().await).await;
     registry::a_provider_stays_as_it_was_switched_until_it_is_reset(&*empty().await).await;
+    registry::breakers_are_noted_beside_the_switches(&*empty().await).await;
     the_newest_request_of_a_key_is_found_while_it_counts(&*empty().await).await;
     what_was_applied_before_may_come_again_in_part(&*empty().await).await;
     an_empty_batch_moves_the_position_and_nothing_else(&*empty().await).await;
@@ -117,7 +118,7 @@ async fn events_come_back_as_they_went_in(store: &dyn Store) {
     assert_eq!(store.events(story.id, Seq(0), 1000).await.unwrap(), story.events);
     let summary = store.summary(story.id).await.unwrap().unwrap();
     assert_eq!((summary.status, summary.log), (RequestStatus::Finished(Outcome::Cancelled), LOG));
-    assert_eq!((summary.event_count, summary.token_count), (Some(story.events.len() as u64), Some(5)));
+    assert_eq!((summary.event_count, summary.token_count), (Some(story.events.len() as u64), Some(6)));
 }
 
 async fn events_are_paged_without_gap_or_double(store: &dyn Store) {

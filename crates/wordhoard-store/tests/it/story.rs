@@ -2,7 +2,7 @@
 
 use serde_json::json;
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Event, EventBody, Failure, FailureClass,
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     Fallback, FinishReason, Idempotency, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
     RequestId, RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
 };
@@ -26,7 +26,11 @@ impl Story {
             prompt,
             lanes: vec![lane("demo:brisk", Some(0.5)), lane("other:llama3:8b", None)],
             idempotency: key.map(|key| Idempotency { key: key.into(), body_sha256: [9; 32] }),
-            fallback: Fallback::Default,
+            fallback: match key {
+                None => Fallback::Default,
+                Some("off") => Fallback::Off,
+                Some(_) => Fallback::Queue(vec!["demo:bard".parse().unwrap(), "other:x".parse().unwrap()]),
+            },
         };
         let id = RequestId::generate(Timestamp::from_millis(at_ms));
         let body = EventBody::RequestCreated(Box::new(created));
@@ -45,7 +49,8 @@ impl Story {
         story.start(3, 0, Some((1, 1)));
         story.token(3, 0, TokenKind::ToolCall, r#"{"index":0}"#);
         story.token(2, 1, TokenKind::Refusal, "no");
-        story.end(3, Outcome::Completed, 1);
+        story.token(3, 1, TokenKind::Annotation, r#"{"type":"citation"}"#);
+        story.end(3, Outcome::Completed, 2);
         story.end(2, Outcome::Cancelled, 2);
         let closing = RequestState::replay(&story.events).unwrap().closing();
         story.push(EventBody::RequestFinished(closing));
@@ -78,13 +83,13 @@ impl Story {
             attempt_seq: AttemptSeq(attempt),
             outcome,
             finish_reason: (!failed).then(|| FinishReason("stop".into())),
-            usage: (!failed).then_some(Usage {
-                input_tokens: 3,
+            usage: Some(Usage {
+                input_tokens: if failed { 2 } else { 3 },
                 output_tokens: 4,
                 reasoning_tokens: Some(1),
                 cached_input_tokens: None,
             }),
-            cost: None,
+            cost: Some(Cost::from_nano_usd(1_234_567)),
             token_count,
             answered_by: Some("brisk-2026".into()),
             failure: failed.then(|| Failure {

@@ -11,7 +11,8 @@ use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 
 use super::ReceivedCall;
-use super::behaviour::Behaviour;
+use super::behaviour::{self, Behaviour};
+use super::dialect::Refusal;
 
 /// What becomes of the connection after an answer.
 pub(super) enum After {
@@ -26,23 +27,26 @@ const STREAM_HEAD: &[u8] = b"HTTP/1.1 200 OK\r\ncontent-type: text/event-stream;
 const COMMENT_INTERVAL: Duration = Duration::from_millis(20);
 
 pub(super) async fn write(writer: &mut OwnedWriteHalf, call: &ReceivedCall) -> io::Result<After> {
-    let Some(behaviour) = Behaviour::of(&call.model) else {
-        let message = format!("The model `{}` does not exist", call.model);
-        return document(writer, 404, "", &error(&message, "model_not_found")).await;
+    let name = behaviour::nth(&call.model, call.nth);
+    let Some(behaviour) = Behaviour::of(name) else {
+        return refuse(writer, call, &Refusal::NoModel(call.model.clone()), "").await;
     };
     match behaviour {
         Behaviour::Stream(stream) => stream::write(writer, call, &stream).await,
         Behaviour::Status { status, retry_after_s } => {
             let retry = retry_after_s.map(|seconds| format!("retry-after: {seconds}\r\n"));
-            let body = error(&format!("refused with {status} on purpose"), "on_purpose");
-            document(writer, status, &retry.unwrap_or_default(), &body).await
+            let refusal = Refusal::Status(status, format!("refused with {status} on purpose"));
+            refuse(writer, call, &refusal, &retry.unwrap_or_default()).await
         }
         Behaviour::EchoKey => {
-            let key = call.header("authorization").unwrap_or_default();
+            let sent = ["authorization", "x-api-key", "x-goog-api-key", "api-key"];
+            let key = sent.iter().find_map(|name| call.header(name)).unwrap_or_default();
             let key = key.strip_prefix("Bearer ").unwrap_or(key);
             let message = format!("Incorrect API key provided: {key}. You sent Authorization: Bearer {key}");
-            document(writer, 401, "", &error(&message, "invalid_api_key")).await
+            refuse(writer, call, &Refusal::Key(message), "").await
         }
+        Behaviour::ContextLength => refuse(writer, call, &Refusal::TooLong, "").await,
+        Behaviour::FilterPrompt => refuse(writer, call, &Refusal::Filtered, "").await,
         Behaviour::JsonError => document(writer, 200, "", &error("slow down", "rate_limit_exceeded")).await,
         Behaviour::Html => {
             let body = "<html>a captive portal</html>";
@@ -86,6 +90,16 @@ async fn comments(writer: &mut OwnedWriteHalf) -> io::Result<After> {
         chunk(writer, b": keep-alive\n\n").await?;
         tokio::time::sleep(COMMENT_INTERVAL).await;
     }
+}
+
+async fn refuse(
+    writer: &mut OwnedWriteHalf,
+    call: &ReceivedCall,
+    refusal: &Refusal,
+    headers: &str,
+) -> io::Result<After> {
+    let (status, body) = call.dialect.refusal(refusal);
+    document(writer, status, headers, &body).await
 }
 
 async fn document(writer: &mut OwnedWriteHalf, status: u16, headers: &str, body: &str) -> io::Result<After> {

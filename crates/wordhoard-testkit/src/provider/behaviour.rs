@@ -8,6 +8,8 @@ pub(super) enum Behaviour {
     Stream(Stream),
     Status { status: u16, retry_after_s: Option<u32> },
     EchoKey,
+    ContextLength,
+    FilterPrompt,
     JsonError,
     Html,
     Redirect,
@@ -29,6 +31,20 @@ pub(super) struct Stream {
     pub(super) content: Content,
     pub(super) wire: Wire,
     pub(super) end: End,
+    pub(super) prefill: Prefill,
+    /// The model that it says has answered, where that is another one.
+    pub(super) says_model: Option<&'static str>,
+}
+
+/// What becomes of a conversation that ends with the beginning of an answer.
+#[derive(Clone, Copy, Debug, PartialEq)]
+pub(super) enum Prefill {
+    /// The answer is as if it were not there.
+    Ignored,
+    /// The answer goes on behind it.
+    Honoured,
+    /// It is refused.
+    Refused,
 }
 
 /// What the tokens hold.
@@ -40,6 +56,10 @@ pub(super) enum Content {
     Reasoning,
     Tools,
     Digits,
+    /// Other words for the same prompt.
+    OtherWords,
+    /// One token of 10 MB.
+    Huge,
     /// The clock and the index.
     Stamped,
 }
@@ -85,7 +105,17 @@ impl Stream {
             content: Content::Words,
             wire: Wire::Plain,
             end: End::Clean,
+            prefill: Prefill::Ignored,
+            says_model: None,
         }
+    }
+}
+
+/// The behaviour that the nth call of a model gets, from 0: of `seq:A|B|C` the nth, and the last one from then on.
+pub(super) fn nth(model: &str, nth: usize) -> &str {
+    match model.strip_prefix("seq:") {
+        None => model,
+        Some(all) => all.split('|').nth(nth).or_else(|| all.rsplit('|').next()).unwrap_or(all),
     }
 }
 
@@ -109,6 +139,9 @@ impl Behaviour {
                 Self::Stream(Stream { content: Content::Multibyte, wire: Wire::SplitCharacters, ..plain })
             }
             "nul-token" => holds(Content::WithNul),
+            "huge-event" => Self::Stream(Stream { content: Content::Huge, ..Stream::of(1) }),
+            "context-length" => Self::ContextLength,
+            "filter-prompt" => Self::FilterPrompt,
             "tools" => holds(Content::Tools),
             "reasoning" => holds(Content::Reasoning),
             "tiny-flood" => {
@@ -146,10 +179,32 @@ impl Behaviour {
                 ..Stream::of(count.parse().ok()?)
             }));
         }
+        if let Some((count, pause_ms)) =
+            model.strip_prefix("slow-tokens-").and_then(|rest| rest.split_once('-'))
+        {
+            let pause_ms: u64 = pause_ms.parse().ok().filter(|pause| *pause > 0)?;
+            let tokens_per_second = Some((1_000 / pause_ms).max(1));
+            return Some(Self::Stream(Stream { tokens_per_second, ..Stream::of(count.parse().ok()?) }));
+        }
         let (name, number) = model.rsplit_once('-')?;
         let number: u64 = number.parse().ok()?;
         let end = match name {
             "ok" => End::Clean,
+            "prefill" => {
+                return Some(Self::Stream(Stream { prefill: Prefill::Honoured, ..Stream::of(number) }));
+            }
+            "refuses-prefill" => {
+                return Some(Self::Stream(Stream { prefill: Prefill::Refused, ..Stream::of(number) }));
+            }
+            "differs" => {
+                return Some(Self::Stream(Stream { content: Content::OtherWords, ..Stream::of(number) }));
+            }
+            "other-model" => {
+                return Some(Self::Stream(Stream {
+                    says_model: Some("another-model"),
+                    ..Stream::of(number)
+                }));
+            }
             "rate" => {
                 return Some(Self::Stream(Stream { tokens_per_second: Some(number.max(1)), ..plain }));
             }

@@ -1,7 +1,11 @@
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
+use std::time::Instant;
 
 use serde_json::Value;
+
+use super::Dialect;
 
 /// One request as it came, and how it ended.
 #[derive(Clone, Debug)]
@@ -14,6 +18,14 @@ pub struct ReceivedCall {
     pub headers: Vec<(String, String)>,
     /// Where it came from; calls over one connection have the same.
     pub peer: SocketAddr,
+    /// The path that was asked, with its query.
+    pub path: String,
+    /// The dialect that it belongs to.
+    pub dialect: Dialect,
+    /// When it had come whole.
+    pub at: Instant,
+    /// How many calls of the same model came before it.
+    pub nth: usize,
     /// The whole body.
     pub body: Value,
     /// Whether the caller closed the connection before the answer ended.
@@ -32,33 +44,72 @@ impl ReceivedCall {
 
 /// The log of calls. A bench makes many: past 10,000 no more are kept.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<Vec<ReceivedCall>>>);
+pub struct Calls(Arc<Mutex<Log>>);
+
+#[derive(Debug, Default)]
+struct Log {
+    calls: Vec<ReceivedCall>,
+    /// By model.
+    counts: HashMap<String, usize>,
+    running: usize,
+    most_running: usize,
+    is_down: bool,
+    refused: usize,
+}
 
 const MAX_CALLS: usize = 10_000;
 
 impl Calls {
     pub(super) fn all(&self) -> Vec<ReceivedCall> {
-        self.lock().clone()
+        self.lock().calls.clone()
     }
 
-    /// Adds a call and gives its place.
-    pub(super) fn add(&self, call: ReceivedCall) -> usize {
-        let mut calls = self.lock();
-        if calls.len() < MAX_CALLS {
-            calls.push(call);
-            return calls.len() - 1;
+    /// The most that ran at the same time.
+    pub(super) fn most_at_once(&self) -> usize {
+        self.lock().most_running
+    }
+
+    pub(super) fn set_down(&self, is_down: bool) {
+        self.lock().is_down = is_down;
+    }
+
+    /// Whether whoever comes now is to be refused; it is counted then.
+    pub(super) fn refuses(&self) -> bool {
+        let mut log = self.lock();
+        log.refused += usize::from(log.is_down);
+        log.is_down
+    }
+
+    /// How many were refused while it was down.
+    pub(super) fn refused(&self) -> usize {
+        self.lock().refused
+    }
+
+    /// Adds a call and gives its place; the call learns which of its model it is.
+    pub(super) fn add(&self, call: &mut ReceivedCall) -> usize {
+        let mut log = self.lock();
+        let count = log.counts.entry(call.model.clone()).or_default();
+        call.nth = *count;
+        *count += 1;
+        log.running += 1;
+        log.most_running = log.most_running.max(log.running);
+        if log.calls.len() < MAX_CALLS {
+            log.calls.push(call.clone());
+            return log.calls.len() - 1;
         }
         usize::MAX
     }
 
     pub(super) fn end(&self, place: usize, aborted_by_peer: bool) {
-        if let Some(call) = self.lock().get_mut(place) {
+        let mut log = self.lock();
+        log.running = log.running.saturating_sub(1);
+        if let Some(call) = log.calls.get_mut(place) {
             call.ended = true;
             call.aborted_by_peer = aborted_by_peer;
         }
     }
 
-    fn lock(&self) -> MutexGuard<'_, Vec<ReceivedCall>> {
+    fn lock(&self) -> MutexGuard<'_, Log> {
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -14,11 +14,18 @@ pub(super) async fn serve(stream: TcpStream, calls: Calls) {
 }
 
 async fn serve_requests(stream: TcpStream, calls: Calls) -> io::Result<()> {
+    if calls.refuses() {
+        return stream.set_zero_linger();
+    }
     stream.set_nodelay(true)?;
     let peer = stream.peer_addr()?;
     let (mut reader, mut writer) = stream.into_split();
-    while let Some(call) = request::read(&mut reader, peer).await? {
-        let place = calls.add(call.clone());
+    while let Some(mut call) = request::read(&mut reader, peer).await? {
+        // Connections from before it went down are no better.
+        if calls.refuses() {
+            return writer.as_ref().set_zero_linger();
+        }
+        let place = calls.add(&mut call);
         let answered = tokio::select! {
             answered = answer::write(&mut writer, &call) => Some(answered),
             () = closed(&mut reader) => None,

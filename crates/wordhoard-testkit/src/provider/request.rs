@@ -1,10 +1,11 @@
 use std::io;
 use std::net::SocketAddr;
+use std::time::Instant;
 
 use serde_json::Value;
 use tokio::io::{AsyncRead, AsyncReadExt};
 
-use super::ReceivedCall;
+use super::{Dialect, ReceivedCall};
 
 const MAX_HEAD_BYTES: usize = 64 * 1024;
 const MAX_BODY_BYTES: usize = 16 * 1024 * 1024;
@@ -45,23 +46,24 @@ pub(super) async fn read(
         }
     }
     let body: Value = serde_json::from_slice(&body[..length]).unwrap_or(Value::Null);
-    let is_chat = head.starts_with("POST ") && head.contains("/chat/completions");
-    let model = body["model"].as_str().filter(|_| is_chat).unwrap_or_default().to_owned();
+    let path = head.strip_prefix("POST ").and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+    let of_path = Dialect::of_path(path);
+    let (dialect, model_in_path) = of_path.clone().unwrap_or((Dialect::Chat, None));
+    let model_in_body = body["model"].as_str().filter(|_| of_path.is_some()).map(str::to_owned);
+    let model = model_in_path.or(model_in_body).unwrap_or_default();
     Ok(Some(ReceivedCall {
         model,
-        prompt: prompt_of(&body),
+        prompt: dialect.prompt(&body),
+        path: path.to_owned(),
+        dialect,
+        at: Instant::now(),
+        nth: 0,
         headers,
         peer,
         body,
         aborted_by_peer: false,
         ended: false,
     }))
-}
-
-fn prompt_of(body: &Value) -> String {
-    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let user = messages.iter().rev().find(|message| message["role"] == "user");
-    user.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned()
 }
 
 fn bad(what: &'static str) -> io::Error {

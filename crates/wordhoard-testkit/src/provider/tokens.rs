@@ -3,6 +3,8 @@ use wordhoard_model::TokenKind;
 
 use super::behaviour::{Behaviour, Content, Stream};
 
+const HUGE_TOKEN_BYTES: usize = 10_000_000;
+
 /// The texts of the tokens that a model sends for a prompt before it ends or fails, so that a test can tell whether
 /// any was lost, doubled or altered. None for a model that sends none, and for `paced-…`, whose tokens hold the clock.
 pub fn expected_tokens(model: &str, prompt: &str) -> Vec<String> {
@@ -32,6 +34,8 @@ pub(super) fn delta(stream: &Stream, prompt: &str, index: u64) -> (TokenKind, St
         Content::Reasoning => (TokenKind::Text, format!("{word}#{index} ")),
         Content::Digits => (TokenKind::Text, (index % 10).to_string()),
         Content::Tools => (TokenKind::ToolCall, tool_text(stream.count, word, index)),
+        Content::OtherWords => (TokenKind::Text, format!("other#{index} ")),
+        Content::Huge => (TokenKind::Text, "huge ".repeat(HUGE_TOKEN_BYTES / 5)),
         Content::Stamped => (TokenKind::Text, String::new()),
     }
 }

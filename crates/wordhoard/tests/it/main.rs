@@ -30,6 +30,7 @@ mod migrate;
 mod native_api;
 mod outages;
 mod planted;
+mod provider_faults;
 mod pruning;
 mod raw_http;
 mod readers;

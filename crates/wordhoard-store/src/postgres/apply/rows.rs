@@ -8,7 +8,7 @@ use wordhoard_model::{
 
 use super::super::text::Written;
 use super::super::types::{Id, Log, Moment, Sha256};
-use crate::columns::{lanes_to_json, signed, usage_columns};
+use crate::columns::{fallback_to_json, lanes_to_json, signed, usage_columns};
 use crate::{Batch, Error, LogKey, LoggedEvent};
 
 /// The rows of a batch, and the changes to rows, each kind by its columns.
@@ -36,6 +36,7 @@ pub(super) struct Requests<'a> {
     pub(super) lanes: Vec<Written<String>>,
     pub(super) idempotency_key: Vec<Option<Written<&'a str>>>,
     pub(super) idempotency_sha256: Vec<Option<Sha256>>,
+    pub(super) fallback: Vec<Option<Written<String>>>,
 }
 
 #[derive(Debug, Default)]
@@ -81,6 +82,7 @@ pub(super) struct AttemptEnds<'a> {
     pub(super) failure_message: Vec<Option<Written<&'a str>>>,
     pub(super) failure_provider_status: Vec<Option<i32>>,
     pub(super) failure_retry_after_ms: Vec<Option<i64>>,
+    pub(super) cost_nano_usd: Vec<Option<i64>>,
 }
 
 #[derive(Debug, Default)]
@@ -94,6 +96,8 @@ pub(super) struct RequestEnds {
     pub(super) attempt_count: Vec<i64>,
     pub(super) token_count: Vec<i64>,
     pub(super) usage: [Vec<Option<i64>>; 4],
+    pub(super) failed_usage: [Vec<Option<i64>>; 4],
+    pub(super) cost_nano_usd: Vec<Option<i64>>,
 }
 
 impl<'a> Rows<'a> {
@@ -157,6 +161,7 @@ impl<'a> Requests<'a> {
         self.lanes.push(Written(lanes_to_json(&created.lanes).map_err(refused)?));
         self.idempotency_key.push(key.map(|idempotency| Written(idempotency.key.as_str())));
         self.idempotency_sha256.push(key.map(|idempotency| Sha256(idempotency.body_sha256)));
+        self.fallback.push(fallback_to_json(&created.fallback).map_err(refused)?.map(Written));
         Ok(())
     }
 }
@@ -196,6 +201,7 @@ impl<'a> AttemptEnds<'a> {
         self.failure_message.push(failure.map(|failure| Written(failure.message.as_str())));
         self.failure_provider_status.push(failure.and_then(|failure| failure.provider_status).map(i32::from));
         self.failure_retry_after_ms.push(failure.and_then(|failure| failure.retry_after_ms).map(signed));
+        self.cost_nano_usd.push(finished.cost.map(|cost| signed(cost.nano_usd())));
     }
 }
 
@@ -214,5 +220,9 @@ impl RequestEnds {
         for (column, value) in self.usage.iter_mut().zip(usage_columns(finished.usage)) {
             column.push(value);
         }
+        for (column, value) in self.failed_usage.iter_mut().zip(usage_columns(finished.failed_usage)) {
+            column.push(value);
+        }
+        self.cost_nano_usd.push(finished.cost.map(|cost| signed(cost.nano_usd())));
     }
 }

@@ -130,6 +130,7 @@ fn write_framing<'a>(
                 &r.lanes,
                 &r.idempotency_key,
                 &r.idempotency_sha256,
+                &r.fallback,
             ];
             client.execute(requests, params).await
         }));
@@ -170,6 +171,7 @@ fn write_framing<'a>(
                 &e.failure_message,
                 &e.failure_provider_status,
                 &e.failure_retry_after_ms,
+                &e.cost_nano_usd,
             ];
             client.execute(attempt_ends, params).await
         }));
@@ -177,6 +179,7 @@ fn write_framing<'a>(
     if !f.id.is_empty() {
         changes.push(Box::pin(async move {
             let [input, output, reasoning, cached] = &f.usage;
+            let [failed_input, failed_output, failed_reasoning, failed_cached] = &f.failed_usage;
             let params: Params<'_> = &[
                 &f.id,
                 &f.status,
@@ -189,6 +192,11 @@ fn write_framing<'a>(
                 output,
                 reasoning,
                 cached,
+                failed_input,
+                failed_output,
+                failed_reasoning,
+                failed_cached,
+                &f.cost_nano_usd,
             ];
             client.execute(request_ends, params).await
         }));

@@ -1,5 +1,5 @@
-use wordhoard_model::Timestamp;
-use wordhoard_store::{Error, KeyId, KeyRecord, ProviderSwitch, Scope, Store};
+use wordhoard_model::{ProviderName, Timestamp};
+use wordhoard_store::{BreakerNote, Error, KeyId, KeyRecord, ProviderSwitch, Scope, Store};
 
 fn key(name: &str, scope: Scope, digest: u8) -> KeyRecord {
     KeyRecord {
@@ -55,4 +55,25 @@ pub async fn a_provider_stays_as_it_was_switched_until_it_is_reset(store: &dyn S
     store.reset_provider(switch("openai", true, 0).provider).await.unwrap();
     store.reset_provider(switch("unknown", true, 0).provider).await.unwrap();
     assert_eq!(store.switches().await.unwrap(), [switch("demo", false, 8)]);
+}
+
+/// What servers say of breakers and what administrators decide stand side by side, and the newest word counts.
+pub async fn breakers_are_noted_beside_the_switches(store: &dyn Store) {
+    let at = Timestamp::from_millis;
+    let provider = |name: &str| ProviderName::new(name).unwrap();
+    let note = |name: &str, is_open: bool, ms: i64| BreakerNote {
+        provider: provider(name),
+        is_open,
+        changed_at: at(ms),
+    };
+    store.note_breaker(note("anthropic", true, 10)).await.unwrap();
+    let switch = ProviderSwitch { provider: provider("anthropic"), enabled: false, changed_at: at(11) };
+    store.switch_provider(switch.clone()).await.unwrap();
+    store.note_breaker(note("anthropic", false, 12)).await.unwrap();
+    store.note_breaker(note("anthropic", true, 9)).await.unwrap();
+    let kept = store.breakers().await.unwrap();
+    assert!(kept.contains(&note("anthropic", false, 12)), "{kept:?}");
+    assert!(store.switches().await.unwrap().contains(&switch), "a note of a breaker switches nobody on");
+    store.reset_provider(provider("anthropic")).await.unwrap();
+    assert!(store.breakers().await.unwrap().is_empty());
 }

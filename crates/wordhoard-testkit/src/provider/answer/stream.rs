@@ -2,15 +2,15 @@ use std::future::pending;
 use std::io;
 use std::time::{Duration, SystemTime};
 
-use serde_json::{Value, json};
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{Instant, sleep, sleep_until};
 use wordhoard_model::TokenKind;
 
-use super::{After, STREAM_HEAD, chunk, comments, put};
+use super::{After, STREAM_HEAD, chunk, comments, put, refuse};
 use crate::provider::ReceivedCall;
-use crate::provider::behaviour::{Content, End, Stream, Wire};
-use crate::provider::tokens::{delta, delta_body};
+use crate::provider::behaviour::{Content, End, Prefill, Stream, Wire};
+use crate::provider::dialect::{Counts, Frame, Reason, Refusal, Speaker};
+use crate::provider::tokens::delta;
 
 /// How many bytes of events a flood puts into one write.
 const FLOOD_WRITE_BYTES: usize = 32 * 1024;
@@ -23,38 +23,70 @@ pub(super) async fn write(
     call: &ReceivedCall,
     stream: &Stream,
 ) -> io::Result<After> {
+    let so_far = call.dialect.answer_so_far(&call.body);
+    if so_far.is_some() && stream.prefill == Prefill::Refused {
+        return refuse(writer, call, &Refusal::Prefill, "").await;
+    }
+    let first = match so_far {
+        Some(so_far) if stream.prefill == Prefill::Honoured => place_behind(&so_far, stream, &call.prompt),
+        _ => 0,
+    };
+    let mut speaker = call.dialect.speaker(call, stream.says_model.unwrap_or(&call.model));
     let mut out = Outlet { writer, wire: stream.wire, waiting: Vec::new() };
     put(out.writer, STREAM_HEAD).await?;
     if stream.wire == Wire::Bom {
         chunk(out.writer, b"\xef\xbb").await?;
         chunk(out.writer, b"\xbf").await?;
     }
-    out.event(&chunk_body(call, &json!({"role": "assistant", "content": "", "refusal": null}), None)).await?;
+    out.frames(speaker.opening()).await?;
     sleep(stream.start_delay).await;
     let start = Instant::now();
-    for index in 0..stream.count {
+    for index in first..stream.count {
         if let Some(rate) = stream.tokens_per_second {
-            sleep_until(start + Duration::from_nanos(1_000_000_000 / rate) * (index as u32 + 1)).await;
+            let place = (index - first) as u32 + 1;
+            sleep_until(start + Duration::from_nanos(1_000_000_000 / rate) * place).await;
         }
         let (kind, text) = match stream.content {
             Content::Stamped => (TokenKind::Text, stamp(index)),
             _ => delta(stream, &call.prompt, index),
         };
-        out.event(&chunk_body(call, &delta_body(kind, &text), None)).await?;
+        out.frames(speaker.token(kind, &text)).await?;
     }
-    end(&mut out, call, stream).await
+    end(&mut out, call, stream, &mut *speaker).await
 }
 
-async fn end(out: &mut Outlet<'_>, call: &ReceivedCall, stream: &Stream) -> io::Result<After> {
-    let reason = if stream.content == Content::Tools { "tool_calls" } else { "stop" };
-    match stream.end {
-        End::Clean | End::NoDone | End::NoLastBlank | End::HangAfterFinish => {
-            out.event(&chunk_body(call, &json!({}), Some(reason))).await?;
+/// The token behind a beginning of the answer; the first one where it is none. Blanks at its end do not count: some
+/// dialects allow none there.
+fn place_behind(so_far: &str, stream: &Stream, prompt: &str) -> u64 {
+    let mut text = String::new();
+    for index in 0..stream.count {
+        text.push_str(&delta(stream, prompt, index).1);
+        if text.trim_end() == so_far.trim_end() {
+            return index + 1;
         }
-        End::Filter => {
-            out.event(&chunk_body(call, &json!({}), Some("content_filter"))).await?;
-        }
-        _ => {}
+    }
+    0
+}
+
+async fn end(
+    out: &mut Outlet<'_>,
+    call: &ReceivedCall,
+    stream: &Stream,
+    speaker: &mut dyn Speaker,
+) -> io::Result<After> {
+    let counts = Counts {
+        input: call.prompt.split_whitespace().count() as u64,
+        output: stream.count,
+        reasoning: if stream.content == Content::Reasoning { stream.count / 2 } else { 0 },
+    };
+    let reason = match (stream.end, stream.content) {
+        (End::Filter, _) => Reason::Filter,
+        (_, Content::Tools) => Reason::ToolCalls,
+        _ => Reason::Stop,
+    };
+    if matches!(stream.end, End::Clean | End::NoDone | End::NoLastBlank | End::HangAfterFinish | End::Filter)
+    {
+        out.frames(speaker.reason(reason, counts)).await?;
     }
     match stream.end {
         End::HangAfterFinish | End::Stall => {
@@ -72,27 +104,37 @@ async fn end(out: &mut Outlet<'_>, call: &ReceivedCall, stream: &Stream) -> io::
             return Ok(After::Reset);
         }
         End::BadJson => {
-            out.event("{\"choices\":[{\"index\":0,\"delta\":{\"content\":\"oo").await?;
+            let mut frames = speaker.token(TokenKind::Text, "oops");
+            if let Some(frame) = frames.last_mut() {
+                frame.data.truncate(frame.data.len() / 2);
+            }
+            out.frames(frames).await?;
         }
-        End::Error => {
-            let error =
-                json!({"error": {"message": "The server had an error on purpose", "type": "server_error"}});
-            out.event(&error.to_string()).await?;
-        }
-        End::HugeLine => out.event(&"x".repeat(HUGE_LINE_BYTES)).await?,
+        End::Error => out.frames(speaker.error()).await?,
+        End::HugeLine => out.event(None, &"x".repeat(HUGE_LINE_BYTES)).await?,
         _ => {}
     }
     if matches!(stream.end, End::Clean | End::NoDone | End::NoLastBlank | End::Filter) {
-        out.event(&usage_body(call, stream)).await?;
+        out.frames(speaker.usage(counts)).await?;
     }
     match stream.end {
-        End::Clean | End::NoFinish | End::Filter => out.event("[DONE]").await?,
-        End::NoLastBlank => chunk(out.writer, b"data: [DONE]").await?,
+        End::Clean | End::NoFinish | End::Filter => out.frames(speaker.terminal()).await?,
+        End::NoLastBlank => {
+            for frame in speaker.terminal() {
+                chunk(out.writer, event_of(&frame, "\n").trim_end().as_bytes()).await?;
+            }
+        }
         _ => {}
     }
     out.flush().await?;
     put(out.writer, b"0\r\n\r\n").await?;
     Ok(After::KeepOpen)
+}
+
+/// An event, with these line ends.
+fn event_of(frame: &Frame, end: &str) -> String {
+    let name = frame.event.map(|name| format!("event: {name}{end}")).unwrap_or_default();
+    format!("{name}data: {}{end}{end}", frame.data)
 }
 
 /// Where events go.
@@ -103,9 +145,16 @@ struct Outlet<'a> {
 }
 
 impl Outlet<'_> {
-    async fn event(&mut self, data: &str) -> io::Result<()> {
+    async fn frames(&mut self, frames: Vec<Frame>) -> io::Result<()> {
+        for frame in frames {
+            self.event(frame.event, &frame.data).await?;
+        }
+        Ok(())
+    }
+
+    async fn event(&mut self, name: Option<&'static str>, data: &str) -> io::Result<()> {
         let end = if self.wire == Wire::Crlf { "\r\n" } else { "\n" };
-        let event = format!("data: {data}{end}{end}").into_bytes();
+        let event = event_of(&Frame { event: name, data: data.to_owned() }, end).into_bytes();
         match self.wire {
             Wire::Plain | Wire::Crlf | Wire::Bom => chunk(self.writer, &event).await,
             Wire::SplitCharacters => {
@@ -130,35 +179,6 @@ impl Outlet<'_> {
         }
         chunk(self.writer, &std::mem::take(&mut self.waiting)).await
     }
-}
-
-/// Put together as text: a bench makes tens of thousands of these a second, and a tree of values costs more.
-fn chunk_body(call: &ReceivedCall, delta: &Value, finish_reason: Option<&str>) -> String {
-    let model = Value::from(call.model.as_str());
-    let reason = Value::from(finish_reason);
-    format!(
-        "{{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1764000000,\"model\":{model},\
-         \"system_fingerprint\":\"fp_mock\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\
-         \"finish_reason\":{reason}}}],\"usage\":null}}"
-    )
-}
-
-fn usage_body(call: &ReceivedCall, stream: &Stream) -> String {
-    let reasoning = if stream.content == Content::Reasoning { stream.count / 2 } else { 0 };
-    json!({
-        "id": "chatcmpl-mock",
-        "object": "chat.completion.chunk",
-        "created": 1_764_000_000,
-        "model": call.model,
-        "choices": [],
-        "usage": {
-            "prompt_tokens": call.prompt.split_whitespace().count(),
-            "completion_tokens": stream.count,
-            "total_tokens": call.prompt.split_whitespace().count() as u64 + stream.count,
-            "completion_tokens_details": {"reasoning_tokens": reasoning},
-        },
-    })
-    .to_string()
 }
 
 fn stamp(index: u64) -> String {

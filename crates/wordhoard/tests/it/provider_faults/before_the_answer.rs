@@ -74,7 +74,8 @@ async fn no_answer_at_all_goes_to_the_fallback_at_the_limit_and_never_the_same_s
 
 #[tokio::test]
 async fn a_prompt_too_long_for_a_model_goes_to_one_with_a_larger_window() {
-    let windows = "{ name = \"ok-60\", context_window = 4096 }, { name = \"ok-61\", context_window = 128000 }";
+    let windows =
+        "{ name = \"ok-60\", context_window = 4096 }, { name = \"ok-61\", context_window = 128000 }";
     let scene = Scene::new("{ name = \"context-length\", context_window = 8192 }", windows, "ok-61");
     let told = scene.ask("primary:context-length").await;
     assert_eq!(told.attempts(), ["primary:context-length context_length", "backup:ok-61 completed"]);

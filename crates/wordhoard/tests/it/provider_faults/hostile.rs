@@ -3,7 +3,7 @@ use super::scene::Scene;
 /// What is too large or senseless is bounded and told by its class, what is only odd is taken; the server lives on.
 #[tokio::test]
 async fn whatever_a_provider_sends_is_bounded_and_typed() {
-    let scene = Scene::usual();
+    let scene = Scene::without_breaker();
     let before = scene.server.resident_bytes().unwrap();
     for (model, first) in [
         ("huge-event", "malformed"),

@@ -9,7 +9,7 @@ async fn a_primary_that_comes_back_answers_again_within_one_period_of_its_breake
     let scene = Scene::usual();
     scene.ask("primary:ok-60").await.assert_complete();
     scene.primary.set_down(true);
-    let before = scene.primary.connections();
+    let before = scene.primary.refused();
     let (began, mut prompts) = (Instant::now(), 0);
     while began.elapsed() < 4 * OPEN_FOR {
         let told = scene.ask("primary:ok-60").await;
@@ -17,9 +17,9 @@ async fn a_primary_that_comes_back_answers_again_within_one_period_of_its_breake
         assert!(told.attempts().last().unwrap().starts_with("backup:ok-60"));
         prompts += 1;
     }
-    let tries = scene.primary.connections() - before;
+    let tries = scene.primary.refused() - before;
     // Three until it opens, then one a period; a connection may be tried twice by the client below us.
-    assert!(tries <= 16, "{tries} connections for {prompts} prompts");
+    assert!(tries <= 16, "{tries} tries for {prompts} prompts");
     let health = scene.client().get("/api/health").await.unwrap().body;
     assert!(["open", "half-open"].contains(&health["providers"]["primary"].as_str().unwrap()), "{health:#}");
     scene.primary.set_down(false);

@@ -44,7 +44,7 @@ async fn ten_times_more_prompts_than_permits_are_served_in_order_or_told_to_come
             } else {
                 refused += 1;
                 assert_eq!(answer.status, 503, "{:#}", answer.body);
-                assert_eq!(answer.body["type"].as_str().unwrap().rsplit('/').next(), Some("overloaded"));
+                assert_eq!(answer.body["type"].as_str().unwrap().rsplit(':').next(), Some("overloaded"));
                 let seconds: u64 = answer.retry_after.unwrap().parse().unwrap();
                 assert!((1..=60).contains(&seconds));
                 tokio::time::sleep(Duration::from_millis(100)).await;

@@ -34,12 +34,17 @@ impl Scene {
     /// `primary` and `backup`, with the models of each as TOML (`{ name = "ok" }, …`; any name where it is empty), and
     /// the backup's model that stands in.
     pub fn new(primary_models: &str, backup_models: &str, stand_in: &str) -> Self {
-        let (primary, backup) = (MisbehavingProvider::start().unwrap(), MisbehavingProvider::start().unwrap());
+        Self::with(primary_models, backup_models, stand_in, "failures = 3")
+    }
+
+    fn with(primary_models: &str, backup_models: &str, stand_in: &str, breaker: &str) -> Self {
+        let (primary, backup) =
+            (MisbehavingProvider::start().unwrap(), MisbehavingProvider::start().unwrap());
         let config = [
             provider("primary", &primary.base_url(), primary_models),
             provider("backup", &backup.base_url(), backup_models),
             format!("[fallback]\nqueue = [\"backup:{stand_in}\"]\njitter = [\"0ms\", \"50ms\"]\n"),
-            format!("[breaker]\nopen = \"{}ms\"\n", OPEN_FOR.as_millis()),
+            format!("[breaker]\n{breaker}\nopen = \"{}ms\"\n", OPEN_FOR.as_millis()),
         ];
         let home = ServerHome::new(EXE, &config.concat()).unwrap();
         let server = home.start().unwrap();
@@ -49,6 +54,11 @@ impl Scene {
     /// The usual one: any model at the primary, `ok-60` at the backup.
     pub fn usual() -> Self {
         Self::new("", "", "ok-60")
+    }
+
+    /// The usual one, for many faults one after the other.
+    pub fn without_breaker() -> Self {
+        Self::with("", "", "ok-60", "failures = 0")
     }
 
     pub fn client(&self) -> Client {

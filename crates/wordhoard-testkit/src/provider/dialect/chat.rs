@@ -1,0 +1,107 @@
+use serde_json::{Value, json};
+use wordhoard_model::TokenKind;
+
+use super::{Counts, Frame, Reason, Refusal, Speaker};
+use crate::provider::ReceivedCall;
+use crate::provider::tokens::delta_body;
+
+pub(super) struct Chat {
+    model: Value,
+}
+
+pub(super) fn prompt(body: &Value) -> String {
+    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
+    let user = messages.iter().rev().find(|message| message["role"] == "user");
+    user.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned()
+}
+
+pub(super) fn answer_so_far(body: &Value) -> Option<String> {
+    let last = body["messages"].as_array()?.last()?;
+    (last["role"] == "assistant").then(|| last["content"].as_str().unwrap_or_default().to_owned())
+}
+
+impl Chat {
+    pub(super) fn new(_: &ReceivedCall, model: &str) -> Self {
+        Self { model: model.into() }
+    }
+
+    /// Put together as text: a bench makes tens of thousands of these a second, and a tree of values costs more.
+    fn chunk(&self, delta: &Value, finish_reason: Option<&str>) -> Vec<Frame> {
+        let (model, reason) = (&self.model, Value::from(finish_reason));
+        vec![Frame::data(format!(
+            "{{\"id\":\"chatcmpl-mock\",\"object\":\"chat.completion.chunk\",\"created\":1764000000,\"model\":{model},\
+             \"system_fingerprint\":\"fp_mock\",\"choices\":[{{\"index\":0,\"delta\":{delta},\"logprobs\":null,\
+             \"finish_reason\":{reason}}}],\"usage\":null}}"
+        ))]
+    }
+}
+
+impl Speaker for Chat {
+    fn opening(&mut self) -> Vec<Frame> {
+        self.chunk(&json!({"role": "assistant", "content": "", "refusal": null}), None)
+    }
+
+    fn token(&mut self, kind: TokenKind, text: &str) -> Vec<Frame> {
+        self.chunk(&delta_body(kind, text), None)
+    }
+
+    fn reason(&mut self, reason: Reason, _: Counts) -> Vec<Frame> {
+        let reason = match reason {
+            Reason::Stop => "stop",
+            Reason::ToolCalls => "tool_calls",
+            Reason::Filter => "content_filter",
+        };
+        self.chunk(&json!({}), Some(reason))
+    }
+
+    fn usage(&mut self, counts: Counts) -> Vec<Frame> {
+        vec![Frame::data(json!({
+            "id": "chatcmpl-mock",
+            "object": "chat.completion.chunk",
+            "created": 1_764_000_000,
+            "model": self.model,
+            "choices": [],
+            "usage": {
+                "prompt_tokens": counts.input,
+                "completion_tokens": counts.output,
+                "total_tokens": counts.input + counts.output,
+                "completion_tokens_details": {"reasoning_tokens": counts.reasoning},
+            },
+        }))]
+    }
+
+    fn terminal(&mut self) -> Vec<Frame> {
+        vec![Frame::data("[DONE]")]
+    }
+
+    fn error(&mut self) -> Vec<Frame> {
+        let error =
+            json!({"error": {"message": "The server had an error on purpose", "type": "server_error"}});
+        vec![Frame::data(error)]
+    }
+}
+
+pub(super) fn refusal(refusal: &Refusal) -> (u16, String) {
+    let (status, message, code) = match refusal {
+        Refusal::Status(status, message) => (*status, message.clone(), "on_purpose"),
+        Refusal::NoModel(model) => {
+            (404, format!("The model `{model}` does not exist"), "model_not_found")
+        }
+        Refusal::TooLong => (
+            400,
+            "This model's maximum context length is 8192 tokens. However, your messages resulted in 9000 tokens."
+                .to_owned(),
+            "context_length_exceeded",
+        ),
+        Refusal::Filtered => {
+            (400, "Your request was rejected as a result of our safety system.".to_owned(), "content_policy_violation")
+        }
+        Refusal::Key(message) => (401, message.clone(), "invalid_api_key"),
+        Refusal::Prefill => {
+            (400, "The last message must not be one of the assistant".to_owned(), "invalid_value")
+        }
+    };
+    let body =
+        json!({"error": {"message": message, "type": "invalid_request_error", "param": null, "code": code}});
+    (status, body.to_string())
+}
