@@ -11,6 +11,8 @@ mod clean_text;
 mod client_request;
 pub mod cohere;
 mod dialect;
+mod error_body;
+mod fields;
 pub mod gemini;
 pub mod native;
 pub mod openai_chat;
@@ -19,6 +21,7 @@ pub mod retry_hint;
 pub mod sse;
 mod stream;
 mod tool_call;
+mod whole;
 
 pub use answer::{Completion, Delta};
 pub use ask::{Ask, CannotHonour, Unsupported};

@@ -8,18 +8,19 @@ mod client_request;
 mod completion;
 mod decoder;
 mod encoder;
-mod error_body;
+mod error;
 mod options;
 mod request;
 mod usage;
 
+pub use crate::error_body::{classify_error, classify_error_body};
 pub use client_request::{conversation_of, decode_request};
-#[expect(unused_imports, reason = "other dialects need them")]
 pub(crate) use client_request::{image_of_url, url_of_image};
 pub use completion::{decode_answer, encode_answer};
 pub use decoder::stream_decoder;
 pub use encoder::{StreamEncoder, stream_encoder};
-pub use error_body::{classify_error, classify_error_body, encode_error};
+pub use error::encode_error;
+pub(crate) use error::error_value;
 pub use request::encode_request;
 
 /// The data of the event that ends a stream.

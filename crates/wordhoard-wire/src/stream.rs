@@ -175,7 +175,6 @@ pub(crate) fn cut() -> Failure {
 }
 
 /// What is said of an answer that the provider's filter stopped, with the provider's own word for it.
-#[expect(dead_code, reason = "other dialects need it")]
 pub(crate) fn filtered(reason: &str) -> Failure {
     let message = format!("the provider's content filter held the answer back ({reason})");
     Failure::new(FailureClass::ContentPolicy, message)

@@ -62,6 +62,9 @@ impl Engine {
         inner.spawn_tasks();
         inner.reach_database(&boot).await?;
         inner.hear_of_switches().await;
+        // Only now: what an earlier run has noted is read before it is overwritten.
+        let breakers = calls::write_breakers(Arc::clone(&inner), inner.stop_tasks.clone());
+        inner.tasks.spawn(TaskKind::Breakers, breakers);
         inner.apply_backlog(&boot).await;
         let step = boot.begin("recovery");
         match inner.recover().await {
@@ -148,8 +151,6 @@ impl Inner {
         }
         self.tasks.spawn(TaskKind::Statistics, statistics::run(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
-        self.tasks
-            .spawn(TaskKind::Breakers, calls::write_breakers(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Switches, switches::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 

@@ -5,9 +5,10 @@ use wordhoard_model::{Failure, FinishReason, TokenKind};
 use super::chunk::Choice;
 use super::decoder::failure_of;
 use super::usage::UsageBody;
-use super::{classify_error_body, error_body};
 use crate::clean_text::one_line;
-use crate::{AnswerHead, Completion, Delta, ToolCallPiece, stream};
+use crate::error_body::{classify_error_body, classify_stream_error};
+use crate::whole::{self, Block};
+use crate::{AnswerHead, Completion, Delta, stream};
 
 /// Decodes an answer that comes whole, and appends its pieces. Other choices than the first are passed over.
 ///
@@ -30,7 +31,7 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
         message.into_deltas(out);
     }
     if let Some(error) = first.error.filter(|error| !error.is_null()) {
-        return Err(error_body::classify_stream_error(&error));
+        return Err(classify_stream_error(&error));
     }
     let reason = first.finish_reason.filter(|reason| !reason.is_empty()).ok_or_else(stream::cut)?;
     if let Some(failure) = failure_of(&reason) {
@@ -78,24 +79,16 @@ pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completio
 
 /// The calls that the fragments make up, in the order of their first fragments.
 fn tool_calls(deltas: &[Delta]) -> Vec<Value> {
-    let mut calls: Vec<ToolCallPiece> = Vec::new();
-    for delta in deltas.iter().filter(|delta| delta.kind == TokenKind::ToolCall) {
-        let piece = ToolCallPiece::from_text(&delta.text);
-        match calls.iter_mut().find(|call| call.index == piece.index) {
-            Some(call) => {
-                call.id = call.id.take().or(piece.id);
-                call.name = call.name.take().or(piece.name);
-                let arguments = call.arguments.get_or_insert_default();
-                arguments.push_str(&piece.arguments.unwrap_or_default());
-            }
-            None => calls.push(piece),
+    let call = |block: Block| match block {
+        Block::ToolCall(call) => {
+            let arguments = call.arguments.unwrap_or_default();
+            Some(
+                json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}),
+            )
         }
-    }
-    let encode = |call: ToolCallPiece| {
-        let arguments = call.arguments.unwrap_or_default();
-        json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}})
+        _ => None,
     };
-    calls.into_iter().map(encode).collect()
+    whole::blocks(deltas).into_iter().filter_map(call).collect()
 }
 
 #[cfg(test)]

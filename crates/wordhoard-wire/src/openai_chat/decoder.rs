@@ -1,9 +1,9 @@
 use wordhoard_model::{Failure, FailureClass, FinishReason};
 
 use super::chunk::{Choice, Chunk};
-use super::error_body::classify_stream_error;
 use super::{DONE, usage::UsageBody};
 use crate::clean_text::one_line;
+use crate::error_body::classify_stream_error;
 use crate::stream::{self, Fold};
 use crate::{Completion, Delta, Limits, StreamDecoder, sse};
 

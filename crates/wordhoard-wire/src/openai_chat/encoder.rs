@@ -3,7 +3,7 @@ use serde_json::{Value, json};
 use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
 use super::usage::UsageBody;
-use super::{DONE, error_body};
+use super::{DONE, error_value};
 use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 
 /// An encoder for one answer as a stream. It tells the usage only where the client asked for it.
@@ -99,7 +99,7 @@ impl StreamEncoder {
 
     /// Writes a failure in mid-stream. The stream then ends without `[DONE]`.
     pub fn error(&self, out: &mut impl BufMut, failure: &Failure) {
-        write_data(out, &error_body::error_value(failure));
+        write_data(out, &error_value(failure));
     }
 
     fn write(&self, out: &mut impl BufMut, delta: Value, finish_reason: Option<&str>) {

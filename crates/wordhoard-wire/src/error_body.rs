@@ -1,6 +1,7 @@
-//! Errors in the dialect: a provider's become failures of a class, ours become bodies for a client.
+//! What providers say when they fail, in all dialects: the shapes differ little, and servers that speak one often answer
+//! in another's.
 
-use serde_json::{Value, json};
+use serde_json::Value;
 use wordhoard_model::{Failure, FailureClass};
 
 use crate::clean_text::one_line;
@@ -14,11 +15,14 @@ const MAX_MESSAGE_CHARS: usize = 2_000;
 ///
 /// The `code` and `type` of the body refine a 400, 413 or 422 (context length, content policy); other statuses speak
 /// for themselves. 408 counts as the provider's fault, as in OpenAI's own clients, which retry it like a 5xx.
-/// Source: <https://platform.openai.com/docs/guides/error-codes>.
+/// Sources: <https://platform.openai.com/docs/guides/error-codes>, <https://docs.anthropic.com/en/api/errors>,
+/// <https://ai.google.dev/gemini-api/docs/troubleshooting>, <https://docs.cohere.com/reference/errors>.
 pub fn classify_error(status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure {
     let error = ErrorBody::parse(body);
     let class = match status {
         401 => FailureClass::Unauthorized,
+        // Google tells a key that is none by 400.
+        400 if error.refined() == Some(FailureClass::Unauthorized) => FailureClass::Unauthorized,
         // A 403 may also be a filter's.
         403 => error.refined().filter(is_content).unwrap_or(FailureClass::Unauthorized),
         404 => FailureClass::NotFound,
@@ -31,38 +35,28 @@ pub fn classify_error(status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure
         "" => format!("the provider answered {status} without a reason"),
         message => message.to_owned(),
     };
-    Failure { class, message, provider_status: Some(status), retry_after_ms: hint.wait_ms() }
+    let retry_after_ms = hint.wait_ms().or(error.retry_after_ms);
+    Failure { class, message, provider_status: Some(status), retry_after_ms }
 }
 
 /// The failure that a body tells which came with a status of success, or none if it is no error object.
 pub fn classify_error_body(body: &[u8]) -> Option<Failure> {
     let value: Value = serde_json::from_slice(body).ok()?;
-    let is_error = value.get("error").is_some_and(|error| !error.is_null())
-        || value.get("object").and_then(Value::as_str) == Some("error");
-    is_error.then(|| ErrorBody::of(&value).into_stream_failure())
+    let value = first(&value);
+    let names_it = |field: &str| value.get(field).and_then(Value::as_str) == Some("error");
+    let is_error =
+        value.get("error").is_some_and(|error| !error.is_null()) || names_it("object") || names_it("type");
+    is_error.then(|| ErrorBody::of(value).into_stream_failure())
 }
 
 /// The failure that the value of an `error` field in mid-stream tells.
-pub(super) fn classify_stream_error(error: &Value) -> Failure {
+pub(crate) fn classify_stream_error(error: &Value) -> Failure {
     ErrorBody::of_error(error).into_stream_failure()
 }
 
-/// A failure as a body for a client: `{"error": {"message", "type", "param", "code"}}`.
-pub fn encode_error(failure: &Failure) -> Vec<u8> {
-    error_value(failure).to_string().into_bytes()
-}
-
-pub(super) fn error_value(failure: &Failure) -> Value {
-    let (kind, code) = match failure.class {
-        FailureClass::RateLimited => ("rate_limit_error", "rate_limit_exceeded"),
-        FailureClass::Unauthorized => ("invalid_request_error", "invalid_api_key"),
-        FailureClass::NotFound => ("invalid_request_error", "model_not_found"),
-        FailureClass::ContextLength => ("invalid_request_error", "context_length_exceeded"),
-        FailureClass::ContentPolicy => ("invalid_request_error", "content_filter"),
-        FailureClass::BadRequest => ("invalid_request_error", "bad_request"),
-        other => ("server_error", other.as_str()),
-    };
-    json!({"error": {"message": failure.message, "type": kind, "param": null, "code": code}})
+/// The only element of a list, as Google answers where a stream was asked for; else the value itself.
+fn first(value: &Value) -> &Value {
+    value.as_array().and_then(|list| list.first()).unwrap_or(value)
 }
 
 fn is_content(class: &FailureClass) -> bool {
@@ -73,7 +67,9 @@ fn is_content(class: &FailureClass) -> bool {
 struct ErrorBody {
     message: String,
     /// `code` and `type`, in lower case, and what else names the kind.
-    names: [String; 3],
+    names: [String; 5],
+    /// How long the provider asks us to wait, where it says so in the body.
+    retry_after_ms: Option<u64>,
 }
 
 impl ErrorBody {
@@ -82,13 +78,15 @@ impl ErrorBody {
             Ok(value) => Self::of(&value),
             // A proxy's page, or half a body: its words are better than none.
             Err(_) => {
-                Self { message: one_line(&String::from_utf8_lossy(body), 300), names: Default::default() }
+                let message = one_line(&String::from_utf8_lossy(body), 300);
+                Self { message, names: Default::default(), retry_after_ms: None }
             }
         }
     }
 
     /// From a whole body: `{"error": …}`, or vLLM's `{"object": "error", "message": …}`, or what else has a message.
     fn of(body: &Value) -> Self {
+        let body = first(body);
         match body.get("error") {
             Some(error) if !error.is_null() => Self::of_error(error),
             _ => Self::of_error(body),
@@ -100,6 +98,11 @@ impl ErrorBody {
             Some(Value::String(text)) => text.to_ascii_lowercase(),
             Some(Value::Number(number)) => number.to_string(),
             _ => String::new(),
+        };
+        // Google's `details`, of which each has a type of its own: ErrorInfo (`reason`), RetryInfo (`retryDelay`).
+        let detail = |field: &str| {
+            let details = error.get("details")?.as_array()?;
+            details.iter().find_map(|detail| Some(detail.get(field)?.as_str()?.to_owned()))
         };
         // OpenRouter tells a flagged prompt by 403 and this field: see its page on errors, "Moderation errors".
         let flagged = error.pointer("/metadata/flagged_input").is_some();
@@ -115,17 +118,28 @@ impl ErrorBody {
             names: [
                 name("code"),
                 name("type"),
+                name("status"),
+                detail("reason").unwrap_or_default().to_ascii_lowercase(),
                 if flagged { "content_policy_violation" } else { "" }.to_owned(),
             ],
+            retry_after_ms: detail("retryDelay").as_deref().and_then(seconds_ms),
         }
     }
 
     /// The class that code, type or words tell; none where they tell none.
     fn refined(&self) -> Option<FailureClass> {
         let named = self.names.iter().find_map(|name| class_of(name));
-        // vLLM and llama.cpp tell a prompt that is too long by their words only.
+        // vLLM, llama.cpp, Anthropic, Google and Cohere tell a prompt that is too long by their words only.
         let words = self.message.to_ascii_lowercase();
-        let too_long = ["maximum context length", "context length exceeded", "exceeds the available context"];
+        let too_long = [
+            "maximum context length",
+            "context length exceeded",
+            "exceeds the available context",
+            "prompt is too long",
+            "exceed context limit",
+            "exceeds the maximum number of tokens",
+            "too many tokens",
+        ];
         named
             .filter(|class| *class != FailureClass::BadRequest)
             .or_else(|| {
@@ -155,14 +169,32 @@ fn class_of(name: &str) -> Option<FailureClass> {
     Some(match name {
         "context_length_exceeded" | "string_above_max_length" => FailureClass::ContextLength,
         "content_filter" | "content_policy_violation" | "moderation_blocked" => FailureClass::ContentPolicy,
-        "429" | "rate_limit_exceeded" | "rate_limit_error" | "insufficient_quota" | "requests" | "tokens" => {
-            FailureClass::RateLimited
-        }
-        "401" | "invalid_api_key" | "authentication_error" => FailureClass::Unauthorized,
-        "404" | "model_not_found" | "not_found_error" => FailureClass::NotFound,
-        "400" | "invalid_request_error" => FailureClass::BadRequest,
+        "429"
+        | "rate_limit_exceeded"
+        | "rate_limit_error"
+        | "insufficient_quota"
+        | "requests"
+        | "tokens"
+        | "resource_exhausted" => FailureClass::RateLimited,
+        "401"
+        | "invalid_api_key"
+        | "authentication_error"
+        | "permission_error"
+        | "unauthenticated"
+        | "permission_denied"
+        | "api_key_invalid" => FailureClass::Unauthorized,
+        "404" | "model_not_found" | "not_found_error" | "not_found" => FailureClass::NotFound,
+        "400" | "invalid_request_error" | "invalid_argument" => FailureClass::BadRequest,
+        "overloaded_error" | "api_error" | "timeout_error" | "unavailable" | "internal"
+        | "deadline_exceeded" => FailureClass::ProviderError,
         _ => return None,
     })
+}
+
+/// Milliseconds of a duration as Google writes it: `34.07s`.
+fn seconds_ms(text: &str) -> Option<u64> {
+    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
+    (0.0..=86_400.0).contains(&seconds).then_some((seconds * 1_000.0).ceil() as u64)
 }
 
 #[cfg(test)]
@@ -214,19 +246,17 @@ mod tests {
     }
 
     #[test]
-    fn an_error_for_a_client_reads_back_as_its_class() {
-        for class in [
-            FailureClass::RateLimited,
-            FailureClass::ContextLength,
-            FailureClass::ContentPolicy,
-            FailureClass::Unauthorized,
-            FailureClass::NotFound,
-            FailureClass::StreamError,
-        ] {
-            let body = encode_error(&Failure::new(class, "why"));
-            let back = classify_error_body(&body).unwrap();
-            assert_eq!((back.class, back.message.as_str()), (class, "why"));
-        }
-        assert_eq!(classify_error_body(br#"{"error":null,"choices":[]}"#), None);
+    fn what_other_dialects_say_is_understood_too() {
+        let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
+        assert_eq!(class(529, overloaded), FailureClass::ProviderError);
+        assert_eq!(classify_error_body(overloaded.as_bytes()).unwrap().class, FailureClass::ProviderError);
+        let long = r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 205000 tokens > 200000 maximum"}}"#;
+        assert_eq!(class(400, long), FailureClass::ContextLength);
+        let key = r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"@type":"t","reason":"API_KEY_INVALID"}]}}]"#;
+        assert_eq!(class(400, key), FailureClass::Unauthorized);
+        let busy = r#"{"error":{"code":429,"message":"quota","status":"RESOURCE_EXHAUSTED","details":[{"@type":"t","retryDelay":"34.5s"}]}}"#;
+        let failure = classify_error(429, &RetryHint::default(), busy.as_bytes());
+        assert_eq!((failure.class, failure.retry_after_ms), (FailureClass::RateLimited, Some(34_500)));
+        assert_eq!(class(400, r#"{"message":"too many tokens: 5 > 4"}"#), FailureClass::ContextLength);
     }
 }

@@ -1,0 +1,185 @@
+use serde_json::{Map, Value, json};
+use wordhoard_model::{Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+
+use crate::{Ask, CannotHonour};
+
+const DIALECT: &str = "Anthropic's dialect";
+/// An answer needs a limit here. Where neither the caller nor the model's data has one, it is what every model can.
+const DEFAULT_MAX_TOKENS: u32 = 4_096;
+/// The least that may be given for reasoning: <https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking>.
+const MIN_THINKING_TOKENS: u32 = 1_024;
+
+/// The body that asks for an answer.
+///
+/// # Errors
+/// A field that the dialect or the model cannot honour, where such are refused.
+pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    let asked = ask.conversation;
+    ask.check_further(DIALECT, &["user", "service_tier"])?;
+    for (name, is_given) in [
+        ("seed", asked.seed.is_some()),
+        ("frequency_penalty", asked.frequency_penalty.is_some()),
+        ("presence_penalty", asked.presence_penalty.is_some()),
+    ] {
+        ask.check_absent(DIALECT, name, is_given)?;
+    }
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    let max_tokens = asked.max_tokens.or(ask.capabilities.max_output_tokens).unwrap_or(DEFAULT_MAX_TOKENS);
+    let thinking = thinking_tokens(ask, max_tokens)?;
+    set("model", Some(ask.model.into()));
+    set("max_tokens", Some(max_tokens.into()));
+    set("messages", Some(messages(ask)?.into()));
+    set("system", asked.system.as_deref().map(Value::from));
+    set("stream", ask.stream.then(|| true.into()));
+    set("temperature", temperature(ask, thinking.is_some())?.map(Value::from));
+    set("top_p", asked.top_p.map(Value::from));
+    set("stop_sequences", (!asked.stop.is_empty()).then(|| asked.stop.clone().into()));
+    set("thinking", thinking.map(|tokens| json!({"type": "enabled", "budget_tokens": tokens})));
+    let tools = ask.tools()?;
+    if !tools.is_empty() {
+        set("tools", Some(tools.iter().map(tool).collect()));
+        set("tool_choice", tool_choice(ask));
+    }
+    set("metadata", asked.further.get("user").map(|user| json!({"user_id": user})));
+    set("service_tier", asked.further.get("service_tier").cloned());
+    match ask.response_format()? {
+        Some(ResponseFormat::JsonObject) => {
+            let problem = "json_object has no counterpart in Anthropic's dialect: give a json_schema";
+            ask.unsupported.field("response_format", problem)?;
+        }
+        // <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>
+        Some(ResponseFormat::JsonSchema { schema, .. }) => {
+            set("output_config", Some(json!({"format": {"type": "json_schema", "schema": schema}})));
+        }
+        Some(ResponseFormat::Text) | None => {}
+    }
+    Ok(Value::Object(body).to_string().into_bytes())
+}
+
+/// How much the model may reason: of the answer's limit a share that grows with the effort, and always less than all of
+/// it. None where it goes on from a beginning: both together are refused.
+fn thinking_tokens(ask: &Ask<'_>, max_tokens: u32) -> Result<Option<u32>, CannotHonour> {
+    let share = match ask.conversation.reasoning_effort.as_deref() {
+        None | Some("none") => return Ok(None),
+        Some("minimal") => 0.1,
+        Some("low") => 0.2,
+        Some("medium") => 0.5,
+        Some(_) => 0.8,
+    };
+    if ask.answer_so_far.is_some() {
+        return Ok(None);
+    }
+    if max_tokens <= MIN_THINKING_TOKENS {
+        let problem = format!("needs max_tokens above {MIN_THINKING_TOKENS} in {DIALECT}");
+        ask.unsupported.field("reasoning_effort", &problem)?;
+        return Ok(None);
+    }
+    Ok(Some(((f64::from(max_tokens) * share) as u32).clamp(MIN_THINKING_TOKENS, max_tokens - 1)))
+}
+
+/// 0 to 1 here, and not beside reasoning.
+fn temperature(ask: &Ask<'_>, is_thinking: bool) -> Result<Option<f64>, CannotHonour> {
+    let Some(temperature) = ask.conversation.temperature else { return Ok(None) };
+    if is_thinking {
+        ask.unsupported
+            .field("temperature", "cannot be given together with reasoning_effort in Anthropic's dialect")?;
+        return Ok(None);
+    }
+    if temperature > 1.0 {
+        ask.unsupported.field("temperature", "may be at most 1 in Anthropic's dialect")?;
+    }
+    Ok(Some(temperature.min(1.0)))
+}
+
+/// What was said by one side in several messages is one message here: the sides take turns.
+fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
+    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+    let mut say = |role: &'static str, content: Vec<Value>| match turns.last_mut() {
+        Some((last, so_far)) if *last == role => so_far.extend(content),
+        _ => turns.push((role, content)),
+    };
+    for message in &ask.conversation.messages {
+        match message {
+            Message::User(parts) => say("user", content(ask, parts)?),
+            Message::Assistant { parts, tool_calls } => {
+                let mut blocks = content(ask, parts)?;
+                blocks.extend(tool_calls.iter().map(tool_use));
+                say("assistant", blocks);
+            }
+            Message::ToolResult { call_id, parts, .. } => {
+                let result =
+                    json!({"type": "tool_result", "tool_use_id": call_id, "content": content(ask, parts)?});
+                say("user", vec![result]);
+            }
+        }
+    }
+    // The last message of the assistant may end in no white space.
+    if let Some(so_far) = ask.answer_so_far.map(str::trim_end).filter(|so_far| !so_far.is_empty()) {
+        say("assistant", vec![json!({"type": "text", "text": so_far})]);
+    }
+    let message = |(role, content)| json!({"role": role, "content": content});
+    Ok(turns.into_iter().map(message).collect())
+}
+
+fn content(ask: &Ask<'_>, parts: &[Part]) -> Result<Vec<Value>, CannotHonour> {
+    let mut blocks = Vec::new();
+    for part in parts {
+        match part {
+            // An empty text is refused.
+            Part::Text(text) if text.is_empty() => {}
+            Part::Text(text) => blocks.push(json!({"type": "text", "text": text})),
+            Part::Image(image) => {
+                if ask.takes_images()? {
+                    blocks.push(json!({"type": "image", "source": image_source(image)}));
+                }
+            }
+        }
+    }
+    Ok(blocks)
+}
+
+fn image_source(image: &Image) -> Value {
+    match image {
+        Image::Url(url) => json!({"type": "url", "url": url}),
+        Image::Inline { media_type, base64 } => {
+            json!({"type": "base64", "media_type": media_type, "data": base64})
+        }
+    }
+}
+
+fn tool_use(call: &ToolCall) -> Value {
+    let input: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
+    json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input})
+}
+
+fn tool(tool: &Tool) -> Value {
+    let schema = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+    let mut encoded = json!({"name": tool.name, "input_schema": schema});
+    if let Some(description) = &tool.description {
+        encoded["description"] = description.as_str().into();
+    }
+    if let Some(strict) = tool.strict {
+        encoded["strict"] = strict.into();
+    }
+    encoded
+}
+
+fn tool_choice(ask: &Ask<'_>) -> Option<Value> {
+    let one_at_a_time = ask.conversation.parallel_tool_calls == Some(false);
+    let mut choice = match &ask.conversation.tool_choice {
+        None if !one_at_a_time => return None,
+        None | Some(ToolChoice::Auto) => json!({"type": "auto"}),
+        Some(ToolChoice::None) => return Some(json!({"type": "none"})),
+        Some(ToolChoice::Required) => json!({"type": "any"}),
+        Some(ToolChoice::Function(name)) => json!({"type": "tool", "name": name}),
+    };
+    if let Some(parallel) = ask.conversation.parallel_tool_calls {
+        choice["disable_parallel_tool_use"] = (!parallel).into();
+    }
+    Some(choice)
+}
