@@ -27,6 +27,11 @@ pub fn one_line(text: &str, max_chars: usize) -> String {
     line
 }
 
+/// A model's name as a provider tells it; none where it tells none.
+pub(crate) fn model_name(told: Option<String>) -> Option<String> {
+    told.map(|name| one_line(&name, 200)).filter(|name| !name.is_empty())
+}
+
 #[cfg(test)]
 mod tests {
     use super::one_line;

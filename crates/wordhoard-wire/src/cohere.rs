@@ -1,65 +1,58 @@
 //! The dialect of Cohere's "Chat", version 2.
 //!
-//! Source, where nothing else is named: <https://docs.cohere.com/reference/chat>.
+//! Source, where nothing else is named: <https://docs.cohere.com/reference/chat> and
+//! <https://docs.cohere.com/docs/streaming>.
 
-use wordhoard_model::{Failure, FailureClass};
+mod answer;
+mod client_request;
+mod decoder;
+mod encoder;
+mod event;
+mod request;
 
-use crate::retry_hint::RetryHint;
-use crate::{
-    AnswerHead, Ask, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest, Limits,
-    StreamDecoder,
-};
+pub use answer::{decode_answer, encode_answer};
+pub use client_request::decode_request;
+pub use decoder::stream_decoder;
+pub use encoder::stream_encoder;
+pub use request::encode_request;
 
-/// Asks for an answer.
-///
-/// # Errors
-/// A field that cannot be honoured, where such are refused.
-pub fn encode_request(_ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
-    Err(CannotHonour { field: "dialect".into(), problem: "is not built yet".into() })
-}
+pub use crate::error_body::{classify_error, classify_error_body};
 
-/// A decoder for one answer that comes as a stream.
-pub fn stream_decoder(limits: Limits) -> StreamDecoder {
-    crate::openai_chat::stream_decoder(limits)
-}
+use serde_json::{Value, json};
+use wordhoard_model::{Failure, FailureClass, FinishReason};
 
-/// Decodes an answer that comes whole, and appends its pieces.
-///
-/// # Errors
-/// As a stream of it would fail.
-pub fn decode_answer(_body: &[u8], _out: &mut Vec<Delta>) -> Result<Completion, Failure> {
-    Err(Failure::new(FailureClass::Internal, "not built yet"))
-}
-
-/// What an answer with an error status means.
-pub fn classify_error(status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure {
-    crate::openai_chat::classify_error(status, hint, body)
-}
-
-/// The failure that a body tells which came with a status of success, or none if it is no error.
-pub fn classify_error_body(body: &[u8]) -> Option<Failure> {
-    crate::openai_chat::classify_error_body(body)
-}
-
-/// Reads a client's request.
-///
-/// # Errors
-/// The field that is wrong.
-pub fn decode_request(_body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
-    Err(InvalidRequest::body("is not built yet"))
-}
-
-/// An encoder for one answer as a stream.
-pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
-    crate::openai_chat::stream_encoder(head, true)
-}
-
-/// An answer as one body.
-pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
-    crate::openai_chat::encode_answer(head, deltas, completion)
-}
-
-/// A failure as a body.
+/// A failure as a body for a client: `{"message": …}`, see <https://docs.cohere.com/reference/errors>.
 pub fn encode_error(failure: &Failure) -> Vec<u8> {
-    crate::openai_chat::encode_error(failure)
+    json!({"message": failure.message}).to_string().into_bytes()
+}
+
+/// The reason to stop in the words of the chat dialect; a failure where it is no way to complete. `error` is what is
+/// told beside it. Other words are kept.
+fn finish_reason(reason: &str, error: Option<&Value>) -> Result<FinishReason, Failure> {
+    let failed = |what: &str| {
+        let said = error.and_then(Value::as_str).map(|said| format!(": {}", crate::one_line(said, 2_000)));
+        let message = format!("the provider stopped {what}{}", said.unwrap_or_default());
+        Failure::new(FailureClass::StreamError, message)
+    };
+    Ok(FinishReason(match reason {
+        "COMPLETE" | "STOP_SEQUENCE" => FinishReason::STOP.to_owned(),
+        "MAX_TOKENS" => FinishReason::LENGTH.to_owned(),
+        "TOOL_CALL" => "tool_calls".to_owned(),
+        "ERROR" => return Err(failed("for an error of its own")),
+        "TIMEOUT" => return Err(failed("because it took too long")),
+        // Of version 1, whose servers still tell it.
+        "ERROR_TOXIC" => return Err(crate::stream::filtered(reason)),
+        other => crate::one_line(other, 64),
+    }))
+}
+
+/// The counterpart of [`finish_reason`].
+fn told_reason(reason: Option<&FinishReason>) -> &str {
+    match reason.map_or(FinishReason::STOP, |reason| &reason.0) {
+        FinishReason::STOP => "COMPLETE",
+        FinishReason::LENGTH => "MAX_TOKENS",
+        "tool_calls" => "TOOL_CALL",
+        FinishReason::CONTENT_FILTER => "ERROR_TOXIC",
+        other => other,
+    }
 }

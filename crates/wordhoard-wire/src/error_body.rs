@@ -128,7 +128,7 @@ impl ErrorBody {
 
     /// The class that code, type or words tell; none where they tell none.
     fn refined(&self) -> Option<FailureClass> {
-        let named = self.names.iter().find_map(|name| class_of(name));
+        let named = || self.names.iter().filter_map(|name| class_of(name));
         // vLLM, llama.cpp, Anthropic, Google and Cohere tell a prompt that is too long by their words only.
         let words = self.message.to_ascii_lowercase();
         let too_long = [
@@ -140,12 +140,13 @@ impl ErrorBody {
             "exceeds the maximum number of tokens",
             "too many tokens",
         ];
-        named
-            .filter(|class| *class != FailureClass::BadRequest)
+        // That the request was bad says the least.
+        named()
+            .find(|class| *class != FailureClass::BadRequest)
             .or_else(|| {
                 too_long.iter().any(|phrase| words.contains(phrase)).then_some(FailureClass::ContextLength)
             })
-            .or(named)
+            .or_else(|| named().next())
     }
 
     fn into_stream_failure(self) -> Failure {

@@ -1,65 +1,78 @@
-//! The dialect of Google's `generateContent`, on Gemini and on Vertex AI.
+//! The dialect of Google's `generateContent`, on the Gemini API and on Vertex AI.
 //!
-//! Source, where nothing else is named: <https://ai.google.dev/api/generate-content>.
+//! Source, where nothing else is named: <https://ai.google.dev/api/generate-content> and
+//! <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/inference>. The model and whether the answer
+//! comes as a stream stand in the URL.
 
-use wordhoard_model::{Failure, FailureClass};
+mod answer;
+mod client_content;
+mod client_request;
+mod content;
+mod decoder;
+mod encoder;
+mod request;
+mod response;
 
-use crate::retry_hint::RetryHint;
-use crate::{
-    AnswerHead, Ask, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest, Limits,
-    StreamDecoder,
-};
+pub use answer::{decode_answer, encode_answer};
+pub use client_request::decode_request;
+pub use decoder::stream_decoder;
+pub use encoder::stream_encoder;
+pub use request::encode_request;
 
-/// Asks for an answer.
-///
-/// # Errors
-/// A field that cannot be honoured, where such are refused.
-pub fn encode_request(_ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
-    Err(CannotHonour { field: "dialect".into(), problem: "is not built yet".into() })
-}
+pub use crate::error_body::{classify_error, classify_error_body};
 
-/// A decoder for one answer that comes as a stream.
-pub fn stream_decoder(limits: Limits) -> StreamDecoder {
-    crate::openai_chat::stream_decoder(limits)
-}
+use serde_json::{Value, json};
+use wordhoard_model::{Failure, FailureClass, FinishReason};
 
-/// Decodes an answer that comes whole, and appends its pieces.
-///
-/// # Errors
-/// As a stream of it would fail.
-pub fn decode_answer(_body: &[u8], _out: &mut Vec<Delta>) -> Result<Completion, Failure> {
-    Err(Failure::new(FailureClass::Internal, "not built yet"))
-}
-
-/// What an answer with an error status means.
-pub fn classify_error(status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure {
-    crate::openai_chat::classify_error(status, hint, body)
-}
-
-/// The failure that a body tells which came with a status of success, or none if it is no error.
-pub fn classify_error_body(body: &[u8]) -> Option<Failure> {
-    crate::openai_chat::classify_error_body(body)
-}
-
-/// Reads a client's request.
-///
-/// # Errors
-/// The field that is wrong.
-pub fn decode_request(_body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
-    Err(InvalidRequest::body("is not built yet"))
-}
-
-/// An encoder for one answer as a stream.
-pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
-    crate::openai_chat::stream_encoder(head, true)
-}
-
-/// An answer as one body.
-pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
-    crate::openai_chat::encode_answer(head, deltas, completion)
-}
-
-/// A failure as a body.
+/// A failure as a body for a client: `{"error": {"code", "message", "status"}}`.
 pub fn encode_error(failure: &Failure) -> Vec<u8> {
-    crate::openai_chat::encode_error(failure)
+    error_value(failure).to_string().into_bytes()
+}
+
+/// Source of the names: <https://cloud.google.com/apis/design/errors>.
+fn error_value(failure: &Failure) -> Value {
+    let (code, status) = match failure.class {
+        FailureClass::BadRequest | FailureClass::Unsupported | FailureClass::ContextLength => {
+            (400, "INVALID_ARGUMENT")
+        }
+        FailureClass::ContentPolicy => (400, "FAILED_PRECONDITION"),
+        FailureClass::Unauthorized => (401, "UNAUTHENTICATED"),
+        FailureClass::NotFound => (404, "NOT_FOUND"),
+        FailureClass::RateLimited => (429, "RESOURCE_EXHAUSTED"),
+        FailureClass::Overloaded | FailureClass::ProviderDown => (503, "UNAVAILABLE"),
+        _ => (500, "INTERNAL"),
+    };
+    json!({"error": {"code": code, "message": failure.message, "status": status}})
+}
+
+/// The reason to stop in the words of the chat dialect; a failure where it is no way to complete. Other words are kept.
+/// Source: <https://ai.google.dev/api/generate-content#FinishReason>.
+fn finish_reason(reason: &str, has_called: bool) -> Result<FinishReason, Failure> {
+    Ok(FinishReason(match reason {
+        "STOP" if has_called => "tool_calls".to_owned(),
+        "STOP" => FinishReason::STOP.to_owned(),
+        "MAX_TOKENS" => FinishReason::LENGTH.to_owned(),
+        "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
+        | "MODEL_ARMOR" | "IMAGE_SAFETY" => return Err(crate::stream::filtered(reason)),
+        "OTHER"
+        | "MALFORMED_FUNCTION_CALL"
+        | "UNEXPECTED_TOOL_CALL"
+        | "TOO_MANY_TOOL_CALLS"
+        | "MALFORMED_RESPONSE"
+        | "MISSING_THOUGHT_SIGNATURE" => {
+            let message = format!("the provider stopped for an error of its own ({reason})");
+            return Err(Failure::new(FailureClass::StreamError, message));
+        }
+        other => crate::one_line(other, 64),
+    }))
+}
+
+/// The counterpart of [`finish_reason`].
+fn told_reason(reason: Option<&FinishReason>) -> &str {
+    match reason.map_or(FinishReason::STOP, |reason| &reason.0) {
+        FinishReason::STOP | "tool_calls" => "STOP",
+        FinishReason::LENGTH => "MAX_TOKENS",
+        FinishReason::CONTENT_FILTER => "SAFETY",
+        other => other,
+    }
 }

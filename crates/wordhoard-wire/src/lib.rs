@@ -15,6 +15,7 @@ mod error_body;
 mod fields;
 pub mod gemini;
 pub mod native;
+mod open_blocks;
 pub mod openai_chat;
 pub mod openai_responses;
 pub mod retry_hint;

@@ -15,13 +15,15 @@ mod usage;
 
 pub use crate::error_body::{classify_error, classify_error_body};
 pub use client_request::{conversation_of, decode_request};
-pub(crate) use client_request::{image_of_url, url_of_image};
+pub(crate) use client_request::{image_of_url, take_messages, url_of_image};
 pub use completion::{decode_answer, encode_answer};
 pub use decoder::stream_decoder;
 pub use encoder::{StreamEncoder, stream_encoder};
 pub use error::encode_error;
 pub(crate) use error::error_value;
+pub(crate) use options::{tool_value, tools};
 pub use request::encode_request;
+pub(crate) use request::messages;
 
 /// The data of the event that ends a stream.
 const DONE: &str = "[DONE]";

@@ -163,10 +163,12 @@ pub(crate) fn bad_event(error: &serde_json::Error) -> Failure {
         Category::Data => "has a field of another type than the dialect allows",
         Category::Syntax | Category::Io => "is no JSON",
     };
-    Failure::new(
-        FailureClass::Malformed,
-        format!("a chunk of the provider's stream {what} (column {})", error.column()),
-    )
+    // Where the kind of an event had to be read first, the place is not known.
+    let place = match error.column() {
+        0 => String::new(),
+        column => format!(" (column {column})"),
+    };
+    Failure::new(FailureClass::Malformed, format!("a chunk of the provider's stream {what}{place}"))
 }
 
 /// What is said of an answer that ended without a reason to stop.

@@ -43,17 +43,19 @@ pub(crate) fn blocks(deltas: &[Delta]) -> Vec<Block> {
 fn add_fragment(blocks: &mut Vec<Block>, piece: ToolCallPiece) {
     let of_call = |block: &&mut Block| matches!(block, Block::ToolCall(call) if call.index == piece.index);
     match blocks.iter_mut().find(of_call) {
-        Some(Block::ToolCall(call)) => {
-            call.id = call.id.take().or(piece.id);
-            call.name = call.name.take().or(piece.name);
-            let arguments = call.arguments.get_or_insert_default();
-            arguments.push_str(&piece.arguments.unwrap_or_default());
-        }
+        Some(Block::ToolCall(call)) => call.append(piece),
         _ => blocks.push(Block::ToolCall(piece)),
     }
 }
 
 impl ToolCallPiece {
+    /// Appends the next fragment of the same call.
+    pub(crate) fn append(&mut self, next: Self) {
+        self.id = self.id.take().or(next.id);
+        self.name = self.name.take().or(next.name);
+        self.arguments.get_or_insert_default().push_str(&next.arguments.unwrap_or_default());
+    }
+
     /// The arguments of a whole call as JSON; an empty object where they are none.
     pub(crate) fn input(&self) -> Value {
         let arguments = self.arguments.as_deref().unwrap_or_default();

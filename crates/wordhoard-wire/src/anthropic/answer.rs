@@ -6,9 +6,10 @@ use wordhoard_model::Failure;
 use super::decoder::block_start;
 use super::event::{Message, UsageBody};
 use super::{finish_reason, stop_reason};
+use crate::clean_text::model_name;
 use crate::error_body::classify_error_body;
 use crate::whole::{self, Block};
-use crate::{AnswerHead, Completion, Delta, one_line, stream};
+use crate::{AnswerHead, Completion, Delta, stream};
 
 /// Decodes an answer that comes whole, and appends its pieces.
 ///
@@ -27,7 +28,7 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
     Ok(Completion {
         finish_reason: Some(finish_reason(&reason)?),
         usage: message.usage.and_then(UsageBody::to_usage),
-        answered_by: message.model.map(|model| one_line(&model, 200)).filter(|model| !model.is_empty()),
+        answered_by: model_name(message.model),
     })
 }
 

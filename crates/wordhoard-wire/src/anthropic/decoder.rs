@@ -5,9 +5,10 @@ use wordhoard_model::{Failure, TokenKind, Usage};
 
 use super::event::{Event, Message, UsageBody};
 use super::finish_reason;
+use crate::clean_text::model_name;
 use crate::error_body::classify_stream_error;
 use crate::stream::{self, Fold};
-use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, one_line, sse};
+use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, sse};
 
 /// A decoder for one answer that comes as a stream.
 pub fn stream_decoder(limits: Limits) -> StreamDecoder {
@@ -75,8 +76,7 @@ impl Fold for MessageFold {
 
 impl MessageFold {
     fn begin(&mut self, message: Message) {
-        let model = message.model.map(|model| one_line(&model, 200));
-        self.answered_by = model.filter(|model| !model.is_empty());
+        self.answered_by = model_name(message.model);
         self.note_usage(message.usage);
     }
 

@@ -51,7 +51,11 @@ pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> 
     Ok(conversation)
 }
 
-fn take_messages(messages: Vec<Value>, conversation: &mut Conversation) -> Result<(), InvalidRequest> {
+/// Reads a list of messages into the conversation.
+pub(crate) fn take_messages(
+    messages: Vec<Value>,
+    conversation: &mut Conversation,
+) -> Result<(), InvalidRequest> {
     for (place, message) in messages.into_iter().enumerate() {
         let at = format!("messages[{place}]");
         let Value::Object(message) = message else {

@@ -5,7 +5,7 @@ use wordhoard_model::{Failure, FinishReason, TokenKind};
 use super::chunk::Choice;
 use super::decoder::failure_of;
 use super::usage::UsageBody;
-use crate::clean_text::one_line;
+use crate::clean_text::{model_name, one_line};
 use crate::error_body::{classify_error_body, classify_stream_error};
 use crate::whole::{self, Block};
 use crate::{AnswerHead, Completion, Delta, stream};
@@ -40,7 +40,7 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
     Ok(Completion {
         finish_reason: Some(FinishReason(one_line(&reason, 64))),
         usage: whole.usage.and_then(UsageBody::to_usage),
-        answered_by: whole.model.map(|model| one_line(&model, 200)).filter(|model| !model.is_empty()),
+        answered_by: model_name(whole.model),
     })
 }
 

@@ -2,7 +2,7 @@ use wordhoard_model::{Failure, FailureClass, FinishReason};
 
 use super::chunk::{Choice, Chunk};
 use super::{DONE, usage::UsageBody};
-use crate::clean_text::one_line;
+use crate::clean_text::{model_name, one_line};
 use crate::error_body::classify_stream_error;
 use crate::stream::{self, Fold};
 use crate::{Completion, Delta, Limits, StreamDecoder, sse};
@@ -78,8 +78,7 @@ impl Fold for ChatFold {
 impl ChatFold {
     fn take_chunk(&mut self, chunk: Chunk, out: &mut Vec<Delta>) -> Result<(), Failure> {
         if self.answered_by.is_none() {
-            let model = chunk.model.map(|model| one_line(&model, 200));
-            self.answered_by = model.filter(|model| !model.is_empty());
+            self.answered_by = model_name(chunk.model);
         }
         // The last one counts: some servers tell a running count in every chunk.
         self.usage = chunk.usage.or(self.usage);

@@ -65,7 +65,8 @@ fn stop(value: &Value) -> Result<Vec<String>, InvalidRequest> {
     }
 }
 
-fn tools(value: &Value) -> Result<Vec<Tool>, InvalidRequest> {
+/// Reads a list of tools.
+pub(crate) fn tools(value: &Value) -> Result<Vec<Tool>, InvalidRequest> {
     let Value::Array(tools) = value else {
         return Err(InvalidRequest::field("tools", "must be a list"));
     };
@@ -116,7 +117,7 @@ fn response_format(value: &Value) -> Result<ResponseFormat, InvalidRequest> {
 }
 
 /// A tool as this dialect has it.
-pub(super) fn tool_value(tool: &Tool) -> Value {
+pub(crate) fn tool_value(tool: &Tool) -> Value {
     let mut function = json!({"name": tool.name});
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {

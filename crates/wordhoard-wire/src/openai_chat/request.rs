@@ -55,7 +55,8 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
     Ok(Value::Object(body).to_string().into_bytes())
 }
 
-fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
+/// The messages of the conversation, with the beginning of the answer as the last one.
+pub(crate) fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
     let mut messages = Vec::new();
     if let Some(system) = &ask.conversation.system {
         messages.push(json!({"role": "system", "content": system}));

@@ -2,5 +2,8 @@
 
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
-mod openai_chat_golden;
-mod openai_chat_round_trip;
+mod answers;
+mod golden;
+mod requests;
+mod round_trip;
+mod whole_answers;

@@ -1,0 +1,168 @@
+use serde_json::{Map, Value, json};
+use wordhoard_model::{Conversation, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+
+use super::content::image_part;
+use crate::{Ask, CannotHonour};
+
+const DIALECT: &str = "Gemini's dialect";
+/// Fields of this dialect alone: `top_k` of the chat dialect's relatives, the others as they are.
+const OWN_FIELDS: [&str; 5] = ["top_k", "safetySettings", "cachedContent", "labels", "serviceTier"];
+
+/// How many tokens of reasoning each effort is: <https://ai.google.dev/gemini-api/docs/openai>.
+pub(super) const REASONING_TOKENS: [(&str, u64); 5] =
+    [("none", 0), ("minimal", 1_024), ("low", 1_024), ("medium", 8_192), ("high", 24_576)];
+
+/// The body that asks for an answer.
+///
+/// # Errors
+/// A field that the dialect or the model cannot honour, where such are refused.
+pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    let asked = ask.conversation;
+    ask.check_further(DIALECT, &OWN_FIELDS)?;
+    ask.check_absent(DIALECT, "parallel_tool_calls", asked.parallel_tool_calls == Some(false))?;
+    let mut body = Map::new();
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    for name in OWN_FIELDS.iter().skip(1) {
+        set(name, asked.further.get(*name).cloned());
+    }
+    set("contents", Some(contents(ask)?.into()));
+    set("systemInstruction", asked.system.as_ref().map(|text| json!({"parts": [{"text": text}]})));
+    let tools = ask.tools()?;
+    if !tools.is_empty() {
+        let declarations: Vec<Value> = tools.iter().map(declaration).collect();
+        set("tools", Some(json!([{"functionDeclarations": declarations}])));
+        set("toolConfig", asked.tool_choice.as_ref().map(tool_config));
+    }
+    let config = generation_config(ask)?;
+    set("generationConfig", (!config.is_empty()).then(|| config.into()));
+    Ok(Value::Object(body).to_string().into_bytes())
+}
+
+fn generation_config(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
+    let asked = ask.conversation;
+    let mut config = Map::new();
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            config.insert(name.to_owned(), value);
+        }
+    };
+    set("maxOutputTokens", asked.max_tokens.map(Value::from));
+    set("temperature", asked.temperature.map(Value::from));
+    set("topP", asked.top_p.map(Value::from));
+    set("topK", asked.further.get("top_k").cloned());
+    set("stopSequences", (!asked.stop.is_empty()).then(|| asked.stop.clone().into()));
+    set("seed", asked.seed.map(Value::from));
+    set("frequencyPenalty", asked.frequency_penalty.map(Value::from));
+    set("presencePenalty", asked.presence_penalty.map(Value::from));
+    set("thinkingConfig", asked.reasoning_effort.as_deref().map(thinking_config));
+    match ask.response_format()? {
+        Some(ResponseFormat::JsonObject) => set("responseMimeType", Some("application/json".into())),
+        Some(ResponseFormat::JsonSchema { schema, .. }) => {
+            set("responseMimeType", Some("application/json".into()));
+            set("responseJsonSchema", Some(schema.clone()));
+        }
+        Some(ResponseFormat::Text) | None => {}
+    }
+    Ok(config)
+}
+
+/// Efforts that Google has no number for are its own to choose.
+fn thinking_config(effort: &str) -> Value {
+    let known = REASONING_TOKENS.iter().find(|(name, _)| *name == effort);
+    match known {
+        Some((_, 0)) => json!({"thinkingBudget": 0}),
+        Some((_, tokens)) => json!({"thinkingBudget": tokens, "includeThoughts": true}),
+        None => json!({"thinkingBudget": -1, "includeThoughts": true}),
+    }
+}
+
+/// What was said by one side in several messages is one content here: the sides take turns.
+fn contents(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
+    let mut turns: Vec<(&str, Vec<Value>)> = Vec::new();
+    let mut say = |role: &'static str, parts: Vec<Value>| match turns.last_mut() {
+        Some((last, so_far)) if *last == role => so_far.extend(parts),
+        _ => turns.push((role, parts)),
+    };
+    for message in &ask.conversation.messages {
+        match message {
+            Message::User(parts) => say("user", content_parts(ask, parts)?),
+            Message::Assistant { parts, tool_calls } => {
+                let mut parts = content_parts(ask, parts)?;
+                parts.extend(tool_calls.iter().map(function_call));
+                say("model", parts);
+            }
+            Message::ToolResult { call_id, name, parts } => {
+                let name = name.as_deref().or_else(|| name_of_call(ask.conversation, call_id));
+                let text = Part::text_of(parts);
+                // What a tool gives is an object here; a text stands in the field that Google's own clients use.
+                let response = serde_json::from_str(&text)
+                    .ok()
+                    .filter(Value::is_object)
+                    .unwrap_or_else(|| json!({"result": text}));
+                let result = json!({"id": call_id, "name": name.unwrap_or(call_id), "response": response});
+                let images = parts.iter().filter(|part| matches!(part, Part::Image(_))).cloned();
+                let images = content_parts(ask, &images.collect::<Vec<_>>())?;
+                say("user", std::iter::once(json!({"functionResponse": result})).chain(images).collect());
+            }
+        }
+    }
+    if let Some(so_far) = ask.answer_so_far {
+        say("model", vec![json!({"text": so_far})]);
+    }
+    Ok(turns.into_iter().map(|(role, parts)| json!({"role": role, "parts": parts})).collect())
+}
+
+/// The name of the tool that was called so; the dialect wants it with the result.
+fn name_of_call<'a>(conversation: &'a Conversation, call_id: &str) -> Option<&'a str> {
+    let calls = conversation.messages.iter().filter_map(|message| match message {
+        Message::Assistant { tool_calls, .. } => Some(tool_calls),
+        Message::User(_) | Message::ToolResult { .. } => None,
+    });
+    calls.flatten().find(|call| call.id == call_id).map(|call| call.name.as_str())
+}
+
+fn content_parts(ask: &Ask<'_>, parts: &[Part]) -> Result<Vec<Value>, CannotHonour> {
+    let mut encoded = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => encoded.push(json!({"text": text})),
+            Part::Image(image) => {
+                if ask.takes_images()? {
+                    encoded.push(image_part(image));
+                }
+            }
+        }
+    }
+    Ok(encoded)
+}
+
+fn function_call(call: &ToolCall) -> Value {
+    let args: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
+    json!({"functionCall": {"id": call.id, "name": call.name, "args": args}})
+}
+
+/// `parametersJsonSchema` takes any JSON schema, `parameters` but a part of one. Google always keeps to the schema.
+fn declaration(tool: &Tool) -> Value {
+    let mut declaration = json!({"name": tool.name});
+    if let Some(description) = &tool.description {
+        declaration["description"] = description.as_str().into();
+    }
+    if let Some(schema) = &tool.parameters {
+        declaration["parametersJsonSchema"] = schema.clone();
+    }
+    declaration
+}
+
+fn tool_config(choice: &ToolChoice) -> Value {
+    let config = match choice {
+        ToolChoice::Auto => json!({"mode": "AUTO"}),
+        ToolChoice::None => json!({"mode": "NONE"}),
+        ToolChoice::Required => json!({"mode": "ANY"}),
+        ToolChoice::Function(name) => json!({"mode": "ANY", "allowedFunctionNames": [name]}),
+    };
+    json!({"functionCallingConfig": config})
+}

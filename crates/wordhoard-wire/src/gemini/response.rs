@@ -1,0 +1,173 @@
+//! What an answer and each event of a stream hold, read as far as we know it. Unknown fields are passed over; a known
+//! one of a wrong type is an error, for to pass over it would be to lose a token.
+
+use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
+use wordhoard_model::{TokenKind, Usage};
+
+use crate::{Delta, ToolCallPiece};
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Response {
+    #[serde(default)]
+    pub(super) candidates: Option<Vec<Candidate>>,
+    #[serde(default)]
+    pub(super) prompt_feedback: Option<PromptFeedback>,
+    #[serde(default)]
+    pub(super) usage_metadata: Option<UsageBody>,
+    #[serde(default)]
+    pub(super) model_version: Option<String>,
+    #[serde(default)]
+    pub(super) error: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct PromptFeedback {
+    #[serde(default)]
+    pub(super) block_reason: Option<String>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct Candidate {
+    #[serde(default)]
+    pub(super) index: u64,
+    #[serde(default)]
+    content: Option<Content>,
+    #[serde(default)]
+    pub(super) finish_reason: Option<String>,
+    #[serde(default)]
+    grounding_metadata: Option<Value>,
+    #[serde(default)]
+    citation_metadata: Option<Value>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Content {
+    #[serde(default)]
+    parts: Option<Vec<Value>>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Part {
+    #[serde(default)]
+    text: Option<String>,
+    #[serde(default)]
+    thought: bool,
+    #[serde(default)]
+    thought_signature: Option<String>,
+    #[serde(default)]
+    function_call: Option<FunctionCall>,
+}
+
+#[derive(Debug, Deserialize)]
+struct FunctionCall {
+    #[serde(default)]
+    id: Option<String>,
+    #[serde(default)]
+    name: Option<String>,
+    #[serde(default)]
+    args: Option<Value>,
+}
+
+/// What was consumed so far; every event tells it anew.
+#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase")]
+pub(super) struct UsageBody {
+    #[serde(default)]
+    prompt_token_count: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    tool_use_prompt_token_count: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    cached_content_token_count: Option<u64>,
+    #[serde(default)]
+    candidates_token_count: Option<u64>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    thoughts_token_count: Option<u64>,
+    #[serde(default, skip_deserializing)]
+    total_token_count: u64,
+}
+
+impl Candidate {
+    /// Appends the pieces that it holds; `calls` counts those of tools.
+    pub(super) fn into_deltas(self, calls: &mut u64, out: &mut Vec<Delta>) -> Result<(), serde_json::Error> {
+        for value in self.content.and_then(|content| content.parts).into_iter().flatten() {
+            part_deltas(value, calls, out)?;
+        }
+        let beside =
+            [("groundingMetadata", self.grounding_metadata), ("citationMetadata", self.citation_metadata)];
+        for (name, said) in beside {
+            if let Some(said) = said.filter(|said| said.as_object().is_some_and(|said| !said.is_empty())) {
+                out.push(annotation(&json!({name: said})));
+            }
+        }
+        Ok(())
+    }
+}
+
+fn part_deltas(value: Value, calls: &mut u64, out: &mut Vec<Delta>) -> Result<(), serde_json::Error> {
+    let part = Part::deserialize(&value)?;
+    if let Some(call) = part.function_call {
+        let piece = ToolCallPiece {
+            index: *calls,
+            id: call.id,
+            name: call.name,
+            arguments: Some(
+                call.args.filter(|args| !args.is_null()).unwrap_or_else(|| json!({})).to_string(),
+            ),
+        };
+        *calls += 1;
+        out.extend(piece.to_text().map(|text| Delta { kind: TokenKind::ToolCall, text }));
+    } else if let Some(text) = part.text {
+        let kind = if part.thought { TokenKind::Reasoning } else { TokenKind::Text };
+        if !text.is_empty() {
+            out.push(Delta { kind, text });
+        }
+    } else if part.thought_signature.is_none() || value.as_object().is_some_and(|part| part.len() > 1) {
+        // Code that the provider ran, its results, images.
+        out.push(annotation(&value));
+        return Ok(());
+    }
+    // A later turn has to give it back: <https://ai.google.dev/gemini-api/docs/thought-signatures>.
+    if let Some(signature) = part.thought_signature.filter(|signature| !signature.is_empty()) {
+        out.push(annotation(&json!({"thoughtSignature": signature})));
+    }
+    Ok(())
+}
+
+fn annotation(said: &Value) -> Delta {
+    Delta { kind: TokenKind::Annotation, text: said.to_string() }
+}
+
+impl UsageBody {
+    /// What it counts; none where it counts nothing. Reasoning stands beside the answer's tokens here.
+    pub(super) fn to_usage(self) -> Option<Usage> {
+        if self.prompt_token_count.is_none() && self.candidates_token_count.is_none() {
+            return None;
+        }
+        let sum = |parts: [Option<u64>; 2]| parts.into_iter().flatten().fold(0, u64::saturating_add);
+        Some(Usage {
+            input_tokens: sum([self.prompt_token_count, self.tool_use_prompt_token_count]),
+            output_tokens: sum([self.candidates_token_count, self.thoughts_token_count]),
+            reasoning_tokens: self.thoughts_token_count,
+            cached_input_tokens: self.cached_content_token_count,
+        })
+    }
+}
+
+impl From<Usage> for UsageBody {
+    fn from(usage: Usage) -> Self {
+        let reasoning = usage.reasoning_tokens.map(|reasoning| reasoning.min(usage.output_tokens));
+        Self {
+            prompt_token_count: Some(usage.input_tokens),
+            tool_use_prompt_token_count: None,
+            cached_content_token_count: usage.cached_input_tokens,
+            candidates_token_count: Some(usage.output_tokens - reasoning.unwrap_or(0)),
+            thoughts_token_count: reasoning,
+            total_token_count: usage.input_tokens.saturating_add(usage.output_tokens),
+        }
+    }
+}

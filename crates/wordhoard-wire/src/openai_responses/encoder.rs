@@ -1,0 +1,284 @@
+use std::collections::BTreeMap;
+
+use bytes::BytesMut;
+use serde_json::{Value, json};
+use wordhoard_model::{Failure, FinishReason, TokenKind};
+
+use super::event::UsageBody;
+use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
+
+/// An encoder for one answer as a stream, with every event that the official clients put an answer together from.
+pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
+    Box::new(ResponseStream::new(head))
+}
+
+/// Writes the events of a response, and puts it together as it goes: the last event holds all of it.
+#[derive(Debug)]
+pub(super) struct ResponseStream {
+    head: AnswerHead,
+    sequence_number: u64,
+    opened: bool,
+    /// The items so far, each as it is now; those that are open too.
+    output: Vec<Value>,
+    current: Option<OpenItem>,
+    /// Where in `output` the open calls of tools stand, by the number of the call.
+    calls: BTreeMap<u64, usize>,
+}
+
+/// The open item of text, reasoning or a refusal.
+#[derive(Debug)]
+struct OpenItem {
+    kind: TokenKind,
+    place: usize,
+    text: String,
+    annotations: Vec<Value>,
+}
+
+impl EncodeStream for ResponseStream {
+    fn open(&mut self, out: &mut BytesMut) {
+        if std::mem::replace(&mut self.opened, true) {
+            return;
+        }
+        for kind in ["response.created", "response.in_progress"] {
+            let response = self.response("in_progress");
+            self.write(out, kind, json!({"response": response}));
+        }
+    }
+
+    fn delta(&mut self, out: &mut BytesMut, delta: &Delta) {
+        self.take(out, delta);
+    }
+
+    fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
+        let response = self.end(out, completion);
+        let kind = match response["status"].as_str() {
+            Some("completed") => "response.completed",
+            _ => "response.incomplete",
+        };
+        self.write(out, kind, json!({"response": response}));
+    }
+
+    fn fail(&mut self, out: &mut BytesMut, failure: &Failure) {
+        self.open(out);
+        let error = crate::openai_chat::error_value(failure);
+        let code = match &error["error"]["code"] {
+            Value::Null => error["error"]["type"].clone(),
+            code => code.clone(),
+        };
+        let mut response = self.response("failed");
+        response["error"] = json!({"code": code, "message": failure.message});
+        self.write(out, "response.failed", json!({"response": response}));
+    }
+}
+
+impl ResponseStream {
+    pub(super) fn new(head: AnswerHead) -> Self {
+        Self {
+            head,
+            sequence_number: 0,
+            opened: false,
+            output: Vec::new(),
+            current: None,
+            calls: BTreeMap::new(),
+        }
+    }
+
+    /// Takes one piece in, and writes its events.
+    pub(super) fn take(&mut self, out: &mut BytesMut, delta: &Delta) {
+        self.open(out);
+        match delta.kind {
+            TokenKind::Text | TokenKind::Reasoning | TokenKind::Refusal => {
+                self.say(out, delta.kind, &delta.text);
+            }
+            TokenKind::ToolCall => self.call(out, ToolCallPiece::from_text(&delta.text)),
+            TokenKind::Annotation => {
+                let said: Value = serde_json::from_str(&delta.text).unwrap_or_default();
+                self.annotate(out, said);
+            }
+        }
+    }
+
+    /// Ends all items, writes their events, and gives the whole response.
+    pub(super) fn end(&mut self, out: &mut BytesMut, completion: &Completion) -> Value {
+        self.open(out);
+        self.close_current(out);
+        for place in std::mem::take(&mut self.calls).into_values() {
+            self.output[place]["status"] = "completed".into();
+            let item = self.output[place].clone();
+            let arguments = json!({
+                "item_id": item["id"], "output_index": place, "arguments": item["arguments"], "name": item["name"],
+            });
+            self.write(out, "response.function_call_arguments.done", arguments);
+            self.write(out, "response.output_item.done", json!({"output_index": place, "item": item}));
+        }
+        let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
+        let why = match reason {
+            FinishReason::STOP | "tool_calls" => None,
+            FinishReason::LENGTH => Some("max_output_tokens"),
+            other => Some(other),
+        };
+        let mut response = self.response(if why.is_none() { "completed" } else { "incomplete" });
+        response["incomplete_details"] = json!(why.map(|reason| json!({"reason": reason})));
+        response["usage"] = json!(completion.usage.map(UsageBody::from));
+        response
+    }
+
+    fn say(&mut self, out: &mut BytesMut, kind: TokenKind, text: &str) {
+        let place = self.enter(out, kind);
+        if let Some(open) = &mut self.current {
+            open.text.push_str(text);
+        }
+        let (name, field) = match kind {
+            TokenKind::Reasoning => ("response.reasoning_summary_text.delta", "summary_index"),
+            TokenKind::Refusal => ("response.refusal.delta", "content_index"),
+            _ => ("response.output_text.delta", "content_index"),
+        };
+        let id = self.output[place]["id"].clone();
+        self.write(out, name, json!({"item_id": id, "output_index": place, field: 0, "delta": text}));
+    }
+
+    /// The place of the item that such a piece goes into; opened where it is not open.
+    fn enter(&mut self, out: &mut BytesMut, kind: TokenKind) -> usize {
+        if let Some(open) = self.current.as_ref().filter(|open| open.kind == kind) {
+            return open.place;
+        }
+        self.close_current(out);
+        let item = match kind {
+            TokenKind::Reasoning => json!({"type": "reasoning", "summary": []}),
+            _ => json!({"type": "message", "role": "assistant", "content": []}),
+        };
+        let place = self.add_item(out, item);
+        let open = OpenItem { kind, place, text: String::new(), annotations: Vec::new() };
+        let (event, field) = part_event(kind, "added");
+        let id = self.output[place]["id"].clone();
+        self.write(out, event, json!({"item_id": id, "output_index": place, field: 0, "part": open.part()}));
+        self.current = Some(open);
+        place
+    }
+
+    fn close_current(&mut self, out: &mut BytesMut) {
+        let Some(open) = self.current.take() else { return };
+        let place = open.place;
+        let (id, part) = (self.output[place]["id"].clone(), open.part());
+        let (name, index, field) = match open.kind {
+            TokenKind::Reasoning => ("response.reasoning_summary_text.done", "summary_index", "text"),
+            TokenKind::Refusal => ("response.refusal.done", "content_index", "refusal"),
+            _ => ("response.output_text.done", "content_index", "text"),
+        };
+        let mut done = json!({"item_id": id, "output_index": place, field: open.text});
+        done[index] = 0.into();
+        self.write(out, name, done);
+        let (event, index) = part_event(open.kind, "done");
+        self.write(out, event, json!({"item_id": id, "output_index": place, index: 0, "part": part}));
+        let list = if open.kind == TokenKind::Reasoning { "summary" } else { "content" };
+        self.output[place][list] = json!([part]);
+        self.output[place]["status"] = "completed".into();
+        let item = self.output[place].clone();
+        self.write(out, "response.output_item.done", json!({"output_index": place, "item": item}));
+    }
+
+    fn call(&mut self, out: &mut BytesMut, piece: ToolCallPiece) {
+        self.close_current(out);
+        let place = match self.calls.get(&piece.index) {
+            Some(place) => *place,
+            None => {
+                let item = json!({
+                    "type": "function_call", "call_id": piece.id.unwrap_or_default(),
+                    "name": piece.name.unwrap_or_default(), "arguments": "",
+                });
+                let place = self.add_item(out, item);
+                self.calls.insert(piece.index, place);
+                place
+            }
+        };
+        let Some(arguments) = piece.arguments.filter(|arguments| !arguments.is_empty()) else { return };
+        let so_far = self.output[place]["arguments"].as_str().unwrap_or_default();
+        self.output[place]["arguments"] = format!("{so_far}{arguments}").into();
+        let id = self.output[place]["id"].clone();
+        let delta = json!({"item_id": id, "output_index": place, "delta": arguments});
+        self.write(out, "response.function_call_arguments.delta", delta);
+    }
+
+    /// An item of a tool that the provider ran stands by itself; all else belongs to a text.
+    fn annotate(&mut self, out: &mut BytesMut, said: Value) {
+        let kind = said.get("type").and_then(Value::as_str).unwrap_or_default();
+        if kind.ends_with("_call") || kind == "reasoning" {
+            self.close_current(out);
+            let place = self.output.len();
+            self.output.push(said.clone());
+            for name in ["response.output_item.added", "response.output_item.done"] {
+                self.write(out, name, json!({"output_index": place, "item": said}));
+            }
+        } else if kind.ends_with("_citation") || kind == "file_path" {
+            let place = self.enter(out, TokenKind::Text);
+            let Some(open) = &mut self.current else { return };
+            open.annotations.push(said.clone());
+            let annotation_index = open.annotations.len() - 1;
+            let id = self.output[place]["id"].clone();
+            let added = json!({
+                "item_id": id, "output_index": place, "content_index": 0,
+                "annotation_index": annotation_index, "annotation": said,
+            });
+            self.write(out, "response.output_text.annotation.added", added);
+        }
+    }
+
+    fn add_item(&mut self, out: &mut BytesMut, mut item: Value) -> usize {
+        let place = self.output.len();
+        let prefix = match item["type"].as_str() {
+            Some("reasoning") => "rs",
+            Some("function_call") => "fc",
+            _ => "msg",
+        };
+        item["id"] = format!("{prefix}_{}_{place}", self.head.id).into();
+        item["status"] = "in_progress".into();
+        self.output.push(item.clone());
+        self.write(out, "response.output_item.added", json!({"output_index": place, "item": item}));
+        place
+    }
+
+    fn response(&self, status: &str) -> Value {
+        json!({
+            "id": self.head.id,
+            "object": "response",
+            "created_at": self.head.created_s,
+            "status": status,
+            "error": null,
+            "incomplete_details": null,
+            "instructions": null,
+            "metadata": {},
+            "model": self.head.model,
+            "output": self.output,
+            "parallel_tool_calls": true,
+            "tool_choice": "auto",
+            "tools": [],
+            "usage": null,
+        })
+    }
+
+    fn write(&mut self, out: &mut BytesMut, kind: &str, mut data: Value) {
+        data["type"] = kind.into();
+        data["sequence_number"] = self.sequence_number.into();
+        self.sequence_number += 1;
+        sse::write_event(out, Some(kind), None, None, &data.to_string());
+    }
+}
+
+impl OpenItem {
+    fn part(&self) -> Value {
+        match self.kind {
+            TokenKind::Reasoning => json!({"type": "summary_text", "text": self.text}),
+            TokenKind::Refusal => json!({"type": "refusal", "refusal": self.text}),
+            _ => json!({"type": "output_text", "text": self.text, "annotations": self.annotations}),
+        }
+    }
+}
+
+fn part_event(kind: TokenKind, end: &str) -> (&'static str, &'static str) {
+    match (kind, end) {
+        (TokenKind::Reasoning, "added") => ("response.reasoning_summary_part.added", "summary_index"),
+        (TokenKind::Reasoning, _) => ("response.reasoning_summary_part.done", "summary_index"),
+        (_, "added") => ("response.content_part.added", "content_index"),
+        _ => ("response.content_part.done", "content_index"),
+    }
+}

@@ -1,0 +1,68 @@
+//! The items of an answer: what each says, whole.
+
+use serde_json::Value;
+use wordhoard_model::TokenKind;
+
+use crate::{Delta, ToolCallPiece};
+
+/// All pieces of an item. `calls` counts the calls of tools before it.
+pub(super) fn item_deltas(item: &Value, calls: &mut u64, out: &mut Vec<Delta>) {
+    let text = |field: &str| item.get(field).and_then(Value::as_str);
+    match text("type") {
+        Some("message") => parts(item, "content").for_each(|part| part_deltas(part, out)),
+        Some("reasoning") => {
+            for part in parts(item, "summary").chain(parts(item, "content")) {
+                push(out, TokenKind::Reasoning, part.get("text").and_then(Value::as_str));
+            }
+            sealed_reasoning(item, out);
+        }
+        Some("function_call") => {
+            let piece = ToolCallPiece {
+                index: *calls,
+                arguments: text("arguments").map(str::to_owned),
+                ..call_head(item)
+            };
+            *calls += 1;
+            push(out, TokenKind::ToolCall, piece.to_text().as_deref());
+        }
+        // Tools that the provider runs itself, with what they gave.
+        Some(_) => push(out, TokenKind::Annotation, Some(&item.to_string())),
+        None => {}
+    }
+}
+
+/// The id and the name of a call; the id is the one that its result has to name.
+pub(super) fn call_head(item: &Value) -> ToolCallPiece {
+    let text = |field: &str| item.get(field).and_then(Value::as_str).map(str::to_owned);
+    ToolCallPiece {
+        id: text("call_id").or_else(|| text("id")),
+        name: text("name"),
+        ..ToolCallPiece::default()
+    }
+}
+
+/// What a later turn has to give back so that the model can go on thinking.
+pub(super) fn sealed_reasoning(item: &Value, out: &mut Vec<Delta>) {
+    if item.get("encrypted_content").is_some_and(Value::is_string) {
+        push(out, TokenKind::Annotation, Some(&item.to_string()));
+    }
+}
+
+pub(super) fn push(out: &mut Vec<Delta>, kind: TokenKind, text: Option<&str>) {
+    if let Some(text) = text.filter(|text| !text.is_empty()) {
+        out.push(Delta { kind, text: text.to_owned() });
+    }
+}
+
+fn part_deltas(part: &Value, out: &mut Vec<Delta>) {
+    let text = |field: &str| part.get(field).and_then(Value::as_str);
+    push(out, TokenKind::Text, text("text"));
+    push(out, TokenKind::Refusal, text("refusal"));
+    for annotation in parts(part, "annotations") {
+        push(out, TokenKind::Annotation, Some(&annotation.to_string()));
+    }
+}
+
+fn parts<'a>(item: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+    item.get(field).and_then(Value::as_array).into_iter().flatten()
+}

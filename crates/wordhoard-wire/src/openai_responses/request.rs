@@ -1,0 +1,166 @@
+use serde_json::{Map, Value, json};
+use wordhoard_model::{Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+
+use crate::openai_chat::url_of_image;
+use crate::{Ask, CannotHonour};
+
+const DIALECT: &str = "OpenAI's responses dialect";
+/// Fields that this dialect has under the same names.
+const SAME_FIELDS: [&str; 13] = [
+    "user",
+    "service_tier",
+    "metadata",
+    "top_logprobs",
+    "include",
+    "truncation",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "max_tool_calls",
+    "verbosity",
+    "reasoning",
+    "store",
+];
+
+/// The body that asks for an answer. The provider is not to keep it, unless the caller says so.
+///
+/// # Errors
+/// A field that the dialect or the model cannot honour, where such are refused.
+pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    let asked = ask.conversation;
+    ask.check_further(DIALECT, &SAME_FIELDS)?;
+    for (name, is_given) in [
+        ("seed", asked.seed.is_some()),
+        ("stop", !asked.stop.is_empty()),
+        ("frequency_penalty", asked.frequency_penalty.is_some()),
+        ("presence_penalty", asked.presence_penalty.is_some()),
+    ] {
+        ask.check_absent(DIALECT, name, is_given)?;
+    }
+    let mut body: Map<String, Value> = asked.further.clone();
+    body.retain(|name, _| SAME_FIELDS.contains(&name.as_str()));
+    let verbosity = body.remove("verbosity");
+    let mut set = |name: &str, value: Option<Value>| {
+        if let Some(value) = value {
+            body.insert(name.to_owned(), value);
+        }
+    };
+    set("model", Some(ask.model.into()));
+    set("input", Some(input(ask)?.into()));
+    set("instructions", asked.system.as_deref().map(Value::from));
+    set("stream", ask.stream.then(|| true.into()));
+    set("store", Some(asked.further.get("store").cloned().unwrap_or(false.into())));
+    set("max_output_tokens", asked.max_tokens.map(Value::from));
+    set("temperature", asked.temperature.map(Value::from));
+    set("top_p", asked.top_p.map(Value::from));
+    set("reasoning", reasoning(ask));
+    let tools = ask.tools()?;
+    if !tools.is_empty() {
+        set("tools", Some(tools.iter().map(tool).collect()));
+        set("tool_choice", asked.tool_choice.as_ref().map(tool_choice));
+        set("parallel_tool_calls", asked.parallel_tool_calls.map(Value::from));
+    }
+    let mut text = Map::new();
+    text.extend(ask.response_format()?.map(|format| ("format".to_owned(), response_format(format))));
+    text.extend(verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity)));
+    set("text", (!text.is_empty()).then(|| text.into()));
+    Ok(Value::Object(body).to_string().into_bytes())
+}
+
+/// The effort, and what else the caller gave of it. The reasoning is asked for in short, for there is no other way to
+/// see any of it.
+fn reasoning(ask: &Ask<'_>) -> Option<Value> {
+    let given = ask.conversation.further.get("reasoning").cloned();
+    let Some(effort) = ask.conversation.reasoning_effort.as_deref() else { return given };
+    let mut reasoning = given.filter(Value::is_object).unwrap_or_else(|| json!({}));
+    if effort != "none" && reasoning.get("summary").is_none() {
+        reasoning["summary"] = "auto".into();
+    }
+    reasoning["effort"] = effort.into();
+    Some(reasoning)
+}
+
+fn input(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
+    let mut items = Vec::new();
+    for message in &ask.conversation.messages {
+        match message {
+            Message::User(parts) => {
+                items.push(json!({"type": "message", "role": "user", "content": content(ask, parts)?}));
+            }
+            Message::Assistant { parts, tool_calls } => {
+                let text = Part::text_of(parts);
+                items.extend((!text.is_empty()).then(|| said(&text)));
+                items.extend(tool_calls.iter().map(function_call));
+            }
+            Message::ToolResult { call_id, parts, .. } => {
+                let has_image = parts.iter().any(|part| matches!(part, Part::Image(_)));
+                let output =
+                    if has_image { content(ask, parts)?.into() } else { Value::from(Part::text_of(parts)) };
+                items.push(json!({"type": "function_call_output", "call_id": call_id, "output": output}));
+            }
+        }
+    }
+    items.extend(ask.answer_so_far.map(said));
+    Ok(items)
+}
+
+fn said(text: &str) -> Value {
+    json!({"type": "message", "role": "assistant", "content": [{"type": "output_text", "text": text}]})
+}
+
+fn content(ask: &Ask<'_>, parts: &[Part]) -> Result<Vec<Value>, CannotHonour> {
+    let mut encoded = Vec::new();
+    for part in parts {
+        match part {
+            Part::Text(text) => encoded.push(json!({"type": "input_text", "text": text})),
+            Part::Image(image) => {
+                if ask.takes_images()? {
+                    encoded.push(json!({"type": "input_image", "image_url": url_of_image(image)}));
+                }
+            }
+        }
+    }
+    Ok(encoded)
+}
+
+fn function_call(call: &ToolCall) -> Value {
+    json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments})
+}
+
+/// A tool here is strict where nothing is said, and in the chat dialect is not.
+fn tool(tool: &Tool) -> Value {
+    let schema = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
+    let mut encoded = json!({
+        "type": "function", "name": tool.name, "parameters": schema, "strict": tool.strict.unwrap_or(false),
+    });
+    if let Some(description) = &tool.description {
+        encoded["description"] = description.as_str().into();
+    }
+    encoded
+}
+
+fn tool_choice(choice: &ToolChoice) -> Value {
+    match choice {
+        ToolChoice::Auto => "auto".into(),
+        ToolChoice::None => "none".into(),
+        ToolChoice::Required => "required".into(),
+        ToolChoice::Function(name) => json!({"type": "function", "name": name}),
+    }
+}
+
+fn response_format(format: &ResponseFormat) -> Value {
+    match format {
+        ResponseFormat::Text => json!({"type": "text"}),
+        ResponseFormat::JsonObject => json!({"type": "json_object"}),
+        ResponseFormat::JsonSchema { name, description, schema, strict } => {
+            let mut encoded = json!({"type": "json_schema", "name": name, "schema": schema});
+            if let Some(description) = description {
+                encoded["description"] = description.as_str().into();
+            }
+            if let Some(strict) = strict {
+                encoded["strict"] = (*strict).into();
+            }
+            encoded
+        }
+    }
+}

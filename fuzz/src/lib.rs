@@ -1,0 +1,40 @@
+//! What holds of every dialect, whatever bytes come.
+
+use wordhoard_model::Failure;
+use wordhoard_wire::{AnswerHead, Completion, Delta, Dialect, Limits};
+
+fn decode<'a>(
+    dialect: Dialect,
+    limits: Limits,
+    pieces: impl Iterator<Item = &'a [u8]>,
+) -> (Vec<Delta>, Result<Completion, Failure>) {
+    let mut decoder = dialect.stream_decoder(limits);
+    let mut deltas = Vec::new();
+    let mut result = Ok(());
+    for piece in pieces {
+        result = result.and_then(|()| decoder.push(piece, &mut deltas));
+    }
+    let end = result.and_then(|()| decoder.end_of_body(&mut deltas)).and_then(|()| decoder.finish());
+    (deltas, end)
+}
+
+/// Any bytes as a provider's stream, split anywhere, decode to the same deltas and the same end, without a panic; what
+/// was decoded encodes again to a stream that can be read. As a whole answer, an error and a request, they are read
+/// without a panic too.
+pub fn check(dialect: Dialect, piece_bytes: u8, bytes: &[u8]) {
+    let small = Limits { max_event_bytes: 4096 };
+    let (deltas, end) = decode(dialect, small, std::iter::once(bytes));
+    let split = decode(dialect, small, bytes.chunks(usize::from(piece_bytes) + 1));
+    assert_eq!((&deltas, &end), (&split.0, &split.1));
+    assert!(deltas.iter().all(|delta| !delta.text.is_empty()));
+
+    let head = AnswerHead { id: "fuzz".to_owned(), created_s: 0, model: "fuzz".to_owned() };
+    let encoded = dialect.encode_stream(head, &deltas, &Completion::default(), true);
+    // An encoded event may be longer than the limit above; the default one holds it.
+    let (_, end) = decode(dialect, Limits::default(), std::iter::once(encoded.as_slice()));
+    end.expect("what we encode can be read");
+
+    dialect.decode_answer(bytes, &mut Vec::new()).ok();
+    dialect.classify_error_body(bytes);
+    dialect.decode_request(bytes).ok();
+}
