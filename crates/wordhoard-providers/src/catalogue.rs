@@ -68,8 +68,16 @@ struct Dollars {
     output: f64,
 }
 
+/// A family, with what its models can do.
+struct KnownFamily {
+    family: Family,
+    /// In the dialect in which they go on from the beginning of an answer.
+    at_home: Arc<Capabilities>,
+    elsewhere: Arc<Capabilities>,
+}
+
 /// The longest prefix first.
-static FAMILIES: LazyLock<Vec<(Family, Arc<Capabilities>, Arc<Capabilities>)>> = LazyLock::new(|| {
+static FAMILIES: LazyLock<Vec<KnownFamily>> = LazyLock::new(|| {
     // A test reads it too: what is shipped can be read.
     let data: Data =
         toml::from_str(include_str!("catalogue.toml")).unwrap_or_else(|_| Data { family: Vec::new() });
@@ -77,12 +85,15 @@ static FAMILIES: LazyLock<Vec<(Family, Arc<Capabilities>, Arc<Capabilities>)>> =
         .family
         .into_iter()
         .map(|family| {
-            let without = Arc::new(family.capabilities(None));
-            let with = Arc::new(family.capabilities(family.prefill.as_deref().and_then(Prefill::from_name)));
-            (family, with, without)
+            let prefill = family.prefill.as_deref().and_then(Prefill::from_name);
+            KnownFamily {
+                at_home: Arc::new(family.capabilities(prefill)),
+                elsewhere: Arc::new(family.capabilities(None)),
+                family,
+            }
         })
         .collect();
-    families.sort_by_key(|(family, ..)| std::cmp::Reverse(family.prefix.len()));
+    families.sort_by_key(|known: &KnownFamily| std::cmp::Reverse(known.family.prefix.len()));
     families
 });
 
@@ -145,9 +156,9 @@ impl Declared {
 fn family_of(dialect: Dialect, model: &str) -> Option<Arc<Capabilities>> {
     // OpenRouter and others put the maker before a slash.
     let name = model.rsplit_once('/').map_or(model, |(_, name)| name);
-    let (family, with, without) = FAMILIES.iter().find(|(family, ..)| name.starts_with(&family.prefix))?;
-    let can_go_on = family.dialect.as_deref() == Some(dialect.as_str());
-    Some(Arc::clone(if can_go_on { with } else { without }))
+    let known = FAMILIES.iter().find(|known| name.starts_with(&known.family.prefix))?;
+    let is_at_home = known.family.dialect.as_deref() == Some(dialect.as_str());
+    Some(Arc::clone(if is_at_home { &known.at_home } else { &known.elsewhere }))
 }
 
 #[cfg(test)]

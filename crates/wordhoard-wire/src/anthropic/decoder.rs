@@ -38,7 +38,7 @@ impl Fold for MessageFold {
                 out.extend(block_start(&content_block, index, &mut self.calls));
             }
             Event::ContentBlockDelta { index, delta } => {
-                out.extend(block_delta(&delta, self.calls.get(&index)))
+                out.extend(block_delta(&delta, self.calls.get(&index)));
             }
             Event::MessageDelta { delta, usage } => {
                 self.stop_reason = delta.stop_reason.or(self.stop_reason.take());

@@ -83,7 +83,7 @@ fn take_config(mut config: Map<String, Value>, asked: &mut Conversation) -> Resu
         _ => None,
     };
     // One candidate is what everybody gets.
-    config.retain(|name, value| !value.is_null() && !(name == "candidateCount" && *value == 1));
+    config.retain(|name, value| !value.is_null() && (name != "candidateCount" || *value != 1));
     asked.further.extend(config);
     Ok(())
 }

@@ -14,7 +14,7 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
     };
     match (text("type").as_deref(), text("role").as_deref()) {
         (None | Some("message"), Some("user")) => {
-            asked.messages.push(Message::User(parts(at, item, "content")?))
+            asked.messages.push(Message::User(parts(at, item, "content")?));
         }
         (None | Some("message"), Some("assistant")) => {
             let parts = parts(at, item, "content")?;

@@ -114,8 +114,11 @@ fn an_answer_goes_on_where_a_model_can_and_is_restarted_where_it_refuses() {
     let cut = failed("a:x", 40, FailureClass::Cut);
     let stalled = failed("a:x", 40, FailureClass::StallTimeout);
     let mixed = [candidate("a:x"), can("b:y")];
-    assert_eq!(told(&[cut.clone()], &[can("a:x"), can("b:y")], rules), "a:x goes on, retry 1 after 0ns");
-    assert_eq!(told(&[cut.clone()], &mixed, rules), "b:y goes on, fallback");
+    assert_eq!(
+        told(std::slice::from_ref(&cut), &[can("a:x"), can("b:y")], rules),
+        "a:x goes on, retry 1 after 0ns"
+    );
+    assert_eq!(told(std::slice::from_ref(&cut), &mixed, rules), "b:y goes on, fallback");
     assert_eq!(told(&[stalled], &mixed, rules), "b:y goes on, fallback");
     let refused = [cut.clone(), refused_to_continue("b:y")];
     assert_eq!(told(&refused, &mixed, rules), "b:y anew, at once");

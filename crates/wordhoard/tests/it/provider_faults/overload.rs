@@ -71,6 +71,11 @@ async fn ten_times_more_prompts_than_permits_are_served_in_order_or_told_to_come
     // scheduler with two threads may swap.
     served.sort_by(|one, other| one.0.cmp(&other.0));
     let started: Vec<_> = served.iter().map(|(_, whole)| started_ms(whole)).collect();
+    for (pair, who) in started.windows(2).zip(served.windows(2)) {
+        if pair[1] < pair[0] - 50 {
+            println!("{} {} then {} {}", who[0].0, pair[0], who[1].0, pair[1]);
+        }
+    }
     let late = started.windows(2).filter(|pair| pair[1] < pair[0] - 50).count();
     assert!(late == 0, "{late} of {} were overtaken", started.len());
 }
