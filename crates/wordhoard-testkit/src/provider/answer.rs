@@ -1,6 +1,7 @@
 //! Writes an answer as HTTP/1.1 by hand: no server library would let us break it in so many ways.
 
 mod stream;
+mod whole;
 
 use std::future::pending;
 use std::io;
@@ -32,7 +33,10 @@ pub(super) async fn write(writer: &mut OwnedWriteHalf, call: &ReceivedCall) -> i
         return refuse(writer, call, &Refusal::NoModel(call.model.clone()), "").await;
     };
     match behaviour {
-        Behaviour::Stream(stream) => stream::write(writer, call, &stream).await,
+        Behaviour::Stream(stream) if call.dialect.wants_stream(&call.path, &call.body) => {
+            stream::write(writer, call, &stream).await
+        }
+        Behaviour::Stream(stream) => whole::write(writer, call, &stream).await,
         Behaviour::Status { status, retry_after_s } => {
             let retry = retry_after_s.map(|seconds| format!("retry-after: {seconds}\r\n"));
             let refusal = Refusal::Status(status, format!("refused with {status} on purpose"));

@@ -2,7 +2,12 @@
 //! other.
 
 mod chat;
+mod cohere;
+mod gemini;
+mod messages;
+mod responses;
 
+use percent_encoding::percent_decode_str;
 use serde_json::Value;
 use wordhoard_model::TokenKind;
 
@@ -11,8 +16,16 @@ use super::ReceivedCall;
 /// A dialect that the provider speaks; told by the path that is asked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Dialect {
-    /// `POST …/chat/completions`.
+    /// `POST …/chat/completions`, OpenAI's chat.
     Chat,
+    /// `POST …/responses`, OpenAI's responses.
+    Responses,
+    /// `POST …/messages`, Anthropic's.
+    Messages,
+    /// `POST …/models/{model}:generateContent` and `…:streamGenerateContent`, Google's.
+    Gemini,
+    /// `POST …/chat`, Cohere's.
+    Cohere,
 }
 
 /// One event of a stream.
@@ -65,6 +78,57 @@ pub(super) trait Speaker: Send {
     fn terminal(&mut self) -> Vec<Frame>;
     /// An error in mid-stream.
     fn error(&mut self) -> Vec<Frame>;
+    /// The answer as one body.
+    fn whole(&mut self, pieces: &Pieces, reason: Reason, counts: Counts) -> Value;
+}
+
+/// All tokens of an answer, put together.
+#[derive(Debug, Default)]
+pub(super) struct Pieces {
+    pub(super) text: String,
+    pub(super) reasoning: String,
+    pub(super) calls: Vec<Call>,
+}
+
+/// A call of a tool.
+#[derive(Debug, Default)]
+pub(super) struct Call {
+    index: u64,
+    id: String,
+    name: String,
+    arguments: String,
+}
+
+impl Pieces {
+    pub(super) fn push(&mut self, kind: TokenKind, text: &str) {
+        match kind {
+            TokenKind::Reasoning => self.reasoning.push_str(text),
+            TokenKind::ToolCall => Call::append(&mut self.calls, text),
+            _ => self.text.push_str(text),
+        }
+    }
+}
+
+impl Call {
+    /// Takes in one fragment.
+    fn append(calls: &mut Vec<Self>, fragment: &str) {
+        let piece: Value = serde_json::from_str(fragment).unwrap_or_default();
+        let text = |field: &str| piece[field].as_str().unwrap_or_default().to_owned();
+        let index = piece["index"].as_u64().unwrap_or(0);
+        match calls.iter_mut().find(|call| call.index == index) {
+            Some(call) => call.arguments.push_str(&text("arguments")),
+            None => {
+                calls.push(Self { index, id: text("id"), name: text("name"), arguments: text("arguments") })
+            }
+        }
+    }
+}
+
+/// The texts of a list of parts, or the text itself.
+fn texts_of(content: &Value) -> String {
+    let parts = content.as_array().map(Vec::as_slice).unwrap_or_default();
+    let texts: String = parts.iter().filter_map(|part| part["text"].as_str()).collect();
+    content.as_str().map_or(texts, str::to_owned)
 }
 
 impl Frame {
@@ -76,33 +140,66 @@ impl Frame {
 impl Dialect {
     /// The dialect of a path, and the model that stands in it, if one does.
     pub(super) fn of_path(path: &str) -> Option<(Self, Option<String>)> {
-        path.contains("/chat/completions").then_some((Self::Chat, None))
+        let path = path.split('?').next().unwrap_or_default();
+        if let Some((_, rest)) = path.rsplit_once("/models/") {
+            let (model, verb) = rest.rsplit_once(':')?;
+            let model = percent_decode_str(model).decode_utf8().ok()?.into_owned();
+            return verb.ends_with("enerateContent").then_some((Self::Gemini, Some(model)));
+        }
+        let ends = [
+            ("/chat/completions", Self::Chat),
+            ("/responses", Self::Responses),
+            ("/messages", Self::Messages),
+            ("/chat", Self::Cohere),
+        ];
+        ends.into_iter().find(|(end, _)| path.ends_with(end)).map(|(_, dialect)| (dialect, None))
     }
 
-    /// The model that the body asks for.
+    /// Whether a stream is asked for.
+    pub(super) fn wants_stream(self, path: &str, body: &Value) -> bool {
+        match self {
+            Self::Gemini => path.contains(":streamGenerateContent"),
+            _ => body["stream"] == true,
+        }
+    }
+
+    /// The last message of the user.
     pub(super) fn prompt(self, body: &Value) -> String {
         match self {
-            Self::Chat => chat::prompt(body),
+            Self::Chat | Self::Cohere => chat::prompt(body),
+            Self::Responses => responses::prompt(body),
+            Self::Messages => messages::prompt(body),
+            Self::Gemini => gemini::prompt(body),
         }
     }
 
     /// The beginning of an answer with which the conversation ends.
     pub(super) fn answer_so_far(self, body: &Value) -> Option<String> {
         match self {
-            Self::Chat => chat::answer_so_far(body),
+            Self::Chat | Self::Cohere => chat::answer_so_far(body),
+            Self::Responses => responses::answer_so_far(body),
+            Self::Messages => messages::answer_so_far(body),
+            Self::Gemini => gemini::answer_so_far(body),
         }
     }
 
     pub(super) fn speaker(self, call: &ReceivedCall, model: &str) -> Box<dyn Speaker> {
         match self {
             Self::Chat => Box::new(chat::Chat::new(call, model)),
+            Self::Responses => Box::new(responses::Responses::new(call, model)),
+            Self::Messages => Box::new(messages::Messages::new(call, model)),
+            Self::Gemini => Box::new(gemini::Gemini::new(call, model)),
+            Self::Cohere => Box::new(cohere::Cohere::new(call, model)),
         }
     }
 
     /// Status and body of a refusal.
     pub(super) fn refusal(self, refusal: &Refusal) -> (u16, String) {
         match self {
-            Self::Chat => chat::refusal(refusal),
+            Self::Chat | Self::Responses => chat::refusal(refusal),
+            Self::Messages => messages::refusal(refusal),
+            Self::Gemini => gemini::refusal(refusal),
+            Self::Cohere => cohere::refusal(refusal),
         }
     }
 }

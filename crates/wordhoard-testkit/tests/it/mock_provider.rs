@@ -24,7 +24,8 @@ fn start() -> (Running, String) {
 }
 
 fn ask(address: &str, model: &str) -> String {
-    let body = format!(r#"{{"model":"{model}","messages":[{{"role":"user","content":"a b"}}]}}"#);
+    let body =
+        format!(r#"{{"model":"{model}","stream":true,"messages":[{{"role":"user","content":"a b"}}]}}"#);
     let mut stream = TcpStream::connect(address).unwrap();
     stream.set_read_timeout(Some(Duration::from_secs(10))).unwrap();
     let length = body.len();

@@ -3,6 +3,7 @@
 mod accounting;
 mod before_the_answer;
 mod budget;
+mod dialects;
 mod hostile;
 mod in_the_answer;
 mod outage;

@@ -68,12 +68,8 @@ fn place_behind(so_far: &str, stream: &Stream, prompt: &str) -> u64 {
     0
 }
 
-async fn end(
-    out: &mut Outlet<'_>,
-    call: &ReceivedCall,
-    stream: &Stream,
-    speaker: &mut dyn Speaker,
-) -> io::Result<After> {
+/// Why the answer ends where it is whole, and what it took.
+pub(super) fn last_words(call: &ReceivedCall, stream: &Stream) -> (Reason, Counts) {
     let counts = Counts {
         input: call.prompt.split_whitespace().count() as u64,
         output: stream.count,
@@ -84,6 +80,16 @@ async fn end(
         (_, Content::Tools) => Reason::ToolCalls,
         _ => Reason::Stop,
     };
+    (reason, counts)
+}
+
+async fn end(
+    out: &mut Outlet<'_>,
+    call: &ReceivedCall,
+    stream: &Stream,
+    speaker: &mut dyn Speaker,
+) -> io::Result<After> {
+    let (reason, counts) = last_words(call, stream);
     if matches!(stream.end, End::Clean | End::NoDone | End::NoLastBlank | End::HangAfterFinish | End::Filter)
     {
         out.frames(speaker.reason(reason, counts)).await?;

@@ -1,7 +1,7 @@
 use serde_json::{Value, json};
 use wordhoard_model::TokenKind;
 
-use super::{Counts, Frame, Reason, Refusal, Speaker};
+use super::{Call, Counts, Frame, Pieces, Reason, Refusal, Speaker, texts_of};
 use crate::provider::ReceivedCall;
 use crate::provider::tokens::delta_body;
 
@@ -12,12 +12,12 @@ pub(super) struct Chat {
 pub(super) fn prompt(body: &Value) -> String {
     let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
     let user = messages.iter().rev().find(|message| message["role"] == "user");
-    user.and_then(|message| message["content"].as_str()).unwrap_or_default().to_owned()
+    user.map(|message| texts_of(&message["content"])).unwrap_or_default()
 }
 
 pub(super) fn answer_so_far(body: &Value) -> Option<String> {
     let last = body["messages"].as_array()?.last()?;
-    (last["role"] == "assistant").then(|| last["content"].as_str().unwrap_or_default().to_owned())
+    (last["role"] == "assistant").then(|| texts_of(&last["content"]))
 }
 
 impl Chat {
@@ -46,12 +46,7 @@ impl Speaker for Chat {
     }
 
     fn reason(&mut self, reason: Reason, _: Counts) -> Vec<Frame> {
-        let reason = match reason {
-            Reason::Stop => "stop",
-            Reason::ToolCalls => "tool_calls",
-            Reason::Filter => "content_filter",
-        };
-        self.chunk(&json!({}), Some(reason))
+        self.chunk(&json!({}), Some(finish_reason(reason)))
     }
 
     fn usage(&mut self, counts: Counts) -> Vec<Frame> {
@@ -61,12 +56,7 @@ impl Speaker for Chat {
             "created": 1_764_000_000,
             "model": self.model,
             "choices": [],
-            "usage": {
-                "prompt_tokens": counts.input,
-                "completion_tokens": counts.output,
-                "total_tokens": counts.input + counts.output,
-                "completion_tokens_details": {"reasoning_tokens": counts.reasoning},
-            },
+            "usage": usage(counts),
         }))]
     }
 
@@ -79,6 +69,42 @@ impl Speaker for Chat {
             json!({"error": {"message": "The server had an error on purpose", "type": "server_error"}});
         vec![Frame::data(error)]
     }
+
+    fn whole(&mut self, pieces: &Pieces, reason: Reason, counts: Counts) -> Value {
+        let mut message = json!({"role": "assistant", "content": pieces.text, "refusal": null});
+        if !pieces.reasoning.is_empty() {
+            message["reasoning_content"] = pieces.reasoning.as_str().into();
+        }
+        if !pieces.calls.is_empty() {
+            let call = |Call { id, name, arguments, .. }: &Call| json!({"id": id, "type": "function", "function": {"name": name, "arguments": arguments}});
+            message["tool_calls"] = pieces.calls.iter().map(call).collect();
+        }
+        json!({
+            "id": "chatcmpl-mock",
+            "object": "chat.completion",
+            "created": 1_764_000_000,
+            "model": self.model,
+            "choices": [{"index": 0, "message": message, "finish_reason": finish_reason(reason)}],
+            "usage": usage(counts),
+        })
+    }
+}
+
+fn finish_reason(reason: Reason) -> &'static str {
+    match reason {
+        Reason::Stop => "stop",
+        Reason::ToolCalls => "tool_calls",
+        Reason::Filter => "content_filter",
+    }
+}
+
+fn usage(counts: Counts) -> Value {
+    json!({
+        "prompt_tokens": counts.input,
+        "completion_tokens": counts.output,
+        "total_tokens": counts.input + counts.output,
+        "completion_tokens_details": {"reasoning_tokens": counts.reasoning},
+    })
 }
 
 pub(super) fn refusal(refusal: &Refusal) -> (u16, String) {

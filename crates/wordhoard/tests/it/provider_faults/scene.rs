@@ -34,15 +34,16 @@ impl Scene {
     /// `primary` and `backup`, with the models of each as TOML (`{ name = "ok" }, …`; any name where it is empty), and
     /// the backup's model that stands in.
     pub fn new(primary_models: &str, backup_models: &str, stand_in: &str) -> Self {
-        Self::with(primary_models, backup_models, stand_in, "failures = 3")
+        Self::with(("openai", primary_models), backup_models, stand_in, "failures = 3")
     }
 
-    fn with(primary_models: &str, backup_models: &str, stand_in: &str, breaker: &str) -> Self {
+    fn with(primary: (&str, &str), backup_models: &str, stand_in: &str, breaker: &str) -> Self {
+        let (dialect, primary_models) = primary;
         let (primary, backup) =
             (MisbehavingProvider::start().unwrap(), MisbehavingProvider::start().unwrap());
         let config = [
-            provider("primary", &primary.base_url(), primary_models),
-            provider("backup", &backup.base_url(), backup_models),
+            provider("primary", dialect, &primary.base_url(), primary_models),
+            provider("backup", "openai", &backup.base_url(), backup_models),
             format!("[fallback]\nqueue = [\"backup:{stand_in}\"]\njitter = [\"0ms\", \"50ms\"]\n"),
             format!("[breaker]\n{breaker}\nopen = \"{}ms\"\n", OPEN_FOR.as_millis()),
         ];
@@ -58,7 +59,12 @@ impl Scene {
 
     /// The usual one, for many faults one after the other.
     pub fn without_breaker() -> Self {
-        Self::with("", "", "ok-60", "failures = 0")
+        Self::speaking("openai", "")
+    }
+
+    /// As [`Scene::without_breaker`], with a primary of that dialect that has those models.
+    pub fn speaking(dialect: &str, primary_models: &str) -> Self {
+        Self::with((dialect, primary_models), "", "ok-60", "failures = 0")
     }
 
     pub fn client(&self) -> Client {
@@ -76,9 +82,9 @@ impl Scene {
     }
 }
 
-fn provider(name: &str, base_url: &str, models: &str) -> String {
+fn provider(name: &str, dialect: &str, base_url: &str, models: &str) -> String {
     format!(
-        "[[providers]]\nname = {name:?}\ndialect = \"openai\"\nbase_url = {base_url:?}\nallow_private = true\n\
+        "[[providers]]\nname = {name:?}\ndialect = {dialect:?}\nbase_url = {base_url:?}\nallow_private = true\n\
          timeouts = {{ connect = \"600ms\", first_token = \"{}ms\", between_tokens = \"{}ms\" }}\n\
          models = [{models}]\n",
         FIRST_TOKEN.as_millis(),
