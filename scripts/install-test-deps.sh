@@ -53,3 +53,17 @@ TOOLS=target/test-tools
     mv "$TOOLS/package/usr/bin/promtool" "$TOOLS/promtool"
     rm -r "$TOOLS/package"
 }
+
+# Programs from npm, in a folder of their own.
+NODE=target/test-node
+LOCK=scripts/test-node/package-lock.json
+cmp -s "$LOCK" "$NODE/installed-lock.json" || {
+    command -v npm >/dev/null 2>&1 || {
+        echo "the tests need Node.js 20.15 or newer, with npm" >&2
+        exit 1
+    }
+    mkdir -p "$NODE"
+    cp scripts/test-node/package.json "$LOCK" "$NODE/"
+    npm ci --silent --no-audit --no-fund --prefix "$NODE"
+    cp "$LOCK" "$NODE/installed-lock.json"
+}

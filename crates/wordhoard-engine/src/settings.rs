@@ -1,4 +1,4 @@
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::path::PathBuf;
 use std::time::Duration;
 
@@ -89,6 +89,8 @@ pub struct CallSettings {
     pub queue_patience: Duration,
     /// When a provider that fails is left alone.
     pub breaker: BreakerSettings,
+    /// Providers that are part of this process: there is nothing to be left alone, so they have no breaker.
+    pub without_breaker: BTreeSet<ProviderName>,
     /// When a call is tried again.
     pub retry: RetrySettings,
     /// Who answers in the place of a model that fails, in this order.
@@ -132,6 +134,7 @@ impl Default for CallSettings {
             queue_limit: 256,
             queue_patience: Duration::from_secs(60),
             breaker: BreakerSettings { failures: 3, open_for: Duration::from_secs(30) },
+            without_breaker: BTreeSet::new(),
             retry: RetrySettings {
                 max: 3,
                 longest_wait: Duration::from_secs(20),

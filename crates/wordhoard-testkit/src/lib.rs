@@ -1,5 +1,6 @@
 //! For tests and benches only: parts that break on purpose, and the server as a process.
 
+pub mod aimock;
 pub mod client;
 pub mod cutter;
 pub mod object_store;

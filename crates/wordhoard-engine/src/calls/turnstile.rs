@@ -10,7 +10,7 @@ use super::breaker::{Breaker, Pass, State, Verdict};
 use super::budget::RetryBudget;
 use super::permits::{Permits, QueueFull, Ticket};
 use crate::metrics::Metrics;
-use crate::settings::{CallSettings, RetrySettings};
+use crate::settings::{BreakerSettings, CallSettings, RetrySettings};
 use crate::switches::ProviderState;
 
 /// What stands before one provider.
@@ -43,8 +43,11 @@ impl Turnstile {
     ) -> Self {
         let concurrency =
             settings.concurrency.get(&provider).copied().unwrap_or(CallSettings::OTHER_CONCURRENCY);
+        let is_without = settings.without_breaker.contains(&provider);
+        let failures = if is_without { 0 } else { settings.breaker.failures };
+        let breaker = BreakerSettings { failures, ..settings.breaker };
         Self {
-            breaker: Mutex::new(Breaker::new(settings.breaker)),
+            breaker: Mutex::new(Breaker::new(breaker)),
             permits: Permits::new(concurrency, settings.queue_limit),
             budget: Mutex::new(RetryBudget::new(settings.retry)),
             retry: settings.retry,

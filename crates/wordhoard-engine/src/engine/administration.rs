@@ -65,6 +65,8 @@ pub struct ProviderReport {
     pub waiting: usize,
     /// Calls that may run at the same time.
     pub concurrency: usize,
+    /// Keys that the provider did not accept when they were used last.
+    pub refused_keys: usize,
 }
 
 impl Engine {
@@ -74,8 +76,16 @@ impl Engine {
             let (state, consecutive_failures, open_for) = turnstile.state();
             let (running, waiting, concurrency) = turnstile.load();
             let state = self.inner.switches.overrule(name, state);
-            let report =
-                ProviderReport { state, consecutive_failures, open_for, running, waiting, concurrency };
+            let refused_keys = self.inner.providers.get(name).map_or(0, |provider| provider.refused_keys());
+            let report = ProviderReport {
+                state,
+                consecutive_failures,
+                open_for,
+                running,
+                waiting,
+                concurrency,
+                refused_keys,
+            };
             (name.clone(), report)
         };
         self.inner.turnstiles.iter().map(report).collect()

@@ -1,5 +1,6 @@
 //! The administration: what it shows and what it changes. All of it stands behind the administrators' door.
 
+mod fallback;
 mod keys;
 mod operations;
 mod providers;
@@ -22,6 +23,7 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(providers::disable))
         .routes(routes!(providers::reset))
         .routes(routes!(providers::probe))
+        .routes(routes!(fallback::show))
         .routes(routes!(requests::list))
         .routes(routes!(requests::one))
         .routes(routes!(wal::show))

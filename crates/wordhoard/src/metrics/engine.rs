@@ -1,10 +1,9 @@
 //! Prompts, requests, attempts and tokens.
 
 use wordhoard_engine::metrics::{Metrics, ModelMetrics, ProviderMetrics};
-use wordhoard_engine::{Engine, Status};
+use wordhoard_engine::{Engine, ProviderState, Status};
 
 use super::family::Family;
-use crate::provider_states::provider_states;
 
 const STATES: &[&str] = &["closed", "open", "half-open"];
 
@@ -87,17 +86,53 @@ fn timings(metrics: &Metrics) -> [Family; 3] {
     [first, between, whole]
 }
 
-fn providers(engine: &Engine) -> [Family; 3] {
+fn providers(engine: &Engine) -> Vec<Family> {
+    let counted = |name, help, count: fn(&ProviderMetrics) -> f64| {
+        let mut family = Family::counter(name, help);
+        for provider in engine.metrics().models.providers() {
+            family.add(&[("provider", &provider.name)], count(provider));
+        }
+        family
+    };
     let mut in_flight = Family::gauge("llm_attempts_in_flight", "Calls to providers that run.");
     for provider in engine.metrics().models.providers() {
         in_flight.add(&[("provider", &provider.name)], provider.in_flight.get() as f64);
     }
+    let mut families = vec![
+        in_flight,
+        counted("llm_retries_total", "Calls that tried the same model again.", |of| of.retries.get() as f64),
+        counted("llm_fallbacks_total", "Calls in the place of a model that failed.", |of| {
+            of.fallbacks.get() as f64
+        }),
+        counted("llm_continuations_total", "Calls that went on with a cut answer.", |of| {
+            of.continuations.get() as f64
+        }),
+        counted("llm_breaker_openings_total", "Times that a provider's breaker opened.", |of| {
+            of.breaker_openings.get() as f64
+        }),
+        counted("llm_cost_usd_total", "What answers cost, where the price is known.", |of| {
+            of.cost_nano_usd.get() as f64 / 1e9
+        }),
+    ];
+    families.extend(provider_states_now(engine));
+    families
+}
+
+/// How each provider is now.
+fn provider_states_now(engine: &Engine) -> [Family; 5] {
     let mut breaker = Family::gauge("llm_provider_breaker_state", "1 for the state of a provider's breaker.");
     let mut enabled = Family::gauge("llm_provider_enabled", "Whether a provider may be called.");
-    for (provider, state) in provider_states(engine) {
+    let mut waiting = Family::gauge("llm_calls_waiting", "Calls that wait for their turn at a provider.");
+    let mut limit = Family::gauge("llm_concurrency_limit", "Calls that may run at a provider at a time.");
+    let mut refused =
+        Family::gauge("llm_refused_keys", "Keys that a provider did not accept when they were used last.");
+    for (provider, report) in engine.provider_reports() {
         let of = [("provider", provider.as_str())];
-        breaker = breaker.one_of(STATES, state, &of);
-        enabled.add(&of, f64::from(u8::from(state != "disabled")));
+        breaker = breaker.one_of(STATES, report.state.as_str(), &of);
+        enabled.add(&of, f64::from(u8::from(report.state != ProviderState::Disabled)));
+        waiting.add(&of, report.waiting as f64);
+        limit.add(&of, report.concurrency as f64);
+        refused.add(&of, report.refused_keys as f64);
     }
-    [in_flight, breaker, enabled]
+    [breaker, enabled, waiting, limit, refused]
 }

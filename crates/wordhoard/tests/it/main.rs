@@ -10,6 +10,7 @@
 )]
 
 mod administration;
+mod aimock;
 mod backups;
 mod bad_input;
 mod boot;

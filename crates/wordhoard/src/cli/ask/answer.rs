@@ -36,11 +36,13 @@ impl Answers {
                 self.lanes = models.into_iter().map(answer).collect();
             }
             "attempt.started" => {
-                // A new attempt that does not go on from the text before it replaces that text.
+                // An attempt that goes on from the text before it stands behind it; any other replaces it, and what was
+                // shown of that stays readable.
                 if let Some(answer) = self.lane(data) {
                     let replaces = data["continues"].is_null() && !answer.text.is_empty();
                     if replaces {
-                        answer.text.push_str("\n[interrupted; starts again]\n");
+                        let who = data["model"].as_str().unwrap_or("it");
+                        answer.text.push_str(&format!("\n[{}; {who} answers from the start]\n", answer.end));
                     }
                     answer.end.clear();
                 }
@@ -49,6 +51,8 @@ impl Answers {
                 if let Some(answer) = self.lane(data) {
                     match data["kind"].as_str() {
                         Some("reasoning") => answer.reasoning.push_str(&text(&data["text"])),
+                        // What a provider says beside its answer is for programs.
+                        Some("annotation") => {}
                         _ => answer.text.push_str(&text(&data["text"])),
                     }
                 }

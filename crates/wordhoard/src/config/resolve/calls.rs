@@ -49,6 +49,11 @@ pub(super) fn resolve(
             failures: breaker.failures.unwrap_or(defaults.breaker.failures),
             open_for: breaker.open.map_or(defaults.breaker.open_for, |text| text.0),
         },
+        without_breaker: providers
+            .iter()
+            .filter(|provider| matches!(provider.reach, Reach::Demo))
+            .map(|provider| provider.name.clone())
+            .collect(),
         retry: RetrySettings {
             max: retry.max.unwrap_or(defaults.retry.max),
             longest_wait: retry.longest_wait.map_or(defaults.retry.longest_wait, |text| text.0),

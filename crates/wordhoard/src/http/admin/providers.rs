@@ -3,7 +3,7 @@ use axum::http::StatusCode;
 use axum::response::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
-use wordhoard_engine::{ProviderState, SwitchError};
+use wordhoard_engine::{ProviderReport, ProviderState, SwitchError};
 use wordhoard_model::ProviderName;
 
 use crate::http::Surface;
@@ -19,6 +19,18 @@ pub(super) struct ProviderView {
     state: &'static str,
     /// Whether an administrator lets it be called.
     enabled: bool,
+    /// Failures that count against it since its last success.
+    consecutive_failures: u32,
+    /// How long it will not be called yet, where its breaker is open.
+    open_for_ms: Option<u64>,
+    /// Calls that run.
+    running: usize,
+    /// Calls that wait for their turn.
+    waiting: usize,
+    /// Calls that may run at the same time.
+    concurrency: usize,
+    /// Keys that it did not accept when they were used last.
+    refused_keys: usize,
 }
 
 /// The providers of this server, by name.
@@ -40,7 +52,7 @@ pub(super) struct ProbeView {
     error: Option<String>,
 }
 
-/// List the providers and whether they are called.
+/// List the providers: whether they are called, what runs and waits there.
 #[utoipa::path(
     get,
     path = "/api/admin/providers",
@@ -49,8 +61,8 @@ pub(super) struct ProbeView {
     responses((status = 200, body = Providers))
 )]
 pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Json<Providers> {
-    let states = surface.engine.provider_states();
-    let providers = states.iter().map(|(name, state)| ProviderView::of(name, *state)).collect();
+    let reports = surface.engine.provider_reports();
+    let providers = reports.iter().map(|(name, report)| ProviderView::of(name, report)).collect();
     Json(Providers { providers })
 }
 
@@ -172,17 +184,23 @@ fn known(name: &str) -> Result<ProviderName, Problem> {
 }
 
 fn view(surface: &Surface, name: &ProviderName) -> Result<Json<ProviderView>, Problem> {
-    let states = surface.engine.provider_states();
-    let state = states.get(name).ok_or_else(no_such_provider)?;
-    Ok(Json(ProviderView::of(name, *state)))
+    let reports = surface.engine.provider_reports();
+    let report = reports.get(name).ok_or_else(no_such_provider)?;
+    Ok(Json(ProviderView::of(name, report)))
 }
 
 impl ProviderView {
-    fn of(name: &ProviderName, state: ProviderState) -> Self {
+    fn of(name: &ProviderName, report: &ProviderReport) -> Self {
         Self {
             name: name.as_str().to_owned(),
-            state: state.as_str(),
-            enabled: state != ProviderState::Disabled,
+            state: report.state.as_str(),
+            enabled: report.state != ProviderState::Disabled,
+            consecutive_failures: report.consecutive_failures,
+            open_for_ms: report.open_for.map(|left| left.as_millis() as u64),
+            running: report.running,
+            waiting: report.waiting,
+            concurrency: report.concurrency,
+            refused_keys: report.refused_keys,
         }
     }
 }

@@ -40,6 +40,17 @@ struct AttemptView {
     first_token_at: Option<String>,
     last_token_at: Option<String>,
     failure: Option<String>,
+    /// The attempt whose text this one goes on from, and its last token that counts.
+    continues: Option<Continued>,
+    /// What it cost, in USD, where the price of its model is known.
+    cost_usd: Option<f64>,
+}
+
+/// From where an attempt goes on.
+#[derive(Serialize)]
+struct Continued {
+    attempt_seq: u32,
+    token_index: u64,
 }
 
 /// List requests, newest first.
@@ -147,6 +158,11 @@ impl AttemptView {
             failure: finished
                 .and_then(|(_, end)| end.failure.as_ref())
                 .map(|failure| format!("{}: {}", failure.class, failure.message)),
+            continues: started.continues.map(|earlier| Continued {
+                attempt_seq: earlier.attempt_seq.0,
+                token_index: earlier.token_index.0,
+            }),
+            cost_usd: finished.and_then(|(_, end)| end.cost).map(|cost| cost.usd()),
         }
     }
 }

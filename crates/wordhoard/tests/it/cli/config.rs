@@ -123,7 +123,12 @@ fn what_is_shown_is_a_configuration_that_says_the_same_without_secrets() {
     fs::write(folder.path().join("shown.toml"), &shown).unwrap();
     success(&run(folder.path(), &["config", "check", "--config", "shown.toml"]));
     // All but the keys, which are not in it, comes out as it went in.
-    let without_keys = |text: &str| text.replace(" is not set\n", " is set\n");
+    let without_keys = |text: &str| -> String {
+        text.lines()
+            .filter(|line| !line.starts_with("# the key of "))
+            .map(|line| format!("{line}\n"))
+            .collect()
+    };
     assert_eq!(without_keys(&show("shown.toml")), without_keys(&shown));
     for kept in [
         "relaxed",
