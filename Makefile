@@ -8,7 +8,7 @@ CYCLES ?= 500
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-.PHONY: help run build test check lint deps bench soak fuzz deny clean
+.PHONY: help run build test check lint deps bench soak acceptance fuzz deny clean
 
 run: ## Build and start the server with its built-in defaults (ARGS="--listen 127.0.0.1:9000" to change them)
 	$(CARGO) run --release --locked --bin wordhoard -- serve $(ARGS)
@@ -34,13 +34,18 @@ bench: ## Benchmarks, each beside its baseline in the same run; prints ratios
 	$(CARGO) build --release --locked --workspace --bins
 	$(CARGO) bench --locked -p wordhoard
 
-soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 million tokens, an outage of 20 million, a prune of 10 million, and the property tests with many more cases
+soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 million tokens, an outage of 20 million, a prune of 10 million, a minute of overload, and the property tests with many more cases
 	WORDHOARD_CRASH_CYCLES=$(CYCLES) $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(crash::)' --no-capture --profile soak
 	WORDHOARD_BOOT_TOKENS=10000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(boot::size::)' --no-capture --profile soak
 	WORDHOARD_RESTORE_KILLS=50 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(backups::kills::)' --no-capture --profile soak
 	WORDHOARD_OUTAGE_TOKENS=20000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(long_outage::)' --no-capture --profile soak
+	WORDHOARD_OVERLOAD_SECONDS=60 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(provider_faults::overload)' --no-capture --profile soak
 	WORDHOARD_PRUNE_TOKENS=10000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(pruning::volume::)' --no-capture --profile soak
 	PROPTEST_CASES=20000 $(CARGO) nextest run --locked --workspace -E 'not package(wordhoard)' --profile soak
+
+acceptance: ## A real language model on loopback (downloads 221 MB once): streamed, fanned out in three dialects, resumed, killed
+	./scripts/install-acceptance-model.sh
+	$(CARGO) nextest run --locked -p wordhoard --test acceptance --run-ignored all --no-capture --profile soak
 
 fuzz: ## Each fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
 	./scripts/fuzz.sh 60

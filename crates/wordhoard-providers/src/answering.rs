@@ -88,7 +88,8 @@ impl Provider for DialectProvider {
             }
         };
         let post = Post { model: call.model, stream: capabilities.stream, body: body.into(), key: 0 };
-        let called = keyed::post(Arc::clone(&speaker.transport), Arc::clone(&speaker.keys), post);
+        let called =
+            keyed::post(Arc::clone(&speaker.transport), Arc::clone(&speaker.keys), speaker.dialect, post);
         // An answer that comes whole has its head when all of it is there.
         let first_token = if capabilities.stream { speaker.limits.first_token } else { speaker.limits.total };
         let limits = TimeLimits { first_token, ..speaker.limits };

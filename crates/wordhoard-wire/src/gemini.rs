@@ -49,7 +49,8 @@ fn error_value(failure: &Failure) -> Value {
 /// Source: <https://ai.google.dev/api/generate-content#FinishReason>.
 fn finish_reason(reason: &str, has_called: bool) -> Result<FinishReason, Failure> {
     Ok(FinishReason(match reason {
-        "STOP" if has_called => "tool_calls".to_owned(),
+        // Some gateways say that a tool was called, which Google itself does not.
+        "STOP" | "FUNCTION_CALL" if has_called => "tool_calls".to_owned(),
         "STOP" => FinishReason::STOP.to_owned(),
         "MAX_TOKENS" => FinishReason::LENGTH.to_owned(),
         "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"

@@ -13,7 +13,7 @@ use super::clock::Deadline;
 use crate::transport::{Reply, ReplyBody};
 
 /// How much of the body of an error is read.
-const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
+pub(super) const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
 /// The longest answer that is taken whole: far beyond what any model says at once.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 

@@ -3,19 +3,22 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::FutureExt;
+use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, stream};
 use wordhoard_model::{Failure, FailureClass};
+use wordhoard_wire::Dialect;
 
-use super::head::retry_hint;
+use super::head::{MAX_ERROR_BODY_BYTES, retry_hint};
 use crate::key_ring::{KeyRing, Pick};
 use crate::transport::{Post, Reply, Transport};
 
-/// Posts with the first key that may be used. After a 429 or a 401 the next one is tried at once: nothing of an answer
-/// has come yet, and each key is tried only once.
+/// Posts with the first key that may be used. After a 429, and where the key is not accepted, the next one is tried at
+/// once: nothing of an answer has come yet, and each key is tried only once.
 pub(super) fn post(
     transport: Arc<dyn Transport>,
     keys: Arc<KeyRing>,
+    dialect: Dialect,
     mut post: Post,
 ) -> BoxFuture<'static, Result<Reply, Failure>> {
     async move {
@@ -25,7 +28,7 @@ pub(super) fn post(
                 Pick::Key(place) => place,
                 Pick::Rest(left) => return Err(resting(left)),
             };
-            let reply = transport.post(post.clone()).await?;
+            let mut reply = transport.post(post.clone()).await?;
             tried.push(post.key);
             match reply.status {
                 429 => {
@@ -33,6 +36,17 @@ pub(super) fn post(
                     keys.rest(post.key, &post.model, asked);
                 }
                 401 => keys.refuse(post.key),
+                // Google tells a key that is none by 400, and others one that may not any more by 403: what they say
+                // beside it tells these from other faults.
+                400 | 403 => {
+                    let told = read_error(&mut reply).await;
+                    let class =
+                        dialect.classify_error(reply.status, &retry_hint(&reply.headers), &told).class;
+                    if class != FailureClass::Unauthorized {
+                        return Ok(reply);
+                    }
+                    keys.refuse(post.key);
+                }
                 200..=299 => {
                     keys.accept(post.key, &post.model);
                     return Ok(reply);
@@ -47,6 +61,21 @@ pub(super) fn post(
         }
     }
     .boxed()
+}
+
+/// Reads the body as far as that of an error may go, and leaves it there to be read.
+async fn read_error(reply: &mut Reply) -> Bytes {
+    let mut told = BytesMut::new();
+    while told.len() < MAX_ERROR_BODY_BYTES {
+        match reply.body.next().await {
+            Some(Ok(bytes)) => told.extend_from_slice(&bytes),
+            // Half of an error is still one.
+            Some(Err(_)) | None => break,
+        }
+    }
+    let told = told.freeze();
+    reply.body = stream::iter([Ok(told.clone())]).boxed();
+    told
 }
 
 fn resting(left: Duration) -> Failure {

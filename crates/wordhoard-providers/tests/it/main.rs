@@ -9,6 +9,7 @@
 
 mod classes;
 mod connections;
+mod keys;
 mod secrets;
 mod streams;
 

@@ -118,7 +118,7 @@ impl Call {
         match calls.iter_mut().find(|call| call.index == index) {
             Some(call) => call.arguments.push_str(&text("arguments")),
             None => {
-                calls.push(Self { index, id: text("id"), name: text("name"), arguments: text("arguments") })
+                calls.push(Self { index, id: text("id"), name: text("name"), arguments: text("arguments") });
             }
         }
     }

@@ -84,7 +84,8 @@ impl Told {
 #[tokio::test]
 async fn answers_of_an_independent_mock_come_whole_in_every_dialect() {
     let mock = Aimock::start(&fixtures()).unwrap();
-    let server = ServerHome::new(EXE, &config(mock.origin())).unwrap().start().unwrap();
+    let home = ServerHome::new(EXE, &config(mock.origin())).unwrap();
+    let server = home.start().unwrap();
     let client = server.client();
     for (name, ..) in PROVIDERS {
         let told = ask(&client, name, "plain").await;
@@ -116,7 +117,8 @@ async fn answers_of_an_independent_mock_come_whole_in_every_dialect() {
 #[tokio::test]
 async fn its_faults_are_told_apart_in_every_dialect_and_a_cut_answer_is_never_whole() {
     let mock = Aimock::start(&fixtures()).unwrap();
-    let server = ServerHome::new(EXE, &config(mock.origin())).unwrap().start().unwrap();
+    let home = ServerHome::new(EXE, &config(mock.origin())).unwrap();
+    let server = home.start().unwrap();
     let client = server.client();
     for (name, ..) in PROVIDERS {
         let told = ask(&client, name, &format!("limited {name}")).await;

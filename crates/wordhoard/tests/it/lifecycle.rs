@@ -63,7 +63,10 @@ async fn what_a_stop_cuts_short_goes_on_at_the_next_start_and_its_reader_too() {
     assert_eq!(document["status"], "completed");
     let attempts = document["lanes"][0]["attempts"].as_array().unwrap();
     assert_eq!(attempts.len(), 2);
-    assert_eq!(attempts[1]["token_count"], 200);
+    // The second goes on where the first was cut.
+    assert_eq!(attempts[1]["continues"]["attempt_seq"], 1);
+    let tokens: u64 = attempts.iter().map(|attempt| attempt["token_count"].as_u64().unwrap()).sum();
+    assert_eq!(tokens, 200);
 }
 
 #[tokio::test]

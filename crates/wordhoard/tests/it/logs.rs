@@ -3,11 +3,11 @@
 use serde_json::Value;
 use wordhoard_testkit::server::ServerHome;
 
-use crate::EXE;
+use crate::{EXE, ONE_CALL};
 
 #[tokio::test]
 async fn every_attempt_and_every_request_that_ended_has_one_line() {
-    let home = ServerHome::new(EXE, "").unwrap();
+    let home = ServerHome::new(EXE, ONE_CALL).unwrap();
     let mut server = home.start().unwrap();
     let client = server.client();
     let prompt = "canary-of-a-prompt [demo tokens=12 rate=0] [flaky error-500]";

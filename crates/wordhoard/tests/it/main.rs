@@ -40,5 +40,10 @@ mod security;
 mod seed;
 mod traces;
 mod upstream_faults;
+mod vertex;
 
 const EXE: &str = env!("CARGO_BIN_EXE_wordhoard");
+
+/// The configuration for tests of what one call does: a call that fails is not tried again, and no provider is left
+/// alone.
+const ONE_CALL: &str = "\n[retry]\nmax = 0\n[breaker]\nfailures = 0\n";

@@ -33,6 +33,7 @@ pub async fn conflicts_are_told_in_the_order_of_events(store: &dyn Store) {
             "another attempt 3",
             "another token 0 of attempt 3",
             "another token 1 of attempt 2",
+            "another token 1 of attempt 3",
             "another end of attempt 3",
             "another end of attempt 2",
             "another end of the request",

@@ -19,7 +19,7 @@ pub async fn what_is_there_is_counted(store: &dyn Store) {
         store.apply(batch).await.unwrap();
     }
     let all = count(5_000).await;
-    assert_eq!((all.requests, all.new_requests, all.completed_requests, all.tokens), (3, 2, 1, 35));
+    assert_eq!((all.requests, all.new_requests, all.completed_requests, all.tokens), (3, 2, 1, 36));
     assert_eq!(count(5_001).await.new_requests, 1);
     let [demo] = &all.providers[..] else { panic!("{all:?}") };
     assert_eq!((demo.provider.as_str(), demo.attempts), ("demo", 5));

@@ -59,7 +59,7 @@ async fn where_no_partition_can_be_made_the_default_one_takes_the_rows() {
     assert_eq!(store.events(story.id, Seq(0), 100).await.unwrap(), story.events);
     let late = Story::whole(0);
     store.apply(late.batch(story.events.len() as u64)).await.unwrap();
-    assert_eq!(rows(&server, "default").await, 10);
+    assert_eq!(rows(&server, "default").await, 12);
 }
 
 #[tokio::test]

@@ -20,7 +20,10 @@ async fn a_disabled_provider_is_passed_over_survives_a_restart_and_comes_back() 
             .clone()
     };
     assert_eq!(selected().await, json!(["mock:ok", "demo:terse"]));
-    let disabled = json!({ "name": "mock", "state": "disabled", "enabled": false });
+    let disabled = json!({
+        "name": "mock", "state": "disabled", "enabled": false, "consecutive_failures": 0, "open_for_ms": null,
+        "running": 0, "waiting": 0, "concurrency": 64, "refused_keys": 0,
+    });
     assert_eq!(post(&admin, "/api/admin/providers/mock/disable").await, (200, disabled.clone()));
     assert_eq!(
         post(&admin, "/api/admin/providers/mock/disable").await,

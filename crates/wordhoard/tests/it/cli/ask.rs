@@ -10,7 +10,7 @@ use wordhoard_testkit::client::Client;
 use wordhoard_testkit::server::ServerHome;
 
 use super::{command, failure, run, success, told};
-use crate::EXE;
+use crate::{EXE, ONE_CALL};
 
 /// The newest request, whole.
 async fn newest(client: &Client) -> Value {
@@ -78,7 +78,7 @@ async fn options_reach_the_prompt_and_what_is_piped_in_too() {
 
 #[tokio::test]
 async fn a_lane_that_fails_is_told_and_makes_it_1() {
-    let home = ServerHome::new(EXE, "").unwrap();
+    let home = ServerHome::new(EXE, ONE_CALL).unwrap();
     let server = home.start().unwrap();
     let models = ["-m", "demo:flaky", "-m", "demo:terse"];
     for (mode, said) in [("error-500", "flaky failed"), ("cut after=4", "broke in mid-answer")] {

@@ -2,8 +2,8 @@ use serde_json::json;
 use wordhoard_testkit::server::ServerHome;
 
 use super::health_once;
-use crate::EXE;
 use crate::database::Database;
+use crate::{EXE, ONE_CALL};
 
 /// Every field of SPEC FD 6.
 const FIELDS: &[&str] = &[
@@ -43,7 +43,7 @@ async fn postgresql_is_counted() {
 }
 
 async fn counts_what_sql_holds(database: &Database) {
-    let home = database.home();
+    let home = ServerHome::new(EXE, &(database.config() + ONE_CALL)).unwrap();
     let mut server = home.start().unwrap();
     let client = server.client();
     let whole = client.submit("[demo tokens=30 rate=0]", &["demo:terse"]).await.unwrap();

@@ -3,11 +3,11 @@ use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::ServerHome;
 
 use super::page::{figures, json_figures};
-use crate::EXE;
+use crate::{EXE, ONE_CALL};
 
 #[tokio::test]
 async fn figures_are_what_happened_and_the_same_in_both_formats() {
-    let home = ServerHome::new(EXE, "").unwrap();
+    let home = ServerHome::new(EXE, ONE_CALL).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
     let whole = client.submit("[demo tokens=20 rate=0]", &["demo:terse"]).await.unwrap();

@@ -9,8 +9,8 @@ use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::ServerHome;
 
 use super::ADMIN_KEY;
-use crate::EXE;
 use crate::raw_http::{get, send};
+use crate::{EXE, ONE_CALL};
 
 const PROVIDER_KEY: &str = "sk-canary-provider-4f1d0a9c77";
 const BACKUP_KEY: &str = "canary-backup-key-5e2b6c8d9f0a1b2c3d4e5f60718293";
@@ -63,7 +63,7 @@ async fn no_secret_shows_in_what_is_logged_answered_or_stored() {
          base_url = {:?}\nallow_private = true\napi_key_file = {provider_key:?}\n",
         mock.base_url()
     );
-    let mut home = ServerHome::new(EXE, &config).unwrap();
+    let mut home = ServerHome::new(EXE, &(config + ONE_CALL)).unwrap();
     home.set_environment("WORDHOARD_ADMIN_KEY", ADMIN_KEY);
     let mut server = home.start().unwrap();
     let admin = server.client().with_key(ADMIN_KEY).unwrap();

@@ -8,8 +8,8 @@ use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::ServerHome;
 
 use super::ADMIN_KEY;
-use crate::EXE;
 use crate::raw_http::send;
+use crate::{EXE, ONE_CALL};
 
 /// Fields of the prompt, known and hoped for by whoever tries.
 const FIELDS: &[&str] = &[
@@ -66,7 +66,7 @@ async fn nothing_that_a_caller_says_names_a_place_to_call() {
         "[[providers]]\nname = \"mock\"\ndialect = \"openai\"\nbase_url = {:?}\nallow_private = true\n",
         mock.base_url()
     );
-    let mut home = ServerHome::new(EXE, &config).unwrap();
+    let mut home = ServerHome::new(EXE, &(config + ONE_CALL)).unwrap();
     home.set_environment("WORDHOARD_ADMIN_KEY", ADMIN_KEY);
     let server = home.start().unwrap();
     let client = server.client().with_key(ADMIN_KEY).unwrap();

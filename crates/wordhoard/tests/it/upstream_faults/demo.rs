@@ -2,7 +2,7 @@ use futures_util::future::join_all;
 use wordhoard_testkit::server::ServerHome;
 
 use super::{only, tokens};
-use crate::EXE;
+use crate::{EXE, ONE_CALL};
 
 /// Modes of `demo:flaky` and the class in which each fails; none where it completes.
 const MODES: &[(&str, Option<&str>)] = &[
@@ -33,7 +33,8 @@ const AFTER_TOKENS: &[&str] = &["cut", "stall", "bad-json", "stream-error", "con
 async fn flaky_fails_through_the_server_as_it_was_asked_to() {
     let config = "[[providers]]\nname = \"demo\"\ndialect = \"demo\"\n\
                   timeouts = { first_token = \"5s\", between_tokens = \"1500ms\" }";
-    let home = ServerHome::new(EXE, config).unwrap();
+    let config = [config, ONE_CALL].concat();
+    let home = ServerHome::new(EXE, &config).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
     let asked = join_all(MODES.iter().map(async |(mode, class)| {

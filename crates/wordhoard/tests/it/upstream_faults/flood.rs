@@ -3,7 +3,7 @@ use wordhoard_testkit::provider::{MisbehavingProvider, expected_tokens};
 use wordhoard_testkit::server::ServerHome;
 
 use super::{provider_table, stored_tokens};
-use crate::EXE;
+use crate::{EXE, ONE_CALL};
 
 const COUNT: usize = 100_000;
 /// Far above what a server needs that does not keep the flood in memory several times over.
@@ -12,7 +12,7 @@ const MEMORY_LIMIT_BYTES: u64 = 400 << 20;
 #[tokio::test]
 async fn a_flood_of_tiny_tokens_arrives_whole_and_in_order() {
     let mock = MisbehavingProvider::start().unwrap();
-    let home = ServerHome::new(EXE, &provider_table("mock", &mock.base_url())).unwrap();
+    let home = ServerHome::new(EXE, &(provider_table("mock", &mock.base_url()) + ONE_CALL)).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
     let expected = expected_tokens("tiny-flood", "flood").concat();
@@ -54,7 +54,7 @@ async fn a_flood_of_tiny_tokens_arrives_whole_and_in_order() {
 #[tokio::test]
 async fn a_flood_of_comments_ends_by_the_limit_and_starves_nobody() {
     let mock = MisbehavingProvider::start().unwrap();
-    let home = ServerHome::new(EXE, &provider_table("mock", &mock.base_url())).unwrap();
+    let home = ServerHome::new(EXE, &(provider_table("mock", &mock.base_url()) + ONE_CALL)).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
     let floods = ["mock:comment-flood", "mock:comment-flood", "mock:comment-flood"];

@@ -5,8 +5,8 @@ use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::ServerHome;
 
 use super::provider_table;
-use crate::EXE;
 use crate::raw_http::get;
+use crate::{EXE, ONE_CALL};
 
 const KEY: &str = "sk-canary.0123456789abcdefXYZ";
 /// A part of it that would give it away.
@@ -34,7 +34,7 @@ async fn a_key_that_the_provider_says_back_shows_nowhere() {
     let key_file = folder.path().join("key");
     fs::write(&key_file, format!("{KEY}\n")).unwrap();
     let config = format!(
-        "{}api_key_file = {key_file:?}\n[aliases]\necho = \"mock:echo-key\"",
+        "{}api_key_file = {key_file:?}\n[aliases]\necho = \"mock:echo-key\"\n{ONE_CALL}",
         provider_table("mock", &mock.base_url())
     );
     let home = ServerHome::new(EXE, &config).unwrap();

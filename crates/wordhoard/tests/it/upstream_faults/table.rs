@@ -1,6 +1,7 @@
 use std::time::Duration;
 
 use futures_util::future::join_all;
+use serde_json::Value;
 use wordhoard_testkit::client::{Client, SeenEvent};
 use wordhoard_testkit::provider::{MisbehavingProvider, NeverAccepting, expected_deltas};
 use wordhoard_testkit::server::ServerHome;
@@ -9,7 +10,7 @@ use super::{
     BETWEEN_TOKENS_MS, CONNECT_MS, FIRST_TOKEN_MS, millis_between, only, provider_table, stored_tokens,
     tokens,
 };
-use crate::EXE;
+use crate::{EXE, ONE_CALL};
 
 const PROMPT: &str = "why do lighthouses flicker äöü 🦀";
 /// What the machine may add to a time limit when it is busy.
@@ -88,7 +89,7 @@ async fn every_fault_ends_in_its_class_in_time_and_loses_no_token() {
     let config = [("mock", mock.base_url()), ("wall", wall.base_url()), ("gone", gone)]
         .map(|(name, base_url)| provider_table(name, &base_url))
         .concat();
-    let home = ServerHome::new(EXE, &config).unwrap();
+    let home = ServerHome::new(EXE, &(config + ONE_CALL)).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
     let asked = join_all(CASES.iter().map(async |case| {
@@ -108,7 +109,11 @@ async fn every_fault_ends_in_its_class_in_time_and_loses_no_token() {
         assert_eq!(whole["status"], request_end["status"], "{case:?}");
         assert_eq!(stored_tokens(&home.data_dir(), id), tokens(events), "{case:?}");
     }
-    for line in server.log().unwrap() {
+    // A key that is not accepted is an operator's alarm; nothing else here is.
+    let is_alarm = |line: &&Value| line["target"] == "wordhoard_providers::key_ring";
+    let log = server.log().unwrap();
+    assert_eq!(log.iter().filter(is_alarm).count(), 1);
+    for line in log.iter().filter(|line| !is_alarm(line)) {
         assert_ne!(line["level"], "ERROR", "{line}");
     }
     // And once more from SQL alone.
@@ -202,7 +207,7 @@ async fn assert_well(client: &Client) {
 #[tokio::test]
 async fn lanes_fail_each_for_itself() {
     let mock = MisbehavingProvider::start().unwrap();
-    let home = ServerHome::new(EXE, &provider_table("mock", &mock.base_url())).unwrap();
+    let home = ServerHome::new(EXE, &(provider_table("mock", &mock.base_url()) + ONE_CALL)).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
     let models = ["mock:cut-after-3", "mock:ok-9", "mock:status-500", "mock:never-answers", "demo:terse"];
