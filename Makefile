@@ -45,7 +45,7 @@ soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 mi
 
 acceptance: ## A real language model on loopback (downloads 221 MB once): streamed, fanned out in three dialects, resumed, killed
 	./scripts/install-acceptance-model.sh
-	$(CARGO) nextest run --locked -p wordhoard --test acceptance --run-ignored all --no-capture --profile soak
+	$(CARGO) nextest run --locked -p wordhoard --test it -E 'test(acceptance::)' --run-ignored only --no-capture --profile soak
 
 fuzz: ## Each fuzz target for a minute (needs a nightly toolchain and cargo-fuzz)
 	./scripts/fuzz.sh 60

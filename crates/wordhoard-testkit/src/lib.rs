@@ -1,10 +1,15 @@
 //! For tests and benches only: parts that break on purpose, and the server as a process.
 
-pub mod aimock;
+mod aimock;
 pub mod client;
+mod counterpart;
 pub mod cutter;
+mod language_model;
 pub mod object_store;
 pub mod postgres;
 pub mod provider;
 pub mod server;
 pub mod small_disk;
+
+pub use aimock::Aimock;
+pub use language_model::LanguageModel;

@@ -9,6 +9,7 @@
     reason = "a test fails by panicking, and prints its seed"
 )]
 
+mod acceptance;
 mod administration;
 mod aimock;
 mod backups;
