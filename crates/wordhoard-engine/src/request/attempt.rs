@@ -34,6 +34,11 @@ pub(super) struct Going {
     pub(super) beginning: Option<Beginning>,
 }
 
+/// What is left of the limit of an answer for the rest of it.
+fn left_of(limit: u32, beginning: &Beginning) -> u32 {
+    limit.saturating_sub(u32::try_from(beginning.token_count).unwrap_or(u32::MAX)).max(1)
+}
+
 /// Calls a model and records what it answers. What it delivers is added to what the lane has delivered.
 pub(super) async fn run(
     run: &Run,
@@ -49,7 +54,10 @@ pub(super) async fn run(
     let mut answer = None;
     let mut delivering = delivered.begin(continues);
     let end = match conversation_of(run.live.prompt()) {
-        Ok(conversation) => {
+        Ok(mut conversation) => {
+            if let Some(beginning) = &beginning {
+                conversation.max_tokens = conversation.max_tokens.map(|limit| left_of(limit, beginning));
+            }
             let call = Call {
                 answer_so_far: beginning.map(|beginning| beginning.text),
                 ..Call::new(model.model.as_str(), Arc::new(conversation))

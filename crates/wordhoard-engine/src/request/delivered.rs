@@ -27,6 +27,8 @@ pub(super) struct Beginning {
     /// All of it. Where it can be had, it ends in a word: behind a blank, several providers begin the rest with another
     /// one.
     pub(super) text: String,
+    /// How many tokens it came in. Providers count others, but no fewer.
+    pub(super) token_count: usize,
 }
 
 impl Delivered {
@@ -86,14 +88,14 @@ impl Delivered {
         let ends_in_word = |(_, _, end): &&(AttemptSeq, TokenIndex, usize)| {
             self.text[..*end].chars().next_back().is_some_and(|last| !last.is_whitespace())
         };
-        let newest_first = || self.ends.iter().rev().take(MAX_GIVEN_UP);
-        let (attempt_seq, token_index, end) =
-            *newest_first().find(ends_in_word).or_else(|| newest_first().next())?;
+        let newest_first = || self.ends.iter().enumerate().rev().take(MAX_GIVEN_UP);
+        let (place, &(attempt_seq, token_index, end)) =
+            newest_first().find(|(_, last)| ends_in_word(last)).or_else(|| newest_first().next())?;
         if self.text[..end].trim().is_empty() {
             return None;
         }
         let continues = Continues { attempt_seq, token_index };
-        Some(Beginning { continues, text: self.text[..end].to_owned() })
+        Some(Beginning { continues, text: self.text[..end].to_owned(), token_count: place + 1 })
     }
 }
 
@@ -116,6 +118,7 @@ mod tests {
         let first = delivered(&["The", " quick ", "\n", " "]);
         let beginning = first.beginning().unwrap();
         assert_eq!((beginning.text.as_str(), beginning.continues.token_index), ("The", TokenIndex(0)));
+        assert_eq!((beginning.token_count, first.ends.len()), (1, 4));
         let mut second = first.begin(Some(beginning.continues));
         second.push(AttemptSeq(2), TokenIndex(0), TokenKind::Text, " slow");
         let beginning = second.beginning().unwrap();

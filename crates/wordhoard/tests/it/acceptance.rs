@@ -104,6 +104,8 @@ async fn a_killed_server_loses_nothing_of_it_and_its_answer_goes_on() {
     assert_eq!((attempts.len(), &attempts[1]["continues"]["attempt_seq"]), (2, &1.into()), "{whole:#}");
     let text = lane(&whole, 0)["text"].as_str().unwrap();
     assert!(text.starts_with(&seen), "{seen:?} was shown, {text:?} is there");
+    let tokens: u64 = attempts.iter().map(|attempt| attempt["token_count"].as_u64().unwrap()).sum();
+    assert!(tokens <= 200, "{tokens} are more than were asked for");
     println!(
         "{} tokens before the kill, {} after it",
         attempts[0]["token_count"], attempts[1]["token_count"]

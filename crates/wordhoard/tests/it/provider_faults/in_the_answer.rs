@@ -25,6 +25,20 @@ async fn a_cut_answer_goes_on_where_its_model_can_go_on() {
 }
 
 #[tokio::test]
+async fn the_rest_of_an_answer_has_the_rest_of_its_limit() {
+    let model = "seq:cut-after-40|prefill-60";
+    let scene = Scene::new(&format!("{{ name = {model:?}, prefill = true }}"), "", "ok-60");
+    let body = serde_json::json!({
+        "prompt": PROMPT, "models": [format!("primary:{model}")], "max_tokens": 60,
+    });
+    let client = scene.client();
+    let accepted = client.post("/api/llm/prompt", &body).await.unwrap().body;
+    client.wait_for_end(accepted["request_id"].as_str().unwrap()).await.unwrap();
+    let limits: Vec<_> = scene.primary.calls().iter().map(|call| call.body["max_tokens"].clone()).collect();
+    assert_eq!(limits, [60, 20]);
+}
+
+#[tokio::test]
 async fn a_cut_answer_goes_on_at_the_fallback_where_only_that_can() {
     let scene = Scene::new("", "{ name = \"prefill-60\", prefill = true }", "prefill-60");
     let told = scene.ask("primary:cut-after-40").await;
