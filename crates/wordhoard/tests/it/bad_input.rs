@@ -5,6 +5,7 @@ mod limits;
 mod places;
 mod prompts;
 mod transport;
+mod unsupported;
 
 use std::process::Command;
 

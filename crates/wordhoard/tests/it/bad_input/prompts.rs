@@ -109,7 +109,12 @@ fn parameters() -> Vec<(String, Value, u16, &'static str)> {
         ("stop", json!(1)),
         ("tools", json!({})),
         ("tools", json!(["x"])),
+        ("tools[0]", json!([{ "type": "function" }])),
+        ("tools[1]", json!([{ "type": "function", "function": { "name": "f" } }, { "type": "web_search" }])),
         ("tool_choice", json!(1)),
+        ("tool_choice", json!("perhaps")),
+        ("response_format", json!({ "type": "yaml" })),
+        ("response_format", json!({ "type": "json_schema" })),
         ("parallel_tool_calls", json!("yes")),
         ("response_format", json!("json")),
         ("logit_bias", json!([])),
@@ -131,7 +136,26 @@ fn parameters() -> Vec<(String, Value, u16, &'static str)> {
         ("__proto__", json!({})),
     ];
     let row = |(field, value): (&'static str, Value)| {
-        (format!("{field:?} {value}"), with(field, value), 422, field)
+        let name = field.split('[').next().unwrap_or_default();
+        (format!("{field:?} {value}"), with(name, value), 422, field)
+    };
+    rows.into_iter().map(row).collect()
+}
+
+fn fallbacks() -> Vec<(String, Value, u16, &'static str)> {
+    let rows = [
+        (json!([]), "fallback"),
+        (json!(1), "fallback"),
+        (json!("demo:terse"), "fallback"),
+        (json!({ "models": ["demo:terse"] }), "fallback"),
+        (json!(vec!["demo:terse"; 11]), "fallback"),
+        (json!(["demo:terse", "nobody:gpt"]), "fallback[1]"),
+        (json!([7]), "fallback[0]"),
+        (json!([{ "provider": "demo" }]), "fallback[0].model"),
+    ];
+    let row = |(value, field): (Value, _)| {
+        let case: String = format!("fallback {value}").chars().take(80).collect();
+        (case, with("fallback", value), 422, field)
     };
     rows.into_iter().map(row).collect()
 }
@@ -144,8 +168,8 @@ async fn every_broken_rule_is_refused_by_the_name_of_its_field() {
         ("no prompt".to_owned(), json!({ "models": ["demo:terse"] }), 422, "prompt"),
         ("prompt null".to_owned(), with("prompt", Value::Null), 422, "prompt"),
     ];
-    for (case, body, status, field) in missing.into_iter().chain(texts()).chain(models()).chain(parameters())
-    {
+    let all = missing.into_iter().chain(texts()).chain(models()).chain(parameters()).chain(fallbacks());
+    for (case, body, status, field) in all {
         gate.refuses(&case, "application/json", body.to_string(), status, Some(field)).await;
         let validation = gate.validates_as(&body).await;
         assert_eq!(validation["valid"], false, "{case}: {validation}");

@@ -65,6 +65,15 @@ fn a_bad_file_is_2_and_tells_where() {
         ("durability = \"maybe\"", &["line 1", "local"]),
         ("[[providers]]\nname = \"p\"\ndialect = \"klingon\"", &["line 3", "klingon"]),
         ("[[providers]]\nname = \"p\"", &["dialect"]),
+        ("[fallback]\nqueue = [\"nobody:x\"]", &["fallback.queue", "nobody"]),
+        ("[fallback]\njitter = [\"3s\", \"1s\"]", &["fallback.jitter", "shorter"]),
+        ("[fallback]\njitter = \"1s\"", &["line 2", "jitter"]),
+        ("[breaker]\nfailures = -1", &["line 2", "failures"]),
+        ("[breaker]\nopen = \"0s\"", &["line 2"]),
+        ("[retry]\nbudget_share = 1.5", &["retry.budget_share", "0 to 1"]),
+        ("[retry]\nmaximum = 1", &["line 2", "maximum"]),
+        ("[queue]\npatience = \"long\"", &["line 2", "long"]),
+        ("[selection]\ndefault = [{ model = \"demo:terse\", weight = 0 }]", &["selection.default", "weight"]),
         ("listen = \"0.0.0.0:1\"\nrequire_keys = false", &["require_keys", "loopback"]),
         ("listen = \"somewhere\"", &["listen", "127.0.0.1:8000"]),
         ("database_url = \"mysql://u:secret@h/d\"", &["database_url", "sqlite:PATH"]),
@@ -76,6 +85,37 @@ fn a_bad_file_is_2_and_tells_where() {
         ("[selection]\ndefault = [\"nobody:x\"]", &["selection.default", "nobody"]),
         ("[log]\nfilter = \"info,=,\"", &["log.filter"]),
         (provider, &["base_url"]),
+        (
+            &format!("{provider}base_url = \"https://p.example\"\nauth = \"magic\""),
+            &["provider", "magic", "bearer"],
+        ),
+        (
+            &format!("{provider}base_url = \"https://p.example\"\nconcurrency = 0"),
+            &["concurrency", "at least 1"],
+        ),
+        (
+            &format!("{provider}base_url = \"https://p.example\"\nunsupported = \"maybe\""),
+            &["line 5", "maybe"],
+        ),
+        (
+            &format!(
+                "{provider}base_url = \"https://p.example\"\nmodels = [{{ name = \"a\" }}, {{ name = \"a\" }}]"
+            ),
+            &["twice"],
+        ),
+        (
+            &format!(
+                "{provider}base_url = \"https://p.example\"\nmodels = [{{ name = \"a\", prefill = \"yes\" }}]"
+            ),
+            &["line 5", "continue_final_message"],
+        ),
+        (
+            &format!(
+                "{provider}base_url = \"https://p.example\"\n\
+                 models = [{{ name = \"a\", price = {{ input = -1, output = 1 }} }}]"
+            ),
+            &["price", "\"a\""],
+        ),
         (&format!("{provider}base_url = \"no url\""), &["provider", "base_url"]),
         (&format!("{provider}base_url = \"http://p.example\""), &["provider", "https"]),
         (&format!("{provider}base_url = \"https://u:secret@p.example\""), &["provider", "password"]),
