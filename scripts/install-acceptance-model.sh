@@ -4,14 +4,4 @@
 set -eu
 cd "$(dirname "$0")/.."
 
-VENV=target/acceptance-venv
-REQUIREMENTS=scripts/acceptance-requirements.txt
-cmp -s "$REQUIREMENTS" "$VENV/installed-requirements.txt" || {
-    python3 -m venv "$VENV" 2>/dev/null || {
-        apt-get update -q
-        apt-get install -y -q --no-install-recommends python3-venv
-        python3 -m venv "$VENV"
-    }
-    "$VENV/bin/pip" install -q --no-deps -r "$REQUIREMENTS"
-    cp "$REQUIREMENTS" "$VENV/installed-requirements.txt"
-}
+scripts/python-venv.sh target/acceptance-venv scripts/acceptance-requirements.txt --no-deps

@@ -30,17 +30,7 @@ done
 cargo nextest --version >/dev/null 2>&1 || cargo install --locked cargo-nextest --version "$NEXTEST_VERSION"
 
 # Programs from PyPI that tests use as real counterparts (an object store, parsers), in a folder of their own.
-VENV=target/test-venv
-REQUIREMENTS=scripts/test-requirements.txt
-cmp -s "$REQUIREMENTS" "$VENV/installed-requirements.txt" || {
-    python3 -m venv "$VENV" 2>/dev/null || {
-        apt-get update -q
-        apt-get install -y -q --no-install-recommends python3-venv
-        python3 -m venv "$VENV"
-    }
-    "$VENV/bin/pip" install -q -r "$REQUIREMENTS"
-    cp "$REQUIREMENTS" "$VENV/installed-requirements.txt"
-}
+scripts/python-venv.sh target/test-venv scripts/test-requirements.txt
 
 # promtool checks alert rules and the page of figures. Only this one program is taken out of its package: installed
 # whole, that would start a server.

@@ -55,7 +55,7 @@ pub struct LogReport {
 pub struct ProviderReport {
     /// Whether it is called.
     pub state: ProviderState,
-    /// Failures since its last success.
+    /// Failures since its last success that count towards opening its breaker; 0 once that is open.
     pub consecutive_failures: u32,
     /// How long it will not be called yet, where its breaker is open.
     pub open_for: Option<Duration>,

@@ -124,6 +124,13 @@ impl Call {
     }
 }
 
+/// The text of the newest message of that side, and whether it is the last of all.
+fn said(messages: &Value, role: &str, field: &str) -> Option<(String, bool)> {
+    let messages = messages.as_array()?;
+    let place = messages.iter().rposition(|message| message["role"] == role)?;
+    Some((texts_of(&messages[place][field]), place + 1 == messages.len()))
+}
+
 /// The texts of a list of parts, or the text itself.
 fn texts_of(content: &Value) -> String {
     let parts = content.as_array().map(Vec::as_slice).unwrap_or_default();
@@ -166,21 +173,23 @@ impl Dialect {
     /// The last message of the user.
     pub(super) fn prompt(self, body: &Value) -> String {
         match self {
-            Self::Chat | Self::Cohere => chat::prompt(body),
-            Self::Responses => responses::prompt(body),
-            Self::Messages => messages::prompt(body),
-            Self::Gemini => gemini::prompt(body),
+            Self::Gemini => said(&body["contents"], "user", "parts"),
+            Self::Responses => said(&body["input"], "user", "content"),
+            Self::Chat | Self::Cohere | Self::Messages => said(&body["messages"], "user", "content"),
         }
+        .map(|(text, _)| text)
+        .unwrap_or_default()
     }
 
     /// The beginning of an answer with which the conversation ends.
     pub(super) fn answer_so_far(self, body: &Value) -> Option<String> {
         match self {
-            Self::Chat | Self::Cohere => chat::answer_so_far(body),
-            Self::Responses => responses::answer_so_far(body),
-            Self::Messages => messages::answer_so_far(body),
-            Self::Gemini => gemini::answer_so_far(body),
+            Self::Gemini => said(&body["contents"], "model", "parts"),
+            Self::Responses => said(&body["input"], "assistant", "content"),
+            Self::Chat | Self::Cohere | Self::Messages => said(&body["messages"], "assistant", "content"),
         }
+        .filter(|(_, is_last)| *is_last)
+        .map(|(text, _)| text)
     }
 
     pub(super) fn speaker(self, call: &ReceivedCall, model: &str) -> Box<dyn Speaker> {

@@ -1,23 +1,12 @@
 use serde_json::{Value, json};
 use wordhoard_model::TokenKind;
 
-use super::{Call, Counts, Frame, Pieces, Reason, Refusal, Speaker, texts_of};
+use super::{Call, Counts, Frame, Pieces, Reason, Refusal, Speaker};
 use crate::provider::ReceivedCall;
 use crate::provider::tokens::delta_body;
 
 pub(super) struct Chat {
     model: Value,
-}
-
-pub(super) fn prompt(body: &Value) -> String {
-    let messages = body["messages"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let user = messages.iter().rev().find(|message| message["role"] == "user");
-    user.map(|message| texts_of(&message["content"])).unwrap_or_default()
-}
-
-pub(super) fn answer_so_far(body: &Value) -> Option<String> {
-    let last = body["messages"].as_array()?.last()?;
-    (last["role"] == "assistant").then(|| texts_of(&last["content"]))
 }
 
 impl Chat {

@@ -3,24 +3,13 @@
 use serde_json::{Value, json};
 use wordhoard_model::TokenKind;
 
-use super::{Call, Counts, Frame, Pieces, Reason, Refusal, Speaker, texts_of};
+use super::{Call, Counts, Frame, Pieces, Reason, Refusal, Speaker};
 use crate::provider::ReceivedCall;
 
 pub(super) struct Gemini {
     model: String,
     /// It has no pieces of calls, so that they come at the end.
     calls: Vec<Call>,
-}
-
-pub(super) fn prompt(body: &Value) -> String {
-    let contents = body["contents"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let user = contents.iter().rev().find(|content| content["role"] == "user");
-    user.map(|content| texts_of(&content["parts"])).unwrap_or_default()
-}
-
-pub(super) fn answer_so_far(body: &Value) -> Option<String> {
-    let last = body["contents"].as_array()?.last()?;
-    (last["role"] == "model").then(|| texts_of(&last["parts"]))
 }
 
 impl Gemini {

@@ -3,7 +3,7 @@
 use serde_json::{Value, json};
 use wordhoard_model::TokenKind;
 
-use super::{Call, Counts, Frame, Pieces, Reason, Speaker, texts_of};
+use super::{Call, Counts, Frame, Pieces, Reason, Speaker};
 use crate::provider::ReceivedCall;
 
 pub(super) struct Responses {
@@ -13,17 +13,6 @@ pub(super) struct Responses {
     open: Option<(TokenKind, u64)>,
     next: u64,
     calls: Vec<(u64, u64)>,
-}
-
-pub(super) fn prompt(body: &Value) -> String {
-    let items = body["input"].as_array().map(Vec::as_slice).unwrap_or_default();
-    let user = items.iter().rev().find(|item| item["role"] == "user");
-    user.map(|item| texts_of(&item["content"])).unwrap_or_default()
-}
-
-pub(super) fn answer_so_far(body: &Value) -> Option<String> {
-    let last = body["input"].as_array()?.last()?;
-    (last["role"] == "assistant").then(|| texts_of(&last["content"]))
 }
 
 impl Responses {

@@ -23,8 +23,6 @@ pub(super) struct Answer {
     /// `completed`, `failed: …`; empty while it runs.
     pub(super) end: String,
     completed: bool,
-    /// The server stopped under it. It starts again with the server, unless the request ends first.
-    interrupted: bool,
 }
 
 impl Answers {
@@ -61,7 +59,6 @@ impl Answers {
                 if let Some(answer) = self.lane(data) {
                     let status = text(&data["status"]);
                     answer.completed = status == "completed";
-                    answer.interrupted = status == "interrupted";
                     answer.end = match data["error"]["message"].as_str() {
                         Some(message) => format!("{status}: {message}"),
                         None => status,
@@ -84,7 +81,8 @@ impl Answers {
     /// Prints the lanes in their order, each as far as it has come; the next begins when the one before it has ended.
     pub(super) fn print_ready(&mut self, out: &mut impl Write) -> io::Result<()> {
         while let Some(answer) = self.lanes.get(self.printed_lanes) {
-            let ended = !answer.end.is_empty() && (self.finished || !answer.interrupted);
+            // Behind a failed attempt there may be another one: by a retry, a fallback, or after a restart.
+            let ended = answer.completed || self.finished;
             if self.printed_bytes == 0 && (ended || !answer.text.is_empty()) {
                 let gap = if self.printed_lanes == 0 { "" } else { "\n" };
                 writeln!(out, "{gap}## {}\n", answer.model)?;
@@ -108,4 +106,40 @@ impl Answers {
 
 fn text(value: &Value) -> String {
     value.as_str().unwrap_or_default().to_owned()
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    fn token(text: &str) -> Value {
+        json!({ "lane": 0, "kind": "text", "text": text })
+    }
+
+    #[test]
+    fn an_answer_that_begins_anew_says_so_and_one_that_goes_on_does_not() {
+        let mut answers = Answers::default();
+        answers.take("request.created", &json!({ "models": ["a:x"] }));
+        answers.take("attempt.started", &json!({ "lane": 0, "model": "a:x", "continues": null }));
+        answers.take("token", &token("one "));
+        let failed = json!({ "lane": 0, "status": "failed", "error": { "message": "it broke" } });
+        answers.take("attempt.finished", &failed);
+        let goes_on =
+            json!({ "lane": 0, "model": "a:x", "continues": { "attempt_seq": 1, "token_index": 0 } });
+        answers.take("attempt.started", &goes_on);
+        answers.take("token", &token("two "));
+        answers.take("attempt.finished", &failed);
+        answers.take("attempt.started", &json!({ "lane": 0, "model": "b:y", "continues": null }));
+        answers.take("token", &token("uno"));
+        answers.take("token", &json!({ "lane": 0, "kind": "annotation", "text": "{}" }));
+        let mut out = Vec::new();
+        answers.print_ready(&mut out).unwrap();
+        let expected = "## a:x\n\none two \n[failed: it broke; b:y answers from the start]\nuno";
+        assert_eq!(String::from_utf8(out).unwrap(), expected);
+        assert!(!answers.all_completed());
+        answers.take("attempt.finished", &json!({ "lane": 0, "status": "completed" }));
+        assert!(answers.all_completed());
+    }
 }

@@ -19,7 +19,7 @@ pub(super) struct ProviderView {
     state: &'static str,
     /// Whether an administrator lets it be called.
     enabled: bool,
-    /// Failures that count against it since its last success.
+    /// Failures since its last success that count towards opening its breaker; 0 once that is open.
     consecutive_failures: u32,
     /// How long it will not be called yet, where its breaker is open.
     open_for_ms: Option<u64>,

@@ -197,3 +197,21 @@ async fn an_answer_is_followed_over_a_crash_of_the_server() {
         assert!(out.contains(text), "the answer of {model} is not whole: {text:?} in {out:?}");
     }
 }
+
+#[tokio::test]
+async fn a_lane_whose_model_fails_shows_the_answer_of_its_fallback_and_is_0() {
+    let config = "[fallback]\nqueue = [\"demo:terse\"]\njitter = [\"0ms\", \"0ms\"]\n";
+    let home = ServerHome::new(EXE, &[config, ONE_CALL].concat()).unwrap();
+    let server = home.start().unwrap();
+    // Of a cut answer the fallback makes the rest.
+    for mode in ["error-500", "cut after=4"] {
+        let prompt = format!("[flaky {mode}] [demo tokens=5 rate=0]");
+        let (code, out, err) =
+            told(&ask(server.base_url(), &[&prompt, "-m", "demo:flaky", "-m", "demo:brisk"]));
+        assert_eq!((code, err.as_str()), (Some(0), ""), "{out}");
+        let whole = newest(&server.client()).await;
+        for lane in 0..2 {
+            assert!(out.contains(whole["lanes"][lane]["text"].as_str().unwrap()), "lane {lane}: {out}");
+        }
+    }
+}
