@@ -7,6 +7,7 @@ mod backups;
 mod body;
 mod booting;
 mod check;
+mod front;
 mod guard;
 mod health;
 mod maintenance;
@@ -107,7 +108,8 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .routes(routes!(requests::cancel))
         .routes(routes!(metrics::prometheus))
         .routes(routes!(metrics::json))
-        .routes(routes!(openapi::serve));
+        .routes(routes!(openapi::serve))
+        .merge(front::routes());
     let for_administrators = admin::routes()
         .routes(routes!(check::start))
         .routes(routes!(maintenance::prune))
@@ -123,6 +125,7 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
     router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
         .layer(Extension(Arc::new(document)))
+        .layer(middleware::from_fn(front::speak_dialect))
         .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::close_behind_chunks))

@@ -71,6 +71,13 @@ impl Catalogue {
         }
     }
 
+    /// All names that callers may use for a model, with what each stands for: the aliases, and the models that the
+    /// providers list.
+    pub(crate) fn names(&self) -> Vec<(String, ModelRef)> {
+        let aliases = self.aliases.iter().map(|(alias, model)| (alias.clone(), model.clone()));
+        aliases.chain(self.listed().into_iter().map(|model| (model.to_string(), model))).collect()
+    }
+
     /// Whether the model's provider is there, and lists the model if it lists any.
     pub(crate) fn check(&self, model: ModelRef) -> Result<ModelRef, String> {
         let Some(provider) = self.providers.iter().find(|provider| provider.name == model.provider) else {

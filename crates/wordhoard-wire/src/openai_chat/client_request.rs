@@ -1,5 +1,5 @@
 use serde_json::{Map, Value};
-use wordhoard_model::{Conversation, Image, Message, Part, Prompt, ToolCall};
+use wordhoard_model::{Conversation, Image, Message, Part, ToolCall};
 
 use super::options;
 use crate::{ClientRequest, InvalidRequest};
@@ -36,19 +36,6 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
     }
     options::take(fields, &mut conversation)?;
     Ok(ClientRequest { model: Some(model), stream, include_usage, conversation })
-}
-
-/// The conversation of a prompt of the native API, whose parameters are those of this dialect.
-///
-/// # Errors
-/// The parameter that is wrong.
-pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> {
-    let mut conversation = Conversation::of_user(prompt.text.as_str());
-    conversation.system.clone_from(&prompt.system_message);
-    options::take(prompt.parameters.extra.clone(), &mut conversation)?;
-    conversation.max_tokens = prompt.parameters.max_tokens.or(conversation.max_tokens);
-    conversation.temperature = prompt.parameters.temperature;
-    Ok(conversation)
 }
 
 /// Reads a list of messages into the conversation.

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wordhoard_model::{
     Capabilities, Conversation, Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice,
 };
-use wordhoard_wire::{Ask, Dialect, Unsupported};
+use wordhoard_wire::{Ask, Dialect, Unsupported, openai_chat};
 
 use crate::answers::any_dialect;
 
@@ -251,6 +251,14 @@ proptest! {
 
 fn problem(dialect: Dialect, body: &Value) -> String {
     dialect.decode_request(body.to_string().as_bytes()).unwrap_err().to_string()
+}
+
+proptest! {
+    #[test]
+    fn a_conversation_is_recorded_as_a_prompt_and_comes_back(asked in any_conversation()) {
+        let prompt = openai_chat::prompt_of(&asked).unwrap();
+        prop_assert_eq!(openai_chat::conversation_of(&prompt), Ok(asked));
+    }
 }
 
 #[test]

@@ -133,8 +133,14 @@ pub(super) fn is_administrator(surface: &Surface, headers: &HeaderMap) -> bool {
     caller.is_some_and(|caller| caller.scope().covers(Scope::Admin))
 }
 
-/// The key of a request. Two are none: they would be read in two ways.
+/// The key of a request, as a bearer or, as Anthropic's clients give it, in `x-api-key`. Two are none: they would be read
+/// in two ways.
 fn bearer(headers: &HeaderMap) -> Option<&str> {
+    if !headers.contains_key(header::AUTHORIZATION) {
+        let mut all = headers.get_all("x-api-key").iter();
+        let (value, None) = (all.next()?, all.next()) else { return None };
+        return value.to_str().ok().map(str::trim).filter(|key| !key.is_empty());
+    }
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (all.next()?, all.next()) else { return None };
     let (scheme, key) = value.to_str().ok()?.split_once(' ')?;

@@ -75,7 +75,7 @@ pub(super) fn json_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String
 }
 
 /// JSON only. A web page of another origin can send a form without asking first, but not this type.
-fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
+pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
     let value = headers.get(header::CONTENT_TYPE).and_then(|value| value.to_str().ok()).unwrap_or_default();
     let essence = value.split(';').next().unwrap_or_default().trim();
     if essence.eq_ignore_ascii_case("application/json") {

@@ -76,7 +76,16 @@ impl Problem {
         self
     }
 
-    fn retry_after(mut self, seconds: u64) -> Self {
+    pub(super) fn status(&self) -> u16 {
+        self.status
+    }
+
+    /// The kind, without what all kinds have before it.
+    pub(super) fn slug(&self) -> &str {
+        self.kind.rsplit(':').next().unwrap_or_default()
+    }
+
+    pub(super) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
     }

@@ -117,7 +117,8 @@ fn names(lanes: &[LaneSpec]) -> Vec<String> {
     lanes.iter().map(|lane| lane.model.to_string()).collect()
 }
 
-fn idempotency(headers: &HeaderMap, body: &[u8]) -> Result<Option<Idempotency>, Problem> {
+/// The key against doubles, if one was given.
+pub(super) fn idempotency(headers: &HeaderMap, body: &[u8]) -> Result<Option<Idempotency>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
         return Ok(None);
     };

@@ -21,6 +21,7 @@ mod crash;
 mod database;
 mod deployment;
 mod fleet;
+mod front;
 mod full_disk;
 mod health;
 mod ledger;

@@ -74,6 +74,7 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("get", "/api/admin/keys"),
         ("post", "/api/admin/keys"),
         ("delete", "/api/admin/keys/{key_id}"),
+        ("get", "/api/admin/fallback"),
         ("get", "/api/admin/providers"),
         ("post", "/api/admin/providers/{name}/enable"),
         ("post", "/api/admin/providers/{name}/disable"),
@@ -83,6 +84,10 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("get", "/api/admin/requests/{request_id}"),
         ("get", "/api/admin/wal"),
         ("post", "/api/admin/wal/verify"),
+        ("post", "/v1/chat/completions"),
+        ("post", "/v1/messages"),
+        ("get", "/v1/models"),
+        ("get", "/v1/models/{model}"),
     ];
     assert_eq!(operations, BTreeSet::from(expected));
     for (method, path) in expected {

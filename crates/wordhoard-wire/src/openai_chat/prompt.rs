@@ -1,0 +1,69 @@
+//! Conversations as prompts of ours, and back: what is recorded of a request is a prompt, whose further parameters are
+//! fields of this dialect.
+
+use serde_json::{Map, Value};
+use wordhoard_model::{Capabilities, Conversation, Message, Parameters, Part, Prompt};
+
+use super::client_request::take_messages;
+use super::{encode_request, options};
+use crate::{Ask, CannotHonour, InvalidRequest, Unsupported};
+
+/// The field that holds the messages, where they are more than those of a prompt. A caller of the native API cannot give
+/// it: it is none of the known parameters.
+const MESSAGES: &str = "messages";
+/// How much of the last question stands in the prompt's own text, which is what lists show.
+const MAX_TEXT_CHARS: usize = 8_000;
+
+/// What a prompt asks, its parameters being those of this dialect.
+///
+/// # Errors
+/// The parameter that is wrong.
+pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> {
+    let mut fields = prompt.parameters.extra.clone();
+    let mut conversation = match fields.remove(MESSAGES) {
+        Some(Value::Array(messages)) => {
+            let mut conversation = Conversation::default();
+            take_messages(messages, &mut conversation)?;
+            conversation
+        }
+        Some(_) => return Err(InvalidRequest::field(MESSAGES, "must be a list")),
+        None => {
+            let mut conversation = Conversation::of_user(prompt.text.as_str());
+            conversation.system.clone_from(&prompt.system_message);
+            conversation
+        }
+    };
+    options::take(fields, &mut conversation)?;
+    conversation.max_tokens = prompt.parameters.max_tokens.or(conversation.max_tokens);
+    conversation.temperature = prompt.parameters.temperature;
+    Ok(conversation)
+}
+
+/// A conversation of any length as a prompt: [`conversation_of`] gives it back. The prompt's text is the beginning of the
+/// last question.
+///
+/// # Errors
+/// None that this dialect could have: it has a place for all that a conversation holds.
+pub fn prompt_of(conversation: &Conversation) -> Result<Prompt, CannotHonour> {
+    let ask = Ask {
+        model: "",
+        conversation,
+        answer_so_far: None,
+        stream: false,
+        capabilities: &Capabilities::default(),
+        unsupported: Unsupported::Refuse,
+    };
+    let mut fields: Map<String, Value> = serde_json::from_slice(&encode_request(&ask)?).unwrap_or_default();
+    fields.remove("model");
+    let max_tokens = fields.remove("max_tokens").and(conversation.max_tokens);
+    fields.remove("temperature");
+    let question = conversation.messages.iter().rev().find_map(|message| match message {
+        Message::User(parts) => Some(Part::text_of(parts)),
+        Message::Assistant { .. } | Message::ToolResult { .. } => None,
+    });
+    Ok(Prompt {
+        text: question.unwrap_or_default().chars().take(MAX_TEXT_CHARS).collect(),
+        system_message: None,
+        parameters: Parameters { max_tokens, temperature: conversation.temperature, extra: fields },
+    })
+}

@@ -1,0 +1,26 @@
+//! The APIs of others: clients of OpenAI and Anthropic change their base URL, and what they ask is recorded, durable and
+//! resumable like everything else (SPEC FD 12).
+
+mod answer;
+mod ask;
+mod chat;
+mod errors;
+mod failures;
+mod messages;
+mod models;
+mod relay;
+
+pub(super) use errors::speak_dialect;
+
+use utoipa_axum::router::OpenApiRouter;
+use utoipa_axum::routes;
+
+use super::Surface;
+
+pub(super) fn routes() -> OpenApiRouter<Surface> {
+    OpenApiRouter::new()
+        .routes(routes!(chat::create))
+        .routes(routes!(messages::create))
+        .routes(routes!(models::list))
+        .routes(routes!(models::one))
+}

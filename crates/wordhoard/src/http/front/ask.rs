@@ -1,0 +1,120 @@
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::http::{HeaderMap, StatusCode};
+use serde_json::{Map, Value};
+use wordhoard_engine::NewRequest;
+use wordhoard_model::{Conversation, Fallback, LaneSpec, ModelRef, RequestId};
+use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of};
+
+use crate::http::problem::Problem;
+use crate::http::{Surface, body, prompt};
+
+/// What a client asked, on disk.
+pub(super) struct Asked {
+    pub(super) request_id: RequestId,
+    pub(super) stream: bool,
+    pub(super) include_usage: bool,
+    /// When it was accepted, in seconds since 1970.
+    pub(super) created_s: u64,
+}
+
+/// Reads a request of a dialect and records it, with one lane.
+pub(super) async fn ask(
+    surface: &Surface,
+    headers: &HeaderMap,
+    body: Body,
+    dialect: Dialect,
+) -> Result<Asked, Problem> {
+    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    body::check_content_type(headers)?;
+    let idempotency = prompt::idempotency(headers, &bytes)?;
+    let mut request = dialect.decode_request(&bytes)?;
+    settle_choices(&mut request.conversation.further)?;
+    let model = model(surface, request.model.as_deref().unwrap_or_default())?;
+    let conversation = Arc::new(request.conversation);
+    check(surface, &model, &conversation)?;
+    let new = NewRequest {
+        prompt: prompt_of(&conversation)?,
+        lanes: vec![LaneSpec { model, weight: None }],
+        idempotency,
+        fallback: Fallback::Default,
+    };
+    let created_s = u64::try_from(surface.clock.now().as_millis() / 1_000).unwrap_or_default();
+    let admitted = surface.engine.admit(new).await?;
+    Ok(Asked {
+        request_id: admitted.request_id,
+        stream: request.stream.unwrap_or(false),
+        include_usage: request.include_usage,
+        created_s,
+    })
+}
+
+/// Fields that are about the answer's form and not yet ours to give. As their defaults they ask for nothing.
+fn settle_choices(further: &mut Map<String, Value>) -> Result<(), Problem> {
+    let is_default = |name: &str, value: &Value| match name {
+        "n" => *value == 1,
+        "logprobs" | "store" => *value == false,
+        "top_logprobs" => *value == 0,
+        _ => value.is_null(),
+    };
+    for (name, problem) in [
+        ("n", "must be 1: each further answer is a request of its own"),
+        ("logprobs", "is not recorded, so it cannot be given"),
+        ("top_logprobs", "is not recorded, so it cannot be given"),
+        ("audio", "is not supported"),
+        ("functions", "is the old form: give tools"),
+        ("function_call", "is the old form: give tool_choice"),
+    ] {
+        if further.remove(name).is_some_and(|value| !is_default(name, &value)) {
+            return Err(refused(name, problem));
+        }
+    }
+    if further.get("store").is_some_and(|value| is_default("store", value)) {
+        further.remove("store");
+    }
+    if further.get("modalities").is_some_and(|value| *value == serde_json::json!(["text"])) {
+        further.remove("modalities");
+    }
+    Ok(())
+}
+
+fn model(surface: &Surface, name: &str) -> Result<ModelRef, Problem> {
+    if name.contains(',') {
+        let problem = "names several models: POST /api/llm/prompt asks several at once";
+        return Err(refused("model", problem));
+    }
+    surface
+        .catalogue
+        .resolve(name)
+        .map_err(|detail| Problem::new(StatusCode::NOT_FOUND, "model-not-found", detail).field("model"))
+}
+
+/// Whether the model, and its dialect, can honour all that is asked. Nobody is called for it.
+fn check(surface: &Surface, model: &ModelRef, conversation: &Arc<Conversation>) -> Result<(), Problem> {
+    let call = Call::new(model.model.as_str(), Arc::clone(conversation));
+    match surface.engine.providers().get(&model.provider).map(|provider| provider.check(&call)) {
+        Some(Err(cannot)) => Err(cannot.into()),
+        Some(Ok(())) | None => Ok(()),
+    }
+}
+
+fn refused(field: &str, problem: &str) -> Problem {
+    Problem::bad_request("invalid-field", format!("{field} {problem}")).field(field)
+}
+
+impl From<InvalidRequest> for Problem {
+    fn from(invalid: InvalidRequest) -> Self {
+        let problem = Self::bad_request("invalid-field", invalid.to_string());
+        match invalid.field {
+            Some(field) => problem.field(field),
+            None => problem,
+        }
+    }
+}
+
+impl From<CannotHonour> for Problem {
+    fn from(cannot: CannotHonour) -> Self {
+        Self::bad_request("unsupported-parameter", cannot.to_string()).field(cannot.field)
+    }
+}

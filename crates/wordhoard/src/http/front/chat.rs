@@ -1,0 +1,43 @@
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use wordhoard_providers::Dialect;
+
+use super::{answer, ask};
+use crate::http::Surface;
+use crate::http::problem::Problem;
+
+/// Create a chat completion, as OpenAI's API has it.
+///
+/// `model` is `provider:model`, an alias, or a name that one provider lists. The answer's `x-wordhoard-request-id` is the
+/// request's id in the native API, where it can be read and resumed.
+#[utoipa::path(
+    post,
+    path = "/v1/chat/completions",
+    operation_id = "create_chat_completion",
+    tag = "drop-in",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request")),
+    request_body(content = Object, description = "See OpenAI's reference of `POST /v1/chat/completions`"),
+    responses(
+        (status = 200, description = "The completion, or a stream of its chunks", body = Object),
+        (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have OpenAI's shape", body = Object),
+        (status = 404, description = "No such model", body = Object),
+        (status = 408, description = "The body came too slowly", body = Object),
+        (status = 409, description = "The key is being accepted right now", body = Object),
+        (status = 413, description = "The body is too long", body = Object),
+        (status = 415, description = "Not application/json", body = Object),
+        (status = 429, description = "The provider limits its rate", body = Object),
+        (status = 502, description = "The provider failed", body = Object),
+        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
+        (status = 504, description = "The provider took too long", body = Object),
+    )
+)]
+pub(super) async fn create(
+    State(surface): State<Surface>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let asked = ask::ask(&surface, &headers, body, Dialect::OpenAiChat).await?;
+    answer::answer(&surface, asked, Dialect::OpenAiChat).await
+}

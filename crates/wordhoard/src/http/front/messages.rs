@@ -1,0 +1,43 @@
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Response;
+use wordhoard_providers::Dialect;
+
+use super::{answer, ask};
+use crate::http::Surface;
+use crate::http::problem::Problem;
+
+/// Create a message, as Anthropic's API has it.
+///
+/// `model` is `provider:model`, an alias, or a name that one provider lists. The answer's `x-wordhoard-request-id` is the
+/// request's id in the native API, where it can be read and resumed.
+#[utoipa::path(
+    post,
+    path = "/v1/messages",
+    operation_id = "create_message",
+    tag = "drop-in",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request")),
+    request_body(content = Object, description = "See Anthropic's reference of `POST /v1/messages`"),
+    responses(
+        (status = 200, description = "The message, or a stream of its events", body = Object),
+        (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have Anthropic's shape", body = Object),
+        (status = 404, description = "No such model", body = Object),
+        (status = 408, description = "The body came too slowly", body = Object),
+        (status = 409, description = "The key is being accepted right now", body = Object),
+        (status = 413, description = "The body is too long", body = Object),
+        (status = 415, description = "Not application/json", body = Object),
+        (status = 429, description = "The provider limits its rate", body = Object),
+        (status = 502, description = "The provider failed", body = Object),
+        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
+        (status = 504, description = "The provider took too long", body = Object),
+    )
+)]
+pub(super) async fn create(
+    State(surface): State<Surface>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let asked = ask::ask(&surface, &headers, body, Dialect::Anthropic).await?;
+    answer::answer(&surface, asked, Dialect::Anthropic).await
+}

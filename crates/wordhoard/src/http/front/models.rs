@@ -1,0 +1,63 @@
+use axum::extract::{Path, State};
+use axum::http::{HeaderMap, StatusCode};
+use axum::response::Json;
+use serde_json::{Value, json};
+use wordhoard_model::ModelRef;
+
+use crate::http::Surface;
+use crate::http::problem::Problem;
+
+/// List the models that can be asked for: the aliases, and the models that providers list and that are called.
+///
+/// With an `anthropic-version` header in the shape of Anthropic's API, else in that of OpenAI's.
+#[utoipa::path(
+    get,
+    path = "/v1/models",
+    operation_id = "list_models",
+    tag = "drop-in",
+    responses((status = 200, body = Object))
+)]
+pub(super) async fn list(State(surface): State<Surface>, headers: HeaderMap) -> Json<Value> {
+    let names = surface.catalogue.names().into_iter();
+    let called = names.filter(|(_, model)| surface.engine.may_call(&model.provider));
+    let is_anthropic = headers.contains_key("anthropic-version");
+    let models: Vec<Value> = called.map(|(name, model)| view(&name, &model, is_anthropic)).collect();
+    if !is_anthropic {
+        return Json(json!({"object": "list", "data": models}));
+    }
+    let id = |model: Option<&Value>| model.map(|model| model["id"].clone());
+    let ends = (id(models.first()), id(models.last()));
+    Json(json!({"data": models, "has_more": false, "first_id": ends.0, "last_id": ends.1}))
+}
+
+/// Show one model.
+#[utoipa::path(
+    get,
+    path = "/v1/models/{model}",
+    operation_id = "show_model",
+    tag = "drop-in",
+    params(("model" = String, Path, description = "As the list has it")),
+    responses(
+        (status = 200, body = Object),
+        (status = 404, description = "No such model", body = Object),
+    )
+)]
+pub(super) async fn one(
+    State(surface): State<Surface>,
+    Path(name): Path<String>,
+    headers: HeaderMap,
+) -> Result<Json<Value>, Problem> {
+    let found = surface.catalogue.resolve(&name);
+    let model = found
+        .map_err(|detail| Problem::new(StatusCode::NOT_FOUND, "model-not-found", detail).field("model"))?;
+    Ok(Json(view(&name, &model, headers.contains_key("anthropic-version"))))
+}
+
+/// When a model was made is not known here; both APIs want a time.
+fn view(name: &str, model: &ModelRef, is_anthropic: bool) -> Value {
+    if is_anthropic {
+        json!({"type": "model", "id": name, "display_name": name, "created_at": "1970-01-01T00:00:00Z"})
+    } else {
+        json!({"id": name, "object": "model", "created": 0, "owned_by": model.provider.as_str()})
+    }
+}

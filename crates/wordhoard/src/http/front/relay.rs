@@ -1,0 +1,269 @@
+//! From the events of a request with one lane to the one answer that a drop-in client is told.
+
+use wordhoard_model::{
+    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, Outcome, Token,
+    TokenIndex, TokenKind,
+};
+use wordhoard_providers::{Completion, Delta};
+
+/// What a client is told next.
+#[derive(Clone, Debug, PartialEq)]
+pub(super) enum Said {
+    /// A piece of the answer.
+    Delta(Delta),
+    /// What was told so far does not count: another answer begins. Never to a client that has got it.
+    Anew,
+    /// Its end: it is whole.
+    Completed(Completion),
+    /// Its end: it is not.
+    Failed(Failure),
+}
+
+/// Tells one answer out of all attempts.
+///
+/// An attempt that starts anew after something was told is held back while it repeats what was told, and goes on from
+/// there; where it says something else, the answer fails with the failure that broke it: what was told cannot be taken
+/// back, and two beginnings are no answer (SPEC FD 5).
+#[derive(Debug, Default)]
+pub(super) struct Relay {
+    /// Whether what was told can be taken back, because nobody has got it yet.
+    can_take_back: bool,
+    /// The model whose answer was told first.
+    model: Option<String>,
+    told: String,
+    /// Where each token of the text ends in `told`.
+    ends: Vec<(AttemptSeq, TokenIndex, usize)>,
+    has_told_reasoning: bool,
+    /// Whether something was told that no other attempt can repeat or go on from.
+    has_told_more: bool,
+    /// What of `told` the present attempt still has to repeat.
+    to_repeat: String,
+    /// Whether the present attempt is one of several that started anew.
+    is_anew: bool,
+    failure: Option<Failure>,
+    completion: Completion,
+    has_ended: bool,
+}
+
+impl Relay {
+    /// One for an answer that is gathered before its client gets any of it.
+    pub(super) fn gathering() -> Self {
+        Self { can_take_back: true, ..Self::default() }
+    }
+
+    /// Takes the next event in, and appends what the client is told by it. Nothing is told after an end.
+    pub(super) fn take(&mut self, event: &Event, out: &mut Vec<Said>) {
+        if self.has_ended {
+            return;
+        }
+        match &event.body {
+            EventBody::RequestCreated(_) => {}
+            EventBody::AttemptStarted(started) => self.begin(started, out),
+            EventBody::Token(token) => self.token(token, out),
+            EventBody::AttemptFinished(finished) => self.end_attempt(finished, out),
+            EventBody::RequestFinished(finished) => {
+                let end = match finished.outcome {
+                    Outcome::Completed => Said::Completed(self.completion.clone()),
+                    Outcome::Cancelled => {
+                        Said::Failed(Failure::new(FailureClass::StreamError, "the request was cancelled"))
+                    }
+                    Outcome::Failed | Outcome::Interrupted => Said::Failed(self.broken()),
+                };
+                self.end(end, out);
+            }
+        }
+    }
+
+    /// The model that answers, as `provider:model`; none before the first attempt.
+    pub(super) fn model(&self) -> Option<&str> {
+        self.model.as_deref()
+    }
+
+    fn begin(&mut self, started: &AttemptStarted, out: &mut Vec<Said>) {
+        if self.can_take_back && started.continues.is_none() && self.model.is_some() {
+            *self = Self { failure: self.failure.take(), ..Self::gathering() };
+            out.push(Said::Anew);
+        }
+        let is_first_told = self.told.is_empty() && !self.has_told_reasoning && !self.has_told_more;
+        if is_first_told {
+            self.model = Some(started.model.to_string());
+        }
+        let repeated_from = match started.continues {
+            // A few blanks behind the place where it goes on may have been told already.
+            Some(from) => {
+                let place = self.ends.iter().find(|(attempt, index, _)| {
+                    (*attempt, *index) == (from.attempt_seq, from.token_index)
+                });
+                place.map_or(self.told.len(), |(.., end)| *end)
+            }
+            None => 0,
+        };
+        self.is_anew = started.continues.is_none() && !is_first_told;
+        self.to_repeat = self.told[repeated_from..].to_owned();
+        if self.is_anew && self.has_told_more {
+            self.fail(out);
+        }
+    }
+
+    fn token(&mut self, token: &Token, out: &mut Vec<Said>) {
+        let delta = |text: &str| Said::Delta(Delta { kind: token.kind, text: text.to_owned() });
+        match token.kind {
+            TokenKind::Text => {
+                let Some(news) = self.news_in(&token.text) else { return self.fail(out) };
+                if !news.is_empty() {
+                    self.told.push_str(news);
+                    out.push(delta(news));
+                }
+                let end = self.told.len() - self.to_repeat.len();
+                self.ends.push((token.attempt_seq, token.token_index, end));
+            }
+            // How another model came to the same answer would stand in the midst of it.
+            TokenKind::Reasoning => {
+                if !self.is_anew {
+                    self.has_told_reasoning = true;
+                    out.push(delta(&token.text));
+                }
+            }
+            TokenKind::Annotation => {
+                if self.to_repeat.is_empty() {
+                    out.push(delta(&token.text));
+                }
+            }
+            TokenKind::ToolCall | TokenKind::Refusal => {
+                if !self.to_repeat.is_empty() {
+                    return self.fail(out);
+                }
+                self.has_told_more = true;
+                out.push(delta(&token.text));
+            }
+        }
+    }
+
+    /// What of a text was not told yet; none where it is not what it should repeat.
+    fn news_in<'a>(&mut self, text: &'a str) -> Option<&'a str> {
+        if let Some(rest) = self.to_repeat.strip_prefix(text) {
+            self.to_repeat = rest.to_owned();
+            return Some("");
+        }
+        let news = text.strip_prefix(self.to_repeat.as_str())?;
+        self.to_repeat.clear();
+        Some(news)
+    }
+
+    fn end_attempt(&mut self, finished: &AttemptFinished, out: &mut Vec<Said>) {
+        if finished.outcome != Outcome::Completed {
+            self.failure = finished.failure.clone().or(self.failure.take());
+        } else if self.to_repeat.trim().is_empty() {
+            self.completion = Completion {
+                finish_reason: finished.finish_reason.clone(),
+                usage: finished.usage,
+                answered_by: finished.answered_by.clone(),
+            };
+        } else {
+            self.fail(out);
+        }
+    }
+
+    fn broken(&self) -> Failure {
+        self.failure.clone().unwrap_or_else(|| Failure::new(FailureClass::Internal, "the answer failed"))
+    }
+
+    /// Another attempt is no continuation of what was told.
+    fn fail(&mut self, out: &mut Vec<Said>) {
+        let broken = self.broken();
+        let message = format!(
+            "the answer broke off ({}), and the one that took its place begins otherwise: ask again, or read both by \
+             the native API",
+            broken.message
+        );
+        self.end(Said::Failed(Failure { message, ..broken }), out);
+    }
+
+    fn end(&mut self, end: Said, out: &mut Vec<Said>) {
+        self.has_ended = true;
+        out.push(end);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use wordhoard_model::{Continues, FinishReason, Lane, RequestFinished, Seq, Timestamp};
+
+    use super::*;
+
+    /// A script of attempts: `a`, `b` are texts that come as tokens, `!` breaks, `.` completes; `+N` in front goes on
+    /// behind token N of the attempt before.
+    fn told(attempts: &[(&str, &[&str], bool)]) -> (String, Result<(), String>) {
+        let (mut relay, mut out) = (Relay::default(), Vec::new());
+        let mut take = |body| relay.take(&Event { seq: Seq(0), at: Timestamp::from_millis(0), body }, &mut out);
+        for (attempt, (continues, tokens, is_whole)) in (1..).zip(attempts) {
+            let attempt_seq = AttemptSeq(attempt);
+            let continues = continues.strip_prefix('+').map(|index| Continues {
+                attempt_seq: AttemptSeq(attempt - 1),
+                token_index: TokenIndex(index.parse().unwrap()),
+            });
+            let model = format!("a:{attempt}").parse().unwrap();
+            take(EventBody::AttemptStarted(AttemptStarted { attempt_seq, lane: Lane(0), model, continues }));
+            for (index, text) in (0..).zip(*tokens) {
+                let kind = if *text == "{}" { TokenKind::ToolCall } else { TokenKind::Text };
+                let (token_index, text) = (TokenIndex(index), (*text).to_owned());
+                take(EventBody::Token(Token { attempt_seq, token_index, kind, text }));
+            }
+            take(EventBody::AttemptFinished(AttemptFinished {
+                attempt_seq,
+                outcome: if *is_whole { Outcome::Completed } else { Outcome::Failed },
+                finish_reason: is_whole.then(|| FinishReason("stop".into())),
+                usage: None,
+                cost: None,
+                token_count: tokens.len() as u64,
+                answered_by: None,
+                failure: (!is_whole).then(|| Failure::new(FailureClass::Cut, "it broke")),
+            }));
+        }
+        let is_whole = attempts.last().is_some_and(|(.., is_whole)| *is_whole);
+        take(EventBody::RequestFinished(RequestFinished {
+            outcome: if is_whole { Outcome::Completed } else { Outcome::Failed },
+            lanes_completed: u32::from(is_whole),
+            attempt_count: attempts.len() as u32,
+            token_count: 0,
+            usage: None,
+            failed_usage: None,
+            cost: None,
+        }));
+        let text = out.iter().filter_map(|said| match said {
+            Said::Delta(delta) => Some(delta.text.as_str()),
+            Said::Anew | Said::Completed(_) | Said::Failed(_) => None,
+        });
+        let end = match out.last().unwrap() {
+            Said::Completed(completion) => {
+                assert_eq!(completion.finish_reason, Some(FinishReason("stop".into())));
+                Ok(())
+            }
+            Said::Failed(failure) => Err(failure.message.clone()),
+            Said::Delta(_) | Said::Anew => panic!("no end"),
+        };
+        (text.collect(), end)
+    }
+
+    #[test]
+    fn what_was_told_is_repeated_by_nobody_and_taken_back_by_nobody() {
+        assert_eq!(told(&[("", &["one ", "two"], true)]), ("one two".into(), Ok(())));
+        // Nothing was told yet.
+        assert_eq!(told(&[("", &[], false), ("", &["uno"], true)]), ("uno".into(), Ok(())));
+        // It goes on, also where blanks were told behind the place.
+        assert_eq!(told(&[("", &["one"], false), ("+0", &[" two"], true)]), ("one two".into(), Ok(())));
+        let blank: &[&str] = &["one", " ", " "];
+        assert_eq!(told(&[("", blank, false), ("+0", &["  two"], true)]), ("one  two".into(), Ok(())));
+        // It starts anew and repeats, cut in other places.
+        let anew: &[&str] = &["o", "ne tw", "o three"];
+        assert_eq!(told(&[("", &["one ", "two "], false), ("", anew, true)]).0, "one two three");
+        let (text, end) = told(&[("", &["one ", "two "], false), ("", &["one ", "zwei"], true)]);
+        assert_eq!(text, "one two ");
+        assert!(end.unwrap_err().starts_with("the answer broke off (it broke)"));
+        // Shorter than what was told.
+        assert!(told(&[("", &["one ", "two"], false), ("", &["one "], true)]).1.is_err());
+        // A tool was called.
+        assert!(told(&[("", &["{}"], false), ("", &["{}"], true)]).1.is_err());
+        assert_eq!(told(&[("", &["one"], false)]), ("one".into(), Err("it broke".into())));
+    }
+}

@@ -1,0 +1,34 @@
+//! The drop-in APIs, with the real clients as the judge.
+
+mod errors;
+mod sdks;
+
+use wordhoard_testkit::provider::MisbehavingProvider;
+use wordhoard_testkit::server::{ServerHome, ServerProcess};
+
+use crate::{EXE, ONE_CALL};
+
+/// A provider for each dialect, named as the dialect is; all are one mock.
+const DIALECTS: [&str; 5] = ["openai", "openai_responses", "anthropic", "gemini", "cohere"];
+
+struct Front {
+    mock: MisbehavingProvider,
+    _home: ServerHome,
+    server: ServerProcess,
+}
+
+impl Front {
+    fn open(further: &str) -> Self {
+        let mock = MisbehavingProvider::start().unwrap();
+        let provider = |dialect: &&str| {
+            format!(
+                "[[providers]]\nname = {dialect:?}\ndialect = {dialect:?}\nbase_url = {:?}\nallow_private = true\n",
+                mock.base_url()
+            )
+        };
+        let providers: String = DIALECTS.iter().map(provider).collect();
+        let home = ServerHome::new(EXE, &[&providers, further, ONE_CALL].concat()).unwrap();
+        let server = home.start().unwrap();
+        Self { mock, _home: home, server }
+    }
+}

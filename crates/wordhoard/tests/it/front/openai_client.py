@@ -1,0 +1,93 @@
+"""OpenAI's own client against the server; its argument is a plan in JSON, its output the ids of requests."""
+
+import json
+import sys
+
+import openai
+
+plan = json.loads(sys.argv[1])
+client = openai.OpenAI(base_url=plan["url"] + "/v1", api_key="sk-of-nobody", max_retries=0)
+question = [{"role": "system", "content": "be brief"}, {"role": "user", "content": plan["prompt"]}]
+create = client.chat.completions.create
+
+
+def fails(kind, status, **arguments):
+    try:
+        answer = create(messages=question, **arguments)
+        if arguments.get("stream"):
+            for _ in answer:
+                pass
+    except openai.APIStatusError as error:
+        assert type(error) is kind and error.status_code == status, (arguments, error)
+        assert error.body["message"], error.body
+        return error
+    raise AssertionError(f"{arguments} did not fail")
+
+
+for provider in plan["providers"]:
+    model = f"{provider}:ok-20"
+    raw = client.chat.completions.with_raw_response.create(model=model, messages=question, max_tokens=50)
+    print(raw.headers["x-wordhoard-request-id"])
+    whole = raw.parse()
+    assert whole.choices[0].message.content == plan["expected"], whole
+    assert whole.choices[0].finish_reason == "stop" and whole.model == model, whole
+    assert whole.usage.completion_tokens == 20 and whole.object == "chat.completion", whole
+
+    chunks = list(create(model=model, messages=question, stream=True, stream_options={"include_usage": True}))
+    text = "".join(chunk.choices[0].delta.content or "" for chunk in chunks if chunk.choices)
+    assert text == plan["expected"], chunks
+    assert chunks[-1].usage.completion_tokens == 20 and not chunks[-1].choices, chunks[-1]
+    assert len({(chunk.id, chunk.created) for chunk in chunks}) == 1, "every chunk has the same id"
+    plain = list(create(model=model, messages=question, stream=True))
+    assert all(chunk.usage is None for chunk in plain), "usage comes only if asked for"
+
+    called = create(model=f"{provider}:tools", messages=question, tools=[
+        {"type": "function", "function": {"name": "tool_0", "parameters": {"type": "object", "properties": {}}}},
+    ])
+    assert called.choices[0].finish_reason == "tool_calls", called
+    calls = called.choices[0].message.tool_calls
+    assert [call.function.name for call in calls] == ["tool_0", "tool_1"], calls
+    assert all(json.loads(call.function.arguments)["q"] for call in calls), calls
+
+    thought = create(model=f"{provider}:reasoning", messages=question)
+    assert thought.choices[0].message.reasoning_content, thought
+
+    history = question + [
+        {"role": "assistant", "content": None, "tool_calls": [
+            {"id": "call_1", "type": "function", "function": {"name": "f", "arguments": "{\"x\":1}"}},
+        ]},
+        {"role": "tool", "tool_call_id": "call_1", "content": "42"},
+        {"role": "user", "content": plan["prompt"]},
+    ]
+    again = create(model=model, messages=history)
+    assert again.choices[0].message.content == plan["expected"], again
+
+    fails(openai.BadRequestError, 400, model=f"{provider}:status-400")
+    fails(openai.NotFoundError, 404, model=f"{provider}:status-404")
+    fails(openai.RateLimitError, 429, model=f"{provider}:status-429")
+    fails(openai.RateLimitError, 429, model=f"{provider}:status-429", stream=True)
+    fails(openai.InternalServerError, 502, model=f"{provider}:status-500")
+    # Our key, not the caller's.
+    fails(openai.InternalServerError, 502, model=f"{provider}:echo-key")
+    error = fails(openai.BadRequestError, 400, model=f"{provider}:context-length")
+    assert error.code == "context_length_exceeded", error.body
+    fails(openai.BadRequestError, 400, model=f"{provider}:filter-prompt")
+
+    seen = []
+    try:
+        for chunk in create(model=f"{provider}:cut-after-7", messages=question, stream=True):
+            seen.append(chunk)
+        raise AssertionError("a cut answer ended in an orderly way")
+    except openai.APIError as error:
+        assert "broke" in error.message, error
+    assert sum(bool(chunk.choices and chunk.choices[0].delta.content) for chunk in seen) == 7, seen
+
+assert create(model="fast", messages=question).choices[0].message.content == plan["expected"]
+assert fails(openai.NotFoundError, 404, model="nobody:x").param == "model"
+assert fails(openai.BadRequestError, 400, model="openai:ok-20", n=2).param == "n"
+assert fails(openai.BadRequestError, 400, model="openai:ok-20,gemini:ok-20").param == "model"
+assert fails(openai.BadRequestError, 400, model="anthropic:ok-20", seed=1).param == "seed"
+assert fails(openai.BadRequestError, 400, model="openai:ok-20", logprobs=True).param == "logprobs"
+names = [model.id for model in client.models.list()]
+assert "fast" in names and "demo:terse" in names, names
+assert client.models.retrieve("openai:ok-20").owned_by == "openai"
