@@ -101,7 +101,7 @@ async fn authorise(State(door): State<Door>, mut request: Request, next: Next) -
 
 impl Door {
     fn check(&self, request: &Request) -> Result<Option<Caller>, Problem> {
-        let key = bearer(request.headers());
+        let key = key_of(request);
         let caller = key.and_then(|key| self.access.caller(key));
         match caller {
             // Clients of an open server often send a key of some kind, because their library wants one.
@@ -133,14 +133,20 @@ pub(super) fn is_administrator(surface: &Surface, headers: &HeaderMap) -> bool {
     caller.is_some_and(|caller| caller.scope().covers(Scope::Admin))
 }
 
-/// The key of a request, as a bearer or, as Anthropic's clients give it, in `x-api-key`. Two are none: they would be read
-/// in two ways.
-fn bearer(headers: &HeaderMap) -> Option<&str> {
-    if !headers.contains_key(header::AUTHORIZATION) {
-        let mut all = headers.get_all("x-api-key").iter();
-        let (value, None) = (all.next()?, all.next()) else { return None };
-        return value.to_str().ok().map(str::trim).filter(|key| !key.is_empty());
+/// The key of a request: a bearer or, on the drop-in APIs and where there is none, `x-api-key`, as Anthropic's clients
+/// give it.
+fn key_of(request: &Request) -> Option<&str> {
+    let headers = request.headers();
+    if headers.contains_key(header::AUTHORIZATION) || !request.uri().path().starts_with("/v1/") {
+        return bearer(headers);
     }
+    let mut all = headers.get_all("x-api-key").iter();
+    let (value, None) = (all.next()?, all.next()) else { return None };
+    value.to_str().ok().map(str::trim).filter(|key| !key.is_empty())
+}
+
+/// The bearer of a request. Two are none: they would be read in two ways.
+fn bearer(headers: &HeaderMap) -> Option<&str> {
     let mut all = headers.get_all(header::AUTHORIZATION).iter();
     let (value, None) = (all.next()?, all.next()) else { return None };
     let (scheme, key) = value.to_str().ok()?.split_once(' ')?;

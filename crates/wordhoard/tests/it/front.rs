@@ -27,7 +27,8 @@ impl Front {
             )
         };
         let providers: String = DIALECTS.iter().map(provider).collect();
-        let home = ServerHome::new(EXE, &[&providers, further, ONE_CALL].concat()).unwrap();
+        let nobody = if further.contains("[fallback]") { "" } else { "[fallback]\nqueue = []\n" };
+        let home = ServerHome::new(EXE, &[&providers, further, nobody, ONE_CALL].concat()).unwrap();
         let server = home.start().unwrap();
         Self { mock, _home: home, server }
     }

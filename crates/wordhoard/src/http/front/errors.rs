@@ -38,7 +38,8 @@ fn shape_of(request: &Request) -> Option<Shape> {
     if !path.starts_with("/v1/") {
         return None;
     }
-    let is_anthropic = path.starts_with("/v1/messages") || request.headers().contains_key("anthropic-version");
+    let is_anthropic =
+        path.starts_with("/v1/messages") || request.headers().contains_key("anthropic-version");
     Some(if is_anthropic { Shape::Anthropic } else { Shape::OpenAi })
 }
 

@@ -1,8 +1,8 @@
 //! From the events of a request with one lane to the one answer that a drop-in client is told.
 
 use wordhoard_model::{
-    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, Outcome, Token,
-    TokenIndex, TokenKind,
+    AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, ModelRef, Outcome,
+    Token, TokenIndex, TokenKind,
 };
 use wordhoard_providers::{Completion, Delta};
 
@@ -40,6 +40,11 @@ pub(super) struct Relay {
     to_repeat: String,
     /// Whether the present attempt is one of several that started anew.
     is_anew: bool,
+    /// The model that was called first: the one that was asked for.
+    asked: Option<ModelRef>,
+    /// Whether a failure of the present attempt is the one to tell, should there be no answer: that of the model that was
+    /// asked for, or of the one whose beginning was told; not that of whoever could not stand in.
+    failure_counts: bool,
     failure: Option<Failure>,
     completion: Completion,
     has_ended: bool,
@@ -81,9 +86,10 @@ impl Relay {
 
     fn begin(&mut self, started: &AttemptStarted, out: &mut Vec<Said>) {
         if self.can_take_back && started.continues.is_none() && self.model.is_some() {
-            *self = Self { failure: self.failure.take(), ..Self::gathering() };
+            *self = Self { failure: self.failure.take(), asked: self.asked.take(), ..Self::gathering() };
             out.push(Said::Anew);
         }
+        self.failure_counts = *self.asked.get_or_insert_with(|| started.model.clone()) == started.model;
         let is_first_told = self.told.is_empty() && !self.has_told_reasoning && !self.has_told_more;
         if is_first_told {
             self.model = Some(started.model.to_string());
@@ -91,9 +97,10 @@ impl Relay {
         let repeated_from = match started.continues {
             // A few blanks behind the place where it goes on may have been told already.
             Some(from) => {
-                let place = self.ends.iter().find(|(attempt, index, _)| {
-                    (*attempt, *index) == (from.attempt_seq, from.token_index)
-                });
+                let place = self
+                    .ends
+                    .iter()
+                    .find(|(attempt, index, _)| (*attempt, *index) == (from.attempt_seq, from.token_index));
                 place.map_or(self.told.len(), |(.., end)| *end)
             }
             None => 0,
@@ -111,6 +118,7 @@ impl Relay {
             TokenKind::Text => {
                 let Some(news) = self.news_in(&token.text) else { return self.fail(out) };
                 if !news.is_empty() {
+                    self.failure_counts = true;
                     self.told.push_str(news);
                     out.push(delta(news));
                 }
@@ -152,7 +160,9 @@ impl Relay {
 
     fn end_attempt(&mut self, finished: &AttemptFinished, out: &mut Vec<Said>) {
         if finished.outcome != Outcome::Completed {
-            self.failure = finished.failure.clone().or(self.failure.take());
+            if self.failure_counts || self.failure.is_none() {
+                self.failure = finished.failure.clone().or(self.failure.take());
+            }
         } else if self.to_repeat.trim().is_empty() {
             self.completion = Completion {
                 finish_reason: finished.finish_reason.clone(),
@@ -195,7 +205,8 @@ mod tests {
     /// behind token N of the attempt before.
     fn told(attempts: &[(&str, &[&str], bool)]) -> (String, Result<(), String>) {
         let (mut relay, mut out) = (Relay::default(), Vec::new());
-        let mut take = |body| relay.take(&Event { seq: Seq(0), at: Timestamp::from_millis(0), body }, &mut out);
+        let mut take =
+            |body| relay.take(&Event { seq: Seq(0), at: Timestamp::from_millis(0), body }, &mut out);
         for (attempt, (continues, tokens, is_whole)) in (1..).zip(attempts) {
             let attempt_seq = AttemptSeq(attempt);
             let continues = continues.strip_prefix('+').map(|index| Continues {

@@ -101,7 +101,8 @@ async fn a_fallback_behind_a_told_beginning_repeats_it_unseen_or_is_an_error() {
         body["stream"] = true.into();
         let client = front.server.client();
         let request = client.http().post(client.url("/v1/chat/completions"));
-        let mut response = request.json(&body).send().await.unwrap();
+        let request = request.header("content-type", "application/json").body(body.to_string());
+        let mut response = request.send().await.unwrap();
         let mut told = Vec::new();
         let is_whole = loop {
             match response.chunk().await {

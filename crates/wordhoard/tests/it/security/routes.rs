@@ -75,7 +75,8 @@ async fn every_method_of_every_route_asks_for_the_key_of_its_group() {
             assert_eq!(without.status, 401, "{case} without a key");
             assert_eq!(without.header("www-authenticate"), Some("Bearer"), "{case}");
             // The drop-in APIs tell errors in the shape of others.
-            let shape = if path.starts_with("/v1/") { "application/json" } else { "application/problem+json" };
+            let shape =
+                if path.starts_with("/v1/") { "application/json" } else { "application/problem+json" };
             assert_eq!(without.header("content-type"), Some(shape), "{case}");
             assert_eq!(status(Some("wh_no_such_key")).await, 401, "{case} with a wrong key");
             assert_eq!(status(Some(&user[..66])).await, 401, "{case} with a part of a key");
