@@ -12,11 +12,11 @@ mod event;
 mod output;
 mod request;
 
-pub use answer::{decode_answer, encode_answer};
+pub use answer::{decode_answer, encode_answer, encode_answer_for};
 pub use client_request::decode_request;
 pub use decoder::stream_decoder;
-pub use encoder::stream_encoder;
-pub use request::encode_request;
+pub use encoder::{encode_state, stream_encoder, stream_encoder_for};
+pub use request::{encode_request, fields_of};
 
 pub use crate::error_body::{classify_error, classify_error_body};
 pub use crate::openai_chat::encode_error;

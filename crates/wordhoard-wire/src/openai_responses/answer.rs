@@ -1,3 +1,4 @@
+use serde_json::{Map, Value};
 use wordhoard_model::Failure;
 
 use super::decoder::finish_reason;
@@ -28,7 +29,17 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
 
 /// An answer as one body: what the last event of a stream of it holds.
 pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
-    let mut stream = ResponseStream::new(head.clone());
+    encode_answer_for(head, Map::new(), deltas, completion)
+}
+
+/// As [`encode_answer`]; the response repeats these fields of its request, see [`fields_of`](super::fields_of).
+pub fn encode_answer_for(
+    head: &AnswerHead,
+    asked: Map<String, Value>,
+    deltas: &[Delta],
+    completion: &Completion,
+) -> Vec<u8> {
+    let mut stream = ResponseStream::new(head.clone(), asked);
     let mut events = bytes::BytesMut::new();
     for delta in deltas {
         stream.take(&mut events, delta);

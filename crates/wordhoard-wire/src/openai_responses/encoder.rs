@@ -1,21 +1,47 @@
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
-use serde_json::{Value, json};
-use wordhoard_model::{Failure, FinishReason, TokenKind};
+use serde_json::{Map, Value, json};
+use wordhoard_model::{Failure, FailureClass, FinishReason, TokenKind};
 
 use super::event::UsageBody;
 use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 
 /// An encoder for one answer as a stream, with every event that the official clients put an answer together from.
 pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
-    Box::new(ResponseStream::new(head))
+    stream_encoder_for(head, Map::new())
+}
+
+/// As [`stream_encoder`]; every response in it repeats these fields of its request, see [`fields_of`](super::fields_of).
+pub fn stream_encoder_for(head: AnswerHead, asked: Map<String, Value>) -> Box<dyn EncodeStream> {
+    Box::new(ResponseStream::new(head, asked))
+}
+
+/// A response that is no whole answer: one that runs, was cancelled, or failed.
+pub fn encode_state(head: AnswerHead, asked: Map<String, Value>, status: &str, failure: Option<&Failure>) -> Value {
+    let mut response = ResponseStream::new(head, asked).response(status);
+    if let Some(failure) = failure {
+        response["error"] = error_of(failure);
+    }
+    response
+}
+
+/// Source of the codes: <https://platform.openai.com/docs/api-reference/responses/object>, error.
+fn error_of(failure: &Failure) -> Value {
+    let code = match failure.class {
+        FailureClass::RateLimited => "rate_limit_exceeded",
+        FailureClass::ContextLength | FailureClass::BadRequest | FailureClass::ContentPolicy => "invalid_prompt",
+        _ => "server_error",
+    };
+    json!({"code": code, "message": failure.message})
 }
 
 /// Writes the events of a response, and puts it together as it goes: the last event holds all of it.
 #[derive(Debug)]
 pub(super) struct ResponseStream {
     head: AnswerHead,
+    /// The fields of the request that its response repeats.
+    asked: Map<String, Value>,
     sequence_number: u64,
     opened: bool,
     /// The items so far, each as it is now; those that are open too.
@@ -60,21 +86,17 @@ impl EncodeStream for ResponseStream {
 
     fn fail(&mut self, out: &mut BytesMut, failure: &Failure) {
         self.open(out);
-        let error = crate::openai_chat::error_value(failure);
-        let code = match &error["error"]["code"] {
-            Value::Null => error["error"]["type"].clone(),
-            code => code.clone(),
-        };
         let mut response = self.response("failed");
-        response["error"] = json!({"code": code, "message": failure.message});
+        response["error"] = error_of(failure);
         self.write(out, "response.failed", json!({"response": response}));
     }
 }
 
 impl ResponseStream {
-    pub(super) fn new(head: AnswerHead) -> Self {
+    pub(super) fn new(head: AnswerHead, asked: Map<String, Value>) -> Self {
         Self {
             head,
+            asked,
             sequence_number: 0,
             opened: false,
             output: Vec::new(),
@@ -238,7 +260,7 @@ impl ResponseStream {
     }
 
     fn response(&self, status: &str) -> Value {
-        json!({
+        let mut response = json!({
             "id": self.head.id,
             "object": "response",
             "created_at": self.head.created_s,
@@ -246,14 +268,26 @@ impl ResponseStream {
             "error": null,
             "incomplete_details": null,
             "instructions": null,
+            "max_output_tokens": null,
             "metadata": {},
             "model": self.head.model,
             "output": self.output,
             "parallel_tool_calls": true,
+            "previous_response_id": null,
+            "reasoning": {"effort": null, "summary": null},
+            "store": true,
+            "temperature": 1.0,
+            "text": {"format": {"type": "text"}},
             "tool_choice": "auto",
             "tools": [],
+            "top_p": 1.0,
+            "truncation": "disabled",
             "usage": null,
-        })
+        });
+        for (name, value) in &self.asked {
+            response[name] = value.clone();
+        }
+        response
     }
 
     fn write(&mut self, out: &mut BytesMut, kind: &str, mut data: Value) {

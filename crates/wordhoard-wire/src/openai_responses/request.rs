@@ -1,8 +1,8 @@
 use serde_json::{Map, Value, json};
-use wordhoard_model::{Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+use wordhoard_model::{Capabilities, Conversation, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
 
 use crate::openai_chat::url_of_image;
-use crate::{Ask, CannotHonour};
+use crate::{Ask, CannotHonour, Unsupported};
 
 const DIALECT: &str = "OpenAI's responses dialect";
 /// Fields that this dialect has under the same names.
@@ -65,6 +65,25 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
     text.extend(verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity)));
     set("text", (!text.is_empty()).then(|| text.into()));
     Ok(Value::Object(body).to_string().into_bytes())
+}
+
+/// The fields of a request that its response repeats.
+///
+/// # Errors
+/// What has no place in this dialect.
+pub fn fields_of(conversation: &Conversation) -> Result<Map<String, Value>, CannotHonour> {
+    let ask = Ask {
+        model: "",
+        conversation,
+        answer_so_far: None,
+        stream: false,
+        capabilities: &Capabilities::default(),
+        unsupported: Unsupported::Drop,
+    };
+    let mut fields: Map<String, Value> = serde_json::from_slice(&encode_request(&ask)?).unwrap_or_default();
+    // What it was asked is not repeated; that the provider need not keep it says nothing about us.
+    fields.retain(|name, _| !matches!(name.as_str(), "model" | "input" | "store" | "include"));
+    Ok(fields)
 }
 
 /// The effort, and what else the caller gave of it. The reasoning is asked for in short, for there is no other way to

@@ -9,6 +9,7 @@ mod failures;
 mod messages;
 mod models;
 mod relay;
+mod responses;
 
 pub(super) use errors::speak_dialect;
 
@@ -21,6 +22,9 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
     OpenApiRouter::new()
         .routes(routes!(chat::create))
         .routes(routes!(messages::create))
+        .routes(routes!(responses::create))
+        .routes(routes!(responses::retrieve))
+        .routes(routes!(responses::cancel))
         .routes(routes!(models::list))
         .routes(routes!(models::one))
 }

@@ -13,7 +13,7 @@ const DIALECTS: [&str; 5] = ["openai", "openai_responses", "anthropic", "gemini"
 
 struct Front {
     mock: MisbehavingProvider,
-    _home: ServerHome,
+    home: ServerHome,
     server: ServerProcess,
 }
 
@@ -30,6 +30,6 @@ impl Front {
         let nobody = if further.contains("[fallback]") { "" } else { "[fallback]\nqueue = []\n" };
         let home = ServerHome::new(EXE, &[&providers, further, nobody, ONE_CALL].concat()).unwrap();
         let server = home.start().unwrap();
-        Self { mock, _home: home, server }
+        Self { mock, home, server }
     }
 }

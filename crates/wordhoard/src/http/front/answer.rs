@@ -4,16 +4,16 @@ use std::time::Duration;
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use bytes::BytesMut;
+use bytes::{Buf, BytesMut};
 use futures_util::Stream;
+use serde_json::{Map, Value};
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::metrics::Inside;
 use wordhoard_engine::{ReadError, Subscribed, Subscription};
-use wordhoard_model::{Failure, FailureClass, RequestId};
+use wordhoard_model::{Failure, FailureClass, ModelRef, RequestId, Timestamp};
 use wordhoard_providers::{Completion, Delta, Dialect};
-use wordhoard_wire::{AnswerHead, EncodeStream, sse};
+use wordhoard_wire::{AnswerHead, EncodeStream, openai_responses, sse};
 
-use super::ask::Asked;
 use super::failures::problem_of;
 use super::relay::{Relay, Said};
 use crate::http::Surface;
@@ -24,59 +24,103 @@ const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a stream that is broken off has for what was written last.
 const LAST_WORDS: Duration = Duration::from_millis(100);
 
+/// What stands before a request's id where it is a response.
+pub(super) const RESPONSE_PREFIX: &str = "resp_";
 /// The id under which the native API has the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-wordhoard-request-id");
 /// The names under which clients look for the id of a call: OpenAI's, and Anthropic's.
 const CLIENTS_REQUEST_IDS: [HeaderName; 2] =
     [HeaderName::from_static("x-request-id"), HeaderName::from_static("request-id")];
 
-/// Follows a request and answers as its client asked. The status waits for the first piece of the answer, so that what
-/// fails before it is told as clients expect it.
-pub(super) async fn answer(surface: &Surface, asked: Asked, dialect: Dialect) -> Result<Response, Problem> {
-    let Subscribed::Following(subscription) = surface.engine.subscribe(asked.request_id, None).await? else {
-        return Err(Problem::no_such_request());
-    };
-    let relay = if asked.stream { Relay::default() } else { Relay::gathering() };
-    let mut following = Following { subscription: *subscription, relay };
-    let response = if asked.stream {
-        let first = following.until_first().await?;
-        if let Some(Said::Failed(failure)) = first.first() {
-            return Err(problem_of(failure));
-        }
-        let head = head(dialect, &asked, following.relay.model());
-        let writer = Writer {
-            id: asked.request_id,
-            following,
-            encoder: dialect.stream_encoder(head, asked.include_usage),
-            waiting: first,
-            disconnect: surface.disconnect.clone(),
-            stage: Stage::Open,
-            _open: surface.http_metrics.open_stream(),
-        };
-        let mut response = Body::from_stream(writer.into_stream()).into_response();
-        response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-        // Proxies of the nginx kind buffer unless told otherwise.
-        response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-        response
-    } else {
-        let (deltas, completion) = following.whole().await?;
-        let head = head(dialect, &asked, following.relay.model());
-        let body = dialect.encode_answer(&head, &deltas, &completion);
-        (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response()
-    };
-    Ok(with_ids(response, asked.request_id))
+/// How the answer to a request is told.
+pub(super) struct Telling {
+    pub(super) dialect: Dialect,
+    /// The model that was asked for.
+    pub(super) model: ModelRef,
+    /// Whether a stream of the chat dialect tells the usage.
+    pub(super) include_usage: bool,
+    /// What a response of the responses dialect repeats of its request.
+    pub(super) asked: Map<String, Value>,
+    /// Events of the stream that the client has already.
+    pub(super) known_events: u64,
 }
 
-fn head(dialect: Dialect, asked: &Asked, model: Option<&str>) -> AnswerHead {
-    let prefix = match dialect {
-        Dialect::Anthropic => "msg",
-        _ => "chatcmpl",
-    };
-    AnswerHead {
-        id: format!("{prefix}-{}", asked.request_id),
-        created_s: asked.created_s,
-        model: model.unwrap_or_default().to_owned(),
+/// Answers with a stream. Its status waits for the first piece of the answer, so that what fails before it is told as
+/// clients expect it; but for responses, of which the first event says the id under which they can be resumed.
+pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -> Result<Response, Problem> {
+    let mut following = Following::open(surface, id, Relay::default()).await?;
+    let mut waiting = following.next().await?.unwrap_or_default();
+    if telling.dialect != Dialect::OpenAiResponses {
+        while waiting.is_empty() {
+            let end = || vec![Said::Failed(without_a_word())];
+            waiting = following.next().await?.unwrap_or_else(end);
+        }
+        if let Some(Said::Failed(failure)) = waiting.first() {
+            return Err(problem_of(failure));
+        }
     }
+    let head = following.head(id, &telling);
+    let writer = Writer {
+        id,
+        following,
+        encoder: match telling.dialect {
+            Dialect::OpenAiResponses => openai_responses::stream_encoder_for(head, telling.asked),
+            dialect => dialect.stream_encoder(head, telling.include_usage),
+        },
+        waiting,
+        known_events: telling.known_events,
+        disconnect: surface.disconnect.clone(),
+        stage: Stage::Unopened,
+        _open: surface.http_metrics.open_stream(),
+    };
+    let mut response = Body::from_stream(writer.into_stream()).into_response();
+    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
+    // Proxies of the nginx kind buffer unless told otherwise.
+    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
+    Ok(with_ids(response, id))
+}
+
+/// Answers with the whole, once it is there.
+pub(super) async fn whole(surface: &Surface, id: RequestId, telling: Telling) -> Result<Response, Problem> {
+    let gathered = gather(surface, id, telling).await?;
+    let body = gathered.map_err(|failure| problem_of(&failure))?;
+    Ok(document(id, body))
+}
+
+/// The whole answer as a body, once it is there; or why there is none.
+pub(super) async fn gather(
+    surface: &Surface,
+    id: RequestId,
+    telling: Telling,
+) -> Result<Result<Vec<u8>, Failure>, Problem> {
+    let mut following = Following::open(surface, id, Relay::gathering()).await?;
+    let (deltas, completion) = match following.whole().await? {
+        Ok(whole) => whole,
+        Err(failure) => return Ok(Err(failure)),
+    };
+    let head = following.head(id, &telling);
+    Ok(Ok(match telling.dialect {
+        Dialect::OpenAiResponses => {
+            openai_responses::encode_answer_for(&head, telling.asked, &deltas, &completion)
+        }
+        dialect => dialect.encode_answer(&head, &deltas, &completion),
+    }))
+}
+
+/// A body that is all there.
+pub(super) fn document(id: RequestId, body: Vec<u8>) -> Response {
+    let response = (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response();
+    with_ids(response, id)
+}
+
+/// What every event of the answer repeats. The same request gives the same, whenever it is asked for.
+pub(super) fn head_of(id: RequestId, dialect: Dialect, created_at: Timestamp, model: String) -> AnswerHead {
+    let id = match dialect {
+        Dialect::Anthropic => format!("msg-{id}"),
+        Dialect::OpenAiResponses => format!("{RESPONSE_PREFIX}{id}"),
+        _ => format!("chatcmpl-{id}"),
+    };
+    AnswerHead { id, created_s: u64::try_from(created_at.as_millis() / 1_000).unwrap_or_default(), model }
 }
 
 fn with_ids(mut response: Response, id: RequestId) -> Response {
@@ -89,12 +133,23 @@ fn with_ids(mut response: Response, id: RequestId) -> Response {
     response
 }
 
+fn without_a_word() -> Failure {
+    Failure::new(FailureClass::Internal, "the request ended without a word")
+}
+
 struct Following {
     subscription: Subscription,
     relay: Relay,
 }
 
 impl Following {
+    async fn open(surface: &Surface, id: RequestId, relay: Relay) -> Result<Self, Problem> {
+        match surface.engine.subscribe(id, None).await? {
+            Subscribed::Following(subscription) => Ok(Self { subscription: *subscription, relay }),
+            _ => Err(Problem::no_such_request()),
+        }
+    }
+
     /// What the next events tell; none once there are no more.
     async fn next(&mut self) -> Result<Option<Vec<Said>>, ReadError> {
         let Some(events) = self.subscription.next().await? else { return Ok(None) };
@@ -103,35 +158,34 @@ impl Following {
         Ok(Some(said))
     }
 
-    /// Waits for what is told first.
-    async fn until_first(&mut self) -> Result<Vec<Said>, ReadError> {
-        while let Some(said) = self.next().await? {
-            if !said.is_empty() {
-                return Ok(said);
-            }
-        }
-        Ok(vec![Said::Failed(Failure::new(FailureClass::Internal, "the request ended without a word"))])
-    }
-
     /// Waits for the whole answer.
-    async fn whole(&mut self) -> Result<(Vec<Delta>, Completion), Problem> {
+    async fn whole(&mut self) -> Result<Result<(Vec<Delta>, Completion), Failure>, ReadError> {
         let mut deltas = Vec::new();
         while let Some(said) = self.next().await? {
             for one in said {
                 match one {
                     Said::Delta(delta) => deltas.push(delta),
                     Said::Anew => deltas.clear(),
-                    Said::Completed(completion) => return Ok((deltas, completion)),
-                    Said::Failed(failure) => return Err(problem_of(&failure)),
+                    Said::Completed(completion) => return Ok(Ok((deltas, completion))),
+                    Said::Failed(failure) => return Ok(Err(failure)),
                 }
             }
         }
-        Err(problem_of(&Failure::new(FailureClass::Internal, "the request ended without a word")))
+        Ok(Err(without_a_word()))
+    }
+
+    /// In the responses dialect the model is the one that was asked for: its first event comes before any other is known.
+    fn head(&self, id: RequestId, telling: &Telling) -> AnswerHead {
+        let answering = self.relay.model().filter(|_| telling.dialect != Dialect::OpenAiResponses);
+        let model = answering.map_or_else(|| telling.model.to_string(), str::to_owned);
+        head_of(id, telling.dialect, self.relay.created_at(), model)
     }
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
+    /// Nothing was written.
+    Unopened,
     Open,
     /// The last event was written.
     Ended,
@@ -147,6 +201,8 @@ struct Writer {
     encoder: Box<dyn EncodeStream>,
     /// Told and not yet written.
     waiting: Vec<Said>,
+    /// Events that are still to be passed over.
+    known_events: u64,
     disconnect: CancellationToken,
     stage: Stage,
     _open: Inside,
@@ -164,6 +220,10 @@ impl Writer {
     /// orderly end of the body for the end of the answer.
     async fn next_chunk(&mut self) -> Option<io::Result<Bytes>> {
         let mut out = BytesMut::new();
+        if self.stage == Stage::Unopened {
+            self.stage = Stage::Open;
+            self.encoder.open(&mut out);
+        }
         self.write_waiting(&mut out);
         let silence = tokio::time::sleep(KEEP_ALIVE);
         tokio::pin!(silence);
@@ -175,7 +235,7 @@ impl Writer {
                     tokio::time::sleep(LAST_WORDS).await;
                     return Some(Err(io::Error::other("the answer is not whole")));
                 }
-                Stage::Open => {}
+                Stage::Unopened | Stage::Open => {}
             }
             tokio::select! {
                 biased;
@@ -214,6 +274,17 @@ impl Writer {
                     self.stage = Stage::Broken;
                 }
             }
+        }
+        self.pass_over_known(out);
+    }
+
+    /// Events are whole, and no line in one is empty: so an empty line is the end of one.
+    fn pass_over_known(&mut self, out: &mut BytesMut) {
+        while self.known_events > 0
+            && let Some(end) = out.windows(2).position(|two| two == b"\n\n")
+        {
+            out.advance(end + 2);
+            self.known_events -= 1;
         }
     }
 }

@@ -2,51 +2,74 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, StatusCode};
+use axum::response::Response;
 use serde_json::{Map, Value};
 use wordhoard_engine::NewRequest;
-use wordhoard_model::{Conversation, Fallback, LaneSpec, ModelRef, RequestId};
+use wordhoard_model::{Conversation, Fallback, Idempotency, LaneSpec, ModelRef, RequestId};
 use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of};
+use wordhoard_wire::ClientRequest;
 
+use super::answer::{self, Telling};
 use crate::http::problem::Problem;
 use crate::http::{Surface, body, prompt};
 
 /// What a client asked, on disk.
 pub(super) struct Asked {
     pub(super) request_id: RequestId,
+    /// The model that was asked for.
+    pub(super) model: ModelRef,
+    pub(super) conversation: Arc<Conversation>,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
-    /// When it was accepted, in seconds since 1970.
-    pub(super) created_s: u64,
 }
 
-/// Reads a request of a dialect and records it, with one lane.
-pub(super) async fn ask(
+/// Reads a request of a dialect, records it with one lane, and answers it.
+pub(super) async fn answer(
     surface: &Surface,
     headers: &HeaderMap,
     body: Body,
     dialect: Dialect,
-) -> Result<Asked, Problem> {
+) -> Result<Response, Problem> {
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     body::check_content_type(headers)?;
     let idempotency = prompt::idempotency(headers, &bytes)?;
-    let mut request = dialect.decode_request(&bytes)?;
+    let asked = record(surface, dialect.decode_request(&bytes)?, idempotency).await?;
+    let telling = Telling {
+        dialect,
+        model: asked.model,
+        include_usage: asked.include_usage,
+        asked: Map::new(),
+        known_events: 0,
+    };
+    match asked.stream {
+        true => answer::stream(surface, asked.request_id, telling).await,
+        false => answer::whole(surface, asked.request_id, telling).await,
+    }
+}
+
+/// Records a request, with one lane.
+pub(super) async fn record(
+    surface: &Surface,
+    mut request: ClientRequest,
+    idempotency: Option<Idempotency>,
+) -> Result<Asked, Problem> {
     settle_choices(&mut request.conversation.further)?;
     let model = model(surface, request.model.as_deref().unwrap_or_default())?;
     let conversation = Arc::new(request.conversation);
     check(surface, &model, &conversation)?;
     let new = NewRequest {
         prompt: prompt_of(&conversation)?,
-        lanes: vec![LaneSpec { model, weight: None }],
+        lanes: vec![LaneSpec { model: model.clone(), weight: None }],
         idempotency,
         fallback: Fallback::Default,
     };
-    let created_s = u64::try_from(surface.clock.now().as_millis() / 1_000).unwrap_or_default();
     let admitted = surface.engine.admit(new).await?;
     Ok(Asked {
         request_id: admitted.request_id,
+        model,
+        conversation,
         stream: request.stream.unwrap_or(false),
         include_usage: request.include_usage,
-        created_s,
     })
 }
 
@@ -99,7 +122,7 @@ fn check(surface: &Surface, model: &ModelRef, conversation: &Arc<Conversation>) 
     }
 }
 
-fn refused(field: &str, problem: &str) -> Problem {
+pub(super) fn refused(field: &str, problem: &str) -> Problem {
     Problem::bad_request("invalid-field", format!("{field} {problem}")).field(field)
 }
 

@@ -4,7 +4,7 @@ use axum::http::HeaderMap;
 use axum::response::Response;
 use wordhoard_providers::Dialect;
 
-use super::{answer, ask};
+use super::ask;
 use crate::http::Surface;
 use crate::http::problem::Problem;
 
@@ -38,6 +38,5 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let asked = ask::ask(&surface, &headers, body, Dialect::Anthropic).await?;
-    answer::answer(&surface, asked, Dialect::Anthropic).await
+    ask::answer(&surface, &headers, body, Dialect::Anthropic).await
 }

@@ -2,7 +2,7 @@
 
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, ModelRef, Outcome,
-    Token, TokenIndex, TokenKind,
+    Timestamp, Token, TokenIndex, TokenKind,
 };
 use wordhoard_providers::{Completion, Delta};
 
@@ -28,6 +28,7 @@ pub(super) enum Said {
 pub(super) struct Relay {
     /// Whether what was told can be taken back, because nobody has got it yet.
     can_take_back: bool,
+    created_at: Option<Timestamp>,
     /// The model whose answer was told first.
     model: Option<String>,
     told: String,
@@ -62,7 +63,7 @@ impl Relay {
             return;
         }
         match &event.body {
-            EventBody::RequestCreated(_) => {}
+            EventBody::RequestCreated(_) => self.created_at = Some(event.at),
             EventBody::AttemptStarted(started) => self.begin(started, out),
             EventBody::Token(token) => self.token(token, out),
             EventBody::AttemptFinished(finished) => self.end_attempt(finished, out),
@@ -84,9 +85,19 @@ impl Relay {
         self.model.as_deref()
     }
 
+    /// When the request was accepted.
+    pub(super) fn created_at(&self) -> Timestamp {
+        self.created_at.unwrap_or(Timestamp::from_millis(0))
+    }
+
     fn begin(&mut self, started: &AttemptStarted, out: &mut Vec<Said>) {
         if self.can_take_back && started.continues.is_none() && self.model.is_some() {
-            *self = Self { failure: self.failure.take(), asked: self.asked.take(), ..Self::gathering() };
+            *self = Self {
+                failure: self.failure.take(),
+                asked: self.asked.take(),
+                created_at: self.created_at,
+                ..Self::gathering()
+            };
             out.push(Said::Anew);
         }
         self.failure_counts = *self.asked.get_or_insert_with(|| started.model.clone()) == started.model;
@@ -197,7 +208,7 @@ impl Relay {
 
 #[cfg(test)]
 mod tests {
-    use wordhoard_model::{Continues, FinishReason, Lane, RequestFinished, Seq, Timestamp};
+    use wordhoard_model::{Continues, FinishReason, Lane, RequestFinished, Seq};
 
     use super::*;
 

@@ -1,5 +1,6 @@
+use std::io::{BufRead, BufReader, Write};
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use wordhoard_testkit::provider::expected_tokens;
@@ -54,4 +55,44 @@ async fn anthropics_python_client_gets_its_answers_whatever_stands_behind() {
     let ids = run("anthropic_client.py", &front);
     assert_recorded(&front, &ids).await;
     assert!(front.mock.calls().len() > 20);
+}
+
+#[tokio::test]
+async fn openais_python_client_gets_its_responses_and_resumes_them_behind_any_event() {
+    let front = Front::open("");
+    let ids = run("responses_client.py", &front);
+    assert_recorded(&front, &ids).await;
+    // An earlier response is put before a later one: what it was asked, what it answered, and the new question.
+    let with_history = front.mock.calls().into_iter().find(|call| {
+        call.body["messages"].as_array().is_some_and(|messages| messages.len() == 3)
+    });
+    let messages = with_history.unwrap().body["messages"].clone();
+    assert_eq!(messages[1]["role"], "assistant");
+    assert_eq!(messages[1]["content"], expected_tokens("ok-20", PROMPT).concat());
+}
+
+#[test]
+fn openais_python_client_goes_on_without_a_gap_after_kill_9_of_the_server() {
+    let Front { mock: _mock, home, server } = Front::open("");
+    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut child = Command::new(crate_dir.join("../../target/test-venv/bin/python"))
+        .arg(crate_dir.join("tests/it/front/resuming_client.py"))
+        .args(["openai:slow-tokens-60-50", PROMPT])
+        .stdin(Stdio::piped())
+        .stdout(Stdio::piped())
+        .spawn()
+        .unwrap();
+    let (mut input, output) = (child.stdin.take().unwrap(), child.stdout.take().unwrap());
+    let mut lines = BufReader::new(output).lines();
+    let mut line = || lines.next().expect("the client has ended").unwrap();
+    writeln!(input, "{}", server.base_url()).unwrap();
+    assert_eq!(line(), "streaming");
+    server.kill_9().unwrap();
+    let seen: Value = serde_json::from_str(&line()).unwrap();
+    assert!((12..60).contains(&seen["seen"].as_u64().unwrap()), "{seen}");
+    let server = home.start().unwrap();
+    writeln!(input, "{}", server.base_url()).unwrap();
+    let told: Value = serde_json::from_str(&line()).unwrap();
+    assert_eq!(told["text"], expected_tokens("ok-60", PROMPT).concat());
+    assert!(child.wait().unwrap().success());
 }

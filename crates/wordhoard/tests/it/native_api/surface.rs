@@ -86,6 +86,9 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("post", "/api/admin/wal/verify"),
         ("post", "/v1/chat/completions"),
         ("post", "/v1/messages"),
+        ("post", "/v1/responses"),
+        ("get", "/v1/responses/{response_id}"),
+        ("post", "/v1/responses/{response_id}/cancel"),
         ("get", "/v1/models"),
         ("get", "/v1/models/{model}"),
     ];

@@ -1,0 +1,221 @@
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::{Path, RawQuery, State};
+use axum::http::HeaderMap;
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use wordhoard_model::{Conversation, ModelRef, Outcome, RequestId, RequestStatus, Transcript};
+use wordhoard_providers::{Dialect, conversation_of};
+use wordhoard_wire::openai_responses;
+
+use super::answer::{self, RESPONSE_PREFIX, Telling};
+use super::ask;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::{Surface, body, prompt};
+
+const DIALECT: Dialect = Dialect::OpenAiResponses;
+
+/// Create a response, as OpenAI's API has it.
+///
+/// All of them are kept. `background` answers at once; what was cut is resumed by `GET /v1/responses/{id}`, which takes
+/// `stream` and `starting_after`.
+#[utoipa::path(
+    post,
+    path = "/v1/responses",
+    operation_id = "create_response",
+    tag = "drop-in",
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request")),
+    request_body(content = Object, description = "See OpenAI's reference of `POST /v1/responses`"),
+    responses(
+        (status = 200, description = "The response, or a stream of its events", body = Object),
+        (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have OpenAI's shape", body = Object),
+        (status = 404, description = "No such model", body = Object),
+        (status = 408, description = "The body came too slowly", body = Object),
+        (status = 409, description = "The key is being accepted right now", body = Object),
+        (status = 413, description = "The body is too long", body = Object),
+        (status = 415, description = "Not application/json", body = Object),
+        (status = 429, description = "The provider limits its rate", body = Object),
+        (status = 502, description = "The provider failed", body = Object),
+        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
+        (status = 504, description = "The provider took too long", body = Object),
+    )
+)]
+pub(super) async fn create(
+    State(surface): State<Surface>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let idempotency = prompt::idempotency(&headers, &bytes)?;
+    let mut fields = body::json_object(&headers, &bytes)?;
+    let background = take_flag(&mut fields, "background")?;
+    // Everything is kept here, and nothing is padded.
+    take_flag(&mut fields, "store")?;
+    fields.remove("stream_options");
+    let previous = take_previous(&mut fields)?;
+    let mut request = DIALECT.decode_request(Value::Object(fields).to_string().as_bytes())?;
+    if let Some(previous) = previous {
+        put_before(&surface, previous, &mut request.conversation).await?;
+    }
+    let asked = ask::record(&surface, request, idempotency).await?;
+    let telling = telling(asked.model, &asked.conversation, 0)?;
+    match (asked.stream, background) {
+        (true, _) => answer::stream(&surface, asked.request_id, telling).await,
+        (false, false) => answer::whole(&surface, asked.request_id, telling).await,
+        (false, true) => state(&surface, asked.request_id).await,
+    }
+}
+
+/// Show a response as it stands, or stream it, from its first event or from behind one.
+#[utoipa::path(
+    get,
+    path = "/v1/responses/{response_id}",
+    operation_id = "retrieve_response",
+    tag = "drop-in",
+    params(
+        ("response_id" = String, Path, description = "As the response has it, or a request's id of the native API"),
+        ("stream" = Option<bool>, Query, description = "Whether to stream it"),
+        ("starting_after" = Option<u64>, Query, description = "Begin behind the event with this sequence_number"),
+    ),
+    responses(
+        (status = 200, description = "The response, or a stream of its events", body = Object),
+        (status = 400, description = "A bad parameter", body = Object),
+        (status = 404, description = "No such response", body = Object),
+        (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
+        (status = 503, description = "The history cannot be read now", body = Object),
+    )
+)]
+pub(super) async fn retrieve(
+    State(surface): State<Surface>,
+    Path(id): Path<String>,
+    RawQuery(query): RawQuery,
+) -> Result<Response, Problem> {
+    let id = request_id(&id)?;
+    let query = Query::parse(query.as_deref(), &["stream", "starting_after", "include_obfuscation"])?;
+    let after = query.get::<u64>("starting_after", "the sequence_number of an event, a whole number from 0")?;
+    if query.get::<bool>("stream", "true or false")? != Some(true) {
+        return state(&surface, id).await;
+    }
+    let transcript = transcript(&surface, id).await?;
+    let (model, conversation) = asked_by(&transcript)?;
+    let known_events = after.map_or(0, |after| after.saturating_add(1));
+    answer::stream(&surface, id, telling(model, &conversation, known_events)?).await
+}
+
+/// Stop a response that runs.
+#[utoipa::path(
+    post,
+    path = "/v1/responses/{response_id}/cancel",
+    operation_id = "cancel_response",
+    tag = "drop-in",
+    params(("response_id" = String, Path, description = "As the response has it")),
+    responses(
+        (status = 200, description = "The response as it stands", body = Object),
+        (status = 404, description = "No such response", body = Object),
+        (status = 409, description = "Another server runs it", body = Object),
+        (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
+        (status = 503, description = "Its end is not recorded yet", body = Object),
+    )
+)]
+pub(super) async fn cancel(
+    State(surface): State<Surface>,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = request_id(&id)?;
+    surface.engine.cancel(id).await?;
+    state(&surface, id).await
+}
+
+/// A response as it stands.
+async fn state(surface: &Surface, id: RequestId) -> Result<Response, Problem> {
+    let transcript = transcript(surface, id).await?;
+    let (model, conversation) = asked_by(&transcript)?;
+    let created_at = transcript.state.created_at();
+    let head = answer::head_of(id, DIALECT, created_at, model.to_string());
+    let telling = telling(model, &conversation, 0)?;
+    let fields = telling.asked.clone();
+    let state = match transcript.state.status() {
+        RequestStatus::Running => openai_responses::encode_state(head, fields, "in_progress", None),
+        RequestStatus::Finished(Outcome::Cancelled) => {
+            openai_responses::encode_state(head, fields, "cancelled", None)
+        }
+        RequestStatus::Finished(_) => match answer::gather(surface, id, telling).await? {
+            Ok(body) => return Ok(answer::document(id, body)),
+            Err(failure) => openai_responses::encode_state(head, fields, "failed", Some(&failure)),
+        },
+    };
+    Ok(answer::document(id, state.to_string().into_bytes()))
+}
+
+/// What a request with one lane was recorded as; the others are no responses.
+async fn transcript(surface: &Surface, id: RequestId) -> Result<Transcript, Problem> {
+    let found = surface.engine.transcript(id).await?;
+    found.filter(|found| found.created.lanes.len() == 1).ok_or_else(Problem::no_such_request)
+}
+
+fn asked_by(transcript: &Transcript) -> Result<(ModelRef, Arc<Conversation>), Problem> {
+    let lane = transcript.created.lanes.first().ok_or_else(Problem::no_such_request)?;
+    Ok((lane.model.clone(), Arc::new(conversation_of(&transcript.created.prompt)?)))
+}
+
+fn telling(model: ModelRef, conversation: &Conversation, known_events: u64) -> Result<Telling, Problem> {
+    let asked = openai_responses::fields_of(conversation)?;
+    Ok(Telling { dialect: DIALECT, model, include_usage: true, asked, known_events })
+}
+
+fn request_id(text: &str) -> Result<RequestId, Problem> {
+    text.strip_prefix(RESPONSE_PREFIX).unwrap_or(text).parse().map_err(|_| Problem::no_such_request())
+}
+
+fn take_flag(fields: &mut Map<String, Value>, name: &str) -> Result<bool, Problem> {
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(false),
+        Some(Value::Bool(flag)) => Ok(flag),
+        Some(_) => Err(ask::refused(name, "must be true or false")),
+    }
+}
+
+fn take_previous(fields: &mut Map<String, Value>) -> Result<Option<RequestId>, Problem> {
+    const NAME: &str = "previous_response_id";
+    match fields.remove(NAME) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(id)) => match request_id(&id) {
+            Ok(id) => Ok(Some(id)),
+            Err(_) => Err(ask::refused(NAME, "is no id of a response")),
+        },
+        Some(_) => Err(ask::refused(NAME, "must be a string")),
+    }
+}
+
+/// Puts the conversation of an earlier response, and its answer, before this one. Its instructions are not carried over.
+async fn put_before(
+    surface: &Surface,
+    previous: RequestId,
+    conversation: &mut Conversation,
+) -> Result<(), Problem> {
+    let refuse = |problem| ask::refused("previous_response_id", problem);
+    let earlier = transcript(surface, previous).await.map_err(|_| refuse("names no response that is kept"))?;
+    if earlier.state.status() != RequestStatus::Finished(Outcome::Completed) {
+        return Err(refuse("names a response that is not completed"));
+    }
+    let (model, before) = asked_by(&earlier)?;
+    let in_chat = Telling {
+        dialect: Dialect::OpenAiChat,
+        model,
+        include_usage: false,
+        asked: Map::new(),
+        known_events: 0,
+    };
+    let answer = answer::gather(surface, previous, in_chat).await?;
+    let answer: Value = answer
+        .ok()
+        .and_then(|body| serde_json::from_slice(&body).ok())
+        .ok_or_else(|| refuse("names a response without an answer"))?;
+    let said = json!({"model": "any", "messages": [answer["choices"][0]["message"]]});
+    let said = Dialect::OpenAiChat.decode_request(said.to_string().as_bytes())?;
+    let before = before.messages.iter().cloned().chain(said.conversation.messages);
+    conversation.messages = before.chain(std::mem::take(&mut conversation.messages)).collect();
+    Ok(())
+}
