@@ -24,6 +24,7 @@ pub struct ServerHome {
     dir: tempfile::TempDir,
     exe: PathBuf,
     environment: Vec<(String, String)>,
+    address: Option<SocketAddr>,
 }
 
 /// A running server. Killed when dropped.
@@ -42,7 +43,8 @@ impl ServerHome {
     /// # Errors
     /// Where the folder cannot be made.
     pub fn new(exe: &str, config: &str) -> io::Result<Self> {
-        let home = Self { disk: None, dir: tempfile::tempdir()?, exe: exe.into(), environment: Vec::new() };
+        let dir = tempfile::tempdir()?;
+        let home = Self { disk: None, dir, exe: exe.into(), environment: Vec::new(), address: None };
         home.configure(config)?;
         Ok(home)
     }
@@ -80,6 +82,11 @@ impl ServerHome {
         self.environment.push((name.to_owned(), value.to_owned()));
     }
 
+    /// Where each later start listens; without this each has a free port of its own.
+    pub fn listen_on(&mut self, address: SocketAddr) {
+        self.address = Some(address);
+    }
+
     /// The data directory.
     pub fn data_dir(&self) -> PathBuf {
         self.dir.path().join("data")
@@ -96,7 +103,11 @@ impl ServerHome {
     /// Where it ends before, or takes too long; with what it logged.
     pub fn start(&self) -> io::Result<ServerProcess> {
         let log = self.dir.path().join("server.log");
-        let mut child = self.command(&log)?.spawn()?;
+        let mut command = self.command(&log)?;
+        if let Some(address) = self.address {
+            command.arg("--listen").arg(address.to_string());
+        }
+        let mut child = command.spawn()?;
         let deadline = Instant::now() + START_PATIENCE;
         loop {
             if let Some(base_url) = ready_url(&log)? {

@@ -9,19 +9,29 @@ use super::{DIALECTS, Front};
 
 const PROMPT: &str = "why do foxes jump";
 
+/// A client's script, in the language that its name says.
+fn client(script: &str) -> Command {
+    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
+    let mut command = if script.ends_with(".py") {
+        Command::new(crate_dir.join("../../target/test-venv/bin/python"))
+    } else {
+        let mut node = Command::new("node");
+        node.env("NODE_PATH", crate_dir.join("../../target/test-node/node_modules"));
+        node
+    };
+    command.arg(crate_dir.join("tests/it/front").join(script));
+    command
+}
+
 /// Runs a script with a real client, and gives the ids of the requests that it made.
 fn run(script: &str, front: &Front) -> Vec<String> {
-    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let python = crate_dir.join("../../target/test-venv/bin/python");
     let plan = json!({
         "url": front.server.base_url(), "providers": DIALECTS, "prompt": PROMPT,
         "expected": expected_tokens("ok-20", PROMPT).concat(),
     });
-    let output = Command::new(&python)
-        .arg(crate_dir.join("tests/it/front").join(script))
-        .arg(plan.to_string())
-        .output()
-        .unwrap_or_else(|error| panic!("{}: {error}; run scripts/install-test-deps.sh", python.display()));
+    let output = client(script).arg(plan.to_string()).output();
+    let output =
+        output.unwrap_or_else(|error| panic!("{script}: {error}; run scripts/install-test-deps.sh"));
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", said(&output.stdout), said(&output.stderr));
     said(&output.stdout).lines().map(str::to_owned).collect()
@@ -74,9 +84,7 @@ async fn openais_python_client_gets_its_responses_and_resumes_them_behind_any_ev
 #[test]
 fn openais_python_client_goes_on_without_a_gap_after_kill_9_of_the_server() {
     let Front { mock: _mock, home, server } = Front::open("");
-    let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-    let mut child = Command::new(crate_dir.join("../../target/test-venv/bin/python"))
-        .arg(crate_dir.join("tests/it/front/resuming_client.py"))
+    let mut child = client("resuming_client.py")
         .args(["openai:slow-tokens-60-50", PROMPT])
         .stdin(Stdio::piped())
         .stdout(Stdio::piped())
@@ -94,5 +102,31 @@ fn openais_python_client_goes_on_without_a_gap_after_kill_9_of_the_server() {
     writeln!(input, "{}", server.base_url()).unwrap();
     let told: Value = serde_json::from_str(&line()).unwrap();
     assert_eq!(told["text"], expected_tokens("ok-60", PROMPT).concat());
+    assert!(child.wait().unwrap().success());
+}
+
+#[tokio::test]
+async fn nodes_clients_get_their_answers_whatever_stands_behind() {
+    let front = Front::open("");
+    let ids = run("node_clients.cjs", &front);
+    assert_recorded(&front, &ids).await;
+}
+
+#[tokio::test]
+async fn an_event_source_that_is_cut_and_meets_a_restart_sees_every_event_once_and_stops_at_the_end() {
+    let Front { mock: _mock, mut home, server } = Front::open("");
+    home.listen_on(server.base_url().strip_prefix("http://").unwrap().parse().unwrap());
+    let id = server.client().submit(PROMPT, &["openai:slow-tokens-60-50"]).await.unwrap();
+    let url = server.client().url(&format!("/api/llm/stream/{id}"));
+    let mut child = client("event_source.cjs").args([&url, "15"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
+    let mut line = || lines.next().expect("the client has ended").unwrap();
+    assert_eq!(line(), "half-way");
+    server.kill_9().unwrap();
+    let server = home.start().unwrap();
+    assert_eq!(server.client().url(&format!("/api/llm/stream/{id}")), url);
+    let told: Value = serde_json::from_str(&line()).unwrap();
+    let whole = server.client().wait_for_end(&id).await.unwrap();
+    assert_eq!(told["events"], whole["event_count"]);
     assert!(child.wait().unwrap().success());
 }
