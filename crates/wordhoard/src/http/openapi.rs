@@ -20,6 +20,7 @@ pub(super) const BEARER: &str = "bearer";
         (name = "prompts", description = "Submitting prompts"),
         (name = "requests", description = "Reading, following and stopping requests"),
         (name = "operation", description = "Health and readiness"),
+        (name = "drop-in", description = "The APIs of OpenAI and Anthropic"),
         (name = "administration", description = "Keys, providers, requests, the log, maintenance"),
     ),
     modifiers(&Bearer)

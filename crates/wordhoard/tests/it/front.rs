@@ -1,6 +1,7 @@
 //! The drop-in APIs, with the real clients as the judge.
 
 mod errors;
+mod matrix;
 mod sdks;
 
 use wordhoard_testkit::provider::MisbehavingProvider;
