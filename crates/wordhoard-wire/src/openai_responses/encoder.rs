@@ -18,7 +18,12 @@ pub fn stream_encoder_for(head: AnswerHead, asked: Map<String, Value>) -> Box<dy
 }
 
 /// A response that is no whole answer: one that runs, was cancelled, or failed.
-pub fn encode_state(head: AnswerHead, asked: Map<String, Value>, status: &str, failure: Option<&Failure>) -> Value {
+pub fn encode_state(
+    head: AnswerHead,
+    asked: Map<String, Value>,
+    status: &str,
+    failure: Option<&Failure>,
+) -> Value {
     let mut response = ResponseStream::new(head, asked).response(status);
     if let Some(failure) = failure {
         response["error"] = error_of(failure);
@@ -30,7 +35,9 @@ pub fn encode_state(head: AnswerHead, asked: Map<String, Value>, status: &str, f
 fn error_of(failure: &Failure) -> Value {
     let code = match failure.class {
         FailureClass::RateLimited => "rate_limit_exceeded",
-        FailureClass::ContextLength | FailureClass::BadRequest | FailureClass::ContentPolicy => "invalid_prompt",
+        FailureClass::ContextLength | FailureClass::BadRequest | FailureClass::ContentPolicy => {
+            "invalid_prompt"
+        }
         _ => "server_error",
     };
     json!({"code": code, "message": failure.message})

@@ -1,5 +1,7 @@
 use serde_json::{Map, Value, json};
-use wordhoard_model::{Capabilities, Conversation, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+use wordhoard_model::{
+    Capabilities, Conversation, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice,
+};
 
 use crate::openai_chat::url_of_image;
 use crate::{Ask, CannotHonour, Unsupported};

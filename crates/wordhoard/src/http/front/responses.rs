@@ -94,7 +94,8 @@ pub(super) async fn retrieve(
 ) -> Result<Response, Problem> {
     let id = request_id(&id)?;
     let query = Query::parse(query.as_deref(), &["stream", "starting_after", "include_obfuscation"])?;
-    let after = query.get::<u64>("starting_after", "the sequence_number of an event, a whole number from 0")?;
+    let after =
+        query.get::<u64>("starting_after", "the sequence_number of an event, a whole number from 0")?;
     if query.get::<bool>("stream", "true or false")? != Some(true) {
         return state(&surface, id).await;
     }
@@ -196,7 +197,8 @@ async fn put_before(
     conversation: &mut Conversation,
 ) -> Result<(), Problem> {
     let refuse = |problem| ask::refused("previous_response_id", problem);
-    let earlier = transcript(surface, previous).await.map_err(|_| refuse("names no response that is kept"))?;
+    let earlier =
+        transcript(surface, previous).await.map_err(|_| refuse("names no response that is kept"))?;
     if earlier.state.status() != RequestStatus::Finished(Outcome::Completed) {
         return Err(refuse("names a response that is not completed"));
     }

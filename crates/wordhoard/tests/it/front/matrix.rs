@@ -125,7 +125,8 @@ async fn cell(front: &Front, (path, dialect): (&str, Dialect), behind: &str, fea
         }
         "parallel tools" => {
             let pieces = deltas.iter().filter(|delta| delta.kind == TokenKind::ToolCall);
-            let names: Vec<_> = pieces.filter_map(|delta| ToolCallPiece::from_text(&delta.text).name).collect();
+            let names: Vec<_> =
+                pieces.filter_map(|delta| ToolCallPiece::from_text(&delta.text).name).collect();
             end.is_ok() && names == ["tool_0", "tool_1"]
         }
         "reasoning" => {

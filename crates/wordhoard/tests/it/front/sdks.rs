@@ -30,8 +30,7 @@ fn run(script: &str, front: &Front) -> Vec<String> {
         "expected": expected_tokens("ok-20", PROMPT).concat(),
     });
     let output = client(script).arg(plan.to_string()).output();
-    let output =
-        output.unwrap_or_else(|error| panic!("{script}: {error}; run scripts/install-test-deps.sh"));
+    let output = output.unwrap_or_else(|error| panic!("{script}: {error}; run scripts/install-test-deps.sh"));
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
     assert!(output.status.success(), "{}{}", said(&output.stdout), said(&output.stderr));
     said(&output.stdout).lines().map(str::to_owned).collect()
@@ -73,9 +72,11 @@ async fn openais_python_client_gets_its_responses_and_resumes_them_behind_any_ev
     let ids = run("responses_client.py", &front);
     assert_recorded(&front, &ids).await;
     // An earlier response is put before a later one: what it was asked, what it answered, and the new question.
-    let with_history = front.mock.calls().into_iter().find(|call| {
-        call.body["messages"].as_array().is_some_and(|messages| messages.len() == 3)
-    });
+    let with_history = front
+        .mock
+        .calls()
+        .into_iter()
+        .find(|call| call.body["messages"].as_array().is_some_and(|messages| messages.len() == 3));
     let messages = with_history.unwrap().body["messages"].clone();
     assert_eq!(messages[1]["role"], "assistant");
     assert_eq!(messages[1]["content"], expected_tokens("ok-20", PROMPT).concat());
