@@ -108,6 +108,9 @@ pub(super) async fn list(
     responses(
         (status = 202, description = "It is being restored; see Location", body = super::administration::Operation),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "No name of a backup, or a bad body"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "Without an administrator's key"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The key is for something else"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such backup"),

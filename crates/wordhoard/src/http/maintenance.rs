@@ -60,6 +60,10 @@ pub(super) struct Rotated {
     request_body = Option<PruneBody>,
     responses(
         (status = 202, body = Operation, description = "It has begun; Location says where to look"),
+        (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
+        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
         (status = 401, body = Problem, content_type = "application/problem+json", description = "Without the administrator's key"),
         (status = 403, body = Problem, content_type = "application/problem+json", description = "The server has no administrator"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "One is running, on any server of this database"),

@@ -74,6 +74,8 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Re
     responses(
         (status = 201, body = CreatedKey),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
+        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
+        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
         (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing or has a value that it cannot have"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now"),
