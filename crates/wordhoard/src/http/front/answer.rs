@@ -53,7 +53,7 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
     if telling.dialect != Dialect::OpenAiResponses {
         while waiting.is_empty() {
             let end = || vec![Said::Failed(without_a_word())];
-            waiting = following.next().await?.unwrap_or_else(end);
+            waiting = following.next_unless_stopped().await?.unwrap_or_else(end);
         }
         if let Some(Said::Failed(failure)) = waiting.first() {
             return Err(problem_of(failure));
@@ -69,7 +69,6 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
         },
         waiting,
         known_events: telling.known_events,
-        disconnect: surface.disconnect.clone(),
         stage: Stage::Unopened,
         _open: surface.http_metrics.open_stream(),
     };
@@ -140,12 +139,16 @@ fn without_a_word() -> Failure {
 struct Following {
     subscription: Subscription,
     relay: Relay,
+    /// The server stops.
+    disconnect: CancellationToken,
 }
 
 impl Following {
     async fn open(surface: &Surface, id: RequestId, relay: Relay) -> Result<Self, Problem> {
         match surface.engine.subscribe(id, None).await? {
-            Subscribed::Following(subscription) => Ok(Self { subscription: *subscription, relay }),
+            Subscribed::Following(subscription) => {
+                Ok(Self { subscription: *subscription, relay, disconnect: surface.disconnect.clone() })
+            }
             _ => Err(Problem::no_such_request()),
         }
     }
@@ -158,10 +161,23 @@ impl Following {
         Ok(Some(said))
     }
 
+    /// As [`Following::next`], for a client that has no status yet: should the server stop, it is told so. Its request goes
+    /// on at the next start.
+    async fn next_unless_stopped(&mut self) -> Result<Option<Vec<Said>>, Problem> {
+        let disconnect = self.disconnect.clone();
+        tokio::select! {
+            said = self.next() => Ok(said?),
+            () = disconnect.cancelled() => {
+                let detail = "the server stops; the request goes on when it is back";
+                Err(Problem::unavailable("stopping", detail.to_owned(), 5))
+            }
+        }
+    }
+
     /// Waits for the whole answer.
-    async fn whole(&mut self) -> Result<Result<(Vec<Delta>, Completion), Failure>, ReadError> {
+    async fn whole(&mut self) -> Result<Result<(Vec<Delta>, Completion), Failure>, Problem> {
         let mut deltas = Vec::new();
-        while let Some(said) = self.next().await? {
+        while let Some(said) = self.next_unless_stopped().await? {
             for one in said {
                 match one {
                     Said::Delta(delta) => deltas.push(delta),
@@ -203,7 +219,6 @@ struct Writer {
     waiting: Vec<Said>,
     /// Events that are still to be passed over.
     known_events: u64,
-    disconnect: CancellationToken,
     stage: Stage,
     _open: Inside,
 }
@@ -225,6 +240,7 @@ impl Writer {
             self.encoder.open(&mut out);
         }
         self.write_waiting(&mut out);
+        let disconnect = self.following.disconnect.clone();
         let silence = tokio::time::sleep(KEEP_ALIVE);
         tokio::pin!(silence);
         while out.is_empty() {
@@ -241,7 +257,7 @@ impl Writer {
                 biased;
                 () = &mut silence => sse::write_keep_alive(&mut out),
                 said = self.following.next() => self.hear(said),
-                () = self.disconnect.cancelled() => self.stage = Stage::Broken,
+                () = disconnect.cancelled() => self.stage = Stage::Broken,
             }
             self.write_waiting(&mut out);
         }

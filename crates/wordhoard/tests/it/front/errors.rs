@@ -143,3 +143,37 @@ async fn keys_are_taken_as_the_clients_give_them() {
     let refused = call("/v1/chat/completions", "authorization", "Bearer wrong".into()).await;
     assert_eq!((refused.status, &refused.json()["error"]["code"]), (401, &"invalid_api_key".into()));
 }
+
+/// A server that stops tells those who have no answer yet, and breaks off those who have a part of one.
+#[tokio::test]
+async fn a_stop_is_told_to_who_waits_and_breaks_off_who_reads() {
+    let home = ServerHome::new(EXE, "drain_timeout = \"300ms\"").unwrap();
+    let server = home.start().unwrap();
+    let client = server.client();
+    let mut body = question("demo:brisk");
+    body["messages"][0]["content"] = "[demo tokens=400 rate=20]".into();
+    let request = |path: &str, body: &Value| {
+        let request = client.http().post(client.url(path)).header("content-type", "application/json");
+        request.body(body.to_string())
+    };
+    let whole = send(request("/v1/chat/completions", &body));
+    body["stream"] = true.into();
+    let mut stream = request("/v1/messages", &body).send().await.unwrap();
+    assert_eq!(stream.status(), 200);
+    let reading = async {
+        loop {
+            match stream.chunk().await {
+                Ok(Some(_)) => {}
+                Ok(None) => break true,
+                Err(_) => break false,
+            }
+        }
+    };
+    let stopping = async {
+        tokio::time::sleep(std::time::Duration::from_millis(500)).await;
+        server.terminate().unwrap();
+    };
+    let (whole, is_whole, ()) = tokio::join!(whole, reading, stopping);
+    assert_eq!((whole.status, whole.header("retry-after")), (503, Some("5")), "{}", whole.body);
+    assert!(!is_whole, "the stream ended in an orderly way");
+}
