@@ -2,6 +2,7 @@
 
 mod administration;
 mod boot;
+mod embedding;
 mod reading;
 mod shutdown;
 mod upkeep;

@@ -4,7 +4,7 @@ mod attempt;
 mod delivered;
 mod lane;
 mod plan;
-mod readiness;
+pub(crate) mod readiness;
 mod report;
 mod tickets;
 

@@ -8,15 +8,18 @@ mod keyed;
 use std::sync::Arc;
 use std::time::Duration;
 
-use futures_util::{StreamExt, future, stream};
+use futures_util::future::BoxFuture;
+use futures_util::{FutureExt, StreamExt, future, stream};
+use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Failure, FailureClass, ProviderName};
 use wordhoard_wire::{Ask, CannotHonour, Dialect, Unsupported};
 
 use self::answer::Answer;
 use crate::catalogue::Catalogue;
 use crate::key_ring::{KeyRing, Pick};
+use crate::provider::no_embeddings;
 use crate::redaction::Redactor;
-use crate::transport::{Post, Transport};
+use crate::transport::{Endpoint, Post, Transport};
 use crate::{AnswerStream, Call, Provider, TimeLimits};
 
 /// A provider of some dialect.
@@ -87,7 +90,13 @@ impl Provider for DialectProvider {
                 return stream::once(future::ready(Err(failure.into()))).boxed();
             }
         };
-        let post = Post { model: call.model, stream: capabilities.stream, body: body.into(), key: 0 };
+        let post = Post {
+            endpoint: Endpoint::Answer,
+            model: call.model,
+            stream: capabilities.stream,
+            body: body.into(),
+            key: 0,
+        };
         let called =
             keyed::post(Arc::clone(&speaker.transport), Arc::clone(&speaker.keys), speaker.dialect, post);
         // An answer that comes whole has its head when all of it is there.
@@ -95,5 +104,30 @@ impl Provider for DialectProvider {
         let limits = TimeLimits { first_token, ..speaker.limits };
         let answer = Answer::new(called, speaker.dialect, limits, speaker.redactor.clone());
         stream::unfold(answer, Answer::next).boxed()
+    }
+
+    fn embed(&self, model: &str, mut body: Map<String, Value>) -> BoxFuture<'static, Result<Value, Failure>> {
+        let speaker = &self.0;
+        if !matches!(speaker.dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses) {
+            return future::ready(Err(no_embeddings(&speaker.name))).boxed();
+        }
+        body.insert("model".to_owned(), model.into());
+        let post = Post {
+            endpoint: Endpoint::Embeddings,
+            model: model.to_owned(),
+            stream: false,
+            body: Value::Object(body).to_string().into(),
+            key: 0,
+        };
+        let (transport, keys) = (Arc::clone(&speaker.transport), Arc::clone(&speaker.keys));
+        let (dialect, limits, redactor) = (speaker.dialect, speaker.limits, speaker.redactor.clone());
+        async move {
+            let called = keyed::post(transport, keys, dialect, post);
+            let document = answer::document(called, dialect, limits).await;
+            let document = document.map_err(|failure| redactor.redact(failure))?;
+            serde_json::from_slice(&document)
+                .map_err(|_| Failure::new(FailureClass::Malformed, "the provider's embeddings are no JSON"))
+        }
+        .boxed()
     }
 }

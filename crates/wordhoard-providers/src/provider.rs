@@ -1,8 +1,11 @@
 use std::sync::Arc;
 use std::time::Duration;
 
+use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use wordhoard_model::{Capabilities, Conversation, Failure, ProviderName};
+use futures_util::{FutureExt, future};
+use serde_json::{Map, Value};
+use wordhoard_model::{Capabilities, Conversation, Failure, FailureClass, ProviderName};
 use wordhoard_wire::{CannotHonour, Completion, Delta};
 
 /// Someone who answers prompts.
@@ -34,6 +37,18 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// it to its end, and does not drop it at `Completed`, lets the connection be used again. A slow reader slows the
     /// provider down: nothing is read ahead but what one read of the socket brought.
     fn answer(&self, call: Call) -> AnswerStream;
+
+    /// Asks for embeddings: `body` is a request of OpenAI's API, and so is what comes back. A provider that has none
+    /// refuses.
+    fn embed(&self, _model: &str, _body: Map<String, Value>) -> BoxFuture<'static, Result<Value, Failure>> {
+        future::ready(Err(no_embeddings(self.name()))).boxed()
+    }
+}
+
+/// What is said where a provider has no embeddings.
+pub(crate) fn no_embeddings(provider: &ProviderName) -> Failure {
+    let message = format!("{provider} is not asked for embeddings: its dialect is none of OpenAI's");
+    Failure::new(FailureClass::Unsupported, message)
 }
 
 /// What a provider is asked.

@@ -22,9 +22,20 @@ pub(crate) trait Transport: Debug + Send + Sync {
     fn post(&self, post: Post) -> BoxFuture<'static, Result<Reply, Failure>>;
 }
 
+/// What a provider is asked for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Endpoint {
+    /// An answer.
+    Answer,
+    /// Embeddings, in OpenAI's dialects.
+    Embeddings,
+}
+
 /// What is posted.
 #[derive(Clone, Debug)]
 pub(crate) struct Post {
+    /// What is asked for.
+    pub(crate) endpoint: Endpoint,
     /// The model that it is for; some dialects have it in the URL.
     pub(crate) model: String,
     /// Whether the answer shall come as a stream; some dialects have that in the URL.

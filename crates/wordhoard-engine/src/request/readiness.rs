@@ -119,7 +119,7 @@ async fn admit(run: &Run, model: &ModelRef, mut ticket: Option<Ticket>) -> Ready
     }
 }
 
-fn provider_down(model: &ModelRef, left: Duration) -> Failure {
+pub(crate) fn provider_down(model: &ModelRef, left: Duration) -> Failure {
     let provider = &model.provider;
     let (message, retry_after_ms) = match left {
         Duration::ZERO => {
@@ -136,12 +136,12 @@ fn provider_down(model: &ModelRef, left: Duration) -> Failure {
     Failure { retry_after_ms, ..Failure::new(FailureClass::ProviderDown, message) }
 }
 
-fn cooling_down(model: &ModelRef, left: Duration) -> Failure {
+pub(crate) fn cooling_down(model: &ModelRef, left: Duration) -> Failure {
     let message = format!("{model} wants to be left alone for another {:.1} s", left.as_secs_f64());
     Failure { retry_after_ms: Some(millis(left)), ..Failure::new(FailureClass::RateLimited, message) }
 }
 
-fn overloaded(model: &ModelRef, patience: Duration) -> Failure {
+pub(crate) fn overloaded(model: &ModelRef, patience: Duration) -> Failure {
     let message = format!("{} is so busy that no turn came within {patience:?}", model.provider);
     Failure::new(FailureClass::Overloaded, message)
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::time::{timeout, timeout_at};
-use wordhoard_model::Failure;
+use wordhoard_model::{Failure, FailureClass};
 use wordhoard_wire::{Completion, Delta, Dialect, Limits, StreamDecoder};
 
 use super::clock::Clock;
@@ -115,6 +115,23 @@ async fn begin(
             }
         }
         Err(failure) => Stage::Failed(failure.into()),
+    }
+}
+
+/// A document that is no answer of a model, as a whole.
+pub(super) async fn document(
+    call: BoxFuture<'static, Result<Reply, Failure>>,
+    dialect: Dialect,
+    limits: TimeLimits,
+) -> Result<Vec<u8>, Failure> {
+    let clock = Clock::start(limits);
+    let deadline = clock.deadline();
+    let reply = timeout_at(deadline.at, call).await.map_err(|_| deadline.failure())??;
+    match head::read(reply, dialect, deadline, clock.total()).await? {
+        Head::Whole(document) => Ok(document),
+        Head::Stream(_) => {
+            Err(Failure::new(FailureClass::Malformed, "the provider sent a stream where none was asked for"))
+        }
     }
 }
 

@@ -8,7 +8,7 @@ use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
 use reqwest::Client;
 use wordhoard_model::{Failure, FailureClass};
 
-use super::{Post, Reply, Route, TokenSource, Transport};
+use super::{Endpoint, Post, Reply, Route, TokenSource, Transport};
 use crate::address_policy::PolicyResolver;
 
 /// Idle connections are closed before load balancers, which commonly take 60 s, close them under a request.
@@ -82,7 +82,10 @@ impl Transport for HttpTransport {
         let accept = if post.stream { "text/event-stream" } else { "application/json" };
         let mut request = self
             .client
-            .post(self.route.url(&post.model, post.stream))
+            .post(match post.endpoint {
+                Endpoint::Answer => self.route.url(&post.model, post.stream),
+                Endpoint::Embeddings => self.route.embeddings(),
+            })
             .header(ACCEPT, HeaderValue::from_static(accept))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
             .body(post.body);

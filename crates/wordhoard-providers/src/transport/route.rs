@@ -18,6 +18,15 @@ impl Route {
         &self.base
     }
 
+    /// The URL for embeddings, of OpenAI's dialects: <https://platform.openai.com/docs/api-reference/embeddings>.
+    pub(crate) fn embeddings(&self) -> Url {
+        let mut url = self.base.clone();
+        if let Ok(mut path) = url.path_segments_mut() {
+            path.pop_if_empty().push("embeddings");
+        }
+        url
+    }
+
     /// The URL for an answer of that model.
     pub(crate) fn url(&self, model: &str, stream: bool) -> Url {
         let mut url = self.base.clone();

@@ -7,7 +7,7 @@ use std::future::pending;
 use std::io;
 use std::time::Duration;
 
-use serde_json::json;
+use serde_json::{Value, json};
 use tokio::io::AsyncWriteExt;
 use tokio::net::tcp::OwnedWriteHalf;
 
@@ -33,6 +33,9 @@ pub(super) async fn write(writer: &mut OwnedWriteHalf, call: &ReceivedCall) -> i
         return refuse(writer, call, &Refusal::NoModel(call.model.clone()), "").await;
     };
     match behaviour {
+        Behaviour::Stream(_) if call.path.ends_with("/embeddings") => {
+            document(writer, 200, "", &embeddings(&call.body)).await
+        }
         Behaviour::Stream(stream) if call.dialect.wants_stream(&call.path, &call.body) => {
             stream::write(writer, call, &stream).await
         }
@@ -116,6 +119,18 @@ fn head(status: u16, kind: &str, headers: &str, length: usize) -> String {
     format!(
         "HTTP/1.1 {status} On Purpose\r\ncontent-type: {kind}\r\ncontent-length: {length}\r\n{headers}\r\n"
     )
+}
+
+/// One for each input: how long it is, and that it was here.
+fn embeddings(asked: &Value) -> String {
+    let inputs = asked["input"].as_array().cloned().unwrap_or_else(|| vec![asked["input"].clone()]);
+    let one = |(index, input): (usize, &Value)| {
+        let length = input.as_str().map_or(0, str::len);
+        json!({"object": "embedding", "index": index, "embedding": [length as f64, 0.5]})
+    };
+    let data: Vec<Value> = inputs.iter().enumerate().map(one).collect();
+    let usage = json!({"prompt_tokens": data.len(), "total_tokens": data.len()});
+    json!({"object": "list", "data": data, "model": asked["model"], "usage": usage}).to_string()
 }
 
 fn error(message: &str, code: &str) -> String {

@@ -158,6 +158,8 @@ impl Dialect {
             ("/responses", Self::Responses),
             ("/messages", Self::Messages),
             ("/chat", Self::Cohere),
+            // Of OpenAI's, whose errors it shares.
+            ("/embeddings", Self::Chat),
         ];
         ends.into_iter().find(|(end, _)| path.ends_with(end)).map(|(_, dialect)| (dialect, None))
     }

@@ -4,6 +4,7 @@
 mod answer;
 mod ask;
 mod chat;
+mod embeddings;
 mod errors;
 mod failures;
 mod messages;
@@ -25,6 +26,7 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(responses::create))
         .routes(routes!(responses::retrieve))
         .routes(routes!(responses::cancel))
+        .routes(routes!(embeddings::create))
         .routes(routes!(models::list))
         .routes(routes!(models::one))
 }

@@ -102,7 +102,8 @@ fn settle_choices(further: &mut Map<String, Value>) -> Result<(), Problem> {
     Ok(())
 }
 
-fn model(surface: &Surface, name: &str) -> Result<ModelRef, Problem> {
+/// The model that a name stands for.
+pub(super) fn model(surface: &Surface, name: &str) -> Result<ModelRef, Problem> {
     if name.contains(',') {
         let problem = "names several models: POST /api/llm/prompt asks several at once";
         return Err(refused("model", problem));

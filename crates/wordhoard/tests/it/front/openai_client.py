@@ -82,6 +82,16 @@ for provider in plan["providers"]:
         assert "broke" in error.message, error
     assert sum(bool(chunk.choices and chunk.choices[0].delta.content) for chunk in seen) == 7, seen
 
+embedded = client.embeddings.create(model="openai:ok", input=["one", "three"])
+assert [one.embedding for one in embedded.data] == [[3.0, 0.5], [5.0, 0.5]], embedded
+for model, kind in [("anthropic:ok", openai.BadRequestError), ("openai:status-429", openai.RateLimitError),
+                    ("nobody:x", openai.NotFoundError), ("openai:status-500", openai.InternalServerError)]:
+    try:
+        client.embeddings.create(model=model, input="one")
+        raise AssertionError(f"{model} did not fail")
+    except openai.APIStatusError as error:
+        assert type(error) is kind, (model, error)
+
 assert create(model="fast", messages=question).choices[0].message.content == plan["expected"]
 assert fails(openai.NotFoundError, 404, model="nobody:x").param == "model"
 assert fails(openai.BadRequestError, 400, model="openai:ok-20", n=2).param == "n"

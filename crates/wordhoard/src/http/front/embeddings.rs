@@ -1,0 +1,51 @@
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Json;
+use serde_json::Value;
+
+use super::ask;
+use super::failures::problem_of;
+use crate::http::problem::Problem;
+use crate::http::{Surface, body};
+
+/// Create embeddings, as OpenAI's API has it, by a provider that speaks one of its dialects.
+///
+/// Nothing of it is recorded: what is lost of it can be asked again.
+#[utoipa::path(
+    post,
+    path = "/v1/embeddings",
+    operation_id = "create_embeddings",
+    tag = "drop-in",
+    request_body(content = Object, description = "See OpenAI's reference of `POST /v1/embeddings`"),
+    responses(
+        (status = 200, description = "The embeddings", body = Object),
+        (status = 400, description = "A field is wrong, or the provider has none; errors have OpenAI's shape", body = Object),
+        (status = 404, description = "No such model", body = Object),
+        (status = 408, description = "The body came too slowly", body = Object),
+        (status = 413, description = "The body is too long", body = Object),
+        (status = 415, description = "Not application/json", body = Object),
+        (status = 429, description = "The provider limits its rate", body = Object),
+        (status = 502, description = "The provider failed", body = Object),
+        (status = 503, description = "The provider cannot be called now; see Retry-After", body = Object),
+        (status = 504, description = "The provider took too long", body = Object),
+    )
+)]
+pub(super) async fn create(
+    State(surface): State<Surface>,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, Problem> {
+    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let mut fields = body::json_object(&headers, &bytes)?;
+    let model = match fields.remove("model") {
+        Some(Value::String(name)) if !name.is_empty() => ask::model(&surface, &name)?,
+        None => return Err(ask::refused("model", "is missing")),
+        Some(_) => return Err(ask::refused("model", "must be a string that is not empty")),
+    };
+    if !matches!(fields.get("input"), Some(Value::String(_) | Value::Array(_))) {
+        return Err(ask::refused("input", "must be a string or a list"));
+    }
+    let embedded = surface.engine.embed(&model, fields).await;
+    embedded.map(Json).map_err(|failure| problem_of(&failure))
+}
