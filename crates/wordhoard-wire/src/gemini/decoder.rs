@@ -62,9 +62,10 @@ impl ContentFold {
             self.answered_by = model_name(response.model_version);
         }
         self.usage = response.usage_metadata.or(self.usage);
+        let response_id = response.response_id.as_deref();
         for candidate in response.candidates.into_iter().flatten() {
             if candidate.index == 0 {
-                self.take_candidate(candidate, out)?;
+                self.take_candidate(candidate, response_id, out)?;
             }
         }
         if let Some(error) = response.error.filter(|error| !error.is_null()) {
@@ -76,9 +77,14 @@ impl ContentFold {
         }
     }
 
-    fn take_candidate(&mut self, mut candidate: Candidate, out: &mut Vec<Delta>) -> Result<(), Failure> {
+    fn take_candidate(
+        &mut self,
+        mut candidate: Candidate,
+        response_id: Option<&str>,
+        out: &mut Vec<Delta>,
+    ) -> Result<(), Failure> {
         let reason = candidate.finish_reason.take().filter(|reason| !reason.is_empty());
-        candidate.into_deltas(&mut self.calls, out).map_err(|error| stream::bad_event(&error))?;
+        candidate.into_deltas(response_id, &mut self.calls, out).map_err(|error| stream::bad_event(&error))?;
         // Older servers tell this one with every event.
         if let Some(reason) = reason.filter(|reason| reason != "FINISH_REASON_UNSPECIFIED") {
             self.finish_reason = Some(reason);

