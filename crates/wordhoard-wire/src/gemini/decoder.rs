@@ -84,7 +84,9 @@ impl ContentFold {
         out: &mut Vec<Delta>,
     ) -> Result<(), Failure> {
         let reason = candidate.finish_reason.take().filter(|reason| !reason.is_empty());
-        candidate.into_deltas(response_id, &mut self.calls, out).map_err(|error| stream::bad_event(&error))?;
+        candidate
+            .into_deltas(response_id, &mut self.calls, out)
+            .map_err(|error| stream::bad_event(&error))?;
         // Older servers tell this one with every event.
         if let Some(reason) = reason.filter(|reason| reason != "FINISH_REASON_UNSPECIFIED") {
             self.finish_reason = Some(reason);
