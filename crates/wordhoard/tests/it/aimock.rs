@@ -1,5 +1,6 @@
 //! Against a mock of the providers that others wrote, through the whole server.
 
+use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wordhoard_testkit::Aimock;
 use wordhoard_testkit::client::{Client, SeenEvent};
@@ -125,7 +126,7 @@ async fn its_faults_are_told_apart_in_every_dialect_and_a_cut_answer_is_never_wh
     let home = ServerHome::new(EXE, &config(mock.origin())).unwrap();
     let server = home.start().unwrap();
     let client = server.client();
-    for (name, ..) in PROVIDERS {
+    let try_one = async |name: &str| {
         let told = ask(&client, name, &format!("limited {name}")).await;
         let attempts = told.whole["lanes"][0]["attempts"].as_array().unwrap();
         assert_eq!(
@@ -149,5 +150,6 @@ async fn its_faults_are_told_apart_in_every_dialect_and_a_cut_answer_is_never_wh
             assert_eq!(told.whole["status"], "failed", "{name} {prompt}: {:#}", told.whole);
             assert_eq!(told.attempt()["error"]["class"], class, "{name} {prompt}");
         }
-    }
+    };
+    join_all(PROVIDERS.map(|(name, ..)| try_one(name))).await;
 }

@@ -127,9 +127,9 @@ async fn nodes_clients_get_their_answers_whatever_stands_behind() {
 async fn an_event_source_that_is_cut_and_meets_a_restart_sees_every_event_once_and_stops_at_the_end() {
     let Front { mock: _mock, mut home, server } = Front::open("");
     home.listen_on(server.base_url().strip_prefix("http://").unwrap().parse().unwrap());
-    let id = server.client().submit(PROMPT, &["openai:slow-tokens-60-50"]).await.unwrap();
+    let id = server.client().submit(PROMPT, &["openai:slow-tokens-30-100"]).await.unwrap();
     let url = server.client().url(&format!("/api/llm/stream/{id}"));
-    let mut child = client("event_source.cjs").args([&url, "15"]).stdout(Stdio::piped()).spawn().unwrap();
+    let mut child = client("event_source.cjs").args([&url, "9"]).stdout(Stdio::piped()).spawn().unwrap();
     let mut lines = BufReader::new(child.stdout.take().unwrap()).lines();
     let mut line = || lines.next().expect("the client has ended").unwrap();
     assert_eq!(line(), "half-way");
