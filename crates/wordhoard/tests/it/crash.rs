@@ -25,7 +25,7 @@ struct Followed {
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn kill_9_loses_nothing_that_anyone_saw() {
-    let cycles = setting("WORDHOARD_CRASH_CYCLES").unwrap_or(100);
+    let cycles = setting("WORDHOARD_CRASH_CYCLES").unwrap_or(40);
     let mut random = Random::from_environment("kill_9_loses_nothing_that_anyone_saw");
     let provider = MisbehavingProvider::start().unwrap();
     let config = format!(

@@ -15,14 +15,14 @@ const PATIENCE: Duration = Duration::from_secs(30);
 /// How soon after space has come back everything is as before.
 const RECOVERY: Duration = Duration::from_secs(5);
 
-fn home() -> ServerHome {
+fn home(disk_bytes: u64) -> ServerHome {
     let config = "limits = { wal_segment = \"4MiB\", disk_reserve = \"8MiB\" }";
-    ServerHome::on_small_disk(EXE, config, 48 << 20).unwrap()
+    ServerHome::on_small_disk(EXE, config, disk_bytes).unwrap()
 }
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn new_prompts_are_refused_and_running_streams_go_on() {
-    let home = home();
+    let home = home(48 << 20);
     let server = home.start().unwrap();
     let client = server.client();
     let submit = || client.submit("on a small disk [demo tokens=500 rate=50]", &["demo:brisk"]);
@@ -57,7 +57,8 @@ async fn new_prompts_are_refused_and_running_streams_go_on() {
 /// Streams that go on until there is no space at all: they end with an error, and what they have shown is there.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_not_even_running_streams_have_space_they_are_told_and_lose_nothing() {
-    let home = home();
+    // Once freed it has room for the whole flood, in the log and in SQL: where it had not, it would rightly stay full.
+    let home = home(160 << 20);
     let server = home.start().unwrap();
     let client = server.client();
     let submit = || client.submit("a flood [demo tokens=100000 rate=20000]", &["demo:brisk"]);
