@@ -21,6 +21,9 @@ pub struct NewRequest {
     pub idempotency: Option<Idempotency>,
     /// Who answers in the place of a model that fails.
     pub fallback: Fallback,
+    /// How long nobody may follow it before it is cancelled; none where it goes on for itself. Not recorded: a request that
+    /// a restart has taken up again goes on.
+    pub deserted_after: Option<Duration>,
 }
 
 /// An accepted prompt. Its record is durable.

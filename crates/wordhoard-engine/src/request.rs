@@ -2,6 +2,7 @@
 
 mod attempt;
 mod delivered;
+mod desertion;
 mod lane;
 mod plan;
 pub(crate) mod readiness;
@@ -9,6 +10,7 @@ mod report;
 mod tickets;
 
 use std::sync::Arc;
+use std::time::Duration;
 
 pub(crate) use attempt::server_stopped;
 use futures_util::future::join_all;
@@ -27,6 +29,8 @@ pub(crate) struct Run {
     pub(crate) live: Arc<LiveRequest>,
     pub(crate) tickets: Tickets,
     pub(crate) trace: RequestTrace,
+    /// How long nobody may follow it before it is cancelled.
+    pub(crate) deserted_after: Option<Duration>,
 }
 
 impl Run {
@@ -36,7 +40,10 @@ impl Run {
         let _end = EndGuard(&self.live);
         let state = self.live.state();
         let lanes = (0..state.lanes().len()).map(|lane| Lane(lane as u8));
-        let ends = join_all(lanes.map(|lane| lane::run(&self, lane))).await;
+        let ends = tokio::select! {
+            ends = join_all(lanes.map(|lane| lane::run(&self, lane))) => ends,
+            never = desertion::watch(&self) => match never {},
+        };
         match self.close(&ends) {
             Ok(()) => {}
             // A latched log is told once, by the guard of the storage; recovery goes on from what is durable.

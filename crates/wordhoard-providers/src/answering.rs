@@ -5,6 +5,7 @@ mod clock;
 mod head;
 mod keyed;
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -12,7 +13,7 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, future, stream};
 use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Failure, FailureClass, ProviderName};
-use wordhoard_wire::{Ask, CannotHonour, Dialect, Unsupported};
+use wordhoard_wire::{Ask, CannotHonour, Dialect, LeftOut, Unsupported};
 
 use self::answer::Answer;
 use crate::catalogue::Catalogue;
@@ -44,7 +45,12 @@ impl DialectProvider {
         Self(speaker)
     }
 
-    fn encode(&self, call: &Call, capabilities: &Capabilities) -> Result<Vec<u8>, CannotHonour> {
+    fn encode(
+        &self,
+        call: &Call,
+        capabilities: &Capabilities,
+        left_out: Option<&LeftOut>,
+    ) -> Result<Vec<u8>, CannotHonour> {
         self.0.dialect.encode_request(&Ask {
             model: &call.model,
             conversation: &call.conversation,
@@ -52,6 +58,7 @@ impl DialectProvider {
             stream: capabilities.stream,
             capabilities,
             unsupported: self.0.unsupported,
+            left_out,
         })
     }
 }
@@ -65,8 +72,10 @@ impl Provider for DialectProvider {
         self.0.catalogue.of(model)
     }
 
-    fn check(&self, call: &Call) -> Result<(), CannotHonour> {
-        self.encode(call, &self.capabilities(&call.model)).map(drop)
+    fn check(&self, call: &Call) -> Result<BTreeSet<String>, CannotHonour> {
+        let left_out = LeftOut::default();
+        self.encode(call, &self.capabilities(&call.model), Some(&left_out))?;
+        Ok(left_out.into_names())
     }
 
     fn cooling(&self, model: &str) -> Option<Duration> {
@@ -83,7 +92,7 @@ impl Provider for DialectProvider {
     fn answer(&self, call: Call) -> AnswerStream {
         let speaker = &self.0;
         let capabilities = self.capabilities(&call.model);
-        let body = match self.encode(&call, &capabilities) {
+        let body = match self.encode(&call, &capabilities, None) {
             Ok(body) => body,
             Err(error) => {
                 let failure = Failure::new(FailureClass::Unsupported, error.to_string());

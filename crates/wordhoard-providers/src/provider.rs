@@ -1,3 +1,4 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -16,11 +17,12 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// What one of its models can do and costs.
     fn capabilities(&self, model: &str) -> Arc<Capabilities>;
 
-    /// Whether the call can be put in its dialect, without making it.
+    /// Whether the call can be put in its dialect, without making it; and the fields that it would go without, because the
+    /// provider's are dropped.
     ///
     /// # Errors
-    /// The field that it, or the model, cannot honour.
-    fn check(&self, call: &Call) -> Result<(), CannotHonour>;
+    /// The field that it, or the model, cannot honour, where such are refused.
+    fn check(&self, call: &Call) -> Result<BTreeSet<String>, CannotHonour>;
 
     /// How long the model is not to be called, because the provider said so. None where it may be.
     fn cooling(&self, model: &str) -> Option<Duration>;

@@ -1,3 +1,6 @@
+use std::cell::RefCell;
+use std::collections::BTreeSet;
+
 use wordhoard_model::{Capabilities, Conversation, ResponseFormat, Tool};
 
 /// What a provider is asked.
@@ -16,6 +19,19 @@ pub struct Ask<'a> {
     pub capabilities: &'a Capabilities,
     /// What happens to a field that the dialect or the model cannot honour.
     pub unsupported: Unsupported,
+    /// Where the fields are noted that are left out, if somebody wants to know.
+    pub left_out: Option<&'a LeftOut>,
+}
+
+/// The names of the fields that a request goes without, because they were to be dropped.
+#[derive(Debug, Default)]
+pub struct LeftOut(RefCell<BTreeSet<String>>);
+
+impl LeftOut {
+    /// The names, in the chat dialect.
+    pub fn into_names(self) -> BTreeSet<String> {
+        self.0.into_inner()
+    }
 }
 
 /// What happens to a field of a request that the target cannot honour.
@@ -38,20 +54,41 @@ pub struct CannotHonour {
     pub problem: String,
 }
 
-impl Unsupported {
+impl<'a> Ask<'a> {
+    /// A conversation as the fields of a dialect, asked of no model.
+    pub(crate) fn of_nobody(
+        conversation: &'a Conversation,
+        capabilities: &'a Capabilities,
+        unsupported: Unsupported,
+    ) -> Self {
+        let left_out = None;
+        Self {
+            model: "",
+            conversation,
+            answer_so_far: None,
+            stream: false,
+            capabilities,
+            unsupported,
+            left_out,
+        }
+    }
+
     /// Refuses a field that the target cannot honour, or lets it be left out.
     ///
     /// # Errors
     /// Names the field, where it is to be refused.
-    pub fn field(self, field: &str, problem: &str) -> Result<(), CannotHonour> {
-        match self {
-            Self::Drop => Ok(()),
-            Self::Refuse => Err(CannotHonour { field: field.to_owned(), problem: problem.to_owned() }),
+    pub fn leave_out(&self, field: &str, problem: &str) -> Result<(), CannotHonour> {
+        match self.unsupported {
+            Unsupported::Refuse => Err(CannotHonour { field: field.to_owned(), problem: problem.to_owned() }),
+            Unsupported::Drop => {
+                if let Some(LeftOut(names)) = self.left_out {
+                    names.borrow_mut().insert(field.to_owned());
+                }
+                Ok(())
+            }
         }
     }
-}
 
-impl<'a> Ask<'a> {
     /// The tools to offer: none where the model cannot call any and that is passed over.
     ///
     /// # Errors
@@ -61,7 +98,7 @@ impl<'a> Ask<'a> {
         if tools.is_empty() || self.capabilities.tools {
             return Ok(tools);
         }
-        self.unsupported.field("tools", "cannot be offered: the model cannot call tools")?;
+        self.leave_out("tools", "cannot be offered: the model cannot call tools")?;
         Ok(&[])
     }
 
@@ -74,7 +111,7 @@ impl<'a> Ask<'a> {
         if self.capabilities.json_schema || !matches!(format, Some(ResponseFormat::JsonSchema { .. })) {
             return Ok(format);
         }
-        self.unsupported.field("response_format", "cannot be kept to: the model knows no JSON schemas")?;
+        self.leave_out("response_format", "cannot be kept to: the model knows no JSON schemas")?;
         Ok(None)
     }
 
@@ -84,7 +121,7 @@ impl<'a> Ask<'a> {
     /// Where the model takes none, and that is refused.
     pub fn takes_images(&self) -> Result<bool, CannotHonour> {
         if !self.capabilities.images {
-            self.unsupported.field("messages", "hold an image, which the model does not take")?;
+            self.leave_out("messages", "hold an image, which the model does not take")?;
         }
         Ok(self.capabilities.images)
     }
@@ -96,10 +133,9 @@ impl<'a> Ask<'a> {
     pub fn check_further(&self, dialect: &str, honoured: &[&str]) -> Result<(), CannotHonour> {
         // The old and the new name of the limit are one field of the conversation.
         let known = |name: &str| honoured.contains(&name) || name == "max_completion_tokens";
-        match self.conversation.further.keys().find(|name| !known(name)) {
-            None => Ok(()),
-            Some(name) => self.unsupported.field(name, &format!("has no counterpart in {dialect}")),
-        }
+        let problem = format!("has no counterpart in {dialect}");
+        let mut others = self.conversation.further.keys().filter(|name| !known(name));
+        others.try_for_each(|name| self.leave_out(name, &problem))
     }
 
     /// Checks that a field which the dialect cannot honour was not given.
@@ -110,6 +146,6 @@ impl<'a> Ask<'a> {
         if !is_given {
             return Ok(());
         }
-        self.unsupported.field(name, &format!("has no counterpart in {dialect}"))
+        self.leave_out(name, &format!("has no counterpart in {dialect}"))
     }
 }

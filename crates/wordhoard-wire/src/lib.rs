@@ -25,7 +25,7 @@ mod tool_call;
 mod whole;
 
 pub use answer::{Completion, Delta};
-pub use ask::{Ask, CannotHonour, Unsupported};
+pub use ask::{Ask, CannotHonour, LeftOut, Unsupported};
 pub use clean_text::one_line;
 pub use client_request::{ClientRequest, InvalidRequest};
 pub use dialect::Dialect;

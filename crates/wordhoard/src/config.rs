@@ -54,6 +54,8 @@ pub struct Config {
     pub providers: Vec<ProviderConfig>,
     /// How they are called.
     pub calls: CallSettings,
+    /// How the drop-in APIs behave.
+    pub drop_in: DropInConfig,
     /// Short names of models.
     pub aliases: BTreeMap<String, ModelRef>,
     /// Which models answer where the caller names none.
@@ -118,6 +120,14 @@ pub struct Limits {
     pub wal_limit_bytes: Option<u64>,
     /// Free bytes on the disk below which new prompts are refused.
     pub disk_reserve_bytes: u64,
+}
+
+/// How the drop-in APIs behave.
+#[derive(Clone, Copy, Debug)]
+pub struct DropInConfig {
+    /// How long a request goes on that its client has left, and that nobody else follows; none where it goes on to its
+    /// end. One in the background or with an `Idempotency-Key` always does.
+    pub client_gone_grace: Option<Duration>,
 }
 
 /// What the server tells others about its work, besides `/metrics`.

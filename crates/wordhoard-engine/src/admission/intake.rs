@@ -41,6 +41,7 @@ impl Inner {
             idempotency: new.idempotency,
             fallback: new.fallback,
         };
+        let deserted_after = new.deserted_after;
         let request_id = RequestId::generate(self.clock.now());
         let live = LiveRequest::create(request_id, created, &self.journal).map_err(refused)?;
         self.hub.insert(Arc::clone(&live));
@@ -51,14 +52,14 @@ impl Inner {
             Ok(_) => return Err(AdmitError::Storage("the log failed".into())),
             // Nobody waits for it any more, but its record may become durable: then it runs, as after a crash.
             Err(_) => {
-                self.start(live, running, tickets);
+                self.start(live, running, tickets, None);
                 return Err(AdmitError::Storage("recording takes too long".into()));
             }
         }
         if let Some(claim) = claim {
             claim.accept(request_id);
         }
-        self.start(live, running, tickets);
+        self.start(live, running, tickets, deserted_after);
         Ok(Admitted { request_id, lanes: new.lanes, replayed: false })
     }
 
@@ -135,9 +136,10 @@ impl Inner {
         live: Arc<LiveRequest>,
         running: super::RunningGuard,
         tickets: Tickets,
+        deserted_after: Option<Duration>,
     ) {
         let trace = RequestTrace::start(live.id(), live.created().lanes.len());
-        let request = crate::request::Run { engine: Arc::clone(self), live, tickets, trace };
+        let request = crate::request::Run { engine: Arc::clone(self), live, tickets, trace, deserted_after };
         self.tasks.spawn(TaskKind::Request, async move {
             let _running = running;
             request.run().await;

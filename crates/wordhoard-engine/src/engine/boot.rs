@@ -292,7 +292,7 @@ impl Inner {
         let recovered = recovery::recover(&ground, self.settings.resume_interrupted).await?;
         let (resumed, closed) = (recovered.resumed.len(), recovered.closed);
         for live in recovered.resumed {
-            self.start(live, self.running.enter(), Tickets::default());
+            self.start(live, self.running.enter(), Tickets::default(), None);
         }
         if linked {
             self.hub.is_whole_again();

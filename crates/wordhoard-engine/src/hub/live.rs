@@ -257,6 +257,15 @@ impl LiveRequest {
         self.visible.subscribe()
     }
 
+    /// Ends when nobody follows the request.
+    pub(crate) async fn until_deserted(&self) {
+        self.visible.closed().await;
+    }
+
+    pub(crate) fn has_readers(&self) -> bool {
+        self.visible.receiver_count() > 0
+    }
+
     /// Ends when a caller wants the request to stop.
     pub(crate) fn cancelled(&self) -> &CancellationToken {
         &self.cancelled

@@ -135,6 +135,7 @@ pub fn request(prompt: &str, models: &[&str], key: Option<(&str, u8)>) -> NewReq
         lanes: models.iter().map(lane).collect(),
         idempotency: key.map(|(key, body)| Idempotency { key: key.into(), body_sha256: [body; 32] }),
         fallback: Fallback::Default,
+        deserted_after: None,
     }
 }
 

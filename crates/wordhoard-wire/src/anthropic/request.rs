@@ -50,7 +50,7 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
     match ask.response_format()? {
         Some(ResponseFormat::JsonObject) => {
             let problem = "json_object has no counterpart in Anthropic's dialect: give a json_schema";
-            ask.unsupported.field("response_format", problem)?;
+            ask.leave_out("response_format", problem)?;
         }
         // <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>
         Some(ResponseFormat::JsonSchema { schema, .. }) => {
@@ -76,7 +76,7 @@ fn thinking_tokens(ask: &Ask<'_>, max_tokens: u32) -> Result<Option<u32>, Cannot
     }
     if max_tokens <= MIN_THINKING_TOKENS {
         let problem = format!("needs max_tokens above {MIN_THINKING_TOKENS} in {DIALECT}");
-        ask.unsupported.field("reasoning_effort", &problem)?;
+        ask.leave_out("reasoning_effort", &problem)?;
         return Ok(None);
     }
     Ok(Some(((f64::from(max_tokens) * share) as u32).clamp(MIN_THINKING_TOKENS, max_tokens - 1)))
@@ -86,12 +86,14 @@ fn thinking_tokens(ask: &Ask<'_>, max_tokens: u32) -> Result<Option<u32>, Cannot
 fn temperature(ask: &Ask<'_>, is_thinking: bool) -> Result<Option<f64>, CannotHonour> {
     let Some(temperature) = ask.conversation.temperature else { return Ok(None) };
     if is_thinking {
-        ask.unsupported
-            .field("temperature", "cannot be given together with reasoning_effort in Anthropic's dialect")?;
+        ask.leave_out(
+            "temperature",
+            "cannot be given together with reasoning_effort in Anthropic's dialect",
+        )?;
         return Ok(None);
     }
     if temperature > 1.0 {
-        ask.unsupported.field("temperature", "may be at most 1 in Anthropic's dialect")?;
+        ask.leave_out("temperature", "may be at most 1 in Anthropic's dialect")?;
     }
     Ok(Some(temperature.min(1.0)))
 }

@@ -65,7 +65,7 @@ fn own_messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
 fn penalty(ask: &Ask<'_>, name: &str, value: Option<f64>) -> Result<Option<Value>, CannotHonour> {
     match value {
         Some(value) if !(0.0..=1.0).contains(&value) => {
-            ask.unsupported.field(name, "must be 0 to 1 in Cohere's dialect")?;
+            ask.leave_out(name, "must be 0 to 1 in Cohere's dialect")?;
             Ok(Some(value.clamp(0.0, 1.0).into()))
         }
         value => Ok(value.map(Value::from)),
@@ -106,7 +106,7 @@ fn tool_choice(ask: &Ask<'_>) -> Result<Option<Value>, CannotHonour> {
         Some(ToolChoice::None) => Some("NONE".into()),
         Some(ToolChoice::Required) => Some("REQUIRED".into()),
         Some(ToolChoice::Function(_)) => {
-            ask.unsupported.field("tool_choice", "cannot name a function in Cohere's dialect")?;
+            ask.leave_out("tool_choice", "cannot name a function in Cohere's dialect")?;
             Some("REQUIRED".into())
         }
     })

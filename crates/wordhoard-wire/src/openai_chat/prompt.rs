@@ -1,11 +1,11 @@
 //! Conversations as prompts of ours, and back: what is recorded of a request is a prompt, whose further parameters are
 //! fields of this dialect.
 
-use serde_json::{Map, Value};
+use serde_json::Value;
 use wordhoard_model::{Capabilities, Conversation, Message, Parameters, Part, Prompt};
 
 use super::client_request::take_messages;
-use super::{encode_request, options};
+use super::{options, request};
 use crate::{Ask, CannotHonour, InvalidRequest, Unsupported};
 
 /// The field that holds the messages, where they are more than those of a prompt. A caller of the native API cannot give
@@ -45,15 +45,8 @@ pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> 
 /// # Errors
 /// None that this dialect could have: it has a place for all that a conversation holds.
 pub fn prompt_of(conversation: &Conversation) -> Result<Prompt, CannotHonour> {
-    let ask = Ask {
-        model: "",
-        conversation,
-        answer_so_far: None,
-        stream: false,
-        capabilities: &Capabilities::default(),
-        unsupported: Unsupported::Refuse,
-    };
-    let mut fields: Map<String, Value> = serde_json::from_slice(&encode_request(&ask)?).unwrap_or_default();
+    let capabilities = Capabilities::default();
+    let mut fields = request::fields(&Ask::of_nobody(conversation, &capabilities, Unsupported::Refuse))?;
     fields.remove("model");
     let max_tokens = fields.remove("max_tokens").and(conversation.max_tokens);
     fields.remove("temperature");

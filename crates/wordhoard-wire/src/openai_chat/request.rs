@@ -13,6 +13,11 @@ use crate::{Ask, CannotHonour};
 /// # Errors
 /// What the model is known not to be able to do. This dialect has a place for every field.
 pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    Ok(Value::Object(fields(ask)?).to_string().into_bytes())
+}
+
+/// The fields of [`encode_request`].
+pub(super) fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     let asked = ask.conversation;
     let mut body: Map<String, Value> = asked.further.clone();
     let mut set = |name: &str, value: Option<Value>| {
@@ -52,7 +57,7 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
         set("continue_final_message", Some(true.into()));
         set("add_generation_prompt", Some(false.into()));
     }
-    Ok(Value::Object(body).to_string().into_bytes())
+    Ok(body)
 }
 
 /// The messages of the conversation, with the beginning of the answer as the last one.
@@ -138,6 +143,7 @@ mod tests {
             stream: true,
             capabilities,
             unsupported: Unsupported::Refuse,
+            left_out: None,
         };
         let body = encode_request(&ask).unwrap();
         let back = decode_request(&body).unwrap();
@@ -206,6 +212,7 @@ mod tests {
             stream: false,
             capabilities: &reasoning,
             unsupported: Unsupported::Refuse,
+            left_out: None,
         };
         let body: Value = serde_json::from_slice(&encode_request(&ask).unwrap()).unwrap();
         assert_eq!((body.get("max_tokens"), body.get("max_completion_tokens")), (None, Some(&7.into())));

@@ -29,6 +29,11 @@ const SAME_FIELDS: [&str; 13] = [
 /// # Errors
 /// A field that the dialect or the model cannot honour, where such are refused.
 pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    Ok(Value::Object(fields(ask)?).to_string().into_bytes())
+}
+
+/// The fields of [`encode_request`].
+fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     let asked = ask.conversation;
     ask.check_further(DIALECT, &SAME_FIELDS)?;
     for (name, is_given) in [
@@ -66,7 +71,7 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
     text.extend(ask.response_format()?.map(|format| ("format".to_owned(), response_format(format))));
     text.extend(verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity)));
     set("text", (!text.is_empty()).then(|| text.into()));
-    Ok(Value::Object(body).to_string().into_bytes())
+    Ok(body)
 }
 
 /// The fields of a request that its response repeats.
@@ -74,15 +79,8 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
 /// # Errors
 /// What has no place in this dialect.
 pub fn fields_of(conversation: &Conversation) -> Result<Map<String, Value>, CannotHonour> {
-    let ask = Ask {
-        model: "",
-        conversation,
-        answer_so_far: None,
-        stream: false,
-        capabilities: &Capabilities::default(),
-        unsupported: Unsupported::Drop,
-    };
-    let mut fields: Map<String, Value> = serde_json::from_slice(&encode_request(&ask)?).unwrap_or_default();
+    let capabilities = Capabilities::default();
+    let mut fields = fields(&Ask::of_nobody(conversation, &capabilities, Unsupported::Drop))?;
     // What it was asked is not repeated; that the provider need not keep it says nothing about us.
     fields.retain(|name, _| !matches!(name.as_str(), "model" | "input" | "store" | "include"));
     Ok(fields)

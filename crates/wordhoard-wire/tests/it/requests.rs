@@ -193,6 +193,7 @@ fn encode(dialect: Dialect, asked: &Conversation, unsupported: Unsupported) -> R
         stream: true,
         capabilities: &Capabilities::default(),
         unsupported,
+        left_out: None,
     };
     dialect.encode_request(&ask).map_err(|error| error.to_string())
 }
@@ -411,6 +412,7 @@ fn an_answer_goes_on_from_its_beginning_in_every_dialect() {
             stream: false,
             capabilities: &Capabilities::default(),
             unsupported: Unsupported::Refuse,
+            left_out: None,
         };
         let read = dialect.decode_request(&dialect.encode_request(&ask).unwrap()).unwrap();
         let Some(Message::Assistant { parts, .. }) = read.conversation.messages.last() else {

@@ -40,6 +40,21 @@ pub(super) struct File {
     pub(super) breaker: BreakerTable,
     pub(super) retry: RetryTable,
     pub(super) queue: QueueTable,
+    pub(super) drop_in: DropInTable,
+}
+
+#[derive(Debug, Default, Deserialize)]
+#[serde(deny_unknown_fields, default)]
+pub(super) struct DropInTable {
+    pub(super) client_gone: Option<ClientGoneText>,
+    pub(super) client_gone_grace: Option<DurationText>,
+}
+
+#[derive(Clone, Copy, Debug, Deserialize)]
+#[serde(rename_all = "lowercase")]
+pub(super) enum ClientGoneText {
+    Cancel,
+    Continue,
 }
 
 #[derive(Debug, Default, Deserialize)]

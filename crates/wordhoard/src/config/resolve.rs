@@ -14,12 +14,13 @@ use wordhoard_model::ModelRef;
 use wordhoard_store::PostgresStore;
 
 use super::file::{
-    DurabilityText, File, LimitsTable, LogFormatText, LogTable, RuleText, SelectionTable, TelemetryTable,
+    ClientGoneText, DropInTable, DurabilityText, File, LimitsTable, LogFormatText, LogTable, RuleText,
+    SelectionTable, TelemetryTable,
 };
 use super::units;
 use super::{
-    AdminKey, Config, DatabaseConfig, Environment, Error, Limits, LogConfig, LogFormat, ProviderConfig, Rule,
-    SelectionConfig, TelemetryConfig,
+    AdminKey, Config, DatabaseConfig, DropInConfig, Environment, Error, Limits, LogConfig, LogFormat,
+    ProviderConfig, Rule, SelectionConfig, TelemetryConfig,
 };
 
 /// What the command line says over file and environment.
@@ -66,6 +67,7 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         allowed_hosts: file.allowed_hosts,
         aliases,
         calls,
+        drop_in: drop_in(&file.drop_in)?,
         selection: selection(&file.selection, &providers)?,
         providers,
         admin_key: admin_key(environment)?,
@@ -95,6 +97,19 @@ fn require_keys(written: Option<bool>, listen: SocketAddr) -> Result<bool, Error
         }
         (is_loopback, written) => Ok(written.unwrap_or(!is_loopback)),
     }
+}
+
+fn drop_in(table: &DropInTable) -> Result<DropInConfig, Error> {
+    let grace = table.client_gone_grace.map(|text| text.0);
+    let client_gone_grace = match table.client_gone {
+        None | Some(ClientGoneText::Cancel) => Some(grace.unwrap_or(Duration::from_secs(60))),
+        Some(ClientGoneText::Continue) if grace.is_none() => None,
+        Some(ClientGoneText::Continue) => {
+            let problem = "has no meaning where drop_in.client_gone is \"continue\"";
+            return Err(Error::setting("drop_in.client_gone_grace", problem));
+        }
+    };
+    Ok(DropInConfig { client_gone_grace })
 }
 
 fn telemetry(table: TelemetryTable, environment: &Environment) -> Result<TelemetryConfig, Error> {

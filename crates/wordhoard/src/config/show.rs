@@ -5,8 +5,8 @@ use wordhoard_providers::{Auth, Unsupported};
 
 use super::units::size_text;
 use super::{
-    BackupConfig, BackupKeySource, Config, Limits, LogFormat, ModelConfig, ProviderConfig, Reach, Rule,
-    S3Config, SelectionConfig,
+    BackupConfig, BackupKeySource, Config, DropInConfig, Limits, LogFormat, ModelConfig, ProviderConfig,
+    Reach, Rule, S3Config, SelectionConfig,
 };
 
 /// The configuration in force, as TOML that would give it again. Secrets are not in it, nor what may hold one: the
@@ -44,7 +44,7 @@ fn table(config: &Config) -> Table {
     if let Some(endpoint) = &config.telemetry.otlp_endpoint {
         telemetry.insert("otlp_endpoint".into(), without_secrets(endpoint).into());
     }
-    let settings: [(String, Value); 18] = [
+    let settings: [(String, Value); 19] = [
         ("require_keys".into(), config.require_keys.into()),
         (
             "retention".into(),
@@ -65,6 +65,7 @@ fn table(config: &Config) -> Table {
         ("allowed_hosts".into(), texts(&config.allowed_hosts)),
         ("demo".into(), has_demo.into()),
         ("limits".into(), limits(&config.limits).into()),
+        ("drop_in".into(), drop_in(config.drop_in).into()),
         ("log".into(), entries([("filter", config.log.filter.clone().into()), ("format", format.into())])),
         ("aliases".into(), Table::from_iter(aliases).into()),
         ("selection".into(), selection(&config.selection)),
@@ -137,6 +138,16 @@ fn selection(selection: &SelectionConfig) -> Value {
 }
 
 /// The tables that say how providers are called.
+fn drop_in(drop_in: DropInConfig) -> Table {
+    let mut table = Table::new();
+    let client_gone = if drop_in.client_gone_grace.is_some() { "cancel" } else { "continue" };
+    table.insert("client_gone".into(), client_gone.into());
+    if let Some(grace) = drop_in.client_gone_grace {
+        table.insert("client_gone_grace".into(), duration(grace));
+    }
+    table
+}
+
 fn calls(calls: &CallSettings) -> [(String, Value); 4] {
     let (least, most) = calls.fallback_jitter;
     let retry = &calls.retry;

@@ -104,7 +104,7 @@ pub(crate) fn parse(
     match Prompt::new(text.unwrap_or_else(|| "?".into()), system_message, parameters) {
         Ok(prompt) if broken.is_empty() => {
             check_models(&prompt, &lanes, engine)?;
-            Ok(NewRequest { prompt, lanes, idempotency: None, fallback })
+            Ok(NewRequest { prompt, lanes, idempotency: None, fallback, deserted_after: None })
         }
         Ok(_) => Err(broken),
         Err(rules) => Err(rules.into_iter().chain(broken).collect()),

@@ -20,9 +20,9 @@ use super::query::{self, Query, invalid};
 use super::request_path::RequestPath;
 
 /// How long a stream is silent at most (SPEC FD 1).
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
+pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a stream that is broken off has for what was written last.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+pub(super) const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long a client shall wait before it comes back; it stands in the first event.
 const RETRY_MS: u32 = 1_000;
 
@@ -94,7 +94,7 @@ fn cursor(headers: &HeaderMap, query: &Query) -> Result<(&'static str, Option<Se
     Ok(("starting_after", seq.map(Seq)))
 }
 
-fn event_stream(body: Body) -> Response {
+pub(super) fn event_stream(body: Body) -> Response {
     let mut response = body.into_response();
     let headers = response.headers_mut();
     headers.insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));

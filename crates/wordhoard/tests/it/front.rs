@@ -1,7 +1,9 @@
 //! The drop-in APIs, with the real clients as the judge.
 
+mod dropped_fields;
 mod errors;
 mod fuzz;
+mod leaving;
 mod matrix;
 mod sdks;
 

@@ -1,5 +1,4 @@
 use std::io;
-use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
@@ -18,11 +17,7 @@ use super::failures::problem_of;
 use super::relay::{Relay, Said};
 use crate::http::Surface;
 use crate::http::problem::Problem;
-
-/// How long a stream is silent at most.
-const KEEP_ALIVE: Duration = Duration::from_secs(15);
-/// How long a stream that is broken off has for what was written last.
-const LAST_WORDS: Duration = Duration::from_millis(100);
+use crate::http::stream::{KEEP_ALIVE, LAST_WORDS, event_stream};
 
 /// What stands before a request's id where it is a response.
 pub(super) const RESPONSE_PREFIX: &str = "resp_";
@@ -72,11 +67,7 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
         stage: Stage::Unopened,
         _open: surface.http_metrics.open_stream(),
     };
-    let mut response = Body::from_stream(writer.into_stream()).into_response();
-    response.headers_mut().insert(header::CONTENT_TYPE, HeaderValue::from_static("text/event-stream"));
-    // Proxies of the nginx kind buffer unless told otherwise.
-    response.headers_mut().insert("x-accel-buffering", HeaderValue::from_static("no"));
-    Ok(with_ids(response, id))
+    Ok(with_ids(event_stream(Body::from_stream(writer.into_stream())), id))
 }
 
 /// Answers with the whole, once it is there.

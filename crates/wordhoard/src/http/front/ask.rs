@@ -1,7 +1,9 @@
+use std::collections::BTreeSet;
 use std::sync::Arc;
+use std::time::Duration;
 
 use axum::body::Body;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 use wordhoard_engine::NewRequest;
@@ -10,8 +12,12 @@ use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of
 use wordhoard_wire::ClientRequest;
 
 use super::answer::{self, Telling};
+use crate::config::DropInConfig;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body, prompt};
+
+/// The fields of a request that its provider was not told, by their names in the chat dialect.
+const DROPPED_FIELDS: HeaderName = HeaderName::from_static("x-wordhoard-dropped-fields");
 
 /// What a client asked, on disk.
 pub(super) struct Asked {
@@ -21,6 +27,8 @@ pub(super) struct Asked {
     pub(super) conversation: Arc<Conversation>,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
+    /// The fields that it goes without, as the configuration of its provider wants it.
+    pub(super) left_out: BTreeSet<String>,
 }
 
 /// Reads a request of a dialect, records it with one lane, and answers it.
@@ -33,7 +41,8 @@ pub(super) async fn answer(
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     body::check_content_type(headers)?;
     let idempotency = prompt::idempotency(headers, &bytes)?;
-    let asked = record(surface, dialect.decode_request(&bytes)?, idempotency).await?;
+    let client = Client { idempotency, waits: true };
+    let asked = record(surface, dialect.decode_request(&bytes)?, client).await?;
     let telling = Telling {
         dialect,
         model: asked.model,
@@ -41,9 +50,24 @@ pub(super) async fn answer(
         asked: Map::new(),
         known_events: 0,
     };
-    match asked.stream {
+    let answered = match asked.stream {
         true => answer::stream(surface, asked.request_id, telling).await,
         false => answer::whole(surface, asked.request_id, telling).await,
+    };
+    answered.map(|response| with_left_out(response, &asked.left_out))
+}
+
+/// Who asks.
+pub(super) struct Client {
+    pub(super) idempotency: Option<Idempotency>,
+    /// Whether it stays for the answer, or comes back for it.
+    pub(super) waits: bool,
+}
+
+impl Client {
+    /// How long its request goes on without it. Who gave a key means to come back with it.
+    fn may_be_gone_for(&self, config: DropInConfig) -> Option<Duration> {
+        config.client_gone_grace.filter(|_| self.waits && self.idempotency.is_none())
     }
 }
 
@@ -51,16 +75,17 @@ pub(super) async fn answer(
 pub(super) async fn record(
     surface: &Surface,
     mut request: ClientRequest,
-    idempotency: Option<Idempotency>,
+    client: Client,
 ) -> Result<Asked, Problem> {
     settle_choices(&mut request.conversation.further)?;
     let model = model(surface, request.model.as_deref().unwrap_or_default())?;
     let conversation = Arc::new(request.conversation);
-    check(surface, &model, &conversation)?;
+    let left_out = check(surface, &model, &conversation)?;
     let new = NewRequest {
         prompt: prompt_of(&conversation)?,
         lanes: vec![LaneSpec { model: model.clone(), weight: None }],
-        idempotency,
+        deserted_after: client.may_be_gone_for(surface.config.drop_in),
+        idempotency: client.idempotency,
         fallback: Fallback::Default,
     };
     let admitted = surface.engine.admit(new).await?;
@@ -70,7 +95,18 @@ pub(super) async fn record(
         conversation,
         stream: request.stream.unwrap_or(false),
         include_usage: request.include_usage,
+        left_out,
     })
+}
+
+/// Tells which fields the answer knows nothing of.
+pub(super) fn with_left_out(mut response: Response, left_out: &BTreeSet<String>) -> Response {
+    let names: Vec<&str> = left_out.iter().map(String::as_str).collect();
+    // A name that no header can hold is nobody's field: the conversation would not have it.
+    if let (false, Ok(names)) = (names.is_empty(), HeaderValue::try_from(names.join(", "))) {
+        response.headers_mut().insert(DROPPED_FIELDS, names);
+    }
+    response
 }
 
 /// Fields that are about the answer's form and not yet ours to give. As their defaults they ask for nothing.
@@ -114,13 +150,16 @@ pub(super) fn model(surface: &Surface, name: &str) -> Result<ModelRef, Problem> 
         .map_err(|detail| Problem::new(StatusCode::NOT_FOUND, "model-not-found", detail).field("model"))
 }
 
-/// Whether the model, and its dialect, can honour all that is asked. Nobody is called for it.
-fn check(surface: &Surface, model: &ModelRef, conversation: &Arc<Conversation>) -> Result<(), Problem> {
+/// Whether the model, and its dialect, can honour all that is asked, and the fields that it would go without. Nobody is
+/// called for it.
+fn check(
+    surface: &Surface,
+    model: &ModelRef,
+    conversation: &Arc<Conversation>,
+) -> Result<BTreeSet<String>, Problem> {
     let call = Call::new(model.model.as_str(), Arc::clone(conversation));
-    match surface.engine.providers().get(&model.provider).map(|provider| provider.check(&call)) {
-        Some(Err(cannot)) => Err(cannot.into()),
-        Some(Ok(())) | None => Ok(()),
-    }
+    let provider = surface.engine.providers().get(&model.provider);
+    Ok(provider.map(|provider| provider.check(&call)).transpose()?.unwrap_or_default())
 }
 
 pub(super) fn refused(field: &str, problem: &str) -> Problem {

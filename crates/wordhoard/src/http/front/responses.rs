@@ -10,7 +10,7 @@ use wordhoard_providers::{Dialect, conversation_of};
 use wordhoard_wire::openai_responses;
 
 use super::answer::{self, RESPONSE_PREFIX, Telling};
-use super::ask;
+use super::ask::{self, Client};
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::{Surface, body, prompt};
@@ -59,13 +59,14 @@ pub(super) async fn create(
     if let Some(previous) = previous {
         put_before(&surface, previous, &mut request.conversation).await?;
     }
-    let asked = ask::record(&surface, request, idempotency).await?;
+    let asked = ask::record(&surface, request, Client { idempotency, waits: !background }).await?;
     let telling = telling(asked.model, &asked.conversation, 0)?;
-    match (asked.stream, background) {
+    let answered = match (asked.stream, background) {
         (true, _) => answer::stream(&surface, asked.request_id, telling).await,
         (false, false) => answer::whole(&surface, asked.request_id, telling).await,
         (false, true) => state(&surface, asked.request_id).await,
-    }
+    };
+    answered.map(|response| ask::with_left_out(response, &asked.left_out))
 }
 
 /// Show a response as it stands, or stream it, from its first event or from behind one.

@@ -7,7 +7,7 @@ use crate::raw_http::{Raw, send};
 use crate::security::make_key;
 use crate::{EXE, ONE_CALL};
 
-async fn post(front: &Front, path: &str, body: &str, headers: &[(&str, &str)]) -> Raw {
+pub(super) async fn post(front: &Front, path: &str, body: &str, headers: &[(&str, &str)]) -> Raw {
     let client = front.server.client();
     let mut request = client.http().post(client.url(path)).body(body.to_owned());
     if !headers.iter().any(|(name, _)| *name == "content-type") {
@@ -19,7 +19,7 @@ async fn post(front: &Front, path: &str, body: &str, headers: &[(&str, &str)]) -
     send(request).await
 }
 
-fn question(model: &str) -> Value {
+pub(super) fn question(model: &str) -> Value {
     json!({ "model": model, "max_tokens": 100, "messages": [{ "role": "user", "content": "hi" }] })
 }
 

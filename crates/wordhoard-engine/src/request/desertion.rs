@@ -1,0 +1,21 @@
+//! Requests that nobody follows any more.
+
+use std::convert::Infallible;
+
+use super::Run;
+
+/// Cancels the request once nobody has followed it for as long as that is allowed. Who came back in time counts, by
+/// whichever API. Never ends by itself.
+pub(super) async fn watch(run: &Run) -> Infallible {
+    let Some(grace) = run.deserted_after else { return std::future::pending().await };
+    loop {
+        run.live.until_deserted().await;
+        tokio::time::sleep(grace).await;
+        // A stop cuts its readers off; they are asked to come back.
+        if !run.live.has_readers() && !run.engine.is_draining() {
+            tracing::info!(request_id = %run.live.id(), ?grace, "nobody follows the request any more; it is cancelled");
+            run.live.cancel();
+            return std::future::pending().await;
+        }
+    }
+}
