@@ -1,5 +1,6 @@
 //! Taking a prompt in: is there room, was it here before, and then its record, durable before anybody is told.
 
+mod allowance;
 mod gate;
 mod intake;
 mod keys;
@@ -8,7 +9,9 @@ use std::time::Duration;
 
 pub(crate) use gate::{Accepting, Running, RunningGuard};
 pub(crate) use keys::{Claim, Keys};
-use wordhoard_model::{Fallback, Idempotency, LaneSpec, Prompt, ProviderName, RequestId};
+use wordhoard_model::{Fallback, Idempotency, KeyId, LaneSpec, ModelRef, Prompt, ProviderName, RequestId};
+
+use crate::accounts::{Refusal, Standing};
 
 /// A prompt that keeps the rules, and the models it is for.
 #[derive(Clone, Debug)]
@@ -21,6 +24,8 @@ pub struct NewRequest {
     pub idempotency: Option<Idempotency>,
     /// Who answers in the place of a model that fails.
     pub fallback: Fallback,
+    /// The key that it comes with, where the database knows it.
+    pub key: Option<KeyId>,
     /// How long nobody may follow it before it is cancelled; none where it goes on for itself. Not recorded: a request that
     /// a restart has taken up again goes on.
     pub deserted_after: Option<Duration>,
@@ -35,6 +40,8 @@ pub struct Admitted {
     pub lanes: Vec<LaneSpec>,
     /// Whether it was accepted before, under the same key.
     pub replayed: bool,
+    /// How its key stands with what it may use.
+    pub standing: Standing,
 }
 
 /// Why a prompt is not accepted. Nothing was recorded, unless it says otherwise.
@@ -60,6 +67,27 @@ pub enum AdmitError {
         /// When there may be room again.
         retry_after: Duration,
     },
+    /// The key may not ask this model.
+    #[error("this key may not ask {model}")]
+    ModelNotAllowed {
+        /// Which one.
+        model: ModelRef,
+    },
+    /// The key has a budget, and nobody can tell what this model would take of it.
+    #[error("this key has a budget, and the price of {model} is not in the configuration")]
+    NoPrice {
+        /// Which one.
+        model: ModelRef,
+    },
+    /// The key has a budget, and what this call costs is not recorded.
+    #[error("this key has a budget, and what embeddings cost is not recorded")]
+    UnrecordedCost,
+    /// The key has used what it may.
+    #[error("{}", .0.exceeded)]
+    OverLimit(Refusal),
+    /// What the key has used cannot be told.
+    #[error("what this key has used so far is not known yet: SQL cannot be asked")]
+    UsageUnknown,
     /// The key was used with another body.
     #[error("this Idempotency-Key was used for another body within the last 24 hours")]
     KeyReused,

@@ -1,6 +1,7 @@
 //! The engine as the server sees it.
 
 mod administration;
+mod allowance;
 mod boot;
 mod embedding;
 mod reading;
@@ -12,13 +13,15 @@ use std::time::Duration;
 
 pub use administration::{LogReport, Probe, ProviderReport, SwitchError};
 pub use boot::StartError;
+pub use embedding::EmbedError;
 use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;
 pub use upkeep::Rotation;
-use wordhoard_model::{Outcome, RequestId, RequestStatus, Seq, Transcript};
+use wordhoard_model::{Outcome, RequestId, RequestStatus, Seq, Timestamp, Transcript};
 use wordhoard_store::{ListQuery, LogKey, RequestSummary, Store};
 use wordhoard_wal::{Position, Wal};
 
+use crate::accounts::Accounts;
 use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Running};
 use crate::applier::{Applier, Link};
 use crate::archiver::{ArchiveStatus, Archiver};
@@ -91,6 +94,9 @@ pub(crate) struct Inner {
     /// Requests that begin in the log at or behind this position began in this run.
     pub(crate) boundary: parking_lot::Mutex<Position>,
     pub(crate) keys: Keys,
+    pub(crate) accounts: Arc<Accounts>,
+    /// When this run began, and where the log ended then.
+    pub(crate) started: (Timestamp, Position),
     pub(crate) switches: Arc<Switches>,
     pub(crate) turnstiles: Turnstiles,
     pub(crate) accepting: Accepting,

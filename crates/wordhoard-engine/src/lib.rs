@@ -5,6 +5,7 @@
 //! an attempt → the hub (`append`) → the WAL → the hub (visible) → a [`Subscription`]; and behind it the applier, which
 //! writes the log into SQL.
 
+mod accounts;
 mod admission;
 mod applier;
 mod archiver;
@@ -36,13 +37,15 @@ mod switches;
 mod tasks;
 mod trace;
 
+pub use accounts::{Exceeded, KeyUsage, Refusal, Standing, Window};
 pub use admission::{AdmitError, Admitted, NewRequest};
 pub use applier::LinkError;
 pub use archiver::{ArchiveSettings, ArchiveStatus};
 pub use boot_log::{BootLog, BootStep, BootStepState, RunningStep};
 pub use clock::{Clock, SystemClock};
 pub use engine::{
-    CancelError, Engine, LogReport, Parts, Probe, ProviderReport, Rotation, StartError, SwitchError,
+    CancelError, EmbedError, Engine, LogReport, Parts, Probe, ProviderReport, Rotation, StartError,
+    SwitchError,
 };
 pub use fleet::Owner;
 pub use history::ReadError;

@@ -6,6 +6,7 @@
 
 mod v1;
 mod v2;
+mod v3;
 
 use wordhoard_model::{Event, EventBody, RequestId};
 
@@ -59,9 +60,8 @@ pub(crate) fn encode(id: RequestId, event: &Event) -> Result<Encoded, Error> {
     // The newest version of each kind.
     let (version, payload) = match &event.body {
         EventBody::AttemptStarted(_) | EventBody::Token(_) => (1, v1::encode(prefix, event)),
-        EventBody::RequestCreated(_) | EventBody::AttemptFinished(_) | EventBody::RequestFinished(_) => {
-            (2, v2::encode(prefix, event))
-        }
+        EventBody::AttemptFinished(_) | EventBody::RequestFinished(_) => (2, v2::encode(prefix, event)),
+        EventBody::RequestCreated(_) => (3, v3::encode(prefix, event)),
     };
     let payload = payload.map_err(|reason| Error::Malformed { kind, version, reason })?;
     Ok(Encoded { kind, version, payload })
@@ -78,6 +78,7 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
     let decode = match version {
         1 => v1::decode,
         2 => v2::decode,
+        3 => v3::decode,
         _ => return Err(Error::Unknown { kind, version }),
     };
     let malformed = |reason: String| Error::Malformed { kind, version, reason };

@@ -55,7 +55,7 @@ pub(crate) struct Recovered {
     /// Requests that go on.
     pub(crate) resumed: Vec<Arc<LiveRequest>>,
     /// Requests that were closed as interrupted.
-    pub(crate) closed: usize,
+    pub(crate) closed: Vec<Arc<LiveRequest>>,
     /// Requests whose events do not make sense and cannot be put back. They are closed as interrupted where their
     /// first event is there; what is missing is for the consistency check to tell.
     pub(crate) damaged: usize,
@@ -106,7 +106,7 @@ pub(crate) async fn recover(
             recovered.resumed.push(live);
         } else {
             live.append(|state| EventBody::RequestFinished(state.closing()))?;
-            recovered.closed += 1;
+            recovered.closed.push(live);
         }
     }
     for id in stories.damaged {

@@ -16,8 +16,9 @@ pub(crate) use attempt::server_stopped;
 use futures_util::future::join_all;
 use lane::LaneEnd;
 pub(crate) use tickets::Tickets;
-use wordhoard_model::{EventBody, Lane, LaneState, Outcome};
+use wordhoard_model::{EventBody, Lane, LaneState, Outcome, RequestFinished};
 
+use crate::accounts::Reservation;
 use crate::engine::Inner;
 use crate::hub::{AppendError, LiveRequest};
 use crate::trace::RequestTrace;
@@ -27,10 +28,19 @@ use crate::trace::RequestTrace;
 pub(crate) struct Run {
     pub(crate) engine: Arc<Inner>,
     pub(crate) live: Arc<LiveRequest>,
-    pub(crate) tickets: Tickets,
     pub(crate) trace: RequestTrace,
+    pub(crate) going: Going,
+}
+
+/// What a request brings along from its admission.
+#[derive(Debug)]
+pub(crate) struct Going {
+    /// Its places in the queues of its providers.
+    pub(crate) tickets: Tickets,
     /// How long nobody may follow it before it is cancelled.
     pub(crate) deserted_after: Option<Duration>,
+    /// What its key has reserved for it.
+    pub(crate) reservation: Option<Reservation>,
 }
 
 impl Run {
@@ -45,7 +55,11 @@ impl Run {
             never = desertion::watch(&self) => match never {},
         };
         match self.close(&ends) {
-            Ok(()) => {}
+            Ok(finished) => {
+                if let (Some(reservation), Some(finished)) = (self.going.reservation, finished) {
+                    reservation.settle(&finished);
+                }
+            }
             // A latched log is told once, by the guard of the storage; recovery goes on from what is durable.
             Err(AppendError::Log(error)) => {
                 tracing::debug!(request_id = %self.live.id(), %error, "a request was left open");
@@ -57,19 +71,18 @@ impl Run {
         }
     }
 
-    fn close(&self, ends: &[Result<LaneEnd, AppendError>]) -> Result<(), AppendError> {
+    fn close(&self, ends: &[Result<LaneEnd, AppendError>]) -> Result<Option<RequestFinished>, AppendError> {
         if let Some(error) = ends.iter().find_map(|end| end.as_ref().err()) {
             return Err(error.clone());
         }
         let stopped = ends.iter().any(|end| matches!(end, Ok(LaneEnd::Stopped)));
         if stopped && self.engine.settings.resume_interrupted {
-            return Ok(());
+            return Ok(None);
         }
         let closed = self.live.append(|state| EventBody::RequestFinished(state.closing()))?;
-        if let EventBody::RequestFinished(finished) = &closed.body {
-            report::request_finished(self, finished);
-        }
-        Ok(())
+        let EventBody::RequestFinished(finished) = &closed.body else { return Ok(None) };
+        report::request_finished(self, finished);
+        Ok(Some(finished.clone()))
     }
 }
 

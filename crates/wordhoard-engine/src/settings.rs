@@ -1,8 +1,8 @@
-use std::collections::{BTreeMap, BTreeSet};
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::PathBuf;
 use std::time::Duration;
 
-use wordhoard_model::{ModelRef, ProviderName};
+use wordhoard_model::{KeyId, KeyLimits, ModelRef, ProviderName};
 use wordhoard_store::LogKey;
 
 use crate::archiver::ArchiveSettings;
@@ -47,6 +47,8 @@ pub struct Settings {
     pub archive: Option<ArchiveSettings>,
     /// Where a copy of the switches of providers is kept, for a start without SQL.
     pub switches_copy: Option<PathBuf>,
+    /// What keys may use, as far as it is known at the start.
+    pub key_limits: HashMap<KeyId, KeyLimits>,
     /// Records of the log that were found damaged when it was opened; each is an alarm.
     pub damaged_records: u64,
     /// How providers are called.
@@ -71,6 +73,7 @@ impl Settings {
             quarantine_dir: quarantine_dir.into(),
             archive: None,
             switches_copy: None,
+            key_limits: HashMap::new(),
             damaged_records: 0,
             calls: CallSettings::default(),
             previous_logs: Vec::new(),

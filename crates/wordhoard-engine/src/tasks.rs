@@ -27,6 +27,8 @@ pub enum TaskKind {
     Applier,
     /// Says to other servers that this one is there. They take it for gone without it.
     Fleet,
+    /// Hears what keys have used before and elsewhere. Without it, limits of keys count what this server has seen.
+    Accounts,
     /// Hears which providers are disabled. Without it they stay as they are known.
     Switches,
     /// Keeps in SQL what is known of the breakers. Without it operators see an old state there.

@@ -1,7 +1,7 @@
 //! What can happen to a request. The events of a request are its whole truth: its state is a fold over them.
 
 use crate::{
-    AttemptSeq, Cost, Failure, Fallback, FinishReason, Idempotency, Lane, LaneSpec, ModelRef, Outcome,
+    AttemptSeq, Cost, Failure, Fallback, FinishReason, Idempotency, KeyId, Lane, LaneSpec, ModelRef, Outcome,
     Prompt, Seq, Timestamp, Token, TokenIndex, Usage,
 };
 
@@ -65,6 +65,8 @@ pub struct RequestCreated {
     pub idempotency: Option<Idempotency>,
     /// Who answers in the place of a model that fails.
     pub fallback: Fallback,
+    /// The key that it was asked with, where one was shown that the database knows.
+    pub key: Option<KeyId>,
 }
 
 /// The start of a call to a provider.

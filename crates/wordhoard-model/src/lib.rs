@@ -10,6 +10,7 @@ mod event;
 mod failure;
 mod fallback;
 mod id;
+mod key;
 mod lane;
 mod model_ref;
 mod name_table;
@@ -30,6 +31,7 @@ pub use event::{
 pub use failure::{Failure, FailureClass};
 pub use fallback::{Fallback, MAX_FALLBACK_MODELS};
 pub use id::{AttemptSeq, Lane, ParseRequestIdError, RequestId, Seq, TokenIndex};
+pub use key::{KeyId, KeyLimits, ModelPattern, ParseKeyIdError};
 pub use lane::{LaneSpec, MAX_LANES};
 pub use model_ref::{ModelRef, ParseModelRefError, ProviderName};
 pub use prompt::{

@@ -2,10 +2,10 @@
 //! default.
 
 use serde::{Deserialize, Serialize};
-use wordhoard_model::{Fallback, LaneSpec, Usage};
+use wordhoard_model::{Cost, Fallback, KeyLimits, LaneSpec, Usage};
 
 /// Why a column cannot be read or written.
-pub(crate) type ColumnError = Box<dyn std::error::Error + Send + Sync>;
+pub type ColumnError = Box<dyn std::error::Error + Send + Sync>;
 
 /// A lane as the column `lanes` holds it.
 #[derive(Serialize, Deserialize)]
@@ -24,6 +24,61 @@ pub(crate) fn lanes_from_json(text: &str) -> Result<Vec<LaneSpec>, ColumnError> 
     let columns: Vec<LaneColumn> = serde_json::from_str(text)?;
     let lane = |lane: LaneColumn| Ok(LaneSpec { model: lane.model.parse()?, weight: lane.weight });
     columns.into_iter().map(lane).collect()
+}
+
+/// The column `limits`: what is not limited is not in it.
+#[derive(Serialize, Deserialize)]
+#[serde(deny_unknown_fields)]
+struct LimitsColumn {
+    #[serde(skip_serializing_if = "Option::is_none")]
+    requests_per_minute: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    tokens_per_minute: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    concurrent_requests: Option<u32>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    models: Option<Vec<String>>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_per_day_nano_usd: Option<u64>,
+    #[serde(skip_serializing_if = "Option::is_none")]
+    budget_per_month_nano_usd: Option<u64>,
+}
+
+/// Limits as JSON, as the column `limits` and the copies of it hold them; none where nothing is limited.
+///
+/// # Errors
+/// None that limits could have.
+pub fn limits_to_json(limits: &KeyLimits) -> Result<Option<String>, serde_json::Error> {
+    if limits.is_unlimited() {
+        return Ok(None);
+    }
+    let column = LimitsColumn {
+        requests_per_minute: limits.requests_per_minute,
+        tokens_per_minute: limits.tokens_per_minute,
+        concurrent_requests: limits.concurrent_requests,
+        models: limits.models.as_ref().map(|models| models.iter().map(ToString::to_string).collect()),
+        budget_per_day_nano_usd: limits.budget_per_day.map(Cost::nano_usd),
+        budget_per_month_nano_usd: limits.budget_per_month.map(Cost::nano_usd),
+    };
+    serde_json::to_string(&column).map(Some)
+}
+
+/// The counterpart of [`limits_to_json`].
+///
+/// # Errors
+/// Where it is damaged, or was written by a newer server: what is not understood must not count as no limit.
+pub fn limits_from_json(text: Option<&str>) -> Result<KeyLimits, ColumnError> {
+    let Some(text) = text else { return Ok(KeyLimits::default()) };
+    let column: LimitsColumn = serde_json::from_str(text)?;
+    let models = column.models.map(|models| models.iter().map(|model| model.parse()).collect());
+    Ok(KeyLimits {
+        requests_per_minute: column.requests_per_minute,
+        tokens_per_minute: column.tokens_per_minute,
+        concurrent_requests: column.concurrent_requests,
+        models: models.transpose()?,
+        budget_per_day: column.budget_per_day_nano_usd.map(Cost::from_nano_usd),
+        budget_per_month: column.budget_per_month_nano_usd.map(Cost::from_nano_usd),
+    })
 }
 
 /// The column `fallback`: none where the configuration decides, an empty list for nobody.

@@ -14,6 +14,7 @@ mod migration;
 mod postgres;
 mod query;
 mod registry;
+mod spending;
 mod sqlite;
 mod statistics;
 mod upkeep;
@@ -21,6 +22,7 @@ mod upkeep;
 use async_trait::async_trait;
 pub use batch::{Applied, Batch, Conflict, LogKey, LoggedEvent};
 pub use check::{CheckScope, CheckSlice, Checked, Fault, Finding};
+pub use columns::{limits_from_json, limits_to_json};
 pub use error::Error;
 pub use export::{Census, DatabaseKind, Export, ExportPlan, Progress};
 pub use fleet::{ServerSeen, Weakness};
@@ -28,7 +30,8 @@ pub use jobs::{Jobs, Lease, MaintenanceRun, RunId, RunOutcome};
 pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresPlace, PostgresStore, display_url};
 pub use query::{AskedFor, IdempotentMatch, ListQuery, RequestSummary};
-pub use registry::{BreakerNote, KeyId, KeyRecord, ParseKeyIdError, ProviderSwitch, Registry, Scope};
+pub use registry::{BreakerNote, KeyRecord, ProviderSwitch, Registry, Scope};
+pub use spending::{OthersSpending, OwnSpending, RecentRequest, Spending, SpentOfDay};
 pub use sqlite::SqliteStore;
 pub use statistics::{ProviderTotals, Statistics, Totals};
 use tokio::sync::watch;
@@ -40,7 +43,9 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 /// A store is made without touching the database. Each call connects (again) where it must, ends within a time limit,
 /// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
-pub trait Store: Export + Jobs + Registry + Statistics + Upkeep + Send + Sync + std::fmt::Debug {
+pub trait Store:
+    Export + Jobs + Registry + Spending + Statistics + Upkeep + Send + Sync + std::fmt::Debug
+{
     /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
     /// of servers may do this at once.
     async fn migrate(&self, at: Timestamp) -> Result<MigrationReport, Error>;

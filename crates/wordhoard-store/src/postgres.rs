@@ -19,6 +19,7 @@ mod pool;
 mod registry;
 mod rows;
 mod session;
+mod spending;
 mod statistics;
 #[cfg(test)]
 mod tests;

@@ -1,12 +1,8 @@
 //! What administrators decide and every server on the database honours: who may call, and which providers may be
 //! called.
 
-use std::fmt;
-use std::str::FromStr;
-
 use async_trait::async_trait;
-use uuid::Uuid;
-use wordhoard_model::{ProviderName, Timestamp};
+use wordhoard_model::{KeyId, KeyLimits, ProviderName, Timestamp};
 
 use crate::Error;
 
@@ -25,6 +21,9 @@ pub trait Registry: Send + Sync {
     /// Takes a key away. One that was revoked before stays as it was; `None` where there is no such key.
     async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error>;
 
+    /// Replaces the limits of a key; `None` where there is no such key.
+    async fn limit_key(&self, id: KeyId, limits: KeyLimits) -> Result<Option<KeyRecord>, Error>;
+
     /// The providers that somebody has switched, by name. The others are enabled.
     async fn switches(&self) -> Result<Vec<ProviderSwitch>, Error>;
 
@@ -39,54 +38,6 @@ pub trait Registry: Send + Sync {
 
     /// Forgets all that was decided about a provider.
     async fn reset_provider(&self, provider: ProviderName) -> Result<(), Error>;
-}
-
-/// The id of a key: a UUIDv7. No secret.
-#[derive(Clone, Copy, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub struct KeyId(Uuid);
-
-/// A text that is not the id of any key.
-#[derive(Debug, thiserror::Error, PartialEq, Eq)]
-#[error("a key id is a UUID such as 0198c5b2-7c1e-7cc3-a3a5-0f6f0d4b9d11")]
-pub struct ParseKeyIdError;
-
-impl KeyId {
-    /// A fresh id.
-    pub fn generate() -> Self {
-        Self(Uuid::now_v7())
-    }
-
-    /// The id with these 16 bytes, as they were once given by [`KeyId::as_bytes`].
-    pub fn from_bytes(bytes: [u8; 16]) -> Self {
-        Self(Uuid::from_bytes(bytes))
-    }
-
-    /// The 16 bytes of the id.
-    pub fn as_bytes(&self) -> &[u8; 16] {
-        self.0.as_bytes()
-    }
-}
-
-impl fmt::Display for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        self.0.as_hyphenated().fmt(f)
-    }
-}
-
-impl fmt::Debug for KeyId {
-    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        fmt::Display::fmt(self, f)
-    }
-}
-
-impl FromStr for KeyId {
-    type Err = ParseKeyIdError;
-
-    fn from_str(text: &str) -> Result<Self, Self::Err> {
-        let id = Uuid::try_parse(text).map_err(|_| ParseKeyIdError)?;
-        // One spelling, as with the ids of requests.
-        if id.as_hyphenated().to_string() == text { Ok(Self(id)) } else { Err(ParseKeyIdError) }
-    }
 }
 
 /// What a key opens.
@@ -133,6 +84,8 @@ pub struct KeyRecord {
     pub created_at: Timestamp,
     /// When it was taken away.
     pub revoked_at: Option<Timestamp>,
+    /// What it may use.
+    pub limits: KeyLimits,
 }
 
 /// A provider, switched on or off.
@@ -174,14 +127,5 @@ mod tests {
         assert!(Scope::Use.covers(Scope::Use) && !Scope::Use.covers(Scope::Admin));
         assert_eq!(Scope::from_name("admin"), Some(Scope::Admin));
         assert_eq!(Scope::from_name("Admin"), None);
-    }
-
-    #[test]
-    fn an_id_of_a_key_has_one_spelling() {
-        let id = KeyId::generate();
-        assert_eq!(id.to_string().parse(), Ok(id));
-        for text in ["", "x", &id.to_string().to_uppercase(), &id.to_string().replace('-', "")] {
-            assert_eq!(text.parse::<KeyId>(), Err(ParseKeyIdError), "{text}");
-        }
     }
 }

@@ -12,6 +12,7 @@ mod lists;
 mod migrate;
 mod registry;
 mod rows;
+mod spending;
 mod statistics;
 mod upkeep;
 mod writer;

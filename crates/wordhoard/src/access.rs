@@ -2,15 +2,18 @@
 //!
 //! A key is random, so its SHA-256 is all that is kept of it, here as there.
 
+mod budget;
 mod copy;
 mod failed_tries;
 mod fresh_key;
 
+use std::collections::HashMap;
 use std::fmt;
 use std::path::PathBuf;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
+pub(crate) use budget::budget;
 pub(crate) use failed_tries::FailedTries;
 pub(crate) use fresh_key::{FreshKey, without_keys};
 use parking_lot::RwLock;
@@ -18,7 +21,8 @@ use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{Database, Engine};
-use wordhoard_store::{Error, KeyId, KeyRecord, Scope, Store};
+use wordhoard_model::{KeyId, KeyLimits};
+use wordhoard_store::{Error, KeyRecord, Scope, Store};
 
 use crate::config::{AdminKey, Config, DatabaseConfig};
 
@@ -50,6 +54,8 @@ struct Inner {
     /// Held from the question to SQL to its answer's place in memory, so that an older answer never replaces a newer.
     asking: tokio::sync::Mutex<()>,
     copy: PathBuf,
+    /// Hears what the keys may use.
+    engine: OnceLock<Engine>,
 }
 
 /// A key that opens something.
@@ -58,6 +64,7 @@ struct KnownKey {
     id: KeyId,
     scope: Scope,
     sha256: [u8; 32],
+    limits: KeyLimits,
 }
 
 /// Whose key was shown.
@@ -75,6 +82,14 @@ pub(crate) enum Caller {
 }
 
 impl Caller {
+    /// The key, where it is one of SQL's.
+    pub(crate) fn key(self) -> Option<KeyId> {
+        match self {
+            Self::Environment => None,
+            Self::Key { id, .. } => Some(id),
+        }
+    }
+
     pub(crate) fn scope(self) -> Scope {
         match self {
             Self::Environment => Scope::Admin,
@@ -102,6 +117,7 @@ impl Access {
             known: RwLock::new(Arc::new(copy::read(&copy))),
             asking: tokio::sync::Mutex::default(),
             copy,
+            engine: OnceLock::new(),
         };
         Self { inner: Arc::new(inner) }
     }
@@ -135,6 +151,16 @@ impl Access {
 
     fn knows_any(&self) -> bool {
         self.inner.admin_key.is_some() || !self.inner.known.read().is_empty()
+    }
+
+    /// What the known keys may use.
+    pub(crate) fn limits(&self) -> HashMap<KeyId, KeyLimits> {
+        self.inner.known.read().iter().map(|key| (key.id, key.limits.clone())).collect()
+    }
+
+    /// From now on the engine hears what the keys may use.
+    pub(crate) fn tell(&self, engine: &Engine) {
+        self.inner.engine.get_or_init(|| engine.clone()).set_key_limits(self.limits());
     }
 
     /// How many keys of SQL are known.
@@ -185,6 +211,9 @@ impl Access {
         tracing::info!(keys = keys.len(), "which keys there are has changed");
         let keys = Arc::new(keys);
         *self.inner.known.write() = Arc::clone(&keys);
+        if let Some(engine) = self.inner.engine.get() {
+            engine.set_key_limits(self.limits());
+        }
         let path = self.inner.copy.clone();
         if let Ok(Err(error)) = tokio::task::spawn_blocking(move || copy::write(&path, &keys)).await {
             tracing::warn!(%error, "the copy of the keys could not be written; a start without SQL would not know them");
@@ -209,6 +238,7 @@ impl Access {
 
 impl KnownKey {
     fn of(record: &KeyRecord) -> Self {
-        Self { id: record.id, scope: record.scope, sha256: record.sha256 }
+        let limits = record.limits.clone();
+        Self { id: record.id, scope: record.scope, sha256: record.sha256, limits }
     }
 }

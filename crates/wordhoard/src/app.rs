@@ -6,6 +6,7 @@ mod restored;
 mod scheduled;
 mod told;
 
+use std::collections::HashMap;
 use std::net::SocketAddr;
 use std::sync::Arc;
 use std::time::Duration;
@@ -18,6 +19,7 @@ use wordhoard_engine::{
     ArchiveSettings, BootLog, Clock, Durability, Engine, Parts, ProviderSet, RunningStep, Settings,
     SystemClock, TaskKind, Tasks,
 };
+use wordhoard_model::{KeyId, KeyLimits};
 use wordhoard_providers::{HttpSettings, Provider};
 use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
@@ -76,6 +78,7 @@ impl Core {
         lock: DirLock,
         tasks: Tasks,
         boot: BootLog,
+        key_limits: HashMap<KeyId, KeyLimits>,
     ) -> anyhow::Result<Self> {
         let step = boot.begin("log");
         let (wal, damaged_records) = open_wal(config).await?;
@@ -90,7 +93,7 @@ impl Core {
             store,
             providers,
             clock,
-            settings: Settings { previous_logs, damaged_records, ..engine_settings(config) },
+            settings: Settings { previous_logs, damaged_records, key_limits, ..engine_settings(config) },
             tasks,
             boot,
             metrics: Arc::new(metrics::instruments(config)),
@@ -107,7 +110,9 @@ impl Core {
         let lock = lock(config)?;
         let boot = BootLog::default();
         restored::finish(config, &boot).await?;
-        Self::start(config, store(&config.database)?, lock, Tasks::default(), boot).await
+        let store = store(&config.database)?;
+        let key_limits = Access::open(config, Arc::clone(&store)).limits();
+        Self::start(config, store, lock, Tasks::default(), boot, key_limits).await
     }
 
     /// Ends the engine: running requests are interrupted, what is recorded is applied, all is closed.
@@ -142,7 +147,10 @@ impl App {
         let serving = tasks.spawn(TaskKind::Server, serve);
         listening.done();
 
-        let core = Core::start(&config, Arc::clone(&store), lock, tasks.clone(), boot.clone()).await?;
+        let key_limits = access.limits();
+        let core =
+            Core::start(&config, Arc::clone(&store), lock, tasks.clone(), boot.clone(), key_limits).await?;
+        access.tell(&core.engine);
         tasks.spawn(TaskKind::Archiver, tend_backups(backups.clone(), core.engine.stopping()));
         if let Err(error) = access.refresh_if_up(&core.engine).await {
             tracing::warn!(%error, "SQL does not say which keys there are; those of the last run count");

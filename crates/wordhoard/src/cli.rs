@@ -5,6 +5,7 @@ pub(crate) mod backup;
 mod check;
 mod commands;
 mod health;
+mod key_limits;
 mod keys;
 mod migrate;
 mod progress;

@@ -18,12 +18,14 @@ mod problem;
 mod prompt;
 mod prompt_body;
 mod query;
+mod rate_headers;
 mod request_path;
 mod requests;
 mod stream;
 
 use std::sync::Arc;
 
+pub(crate) use admin::limits_of_key;
 pub(crate) use administration::Administration;
 use axum::http::StatusCode;
 use axum::{Extension, Router, middleware};
@@ -126,6 +128,7 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
         .layer(Extension(Arc::new(document)))
         .layer(middleware::from_fn(front::speak_dialect))
+        .layer(middleware::from_fn_with_state(Arc::clone(&surface.clock), rate_headers::tell_standing))
         .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::close_behind_chunks))

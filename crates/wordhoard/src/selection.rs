@@ -101,11 +101,11 @@ impl Catalogue {
     pub(crate) fn select(
         &self,
         prompt: &str,
-        is_called: impl Fn(&ProviderName) -> bool,
+        is_called: impl Fn(&ModelRef) -> bool,
         draw: impl FnMut() -> f64,
     ) -> Vec<ModelRef> {
         let called = |rules: &[Rule]| -> Vec<Rule> {
-            rules.iter().filter(|rule| is_called(&rule.model.provider)).cloned().collect()
+            rules.iter().filter(|rule| is_called(&rule.model)).cloned().collect()
         };
         let class = self.class(prompt);
         let listed: Vec<_> = self.listed().into_iter().map(|model| Rule { model, weight: None }).collect();
@@ -248,7 +248,8 @@ mod tests {
     fn disabled_providers_are_passed_over_unless_there_are_no_others() {
         let catalogue = catalogue(TWO);
         let select = |prompt: &str, disabled: &[&str]| {
-            let selected = catalogue.select(prompt, |name| !disabled.contains(&name.as_str()), || 0.0);
+            let selected =
+                catalogue.select(prompt, |model| !disabled.contains(&model.provider.as_str()), || 0.0);
             selected.iter().map(ToString::to_string).collect::<Vec<_>>()
         };
         assert_eq!(select("Fix this code", &["one"]), ["two:x"]);

@@ -5,10 +5,11 @@ use wordhoard_model::{EventBody, Idempotency, RequestCreated, RequestId, Seq, Ti
 use wordhoard_wal::State;
 
 use super::{AdmitError, Admitted, Claim, NewRequest};
+use crate::accounts::Standing;
 use crate::engine::Inner;
 use crate::history::LogPlace;
 use crate::hub::{AppendError, LiveRequest};
-use crate::request::Tickets;
+use crate::request::{Going, Tickets};
 use crate::status::Storage;
 use crate::tasks::TaskKind;
 use crate::trace::RequestTrace;
@@ -33,6 +34,7 @@ impl Inner {
             },
         };
         self.check_room()?;
+        let (reservation, standing) = self.reserve(&new)?.unzip();
         let tickets = Tickets::queue(&self.turnstiles, &new.lanes)
             .map_err(|(provider, full)| AdmitError::Overloaded { provider, retry_after: full.retry_after })?;
         let created = RequestCreated {
@@ -40,8 +42,9 @@ impl Inner {
             lanes: new.lanes.clone(),
             idempotency: new.idempotency,
             fallback: new.fallback,
+            key: new.key,
         };
-        let deserted_after = new.deserted_after;
+        let going = Going { tickets, deserted_after: new.deserted_after, reservation };
         let request_id = RequestId::generate(self.clock.now());
         let live = LiveRequest::create(request_id, created, &self.journal).map_err(refused)?;
         self.hub.insert(Arc::clone(&live));
@@ -52,15 +55,16 @@ impl Inner {
             Ok(_) => return Err(AdmitError::Storage("the log failed".into())),
             // Nobody waits for it any more, but its record may become durable: then it runs, as after a crash.
             Err(_) => {
-                self.start(live, running, tickets, None);
+                self.start(live, running, going);
                 return Err(AdmitError::Storage("recording takes too long".into()));
             }
         }
         if let Some(claim) = claim {
             claim.accept(request_id);
         }
-        self.start(live, running, tickets, deserted_after);
-        Ok(Admitted { request_id, lanes: new.lanes, replayed: false })
+        self.start(live, running, going);
+        let standing = standing.unwrap_or_default();
+        Ok(Admitted { request_id, lanes: new.lanes, replayed: false, standing })
     }
 
     /// Whether one more request can be recorded and run.
@@ -119,7 +123,8 @@ impl Inner {
     /// select today.
     async fn replay(&self, request_id: RequestId, new: NewRequest) -> Result<Admitted, AdmitError> {
         if let Some(live) = self.hub.get(request_id) {
-            return Ok(Admitted { request_id, lanes: live.created().lanes.clone(), replayed: true });
+            let lanes = live.created().lanes.clone();
+            return Ok(Admitted { request_id, lanes, replayed: true, standing: Standing::default() });
         }
         let first = self.history.stored(request_id, Seq::FIRST, 1, &mut LogPlace::default()).await;
         let first = first.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?;
@@ -127,7 +132,7 @@ impl Inner {
             Some(EventBody::RequestCreated(created)) => created.lanes.clone(),
             _ => new.lanes,
         };
-        Ok(Admitted { request_id, lanes, replayed: true })
+        Ok(Admitted { request_id, lanes, replayed: true, standing: Standing::default() })
     }
 
     /// Runs a request to its end.
@@ -135,11 +140,10 @@ impl Inner {
         self: &Arc<Self>,
         live: Arc<LiveRequest>,
         running: super::RunningGuard,
-        tickets: Tickets,
-        deserted_after: Option<Duration>,
+        going: Going,
     ) {
         let trace = RequestTrace::start(live.id(), live.created().lanes.len());
-        let request = crate::request::Run { engine: Arc::clone(self), live, tickets, trace, deserted_after };
+        let request = crate::request::Run { engine: Arc::clone(self), live, trace, going };
         self.tasks.spawn(TaskKind::Request, async move {
             let _running = running;
             request.run().await;

@@ -11,6 +11,7 @@ use tokio_util::sync::CancellationToken;
 use wordhoard_wal::Position;
 
 use super::{Engine, Inner, Parts};
+use crate::accounts::Accounts;
 use crate::applier::{Applier, Link};
 use crate::archiver::Archiver;
 use crate::boot_log::BootLog;
@@ -20,12 +21,12 @@ use crate::fleet::{self, Fleet};
 use crate::history::History;
 use crate::hub::{Hub, Journal};
 use crate::recovery::{self, Ground, RecoveryError};
-use crate::request::Tickets;
+use crate::request::{Going, Tickets};
 use crate::settings::{Durability, Settings};
 use crate::statistics::{self, Statistics};
 use crate::switches::{self, Switches};
 use crate::tasks::TaskKind;
-use crate::{admission, storage_guard};
+use crate::{accounts, admission, storage_guard};
 
 /// How long the start waits for SQL to say anything. A database on the way down may be silent for longer than one that
 /// is gone.
@@ -76,6 +77,7 @@ impl Engine {
                 return Err(error.into());
             }
         }
+        accounts::load_at_start(&inner).await;
         let recent_is_checked = inner.check_recent(&boot).await;
         inner.accepting.open();
         // Only now: a log that latches before is the end of this start, and the next one recovers.
@@ -110,6 +112,8 @@ fn assemble(parts: Parts) -> Inner {
         Arc::clone(&clock),
     );
     let turnstiles = Turnstiles::new(providers.names(), &settings.calls, &metrics);
+    let accounts = Arc::new(Accounts::default());
+    accounts.set_limits(settings.key_limits.clone());
     let hub = Hub::default();
     hub.note_incomplete();
     Inner {
@@ -124,6 +128,8 @@ fn assemble(parts: Parts) -> Inner {
         statistics: Statistics::default(),
         metrics,
         keys: admission::Keys::default(),
+        accounts,
+        started: (clock.now(), wal.progress().durable),
         turnstiles,
         switches: Arc::new(Switches::open(settings.switches_copy.clone())),
         accepting: admission::Accepting::default(),
@@ -151,6 +157,7 @@ impl Inner {
         }
         self.tasks.spawn(TaskKind::Statistics, statistics::run(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Fleet, fleet::run(Arc::clone(self), self.stop_tasks.clone()));
+        self.tasks.spawn(TaskKind::Accounts, accounts::run(Arc::clone(self), self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Switches, switches::run(Arc::clone(self), self.stop_tasks.clone()));
     }
 
@@ -290,9 +297,16 @@ impl Inner {
             boundary: *self.boundary.lock(),
         };
         let recovered = recovery::recover(&ground, self.settings.resume_interrupted).await?;
-        let (resumed, closed) = (recovered.resumed.len(), recovered.closed);
+        let (resumed, closed) = (recovered.resumed.len(), recovered.closed.len());
         for live in recovered.resumed {
-            self.start(live, self.running.enter(), Tickets::default(), None);
+            let reservation = self.take_up(&live);
+            let going = Going { tickets: Tickets::default(), deserted_after: None, reservation };
+            self.start(live, self.running.enter(), going);
+        }
+        for live in recovered.closed {
+            if let (Some(reservation), Some((_, finished))) = (self.take_up(&live), live.state().finished()) {
+                reservation.settle(finished);
+            }
         }
         if linked {
             self.hub.is_whole_again();

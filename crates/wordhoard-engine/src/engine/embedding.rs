@@ -4,18 +4,54 @@
 use std::sync::Arc;
 
 use serde_json::{Map, Value};
-use wordhoard_model::{Failure, FailureClass, ModelRef};
+use wordhoard_model::{Failure, FailureClass, KeyId, ModelRef};
 
 use super::Engine;
+use crate::admission::AdmitError;
 use crate::calls::Verdict;
 use crate::request::readiness::{cooling_down, overloaded, provider_down};
+
+/// Why there are no embeddings.
+#[derive(Debug, thiserror::Error)]
+pub enum EmbedError {
+    /// The key may not have them.
+    #[error(transparent)]
+    Refused(#[from] AdmitError),
+    /// The call failed, or was not made.
+    #[error("{}", .0.message)]
+    Failed(Failure),
+}
+
+impl From<Failure> for EmbedError {
+    fn from(failure: Failure) -> Self {
+        Self::Failed(failure)
+    }
+}
 
 impl Engine {
     /// Asks a model for embeddings: `body` is a request of OpenAI's API, and so is what comes back.
     ///
     /// # Errors
-    /// As a call for an answer fails; `Unsupported` where the provider has none.
-    pub async fn embed(&self, model: &ModelRef, body: Map<String, Value>) -> Result<Value, Failure> {
+    /// Where the key may not; and as a call for an answer fails, `Unsupported` where the provider has none.
+    pub async fn embed(
+        &self,
+        model: &ModelRef,
+        body: Map<String, Value>,
+        key: Option<KeyId>,
+    ) -> Result<Value, EmbedError> {
+        let reservation = self.inner.reserve_unrecorded(key, model)?;
+        let embedded = self.call_for_embeddings(model, body).await;
+        if let Some(reservation) = reservation {
+            reservation.end_uncounted();
+        }
+        Ok(embedded?)
+    }
+
+    async fn call_for_embeddings(
+        &self,
+        model: &ModelRef,
+        body: Map<String, Value>,
+    ) -> Result<Value, Failure> {
         let inner = &self.inner;
         let (Some(provider), Some(turnstile)) =
             (inner.providers.get(&model.provider), inner.turnstiles.get(&model.provider))

@@ -15,6 +15,8 @@ pub enum PromptFate {
     TooManyRunning,
     /// Refused: too many wait for its provider.
     Overloaded,
+    /// Refused: its key may not ask it, or not now.
+    OverLimit,
     /// Refused: its key was used for another body.
     KeyReused,
     /// Refused: the first under its key is still being accepted.
@@ -32,6 +34,7 @@ impl PromptFate {
         Self::Storage,
         Self::TooManyRunning,
         Self::Overloaded,
+        Self::OverLimit,
         Self::KeyReused,
         Self::KeyInFlight,
         Self::KeysUnavailable,
@@ -46,6 +49,7 @@ impl PromptFate {
             Self::Storage => "storage",
             Self::TooManyRunning => "too_many_running",
             Self::Overloaded => "overloaded",
+            Self::OverLimit => "over_limit",
             Self::KeyReused => "key_reused",
             Self::KeyInFlight => "key_in_flight",
             Self::KeysUnavailable => "keys_unavailable",
@@ -60,6 +64,13 @@ impl PromptFate {
             Err(AdmitError::Storage(_)) => Self::Storage,
             Err(AdmitError::TooManyRunning { .. }) => Self::TooManyRunning,
             Err(AdmitError::Overloaded { .. }) => Self::Overloaded,
+            Err(
+                AdmitError::ModelNotAllowed { .. }
+                | AdmitError::NoPrice { .. }
+                | AdmitError::UnrecordedCost
+                | AdmitError::OverLimit(_)
+                | AdmitError::UsageUnknown,
+            ) => Self::OverLimit,
             Err(AdmitError::KeyReused) => Self::KeyReused,
             Err(AdmitError::KeyInFlight) => Self::KeyInFlight,
             Err(AdmitError::KeysUnavailable(_)) => Self::KeysUnavailable,

@@ -1,8 +1,8 @@
 use proptest::prelude::*;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Failure, FailureClass, Fallback,
-    FinishReason, Idempotency, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated, RequestFinished,
-    Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
+    FinishReason, Idempotency, KeyId, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
+    RequestFinished, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
 };
 
 use super::*;
@@ -43,8 +43,9 @@ fn created() -> impl Strategy<Value = EventBody> {
         Just(Fallback::Off),
         Just(Fallback::Queue(vec!["demo:brisk".parse().unwrap()])),
     ];
-    (texts, lanes, prop::option::of((".*", any::<[u8; 32]>())), fallback).prop_map(
-        |(texts, lanes, idempotency, fallback)| {
+    let key = prop::option::of(any::<[u8; 16]>().prop_map(KeyId::from_bytes));
+    (texts, lanes, prop::option::of((".*", any::<[u8; 32]>())), fallback, key).prop_map(
+        |(texts, lanes, idempotency, fallback, key)| {
             let (text, system_message, max_tokens, temperature, seed) = texts;
             let mut parameters = Parameters { max_tokens, temperature, ..Parameters::default() };
             if let Some(seed) = seed {
@@ -58,6 +59,7 @@ fn created() -> impl Strategy<Value = EventBody> {
                     .collect(),
                 idempotency: idempotency.map(|(key, body_sha256)| Idempotency { key, body_sha256 }),
                 fallback,
+                key,
             }))
         },
     )
@@ -146,7 +148,7 @@ proptest! {
     #[test]
     fn bytes_that_are_no_record_are_refused_without_panic(
         kind in 0..8_u8,
-        version in 0..4_u8,
+        version in 0..5_u8,
         payload in prop::collection::vec(any::<u8>(), 0..200),
     ) {
         drop(decode(kind, version, &payload));

@@ -1,10 +1,9 @@
-//! Version 2 of three payloads: what version 1 has, and behind it what came later. Events of other kinds are still
-//! written in version 1.
+//! Version 2 of three payloads: what version 1 has, and behind it what came later.
 //!
 //! Frozen as version 1 is.
 
 mod attempt_finished;
-mod request_created;
+pub(super) mod request_created;
 mod request_finished;
 
 use wordhoard_model::{Event, EventBody};
@@ -14,16 +13,13 @@ use super::{KIND_ATTEMPT_FINISHED, KIND_REQUEST_CREATED, KIND_REQUEST_FINISHED};
 
 pub(super) fn encode(prefix: Vec<u8>, event: &Event) -> Result<Vec<u8>, String> {
     match &event.body {
-        EventBody::RequestCreated(created) => {
-            frame(prefix, event, request_created::RequestCreatedV2::from_model(created)?)
-        }
         EventBody::AttemptFinished(finished) => {
             frame(prefix, event, attempt_finished::AttemptFinishedV2::from_model(finished))
         }
         EventBody::RequestFinished(finished) => {
             frame(prefix, event, request_finished::RequestFinishedV2::from_model(finished))
         }
-        other => Err(format!("{} has no version 2", other.name())),
+        other => Err(format!("{} is not written in version 2", other.name())),
     }
 }
 

@@ -7,7 +7,7 @@ use super::Run;
 /// Cancels the request once nobody has followed it for as long as that is allowed. Who came back in time counts, by
 /// whichever API. Never ends by itself.
 pub(super) async fn watch(run: &Run) -> Infallible {
-    let Some(grace) = run.deserted_after else { return std::future::pending().await };
+    let Some(grace) = run.going.deserted_after else { return std::future::pending().await };
     loop {
         run.live.until_deserted().await;
         tokio::time::sleep(grace).await;

@@ -22,7 +22,7 @@ pub(super) enum LaneEnd {
 /// Runs a lane to its end: the model that was asked for, tries of it, and those that answer in its place.
 pub(super) async fn run(run: &Run, lane: Lane) -> Result<LaneEnd, AppendError> {
     let mut delivered = before(run, lane).await;
-    let mut ticket = run.tickets.take(lane);
+    let mut ticket = run.going.tickets.take(lane);
     loop {
         let candidates = candidates(run, lane);
         let Next::Attempt(step) = next(run, lane, &candidates, &delivered) else {
@@ -89,7 +89,8 @@ fn next(run: &Run, lane: Lane, candidates: &[Candidate], delivered: &Delivered) 
     plan::next(&attempts, candidates, Rules { max_retries: 0, ..rules })
 }
 
-/// The model that was asked for, and those that may answer in its place: of providers that are there and enabled.
+/// The model that was asked for, and those that may answer in its place: of providers that are there and
+/// enabled, and that its key allows.
 fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
     let engine = &run.engine;
     let created = run.live.created();
@@ -100,7 +101,9 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
         Fallback::Queue(models) => models.as_slice(),
     };
     let may_answer = |model: &&ModelRef| {
-        engine.providers.get(&model.provider).is_some() && !engine.switches.is_disabled(&model.provider)
+        engine.providers.get(&model.provider).is_some()
+            && !engine.switches.is_disabled(&model.provider)
+            && engine.accounts.allows(created.key, model)
     };
     let mut candidates: Vec<Candidate> = Vec::new();
     for model in std::iter::once(&spec.model).chain(queue.iter().filter(may_answer)) {

@@ -12,16 +12,16 @@ use wordhoard_engine::{
     SystemClock, Tasks,
 };
 use wordhoard_model::{
-    Event, EventBody, Fallback, Idempotency, LaneSpec, Parameters, Prompt, ProviderName, RequestId,
-    RequestState, RequestStatus, Seq, Timestamp,
+    Event, EventBody, Fallback, Idempotency, KeyId, KeyLimits, LaneSpec, Parameters, Prompt, ProviderName,
+    RequestId, RequestState, RequestStatus, Seq, Timestamp,
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
     Applied, Batch, BreakerNote, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan,
-    IdempotentMatch, Jobs, KeyId, KeyRecord, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun,
-    MigrationReport, MigrationStatus, Progress, ProviderSwitch, Prunable, PruneRange, PruneSlice, Pruned,
-    Registry, RequestSummary, RunId, RunOutcome, ServerSeen, SqliteStore, Statistics, Store, Totals, Upkeep,
-    Weakness,
+    IdempotentMatch, Jobs, KeyRecord, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun, MigrationReport,
+    MigrationStatus, OthersSpending, OwnSpending, Progress, ProviderSwitch, Prunable, PruneRange, PruneSlice,
+    Pruned, Registry, RequestSummary, RunId, RunOutcome, ServerSeen, Spending, SqliteStore, Statistics,
+    Store, Totals, Upkeep, Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -135,6 +135,7 @@ pub fn request(prompt: &str, models: &[&str], key: Option<(&str, u8)>) -> NewReq
         lanes: models.iter().map(lane).collect(),
         idempotency: key.map(|(key, body)| Idempotency { key: key.into(), body_sha256: [body; 32] }),
         fallback: Fallback::Default,
+        key: None,
         deserted_after: None,
     }
 }
@@ -214,6 +215,28 @@ impl Jobs for Gated {
 }
 
 #[async_trait::async_trait]
+impl Spending for Gated {
+    async fn own_spending(
+        &self,
+        logs: Vec<LogKey>,
+        month: Timestamp,
+        minute: Timestamp,
+        ended_before: Timestamp,
+    ) -> Result<OwnSpending, Error> {
+        self.pass()?.own_spending(logs, month, minute, ended_before).await
+    }
+    async fn others_spending(
+        &self,
+        logs: Vec<LogKey>,
+        month: Timestamp,
+        day: Timestamp,
+        minute: Timestamp,
+    ) -> Result<Vec<OthersSpending>, Error> {
+        self.pass()?.others_spending(logs, month, day, minute).await
+    }
+}
+
+#[async_trait::async_trait]
 impl Statistics for Gated {
     async fn totals(&self, new_since: Timestamp) -> Result<Totals, Error> {
         self.pass()?.totals(new_since).await
@@ -230,6 +253,9 @@ impl Registry for Gated {
     }
     async fn active_keys(&self) -> Result<Vec<KeyRecord>, Error> {
         self.pass()?.active_keys().await
+    }
+    async fn limit_key(&self, id: KeyId, limits: KeyLimits) -> Result<Option<KeyRecord>, Error> {
+        self.pass()?.limit_key(id, limits).await
     }
     async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
         self.pass()?.revoke_key(id, at).await

@@ -8,7 +8,13 @@ impl Story {
         let model: ModelRef = "demo:brisk".parse().unwrap();
         let lanes = vec![LaneSpec { model, weight: None }; count];
         let prompt = Prompt::new("hello".into(), None, Parameters::default()).unwrap();
-        let created = RequestCreated { prompt, lanes, idempotency: None, fallback: crate::Fallback::Default };
+        let created = RequestCreated {
+            prompt,
+            lanes,
+            idempotency: None,
+            fallback: crate::Fallback::Default,
+            key: None,
+        };
         Self(Vec::new()).then(EventBody::RequestCreated(Box::new(created)))
     }
 

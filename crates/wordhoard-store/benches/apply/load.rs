@@ -74,6 +74,7 @@ fn created() -> EventBody {
         lanes,
         idempotency: None,
         fallback: Fallback::Default,
+        key: None,
     }))
 }
 

@@ -9,7 +9,7 @@ use wordhoard_model::{
 
 use super::rows::{count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage};
 use super::session::{Params, Session};
-use super::types::{Id, Moment, Sha256};
+use super::types::{Id, Key, Moment, Sha256};
 use crate::Error;
 use crate::columns::{fallback_from_json, signed};
 
@@ -18,7 +18,8 @@ macro_rules! request_columns {
         "request_id, created_at, prompt, system_message, max_tokens, temperature, parameters, lanes, idempotency_key,
              idempotency_sha256, status, finished_at, event_count, lanes_completed, attempt_count, token_count,
              input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failed_input_tokens,
-             failed_output_tokens, failed_reasoning_tokens, failed_cached_input_tokens, cost_nano_usd, fallback"
+             failed_output_tokens, failed_reasoning_tokens, failed_cached_input_tokens, cost_nano_usd, fallback,
+             key_id"
     };
 }
 
@@ -101,7 +102,8 @@ fn created_event(row: &Row) -> Result<Event, Error> {
     let prompt = Prompt { text: text(row, 2)?, system_message: optional_text(row, 3)?, parameters };
     let fallback = fallback_from_json(optional_text(row, 25)?.as_deref());
     let fallback = fallback.map_err(|error| damaged(row, 25, error))?;
-    let created = RequestCreated { prompt, lanes: lanes(row, 7)?, idempotency, fallback };
+    let key = get::<Option<Key>>(row, 26)?.map(|Key(key)| key);
+    let created = RequestCreated { prompt, lanes: lanes(row, 7)?, idempotency, fallback, key };
     let at = get::<Moment>(row, 1)?.timestamp();
     Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
 }

@@ -20,6 +20,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/postgres/0002_operations.sql"),
     },
     Migration { version: 3, name: "calls", sql: include_str!("../../migrations/postgres/0003_calls.sql") },
+    Migration {
+        version: 4,
+        name: "key_limits",
+        sql: include_str!("../../migrations/postgres/0004_key_limits.sql"),
+    },
 ];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so

@@ -1,21 +1,24 @@
 use async_trait::async_trait;
 use tokio_postgres::Row;
-use wordhoard_model::{ProviderName, Timestamp};
+use wordhoard_model::{KeyId, KeyLimits, ProviderName, Timestamp};
 
 use super::PostgresStore;
-use super::rows::{damaged, get, named, text};
+use super::rows::{damaged, get, named, optional_text, text};
 use super::session::Session;
 use super::text::Written;
 use super::types::{Key, Moment, Sha256};
-use crate::{BreakerNote, Error, KeyId, KeyRecord, ProviderSwitch, Registry, Scope};
+use crate::columns::{limits_from_json, limits_to_json};
+use crate::{BreakerNote, Error, KeyRecord, ProviderSwitch, Registry, Scope};
 
-pub(super) const ADD_KEY: &str = "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at) VALUES ($1, $2, $3, $4, $5, $6)";
+pub(super) const ADD_KEY: &str = "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at, limits) VALUES ($1, $2, $3, $4, $5, $6, $7)";
 pub(super) const KEYS: &str =
-    "SELECT key_id, name, scope, sha256, created_at, revoked_at FROM api_keys ORDER BY key_id";
-pub(super) const ACTIVE_KEYS: &str = "SELECT key_id, name, scope, sha256, created_at, revoked_at FROM api_keys WHERE revoked_at IS NULL ORDER BY key_id";
+    "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits FROM api_keys ORDER BY key_id";
+pub(super) const ACTIVE_KEYS: &str = "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits FROM api_keys WHERE revoked_at IS NULL ORDER BY key_id";
 pub(super) const REVOKE_KEY: &str =
     "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE key_id = $1
-    RETURNING key_id, name, scope, sha256, created_at, revoked_at";
+    RETURNING key_id, name, scope, sha256, created_at, revoked_at, limits";
+pub(super) const LIMIT_KEY: &str = "UPDATE api_keys SET limits = $2 WHERE key_id = $1
+    RETURNING key_id, name, scope, sha256, created_at, revoked_at, limits";
 pub(super) const SWITCHES: &str =
     "SELECT provider, enabled, changed_at FROM provider_status ORDER BY provider";
 pub(super) const SWITCH_PROVIDER: &str =
@@ -30,11 +33,12 @@ pub(super) const NOTE_BREAKER: &str =
 pub(super) const RESET_PROVIDER: &str = "DELETE FROM provider_status WHERE provider = $1";
 
 #[cfg(test)]
-pub(super) const ALL: [&str; 9] = [
+pub(super) const ALL: [&str; 10] = [
     ADD_KEY,
     KEYS,
     ACTIVE_KEYS,
     REVOKE_KEY,
+    LIMIT_KEY,
     SWITCHES,
     SWITCH_PROVIDER,
     BREAKERS,
@@ -58,6 +62,10 @@ impl Registry for PostgresStore {
 
     async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
         self.short(move |session| Box::pin(revoke_key(session, id, at))).await
+    }
+
+    async fn limit_key(&self, id: KeyId, limits: KeyLimits) -> Result<Option<KeyRecord>, Error> {
+        self.short(move |session| Box::pin(limit_key(session, id, limits))).await
     }
 
     async fn switches(&self) -> Result<Vec<ProviderSwitch>, Error> {
@@ -84,10 +92,19 @@ impl Registry for PostgresStore {
 async fn add_key(session: &Session, key: KeyRecord) -> Result<(), Error> {
     let revoked_at = key.revoked_at.map(Moment::of).transpose()?;
     let (created_at, scope) = (Moment::of(key.created_at)?, key.scope.as_str());
+    let limits = written(&key.limits)?;
     session
         .execute(
             ADD_KEY,
-            &[&Key(key.id), &Written(key.name), &scope, &Sha256(key.sha256), &created_at, &revoked_at],
+            &[
+                &Key(key.id),
+                &Written(key.name),
+                &scope,
+                &Sha256(key.sha256),
+                &created_at,
+                &revoked_at,
+                &limits,
+            ],
         )
         .await?;
     Ok(())
@@ -99,6 +116,15 @@ async fn keys(session: &Session, sql: &'static str) -> Result<Vec<KeyRecord>, Er
 
 async fn revoke_key(session: &Session, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
     session.query(REVOKE_KEY, &[&Key(id), &Moment::of(at)?]).await?.first().map(key).transpose()
+}
+
+async fn limit_key(session: &Session, id: KeyId, limits: KeyLimits) -> Result<Option<KeyRecord>, Error> {
+    session.query(LIMIT_KEY, &[&Key(id), &written(&limits)?]).await?.first().map(key).transpose()
+}
+
+fn written(limits: &KeyLimits) -> Result<Option<Written<String>>, Error> {
+    let json = limits_to_json(limits).map_err(|error| Error::Refused(error.to_string()))?;
+    Ok(json.map(Written))
 }
 
 async fn switches(session: &Session) -> Result<Vec<ProviderSwitch>, Error> {
@@ -145,5 +171,7 @@ fn key(row: &Row) -> Result<KeyRecord, Error> {
         sha256: get::<Sha256>(row, 3)?.0,
         created_at: get::<Moment>(row, 4)?.timestamp(),
         revoked_at: get::<Option<Moment>>(row, 5)?.map(Moment::timestamp),
+        limits: limits_from_json(optional_text(row, 6)?.as_deref())
+            .map_err(|error| damaged(row, 6, error))?,
     })
 }

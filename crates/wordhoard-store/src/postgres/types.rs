@@ -2,10 +2,10 @@
 
 use bytes::{BufMut, BytesMut};
 use tokio_postgres::types::{FromSql, IsNull, ToSql, Type, accepts, to_sql_checked};
-use wordhoard_model::{RequestId, Timestamp};
+use wordhoard_model::{KeyId, RequestId, Timestamp};
 
 use crate::columns::ColumnError;
-use crate::{Error, KeyId, LogKey};
+use crate::{Error, LogKey};
 
 /// A request id in a column of type `uuid`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

@@ -2,7 +2,8 @@
 
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use wordhoard_model::{
-    AttemptFinished, AttemptStarted, Event, EventBody, RequestCreated, RequestFinished, RequestId, Seq, Token,
+    AttemptFinished, AttemptStarted, Event, EventBody, KeyId, RequestCreated, RequestFinished, RequestId,
+    Seq, Token,
 };
 
 use super::rows::{damaged, fallback_to_json, lanes_to_json, signed, unsigned, usage_columns};
@@ -113,8 +114,8 @@ fn insert_request(
     let rows = tx
         .prepare_cached(
             "INSERT INTO llm_requests (request_id, log_id, created_at, prompt, system_message, max_tokens,
-                 temperature, parameters, lanes, idempotency_key, idempotency_sha256, fallback)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12) ON CONFLICT DO NOTHING",
+                 temperature, parameters, lanes, idempotency_key, idempotency_sha256, fallback, key_id)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             id.as_bytes(),
@@ -129,6 +130,7 @@ fn insert_request(
             created.idempotency.as_ref().map(|idempotency| &idempotency.key),
             created.idempotency.as_ref().map(|idempotency| idempotency.body_sha256),
             fallback,
+            created.key.as_ref().map(KeyId::as_bytes),
         ])?;
     Place::of(rows, || same_event(tx, id, event), || "another request under this id".to_owned())
 }

@@ -3,8 +3,8 @@
 use rusqlite::{OptionalExtension, Row, Transaction};
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
-    FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
-    RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
+    FinishReason, Idempotency, KeyId, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
+    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
 };
 
 use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
@@ -35,7 +35,8 @@ fn request_events(snapshot: &Transaction<'_>, id: RequestId) -> Result<Vec<Event
     let sql = "SELECT created_at, prompt, system_message, max_tokens, temperature, parameters, lanes, idempotency_key,
                    idempotency_sha256, status, finished_at, event_count, lanes_completed, attempt_count, token_count,
                    input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failed_input_tokens,
-                   failed_output_tokens, failed_reasoning_tokens, failed_cached_input_tokens, cost_nano_usd, fallback
+                   failed_output_tokens, failed_reasoning_tokens, failed_cached_input_tokens, cost_nano_usd, fallback,
+                   key_id
                FROM llm_requests WHERE request_id = ?1";
     let mut statement = snapshot.prepare_cached(sql)?;
     let found = statement
@@ -61,7 +62,8 @@ fn created_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
     let prompt = Prompt { text: row.get(1)?, system_message: row.get(2)?, parameters };
     let fallback = fallback_from_json(row.get::<_, Option<String>>(24)?.as_deref());
     let fallback = fallback.map_err(|error| damaged(24, error))?;
-    let created = RequestCreated { prompt, lanes: lanes_from_json(row, 6)?, idempotency, fallback };
+    let key = row.get::<_, Option<[u8; 16]>>(25)?.map(KeyId::from_bytes);
+    let created = RequestCreated { prompt, lanes: lanes_from_json(row, 6)?, idempotency, fallback, key };
     let at = Timestamp::from_millis(row.get(0)?);
     Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
 }

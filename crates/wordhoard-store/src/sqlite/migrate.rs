@@ -17,6 +17,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0003_operations.sql"),
     },
     Migration { version: 4, name: "calls", sql: include_str!("../../migrations/sqlite/0004_calls.sql") },
+    Migration {
+        version: 5,
+        name: "key_limits",
+        sql: include_str!("../../migrations/sqlite/0005_key_limits.sql"),
+    },
 ];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {

@@ -1,12 +1,13 @@
 use async_trait::async_trait;
 use rusqlite::{Connection, OptionalExtension, Row, Transaction};
-use wordhoard_model::{ProviderName, Timestamp};
+use wordhoard_model::{KeyId, KeyLimits, ProviderName, Timestamp};
 
 use super::SqliteStore;
 use super::rows::{damaged, named};
-use crate::{BreakerNote, Error, KeyId, KeyRecord, ProviderSwitch, Registry, Scope};
+use crate::columns::{limits_from_json, limits_to_json};
+use crate::{BreakerNote, Error, KeyRecord, ProviderSwitch, Registry, Scope};
 
-const COLUMNS: &str = "key_id, name, scope, sha256, created_at, revoked_at";
+const COLUMNS: &str = "key_id, name, scope, sha256, created_at, revoked_at, limits";
 
 #[async_trait]
 impl Registry for SqliteStore {
@@ -25,6 +26,12 @@ impl Registry for SqliteStore {
     async fn revoke_key(&self, id: KeyId, at: Timestamp) -> Result<Option<KeyRecord>, Error> {
         self.writer
             .run(move |connection| durably(connection, |connection| revoke_key(connection, id, at)))
+            .await
+    }
+
+    async fn limit_key(&self, id: KeyId, limits: KeyLimits) -> Result<Option<KeyRecord>, Error> {
+        self.writer
+            .run(move |connection| durably(connection, |connection| limit_key(connection, id, &limits)))
             .await
     }
 
@@ -71,7 +78,7 @@ fn reset_provider(connection: &Connection, provider: &ProviderName) -> Result<()
 }
 
 fn add_key(connection: &Connection, key: &KeyRecord) -> Result<(), Error> {
-    let sql = format!("INSERT INTO api_keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6)");
+    let sql = format!("INSERT INTO api_keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
     connection.prepare_cached(&sql)?.execute((
         key.id.as_bytes(),
         &key.name,
@@ -79,6 +86,7 @@ fn add_key(connection: &Connection, key: &KeyRecord) -> Result<(), Error> {
         key.sha256,
         key.created_at.as_millis(),
         key.revoked_at.map(Timestamp::as_millis),
+        limits_to_json(&key.limits).map_err(|error| damaged(6, error))?,
     ))?;
     Ok(())
 }
@@ -96,6 +104,13 @@ fn revoke_key(connection: &Connection, id: KeyId, at: Timestamp) -> Result<Optio
     );
     let mut statement = connection.prepare_cached(&sql)?;
     Ok(statement.query_row((id.as_bytes(), at.as_millis()), key).optional()?)
+}
+
+fn limit_key(connection: &Connection, id: KeyId, limits: &KeyLimits) -> Result<Option<KeyRecord>, Error> {
+    let sql = format!("UPDATE api_keys SET limits = ?2 WHERE key_id = ?1 RETURNING {COLUMNS}");
+    let limits = limits_to_json(limits).map_err(|error| damaged(6, error))?;
+    let mut statement = connection.prepare_cached(&sql)?;
+    Ok(statement.query_row((id.as_bytes(), limits), key).optional()?)
 }
 
 fn switches(snapshot: &Transaction<'_>) -> Result<Vec<ProviderSwitch>, Error> {
@@ -153,5 +168,7 @@ fn key(row: &Row<'_>) -> Result<KeyRecord, rusqlite::Error> {
         sha256: row.get(3)?,
         created_at: Timestamp::from_millis(row.get(4)?),
         revoked_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
+        limits: limits_from_json(row.get::<_, Option<String>>(6)?.as_deref())
+            .map_err(|error| damaged(6, error))?,
     })
 }

@@ -6,6 +6,7 @@ mod lists;
 mod pruning;
 mod registry;
 mod repetition;
+mod spending;
 mod statistics;
 mod texts;
 
@@ -35,6 +36,8 @@ where
     lists_are_newest_first_and_paged(&*empty().await).await;
     lists::a_list_takes_times_and_what_was_asked_for(&*empty().await).await;
     registry::a_key_opens_until_it_is_revoked(&*empty().await).await;
+    registry::limits_of_a_key_are_kept_and_replaced(&*empty().await).await;
+    spending::what_keys_use_is_summed_up_from_their_requests(&*empty().await).await;
     registry::a_digest_belongs_to_one_key(&*empty().await).await;
     registry::a_provider_stays_as_it_was_switched_until_it_is_reset(&*empty().await).await;
     registry::breakers_are_noted_beside_the_switches(&*empty().await).await;

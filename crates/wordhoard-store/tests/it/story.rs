@@ -3,7 +3,7 @@
 use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
-    Fallback, FinishReason, Idempotency, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
+    Fallback, FinishReason, Idempotency, KeyId, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
     RequestId, RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
 };
 use wordhoard_store::{Batch, LogKey, LoggedEvent};
@@ -31,6 +31,7 @@ impl Story {
                 Some("off") => Fallback::Off,
                 Some(_) => Fallback::Queue(vec!["demo:bard".parse().unwrap(), "other:x".parse().unwrap()]),
             },
+            key: key.map(|key| KeyId::from_bytes([key.len() as u8; 16])),
         };
         let id = RequestId::generate(Timestamp::from_millis(at_ms));
         let body = EventBody::RequestCreated(Box::new(created));
@@ -77,7 +78,7 @@ impl Story {
         self.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.into() }));
     }
 
-    fn end(&mut self, attempt: u32, outcome: Outcome, token_count: u64) {
+    pub fn end(&mut self, attempt: u32, outcome: Outcome, token_count: u64) {
         let failed = outcome != Outcome::Completed;
         self.push(EventBody::AttemptFinished(AttemptFinished {
             attempt_seq: AttemptSeq(attempt),

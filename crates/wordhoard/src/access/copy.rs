@@ -1,11 +1,11 @@
-//! The copy of the keys in the data directory: ids, scopes and digests.
+//! The copy of the keys in the data directory: ids, scopes, digests and limits.
 
 use std::path::Path;
 use std::{fs, io};
 
 use anyhow::Context;
 use serde::{Deserialize, Serialize};
-use wordhoard_store::Scope;
+use wordhoard_store::{Scope, limits_from_json, limits_to_json};
 use wordhoard_wal::disk::replace_durably;
 
 use super::KnownKey;
@@ -23,6 +23,9 @@ struct CopiedKey {
     key_id: String,
     scope: String,
     sha256: String,
+    /// As SQL has them; none where nothing is limited.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    limits: Option<String>,
 }
 
 /// What the last run knew. Where that cannot be read no key is known: what is doubtful opens nothing.
@@ -46,18 +49,24 @@ fn parse(text: &str) -> anyhow::Result<Vec<KnownKey>> {
     anyhow::ensure!(copy.version == VERSION, "version {} is not known", copy.version);
     let key = |key: &CopiedKey| {
         let scope = Scope::from_name(&key.scope).context("an unknown scope")?;
-        Ok(KnownKey { id: key.key_id.parse()?, scope, sha256: from_hex(&key.sha256).context("no digest")? })
+        let limits = limits_from_json(key.limits.as_deref());
+        let limits = limits.map_err(|error| anyhow::anyhow!("limits: {error}"))?;
+        let sha256 = from_hex(&key.sha256).context("no digest")?;
+        Ok(KnownKey { id: key.key_id.parse()?, scope, sha256, limits })
     };
     copy.keys.iter().map(key).collect()
 }
 
 pub(super) fn write(path: &Path, keys: &[KnownKey]) -> io::Result<()> {
-    let key = |key: &KnownKey| CopiedKey {
-        key_id: key.id.to_string(),
-        scope: key.scope.as_str().to_owned(),
-        sha256: key.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+    let key = |key: &KnownKey| {
+        Ok(CopiedKey {
+            key_id: key.id.to_string(),
+            scope: key.scope.as_str().to_owned(),
+            sha256: key.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
+            limits: limits_to_json(&key.limits)?,
+        })
     };
-    let copy = Copy { version: VERSION, keys: keys.iter().map(key).collect() };
+    let copy = Copy { version: VERSION, keys: keys.iter().map(key).collect::<io::Result<_>>()? };
     replace_durably(path, serde_json::to_string(&copy)?.as_bytes())
 }
 
@@ -76,7 +85,7 @@ fn from_hex(text: &str) -> Option<[u8; 32]> {
 mod tests {
     use std::os::unix::fs::PermissionsExt;
 
-    use wordhoard_store::KeyId;
+    use wordhoard_model::{KeyId, KeyLimits};
 
     use super::*;
 
@@ -85,15 +94,23 @@ mod tests {
         let dir = tempfile::tempdir().unwrap();
         let path = dir.path().join("keys.json");
         assert!(read(&path).is_empty());
-        let key = |scope, digest| KnownKey { id: KeyId::generate(), scope, sha256: [digest; 32] };
-        let keys = [key(Scope::Use, 0xab), key(Scope::Admin, 3)];
+        let key = |scope, digest, requests_per_minute| {
+            let limits = KeyLimits { requests_per_minute, ..KeyLimits::default() };
+            KnownKey { id: KeyId::generate(), scope, sha256: [digest; 32], limits }
+        };
+        let keys = [key(Scope::Use, 0xab, Some(7)), key(Scope::Admin, 3, None)];
         write(&path, &keys).unwrap();
         assert_eq!(read(&path), keys);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);
         let whole = fs::read_to_string(&path).unwrap();
-        for damaged in
-            [&whole[..whole.len() - 1], "", "[]", &whole.replace("admin", "all"), &whole.replace("ab", "zz")]
-        {
+        for damaged in [
+            &whole[..whole.len() - 1],
+            "",
+            "[]",
+            &whole.replace("admin", "all"),
+            &whole.replace("ab", "zz"),
+            &whole.replace("_minute", "_second"),
+        ] {
             fs::write(&path, damaged).unwrap();
             assert!(read(&path).is_empty(), "{damaged}");
         }

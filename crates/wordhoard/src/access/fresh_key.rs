@@ -3,8 +3,8 @@ use std::fmt;
 
 use anyhow::Context;
 use sha2::{Digest, Sha256};
-use wordhoard_model::Timestamp;
-use wordhoard_store::{KeyId, KeyRecord, Scope};
+use wordhoard_model::{KeyId, KeyLimits, Timestamp};
+use wordhoard_store::{KeyRecord, Scope};
 
 /// What every key begins with, so that people and scanners of secrets know one when they see it.
 const PREFIX: &str = "wh_";
@@ -24,14 +24,14 @@ pub(crate) struct FreshKey {
 impl FreshKey {
     /// # Errors
     /// Where the system gives no random bytes.
-    pub(crate) fn make(name: String, scope: Scope, at: Timestamp) -> anyhow::Result<Self> {
+    pub(crate) fn make(name: String, scope: Scope, limits: KeyLimits, at: Timestamp) -> anyhow::Result<Self> {
         let mut random = [0; 32];
         getrandom::fill(&mut random).context("the system gives no random bytes")?;
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let key = format!("{PREFIX}{hex}");
         let sha256 = Sha256::digest(key.as_bytes()).into();
-        let record =
-            KeyRecord { id: KeyId::generate(), name, scope, sha256, created_at: at, revoked_at: None };
+        let id = KeyId::generate();
+        let record = KeyRecord { id, name, scope, sha256, created_at: at, revoked_at: None, limits };
         Ok(Self { key, record })
     }
 
@@ -71,7 +71,9 @@ mod tests {
 
     #[test]
     fn keys_are_long_unlike_each_other_and_not_in_what_is_kept_or_printed() {
-        let make = || FreshKey::make("n".into(), Scope::Use, Timestamp::from_millis(1)).unwrap();
+        let make = || {
+            FreshKey::make("n".into(), Scope::Use, KeyLimits::default(), Timestamp::from_millis(1)).unwrap()
+        };
         let (one, other) = (make(), make());
         assert!(one.key.starts_with("wh_") && one.key.len() == 67);
         assert_ne!(one.key, other.key);
@@ -81,7 +83,9 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_key_is_left_out_and_all_else_stays() {
-        let key = FreshKey::make(String::new(), Scope::Use, Timestamp::from_millis(1)).unwrap().key;
+        let key = FreshKey::make(String::new(), Scope::Use, KeyLimits::default(), Timestamp::from_millis(1))
+            .unwrap()
+            .key;
         for (text, shown) in [
             (format!("/api/admin/keys/{key}"), "/api/admin/keys/wh_…"),
             (format!("{key} and {}", &key[..20]), "wh_… and wh_…"),

@@ -6,17 +6,20 @@ use anyhow::{Context, bail, ensure};
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use wordhoard_engine::{Clock, SystemClock};
-use wordhoard_store::{KeyId, KeyRecord, Scope, Store};
+use wordhoard_model::KeyId;
+use wordhoard_store::{KeyRecord, Scope, Store};
 
 use super::ServeArgs;
+use super::key_limits::{self, LimitArgs};
 use crate::access::FreshKey;
-use crate::app;
 use crate::config::{Config, DatabaseConfig};
+use crate::{app, http};
 
 pub(super) const EXAMPLES: &str = "\
 Examples:
   wordhoard keys create --scope admin --name ann     the first key: printed once, kept as its SHA-256 only
-  wordhoard keys create --scope use --name website
+  wordhoard keys create --scope use --name website --requests-per-minute 60 --budget-per-month 50
+  wordhoard keys limit 0198c5b2-7c1e-7cc3-a3a5-0f6f0d4b9d11 --model 'openai:*' --concurrent-requests 4
   wordhoard keys list
   wordhoard keys revoke 0198c5b2-7c1e-7cc3-a3a5-0f6f0d4b9d11
 
@@ -31,6 +34,11 @@ pub(super) enum KeysCommand {
     /// The key is all that stands on standard output, so that it can be piped to where it belongs.
     #[command(after_help = "Example:\n  wordhoard keys create --scope use --name website")]
     Create(CreateArgs),
+    /// Replace what a key may use. It counts within a second, on any server.
+    #[command(
+        after_help = "Example:\n  wordhoard keys limit 0198c5b2-7c1e-7cc3-a3a5-0f6f0d4b9d11 --tokens-per-minute 20000"
+    )]
+    Limit(LimitKeyArgs),
     /// List the keys, revoked ones included.
     #[command(after_help = "Example:\n  wordhoard keys list --json")]
     List(ListArgs),
@@ -47,6 +55,22 @@ pub(super) struct CreateArgs {
     /// What people shall call it.
     #[arg(long, default_value = "")]
     name: String,
+    #[command(flatten)]
+    limits: LimitArgs,
+    #[command(flatten)]
+    place: ServeArgs,
+}
+
+#[derive(Debug, Args)]
+pub(super) struct LimitKeyArgs {
+    /// The id of the key, as the list gives it.
+    #[arg(value_name = "ID")]
+    id: KeyId,
+    /// Take all its limits away.
+    #[arg(long)]
+    unlimited: bool,
+    #[command(flatten)]
+    limits: LimitArgs,
     #[command(flatten)]
     place: ServeArgs,
 }
@@ -77,6 +101,7 @@ impl KeysCommand {
     pub(super) fn place(&self) -> &ServeArgs {
         match self {
             Self::Create(args) => &args.place,
+            Self::Limit(args) => &args.place,
             Self::List(args) => &args.place,
             Self::Revoke(args) => &args.place,
         }
@@ -87,6 +112,7 @@ pub(super) async fn run(command: KeysCommand, config: Config) -> anyhow::Result<
     let store = app::store(&config.database)?;
     let done = match command {
         KeysCommand::Create(args) => create(args, &config, &store).await,
+        KeysCommand::Limit(args) => limit(args, &config, &store).await,
         KeysCommand::List(args) => list(&args, &config, &store).await,
         KeysCommand::Revoke(args) => revoke(&args, &config, &store).await,
     };
@@ -107,7 +133,7 @@ async fn create(args: CreateArgs, config: &Config, store: &Arc<dyn Store>) -> an
     }
     let now = SystemClock.now();
     store.migrate(now).await?;
-    let fresh = FreshKey::make(args.name, args.scope, now)?;
+    let fresh = FreshKey::make(args.name, args.scope, args.limits.into_limits(), now)?;
     store.add_key(fresh.record.clone()).await?;
     writeln!(std::io::stdout(), "{}", fresh.key)?;
     let told = format!(
@@ -129,11 +155,27 @@ async fn list(args: &ListArgs, config: &Config, store: &Arc<dyn Store>) -> anyho
     }
     for key in &keys {
         let state = key.revoked_at.map_or("active".to_owned(), |at| format!("revoked {at}"));
-        writeln!(out, "{}  {:<5}  {}  {state}  {}", key.id, key.scope.as_str(), key.created_at, key.name)?;
+        let limits = key_limits::told(&key.limits);
+        let (id, scope, created_at, name) = (key.id, key.scope.as_str(), key.created_at, &key.name);
+        writeln!(out, "{}", format!("{id}  {scope:<5}  {created_at}  {state}  {name}  {limits}").trim_end())?;
     }
     if keys.is_empty() {
         writeln!(out, "there are no keys; make one with `wordhoard keys create --scope admin`")?;
     }
+    Ok(())
+}
+
+async fn limit(args: LimitKeyArgs, config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<()> {
+    let limits = args.limits.into_limits();
+    ensure!(
+        limits.is_unlimited() == args.unlimited,
+        "give the limits that the key shall have, or else --unlimited"
+    );
+    ensure_schema(config, store).await?;
+    let limited = store.limit_key(args.id, limits).await?;
+    let record = limited.with_context(|| format!("there is no key {}", args.id))?;
+    let told = key_limits::told(&record.limits);
+    writeln!(std::io::stdout(), "{}: {}", record.id, if told.is_empty() { "not limited" } else { &told })?;
     Ok(())
 }
 
@@ -163,5 +205,6 @@ fn view(key: &KeyRecord) -> Value {
         "scope": key.scope.as_str(),
         "created_at": key.created_at.to_string(),
         "revoked_at": key.revoked_at.map(|at| at.to_string()),
+        "limits": http::limits_of_key(&key.limits),
     })
 }

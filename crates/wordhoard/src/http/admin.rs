@@ -1,6 +1,7 @@
 //! The administration: what it shows and what it changes. All of it stands behind the administrators' door.
 
 mod fallback;
+mod key_limits;
 mod keys;
 mod operations;
 mod providers;
@@ -8,6 +9,7 @@ mod requests;
 mod status;
 mod wal;
 
+pub(crate) use key_limits::limits_of_key;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -18,6 +20,7 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(status::status))
         .routes(routes!(keys::list, keys::create))
         .routes(routes!(keys::revoke))
+        .routes(routes!(key_limits::replace))
         .routes(routes!(providers::list))
         .routes(routes!(providers::enable))
         .routes(routes!(providers::disable))

@@ -1,6 +1,7 @@
 //! Who may use which route. Every route is in one group, and the group's layer stands before all of it: a route cannot
 //! be added without a group, nor a method to a route without its layer.
 
+use std::convert::Infallible;
 use std::time::Instant;
 
 use axum::Router;
@@ -13,6 +14,7 @@ use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
 use utoipa::openapi::{OpenApi, PathItem, Ref, ResponseBuilder};
 use utoipa_axum::router::OpenApiRouter;
+use wordhoard_model::KeyId;
 use wordhoard_store::Scope;
 
 use super::problem::Problem;
@@ -165,6 +167,17 @@ impl FromRequestParts<Surface> for Administrator {
             Some(caller) if caller.scope().covers(Scope::Admin) => Ok(Self(*caller)),
             _ => Err(Problem::unauthorized("this needs an administrator's key: Authorization: Bearer …")),
         }
+    }
+}
+
+/// Whose key was shown, on a route where one may be.
+pub(super) struct Calling(pub(super) Option<KeyId>);
+
+impl FromRequestParts<Surface> for Calling {
+    type Rejection = Infallible;
+
+    async fn from_request_parts(parts: &mut Parts, _: &Surface) -> Result<Self, Infallible> {
+        Ok(Self(parts.extensions.get::<Caller>().and_then(|caller| caller.key())))
     }
 }
 

@@ -12,7 +12,7 @@ mod models;
 mod relay;
 mod responses;
 
-pub(super) use errors::speak_dialect;
+pub(super) use errors::{is_anthropic, speak_dialect};
 
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;

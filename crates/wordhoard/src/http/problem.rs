@@ -4,7 +4,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use wordhoard_engine::{AdmitError, CancelError, ReadError};
+use wordhoard_engine::{AdmitError, CancelError, Exceeded, ReadError, Refusal, Standing};
 use wordhoard_model::{Invalid, Rule};
 
 /// An error. `type` is a stable URN, `detail` is for people.
@@ -27,6 +27,9 @@ pub(crate) struct Problem {
     errors: Vec<FieldError>,
     #[serde(skip)]
     retry_after_seconds: Option<u64>,
+    /// How the key stands that was shown.
+    #[serde(skip)]
+    standing: Standing,
 }
 
 /// One thing that is wrong with a request.
@@ -48,6 +51,7 @@ impl Problem {
             field: None,
             errors: Vec::new(),
             retry_after_seconds: None,
+            standing: Standing::default(),
         }
     }
 
@@ -88,6 +92,22 @@ impl Problem {
     pub(super) fn retry_after(mut self, seconds: u64) -> Self {
         self.retry_after_seconds = Some(seconds);
         self
+    }
+
+    /// What is larger than its limit can never pass, and nobody is to wait for it.
+    fn over_limit(refusal: &Refusal, detail: String) -> Self {
+        let slug = match refusal.exceeded {
+            Exceeded::Budget { .. } => "insufficient-quota",
+            Exceeded::Requests { .. } | Exceeded::Tokens { .. } | Exceeded::Concurrent { .. } => {
+                "rate-limit-exceeded"
+            }
+        };
+        let problem = match refusal.retry_after {
+            Some(wait) => Self::new(StatusCode::TOO_MANY_REQUESTS, slug, detail)
+                .retry_after((wait.as_secs_f64().ceil() as u64).max(1)),
+            None => Self::bad_request("exceeds-limit-of-key", detail),
+        };
+        Self { standing: refusal.standing, ..problem }
     }
 
     pub(super) fn unavailable(slug: &str, detail: String, retry_after_seconds: u64) -> Self {
@@ -133,6 +153,7 @@ impl IntoResponse for Problem {
         if status == StatusCode::UNAUTHORIZED {
             headers.insert(header::WWW_AUTHENTICATE, HeaderValue::from_static("Bearer"));
         }
+        response.extensions_mut().insert(self.standing);
         // The log line of a refused request tells what its caller was told.
         response.extensions_mut().insert(self);
         response
@@ -151,6 +172,15 @@ impl From<AdmitError> for Problem {
             }
             AdmitError::TooManyRunning { .. } => Self::unavailable("too-many-running", detail, 1),
             AdmitError::KeysUnavailable(_) => Self::unavailable("idempotency-unavailable", detail, 5),
+            AdmitError::ModelNotAllowed { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "model-not-allowed", detail).field("model")
+            }
+            AdmitError::NoPrice { .. } => {
+                Self::new(StatusCode::FORBIDDEN, "model-without-price", detail).field("model")
+            }
+            AdmitError::UnrecordedCost => Self::new(StatusCode::FORBIDDEN, "cost-not-recorded", detail),
+            AdmitError::UsageUnknown => Self::unavailable("usage-unknown", detail, 2),
+            AdmitError::OverLimit(refusal) => Self::over_limit(&refusal, detail),
             AdmitError::KeyReused => {
                 Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
                     .field("Idempotency-Key")

@@ -1,3 +1,4 @@
+use axum::Extension;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, StatusCode};
@@ -8,6 +9,7 @@ use utoipa::ToSchema;
 use wordhoard_engine::NewRequest;
 use wordhoard_model::{Idempotency, LaneSpec};
 
+use super::authorisation::Calling;
 use super::problem::{FieldError, Problem};
 use super::prompt_body::PromptBody;
 use super::{Surface, body, prompt_body};
@@ -53,25 +55,29 @@ pub(super) struct Validation {
     responses(
         (status = 202, body = Accepted),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON, not UTF-8, or a text that is not acceptable"),
+        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key may not ask the model"),
         (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
         (status = 409, body = Problem, content_type = "application/problem+json", description = "The key is being accepted right now"),
         (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
         (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
         (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing, of a wrong type or out of range, or cannot be honoured by a model that is asked, or the key was used for another body"),
+        (status = 429, body = Problem, content_type = "application/problem+json", description = "The key has used what it may; see Retry-After"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "Cannot be recorded or run now, or too many wait for a provider; see Retry-After"),
     )
 )]
 pub(super) async fn submit(
     State(surface): State<Surface>,
+    Calling(key): Calling,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     let fields = body::json_object(&headers, &bytes)?;
     let idempotency = idempotency(&headers, &bytes)?;
-    let new = prompt_body::parse(fields, &surface.catalogue, &surface.engine)
+    let new = prompt_body::parse(fields, &surface.catalogue, &surface.engine, key)
         .map_err(|broken| Problem::invalid(&broken))?;
     let admitted = surface.engine.admit(NewRequest { idempotency, ..new }).await?;
+    let standing = admitted.standing;
     let request_id = admitted.request_id.to_string();
     let accepted = Accepted {
         status: "accepted",
@@ -79,7 +85,7 @@ pub(super) async fn submit(
         stream_url: format!("/api/llm/stream/{request_id}"),
         request_id,
     };
-    Ok((StatusCode::ACCEPTED, Json(accepted)).into_response())
+    Ok((StatusCode::ACCEPTED, Extension(standing), Json(accepted)).into_response())
 }
 
 /// Check a prompt without submitting it.
@@ -99,6 +105,7 @@ pub(super) async fn submit(
 )]
 pub(super) async fn validate(
     State(surface): State<Surface>,
+    Calling(key): Calling,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Validation>, Problem> {
@@ -106,7 +113,8 @@ pub(super) async fn validate(
     let fields = body::json_object(&headers, &bytes)?;
     let prompt_length =
         fields.get("prompt").and_then(|prompt| prompt.as_str()).map_or(0, |text| text.chars().count());
-    let (errors, models_selected) = match prompt_body::parse(fields, &surface.catalogue, &surface.engine) {
+    let (errors, models_selected) = match prompt_body::parse(fields, &surface.catalogue, &surface.engine, key)
+    {
         Ok(new) => (Vec::new(), names(&new.lanes)),
         Err(broken) => (FieldError::all(&broken), Vec::new()),
     };

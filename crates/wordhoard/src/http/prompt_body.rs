@@ -7,7 +7,8 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use wordhoard_engine::{Engine, NewRequest};
 use wordhoard_model::{
-    Fallback, Invalid, LaneSpec, MAX_FALLBACK_MODELS, MAX_LANES, ModelRef, Parameters, Prompt, ProviderName,
+    Fallback, Invalid, KeyId, LaneSpec, MAX_FALLBACK_MODELS, MAX_LANES, ModelRef, Parameters, Prompt,
+    ProviderName,
 };
 use wordhoard_providers::{Call, conversation_of};
 
@@ -71,6 +72,7 @@ pub(crate) fn parse(
     mut fields: Map<String, Value>,
     catalogue: &Catalogue,
     engine: &Engine,
+    key: Option<KeyId>,
 ) -> Result<NewRequest, Vec<Invalid>> {
     let mut broken = Vec::new();
     let text = match fields.remove("prompt") {
@@ -89,7 +91,9 @@ pub(crate) fn parse(
     let lanes = match models {
         None | Some(Value::Null) => {
             let text = text.as_deref().unwrap_or_default();
-            let selected = catalogue.select(text, |name| engine.may_call(name), uniform);
+            let may_ask =
+                |model: &ModelRef| engine.may_call(&model.provider) && engine.key_allows(key, model);
+            let selected = catalogue.select(text, may_ask, uniform);
             selected.into_iter().map(|model| LaneSpec { model, weight: None }).collect()
         }
         Some(models) => lanes(models, catalogue, &mut broken),
@@ -104,7 +108,7 @@ pub(crate) fn parse(
     match Prompt::new(text.unwrap_or_else(|| "?".into()), system_message, parameters) {
         Ok(prompt) if broken.is_empty() => {
             check_models(&prompt, &lanes, engine)?;
-            Ok(NewRequest { prompt, lanes, idempotency: None, fallback, deserted_after: None })
+            Ok(NewRequest { prompt, lanes, idempotency: None, fallback, key, deserted_after: None })
         }
         Ok(_) => Err(broken),
         Err(rules) => Err(rules.into_iter().chain(broken).collect()),

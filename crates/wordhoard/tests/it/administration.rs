@@ -1,5 +1,6 @@
 //! The calls of administrators: keys, provider switches, requests, the log, operations.
 
+mod key_limits;
 mod keys;
 mod providers;
 mod views;

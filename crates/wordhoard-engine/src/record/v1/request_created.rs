@@ -50,6 +50,7 @@ impl<'a> RequestCreatedV1<'a> {
             lanes: self.lanes.into_iter().map(lane).collect::<Result<_, String>>()?,
             idempotency: self.idempotency.map(|(key, body_sha256)| Idempotency { key, body_sha256 }),
             fallback: Fallback::Default,
+            key: None,
         })
     }
 }

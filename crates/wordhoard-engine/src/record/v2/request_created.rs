@@ -4,7 +4,7 @@ use wordhoard_model::{Fallback, RequestCreated};
 use crate::record::v1::request_created::RequestCreatedV1;
 
 #[derive(Serialize, Deserialize)]
-pub(super) struct RequestCreatedV2<'a> {
+pub(in crate::record) struct RequestCreatedV2<'a> {
     #[serde(borrow)]
     v1: RequestCreatedV1<'a>,
     /// None: as the configuration has it. Some: these models, none if it is empty.
@@ -12,7 +12,7 @@ pub(super) struct RequestCreatedV2<'a> {
 }
 
 impl<'a> RequestCreatedV2<'a> {
-    pub(super) fn from_model(created: &'a RequestCreated) -> Result<Self, String> {
+    pub(in crate::record) fn from_model(created: &'a RequestCreated) -> Result<Self, String> {
         let fallback = match &created.fallback {
             Fallback::Default => None,
             Fallback::Off => Some(Vec::new()),
@@ -21,7 +21,7 @@ impl<'a> RequestCreatedV2<'a> {
         Ok(Self { v1: RequestCreatedV1::from_model(created)?, fallback })
     }
 
-    pub(super) fn into_model(self) -> Result<RequestCreated, String> {
+    pub(in crate::record) fn into_model(self) -> Result<RequestCreated, String> {
         let fallback = match self.fallback {
             None => Fallback::Default,
             Some(models) if models.is_empty() => Fallback::Off,

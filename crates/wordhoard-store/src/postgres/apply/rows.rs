@@ -7,7 +7,7 @@ use wordhoard_model::{
 };
 
 use super::super::text::Written;
-use super::super::types::{Id, Log, Moment, Sha256};
+use super::super::types::{Id, Key, Log, Moment, Sha256};
 use crate::columns::{fallback_to_json, lanes_to_json, signed, usage_columns};
 use crate::{Batch, Error, LogKey, LoggedEvent};
 
@@ -37,6 +37,7 @@ pub(super) struct Requests<'a> {
     pub(super) idempotency_key: Vec<Option<Written<&'a str>>>,
     pub(super) idempotency_sha256: Vec<Option<Sha256>>,
     pub(super) fallback: Vec<Option<Written<String>>>,
+    pub(super) key_id: Vec<Option<Key>>,
 }
 
 #[derive(Debug, Default)]
@@ -162,6 +163,7 @@ impl<'a> Requests<'a> {
         self.idempotency_key.push(key.map(|idempotency| Written(idempotency.key.as_str())));
         self.idempotency_sha256.push(key.map(|idempotency| Sha256(idempotency.body_sha256)));
         self.fallback.push(fallback_to_json(&created.fallback).map_err(refused)?.map(Written));
+        self.key_id.push(created.key.map(Key));
         Ok(())
     }
 }

@@ -15,9 +15,9 @@ pub(super) const COMMIT: &str = "COMMIT";
 
 pub(super) const REQUESTS: &str =
     "INSERT INTO llm_requests (request_id, log_id, created_at, prompt, system_message,
-        max_tokens, temperature, parameters, lanes, idempotency_key, idempotency_sha256, fallback)
+        max_tokens, temperature, parameters, lanes, idempotency_key, idempotency_sha256, fallback, key_id)
     SELECT * FROM unnest($1::uuid[], $2::bytea[], $3::timestamptz[], $4::text[], $5::text[], $6::bigint[],
-        $7::double precision[], $8::text[], $9::text[], $10::text[], $11::bytea[], $12::text[])
+        $7::double precision[], $8::text[], $9::text[], $10::text[], $11::bytea[], $12::text[], $13::uuid[])
     ON CONFLICT DO NOTHING";
 
 pub(super) const ATTEMPTS: &str = "INSERT INTO llm_attempts (request_id, attempt_seq, lane, provider, model,

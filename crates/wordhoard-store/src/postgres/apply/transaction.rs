@@ -131,6 +131,7 @@ fn write_framing<'a>(
                 &r.idempotency_key,
                 &r.idempotency_sha256,
                 &r.fallback,
+                &r.key_id,
             ];
             client.execute(requests, params).await
         }));

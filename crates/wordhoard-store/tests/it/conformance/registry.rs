@@ -1,5 +1,5 @@
-use wordhoard_model::{ProviderName, Timestamp};
-use wordhoard_store::{BreakerNote, Error, KeyId, KeyRecord, ProviderSwitch, Scope, Store};
+use wordhoard_model::{Cost, KeyId, KeyLimits, ProviderName, Timestamp};
+use wordhoard_store::{BreakerNote, Error, KeyRecord, ProviderSwitch, Scope, Store};
 
 fn key(name: &str, scope: Scope, digest: u8) -> KeyRecord {
     KeyRecord {
@@ -9,6 +9,7 @@ fn key(name: &str, scope: Scope, digest: u8) -> KeyRecord {
         sha256: [digest; 32],
         created_at: Timestamp::from_millis(1_795_400_000_042),
         revoked_at: None,
+        limits: KeyLimits::default(),
     }
 }
 
@@ -28,6 +29,26 @@ pub async fn a_key_opens_until_it_is_revoked(store: &dyn Store) {
     assert_eq!(store.active_keys().await.unwrap(), std::slice::from_ref(&second));
     assert_eq!(store.keys().await.unwrap(), [revoked, second]);
     assert_eq!(store.revoke_key(KeyId::generate(), at(1)).await.unwrap(), None);
+}
+
+pub async fn limits_of_a_key_are_kept_and_replaced(store: &dyn Store) {
+    let limits = KeyLimits {
+        requests_per_minute: Some(60),
+        tokens_per_minute: Some(u64::from(u32::MAX) + 1),
+        concurrent_requests: Some(2),
+        models: Some(vec!["openai:*".parse().unwrap(), "demo:☃".parse().unwrap()]),
+        budget_per_day: Some(Cost::from_nano_usd(1)),
+        budget_per_month: Some(Cost::from_nano_usd(i64::MAX as u64)),
+    };
+    let limited = KeyRecord { limits, ..key("limited", Scope::Use, 1) };
+    store.add_key(limited.clone()).await.unwrap();
+    assert_eq!(store.active_keys().await.unwrap(), std::slice::from_ref(&limited));
+    let nothing = KeyLimits { models: Some(Vec::new()), ..KeyLimits::default() };
+    for limits in [nothing, KeyLimits::default()] {
+        let changed = store.limit_key(limited.id, limits.clone()).await.unwrap();
+        assert_eq!(changed, Some(KeyRecord { limits, ..limited.clone() }));
+    }
+    assert_eq!(store.limit_key(KeyId::generate(), KeyLimits::default()).await.unwrap(), None);
 }
 
 pub async fn a_digest_belongs_to_one_key(store: &dyn Store) {

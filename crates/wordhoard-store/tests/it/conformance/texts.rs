@@ -59,6 +59,7 @@ fn told_in(text: &str, at_ms: i64) -> Story {
         lanes: vec![LaneSpec { model: model.clone(), weight: Some(0.1) }],
         idempotency: Some(Idempotency { key: text.to_owned(), body_sha256: [0; 32] }),
         fallback: Fallback::Default,
+        key: None,
     };
     let at = story.events[0].at;
     story.events = vec![Event { seq: Seq(0), at, body: EventBody::RequestCreated(Box::new(created)) }];

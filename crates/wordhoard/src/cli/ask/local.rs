@@ -29,7 +29,7 @@ impl Local {
 
     pub(super) async fn ask(&self, body: Map<String, Value>, config: &Config) -> anyhow::Result<Events> {
         let catalogue = Catalogue::new(config);
-        let new = match http::parse_prompt(body, &catalogue, &self.core.engine) {
+        let new = match http::parse_prompt(body, &catalogue, &self.core.engine, None) {
             Ok(new) => new,
             Err(broken) => {
                 let told: Vec<_> =

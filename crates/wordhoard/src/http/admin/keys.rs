@@ -5,8 +5,10 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
+use wordhoard_model::KeyLimits;
 use wordhoard_store::{Error, KeyRecord, Scope};
 
+use super::key_limits::{self, Limits, Usage};
 use crate::access::FreshKey;
 use crate::http::administration::Administrator;
 use crate::http::problem::Problem;
@@ -19,6 +21,8 @@ pub(super) struct NewKey {
     scope: String,
     /// What people shall call it: at most 100 characters.
     name: Option<String>,
+    /// What it may use; without it, it is not limited.
+    limits: Option<Limits>,
 }
 
 /// A key, without the key.
@@ -31,6 +35,10 @@ pub(super) struct KeyView {
     created_at: String,
     /// When it was taken away, if it was.
     revoked_at: Option<String>,
+    /// What it may use; null where nothing is limited.
+    limits: Option<Limits>,
+    /// What it uses.
+    usage: Usage,
 }
 
 /// A key that was made.
@@ -61,7 +69,7 @@ pub(super) struct Keys {
 )]
 pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Result<Json<Keys>, Problem> {
     let keys = surface.store.keys().await.map_err(unavailable)?;
-    Ok(Json(Keys { keys: keys.into_iter().map(KeyView::of).collect() }))
+    Ok(Json(Keys { keys: keys.into_iter().map(|key| KeyView::of(key, &surface)).collect() }))
 }
 
 /// Make a key. The answer has it, this once.
@@ -88,15 +96,15 @@ pub(super) async fn create(
     body: Body,
 ) -> Result<Response, Problem> {
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
-    let (scope, name) = parse(body::json_object(&headers, &bytes)?)?;
-    let made = FreshKey::make(name, scope, surface.clock.now());
+    let (scope, name, limits) = parse(body::json_object(&headers, &bytes)?)?;
+    let made = FreshKey::make(name, scope, limits, surface.clock.now());
     let FreshKey { key, record } = made.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-random-bytes", error.to_string())
     })?;
     surface.store.add_key(record.clone()).await.map_err(unavailable)?;
     tracing::info!(key_id = %record.id, scope = scope.as_str(), by = %caller, "a key was made");
     know_at_once(&surface).await;
-    let created = CreatedKey { key, view: KeyView::of(record) };
+    let created = CreatedKey { key, view: KeyView::of(record, &surface) };
     let mut response = (StatusCode::CREATED, Json(created)).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
     Ok(response)
@@ -120,23 +128,26 @@ pub(super) async fn revoke(
     State(surface): State<Surface>,
     Path(id): Path<String>,
 ) -> Result<Json<KeyView>, Problem> {
-    let no_such_key = || Problem::new(StatusCode::NOT_FOUND, "no-such-key", "there is no key with this id");
     let id = id.parse().map_err(|_| no_such_key())?;
     let revoked = surface.store.revoke_key(id, surface.clock.now()).await.map_err(unavailable)?;
     let record = revoked.ok_or_else(no_such_key)?;
     tracing::info!(key_id = %record.id, by = %caller, "a key was revoked");
     know_at_once(&surface).await;
-    Ok(Json(KeyView::of(record)))
+    Ok(Json(KeyView::of(record, &surface)))
 }
 
 /// What SQL now says counts here before the answer goes out. If SQL is gone again, the next poll hears of it.
-async fn know_at_once(surface: &Surface) {
+pub(super) async fn know_at_once(surface: &Surface) {
     if let Err(error) = surface.access.refresh().await {
         tracing::warn!(%error, "a change of keys counts here only once SQL can be asked");
     }
 }
 
-fn parse(mut fields: Map<String, Value>) -> Result<(Scope, String), Problem> {
+pub(super) fn no_such_key() -> Problem {
+    Problem::new(StatusCode::NOT_FOUND, "no-such-key", "there is no key with this id")
+}
+
+fn parse(mut fields: Map<String, Value>) -> Result<(Scope, String, KeyLimits), Problem> {
     let wrong = |field: &str, what: &str| {
         let detail = format!("{field} {what}");
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail).field(field))
@@ -154,22 +165,29 @@ fn parse(mut fields: Map<String, Value>) -> Result<(Scope, String), Problem> {
     if let Some(problem) = FreshKey::problem_of_name(&name) {
         return wrong("name", &problem);
     }
+    let limits = match fields.remove("limits") {
+        None | Some(Value::Null) => KeyLimits::default(),
+        Some(Value::Object(limits)) => key_limits::parse(limits)?,
+        Some(_) => return wrong("limits", "must be an object"),
+    };
     match fields.keys().next() {
         Some(unknown) => {
             let shown: String = unknown.chars().take(80).collect();
             wrong(&shown, "is no field of a key")
         }
-        None => Ok((scope, name)),
+        None => Ok((scope, name, limits)),
     }
 }
 
-fn unavailable(error: Error) -> Problem {
+pub(super) fn unavailable(error: Error) -> Problem {
     Problem::unavailable("keys-unavailable", error.to_string(), 2)
 }
 
 impl KeyView {
-    fn of(record: KeyRecord) -> Self {
+    pub(super) fn of(record: KeyRecord, surface: &Surface) -> Self {
         Self {
+            limits: Limits::of(&record.limits),
+            usage: Usage::of(surface.engine.key_usage(record.id)),
             key_id: record.id.to_string(),
             name: record.name,
             scope: record.scope.as_str(),

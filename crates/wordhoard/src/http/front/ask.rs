@@ -6,8 +6,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
-use wordhoard_engine::NewRequest;
-use wordhoard_model::{Conversation, Fallback, Idempotency, LaneSpec, ModelRef, RequestId};
+use wordhoard_engine::{NewRequest, Standing};
+use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, ModelRef, RequestId};
 use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of};
 use wordhoard_wire::ClientRequest;
 
@@ -27,13 +27,21 @@ pub(super) struct Asked {
     pub(super) conversation: Arc<Conversation>,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
-    /// The fields that it goes without, as the configuration of its provider wants it.
-    pub(super) left_out: BTreeSet<String>,
+    pub(super) beside: Beside,
+}
+
+/// What an answer tells in its headers.
+pub(super) struct Beside {
+    /// The fields that its request went without, as the configuration of its provider wants it.
+    left_out: BTreeSet<String>,
+    /// How its key stands with what it may use.
+    standing: Standing,
 }
 
 /// Reads a request of a dialect, records it with one lane, and answers it.
 pub(super) async fn answer(
     surface: &Surface,
+    key: Option<KeyId>,
     headers: &HeaderMap,
     body: Body,
     dialect: Dialect,
@@ -41,7 +49,7 @@ pub(super) async fn answer(
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     body::check_content_type(headers)?;
     let idempotency = prompt::idempotency(headers, &bytes)?;
-    let client = Client { idempotency, waits: true };
+    let client = Client { key, idempotency, waits: true };
     let asked = record(surface, dialect.decode_request(&bytes)?, client).await?;
     let telling = Telling {
         dialect,
@@ -54,11 +62,12 @@ pub(super) async fn answer(
         true => answer::stream(surface, asked.request_id, telling).await,
         false => answer::whole(surface, asked.request_id, telling).await,
     };
-    answered.map(|response| with_left_out(response, &asked.left_out))
+    answered.map(|response| asked.beside.tell(response))
 }
 
 /// Who asks.
 pub(super) struct Client {
+    pub(super) key: Option<KeyId>,
     pub(super) idempotency: Option<Idempotency>,
     /// Whether it stays for the answer, or comes back for it.
     pub(super) waits: bool,
@@ -86,6 +95,7 @@ pub(super) async fn record(
         lanes: vec![LaneSpec { model: model.clone(), weight: None }],
         deserted_after: client.may_be_gone_for(surface.config.drop_in),
         idempotency: client.idempotency,
+        key: client.key,
         fallback: Fallback::Default,
     };
     let admitted = surface.engine.admit(new).await?;
@@ -95,18 +105,20 @@ pub(super) async fn record(
         conversation,
         stream: request.stream.unwrap_or(false),
         include_usage: request.include_usage,
-        left_out,
+        beside: Beside { left_out, standing: admitted.standing },
     })
 }
 
-/// Tells which fields the answer knows nothing of.
-pub(super) fn with_left_out(mut response: Response, left_out: &BTreeSet<String>) -> Response {
-    let names: Vec<&str> = left_out.iter().map(String::as_str).collect();
-    // A name that no header can hold is nobody's field: the conversation would not have it.
-    if let (false, Ok(names)) = (names.is_empty(), HeaderValue::try_from(names.join(", "))) {
-        response.headers_mut().insert(DROPPED_FIELDS, names);
+impl Beside {
+    pub(super) fn tell(&self, mut response: Response) -> Response {
+        response.extensions_mut().insert(self.standing);
+        let names: Vec<&str> = self.left_out.iter().map(String::as_str).collect();
+        // A name that no header can hold is nobody's field: the conversation would not have it.
+        if let (false, Ok(names)) = (names.is_empty(), HeaderValue::try_from(names.join(", "))) {
+            response.headers_mut().insert(DROPPED_FIELDS, names);
+        }
+        response
     }
-    response
 }
 
 /// Fields that are about the answer's form and not yet ours to give. As their defaults they ask for nothing.

@@ -6,6 +6,7 @@ use wordhoard_providers::Dialect;
 
 use super::ask;
 use crate::http::Surface;
+use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 
 /// Create a chat completion, as OpenAI's API has it.
@@ -22,12 +23,13 @@ use crate::http::problem::Problem;
     responses(
         (status = 200, description = "The completion, or a stream of its chunks", body = Object),
         (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have OpenAI's shape", body = Object),
+        (status = 403, description = "The key may not ask the model", body = Object),
         (status = 404, description = "No such model", body = Object),
         (status = 408, description = "The body came too slowly", body = Object),
         (status = 409, description = "The key is being accepted right now", body = Object),
         (status = 413, description = "The body is too long", body = Object),
         (status = 415, description = "Not application/json", body = Object),
-        (status = 429, description = "The provider limits its rate", body = Object),
+        (status = 429, description = "The provider limits its rate, or the key has used what it may", body = Object),
         (status = 502, description = "The provider failed", body = Object),
         (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
         (status = 504, description = "The provider took too long", body = Object),
@@ -35,8 +37,9 @@ use crate::http::problem::Problem;
 )]
 pub(super) async fn create(
     State(surface): State<Surface>,
+    Calling(key): Calling,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    ask::answer(&surface, &headers, body, Dialect::OpenAiChat).await
+    ask::answer(&surface, key, &headers, body, Dialect::OpenAiChat).await
 }

@@ -3,9 +3,11 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Json;
 use serde_json::Value;
+use wordhoard_engine::EmbedError;
 
 use super::ask;
 use super::failures::problem_of;
+use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
 
@@ -21,11 +23,12 @@ use crate::http::{Surface, body};
     responses(
         (status = 200, description = "The embeddings", body = Object),
         (status = 400, description = "A field is wrong, or the provider has none; errors have OpenAI's shape", body = Object),
+        (status = 403, description = "The key may not ask the model", body = Object),
         (status = 404, description = "No such model", body = Object),
         (status = 408, description = "The body came too slowly", body = Object),
         (status = 413, description = "The body is too long", body = Object),
         (status = 415, description = "Not application/json", body = Object),
-        (status = 429, description = "The provider limits its rate", body = Object),
+        (status = 429, description = "The provider limits its rate, or the key has used what it may", body = Object),
         (status = 502, description = "The provider failed", body = Object),
         (status = 503, description = "The provider cannot be called now; see Retry-After", body = Object),
         (status = 504, description = "The provider took too long", body = Object),
@@ -33,6 +36,7 @@ use crate::http::{Surface, body};
 )]
 pub(super) async fn create(
     State(surface): State<Surface>,
+    Calling(key): Calling,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
@@ -46,6 +50,9 @@ pub(super) async fn create(
     if !matches!(fields.get("input"), Some(Value::String(_) | Value::Array(_))) {
         return Err(ask::refused("input", "must be a string or a list"));
     }
-    let embedded = surface.engine.embed(&model, fields).await;
-    embedded.map(Json).map_err(|failure| problem_of(&failure))
+    match surface.engine.embed(&model, fields, key).await {
+        Ok(embeddings) => Ok(Json(embeddings)),
+        Err(EmbedError::Refused(refused)) => Err(refused.into()),
+        Err(EmbedError::Failed(failure)) => Err(problem_of(&failure)),
+    }
 }

@@ -38,9 +38,14 @@ fn shape_of(request: &Request) -> Option<Shape> {
     if !path.starts_with("/v1/") {
         return None;
     }
-    let is_anthropic =
-        path.starts_with("/v1/messages") || request.headers().contains_key("anthropic-version");
-    Some(if is_anthropic { Shape::Anthropic } else { Shape::OpenAi })
+    Some(if is_anthropic(request) { Shape::Anthropic } else { Shape::OpenAi })
+}
+
+/// Whether it is a client of Anthropic's API that calls.
+pub(in crate::http) fn is_anthropic(request: &Request) -> bool {
+    let path = request.uri().path();
+    path.starts_with("/v1/messages")
+        || path.starts_with("/v1/") && request.headers().contains_key("anthropic-version")
 }
 
 /// Source: <https://platform.openai.com/docs/guides/error-codes>.

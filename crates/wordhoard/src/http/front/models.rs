@@ -5,9 +5,11 @@ use serde_json::{Value, json};
 use wordhoard_model::ModelRef;
 
 use crate::http::Surface;
+use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 
-/// List the models that can be asked for: the aliases, and the models that providers list and that are called.
+/// List the models that can be asked for: the aliases, and the models that providers list and that are called,
+/// as far as the key may ask them.
 ///
 /// With an `anthropic-version` header in the shape of Anthropic's API, else in that of OpenAI's.
 #[utoipa::path(
@@ -17,9 +19,15 @@ use crate::http::problem::Problem;
     tag = "drop-in",
     responses((status = 200, body = Object))
 )]
-pub(super) async fn list(State(surface): State<Surface>, headers: HeaderMap) -> Json<Value> {
+pub(super) async fn list(
+    State(surface): State<Surface>,
+    Calling(key): Calling,
+    headers: HeaderMap,
+) -> Json<Value> {
     let names = surface.catalogue.names().into_iter();
-    let called = names.filter(|(_, model)| surface.engine.may_call(&model.provider));
+    let called = names.filter(|(_, model)| {
+        surface.engine.may_call(&model.provider) && surface.engine.key_allows(key, model)
+    });
     let is_anthropic = headers.contains_key("anthropic-version");
     let models: Vec<Value> = called.map(|(name, model)| view(&name, &model, is_anthropic)).collect();
     if !is_anthropic {

@@ -11,6 +11,7 @@ use wordhoard_wire::openai_responses;
 
 use super::answer::{self, RESPONSE_PREFIX, Telling};
 use super::ask::{self, Client};
+use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::{Surface, body, prompt};
@@ -31,12 +32,13 @@ const DIALECT: Dialect = Dialect::OpenAiResponses;
     responses(
         (status = 200, description = "The response, or a stream of its events", body = Object),
         (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have OpenAI's shape", body = Object),
+        (status = 403, description = "The key may not ask the model", body = Object),
         (status = 404, description = "No such model", body = Object),
         (status = 408, description = "The body came too slowly", body = Object),
         (status = 409, description = "The key is being accepted right now", body = Object),
         (status = 413, description = "The body is too long", body = Object),
         (status = 415, description = "Not application/json", body = Object),
-        (status = 429, description = "The provider limits its rate", body = Object),
+        (status = 429, description = "The provider limits its rate, or the key has used what it may", body = Object),
         (status = 502, description = "The provider failed", body = Object),
         (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
         (status = 504, description = "The provider took too long", body = Object),
@@ -44,6 +46,7 @@ const DIALECT: Dialect = Dialect::OpenAiResponses;
 )]
 pub(super) async fn create(
     State(surface): State<Surface>,
+    Calling(key): Calling,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
@@ -59,14 +62,14 @@ pub(super) async fn create(
     if let Some(previous) = previous {
         put_before(&surface, previous, &mut request.conversation).await?;
     }
-    let asked = ask::record(&surface, request, Client { idempotency, waits: !background }).await?;
+    let asked = ask::record(&surface, request, Client { key, idempotency, waits: !background }).await?;
     let telling = telling(asked.model, &asked.conversation, 0)?;
     let answered = match (asked.stream, background) {
         (true, _) => answer::stream(&surface, asked.request_id, telling).await,
         (false, false) => answer::whole(&surface, asked.request_id, telling).await,
         (false, true) => state(&surface, asked.request_id).await,
     };
-    answered.map(|response| ask::with_left_out(response, &asked.left_out))
+    answered.map(|response| asked.beside.tell(response))
 }
 
 /// Show a response as it stands, or stream it, from its first event or from behind one.

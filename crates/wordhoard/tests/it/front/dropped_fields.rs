@@ -1,4 +1,5 @@
 use serde_json::json;
+use wordhoard_testkit::provider::MisbehavingProvider;
 
 use super::Front;
 use super::errors::{post, question};
@@ -6,14 +7,12 @@ use super::errors::{post, question};
 /// What a provider cannot honour is refused by its name or, where the configuration says so, dropped and listed.
 #[tokio::test]
 async fn what_is_dropped_is_listed_and_everything_else_is_refused_by_name() {
-    let front = Front::open("");
-    let lenient = format!(
+    let mock = MisbehavingProvider::start().unwrap();
+    let front = Front::open(&format!(
         "[[providers]]\nname = \"lenient\"\ndialect = \"anthropic\"\nbase_url = {:?}\nallow_private = true\n\
          unsupported = \"drop\"\n",
-        front.mock.base_url()
-    );
-    drop(front);
-    let front = Front::open(&lenient);
+        mock.base_url()
+    ));
     let asked = |model: &str, stream: bool| {
         let mut body = question(model);
         (body["seed"], body["logit_bias"], body["stream"]) = (json!(3), json!({"1": 2}), json!(stream));
@@ -21,7 +20,10 @@ async fn what_is_dropped_is_listed_and_everything_else_is_refused_by_name() {
     };
     const PATH: &str = "/v1/chat/completions";
     let refused = post(&front, PATH, &asked("anthropic:ok-20", false), &[]).await;
-    assert_eq!((refused.status, refused.json()["error"]["code"].as_str()), (400, Some("unsupported_parameter")));
+    assert_eq!(
+        (refused.status, refused.json()["error"]["code"].as_str()),
+        (400, Some("unsupported_parameter"))
+    );
     assert_eq!(refused.json()["error"]["param"], "logit_bias");
     for stream in [false, true] {
         let dropped = post(&front, PATH, &asked("lenient:ok-20", stream), &[]).await;

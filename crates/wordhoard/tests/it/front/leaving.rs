@@ -27,7 +27,11 @@ async fn ask_and_leave(front: &Front, asking: Asking) -> String {
     if matches!(asking, Asking::BackgroundResponse) {
         body["background"] = true.into();
     }
-    let mut request = client.http().post(client.url(path)).json(&body);
+    let mut request = client
+        .http()
+        .post(client.url(path))
+        .header("content-type", "application/json")
+        .body(body.to_string());
     if matches!(asking, Asking::ChatWithKey) {
         request = request.header("idempotency-key", "mine");
     }
@@ -47,14 +51,19 @@ async fn status_of(front: &Front, id: &str) -> Value {
 async fn a_request_that_its_client_has_left_is_cancelled_unless_somebody_means_to_come_back() {
     let front = Front::open("[drop_in]\nclient_gone_grace = \"1s\"\n");
     let mut ids = Vec::new();
-    for asking in [Asking::Chat, Asking::Response, Asking::ChatWithKey, Asking::BackgroundResponse, Asking::Chat]
+    for asking in
+        [Asking::Chat, Asking::Response, Asking::ChatWithKey, Asking::BackgroundResponse, Asking::Chat]
     {
         ids.push(ask_and_leave(&front, asking).await);
     }
     let client = front.server.client();
     let _reader = client.follow(&ids[4], None).await.unwrap();
     // A client that waits for the whole can leave as well.
-    let whole = client.http().post(client.url("/v1/messages")).json(&question("openai:rate-2"));
+    let whole = client
+        .http()
+        .post(client.url("/v1/messages"))
+        .header("content-type", "application/json")
+        .body(question("openai:rate-2").to_string());
     assert!(tokio::time::timeout(Duration::from_millis(300), whole.send()).await.is_err(), "it was answered");
     tokio::time::sleep(Duration::from_millis(2_500)).await;
     let mut states = Vec::new();

@@ -74,6 +74,7 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("get", "/api/admin/keys"),
         ("post", "/api/admin/keys"),
         ("delete", "/api/admin/keys/{key_id}"),
+        ("put", "/api/admin/keys/{key_id}/limits"),
         ("get", "/api/admin/fallback"),
         ("get", "/api/admin/providers"),
         ("post", "/api/admin/providers/{name}/enable"),

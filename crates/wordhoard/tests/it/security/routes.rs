@@ -63,7 +63,8 @@ async fn every_method_of_every_route_asks_for_the_key_of_its_group() {
             let path = filled(path);
             let told = |status: &str| item[method]["responses"][status].is_object();
             assert!(documented.is_none() || told("401") == needed.is_some(), "{method} {path}");
-            assert!(documented.is_none() || told("403") == (needed == Some("admin")), "{method} {path}");
+            // Where models are asked, a key of the right scope may be refused one of them.
+            assert!(documented.is_none() || needed != Some("admin") || told("403"), "{method} {path}");
             let status = async |key| call(&client, method, &path, key).await.status;
             let case = format!("{method} {path}");
             let Some(needed) = needed else {

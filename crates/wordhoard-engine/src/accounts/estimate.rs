@@ -1,0 +1,83 @@
+//! What a request may use, before anybody has counted it.
+
+use serde_json::Value;
+use wordhoard_model::{Capabilities, Cost, Prompt, Usage};
+
+/// Characters of a token, as tokenizers cut English: <https://platform.openai.com/tokenizer>.
+const CHARS_PER_TOKEN: u64 = 4;
+/// What an image counts for. Providers count 85 to some 1,600.
+const TOKENS_PER_IMAGE: u64 = 1_000;
+/// What an answer without a limit counts for.
+const ANSWER_TOKENS: u64 = 1_000;
+
+/// What a request may use.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Estimate {
+    /// Tokens of the prompts and answers of all lanes.
+    pub(crate) tokens: u64,
+    /// What they cost, of the models whose price is known.
+    pub(crate) cost: Cost,
+}
+
+impl Estimate {
+    /// With one more lane, by a model of which this is known.
+    pub(crate) fn with_lane(self, prompt: &Prompt, capabilities: Option<&Capabilities>) -> Self {
+        let most = capabilities.and_then(|known| known.max_output_tokens).map_or(u64::MAX, u64::from);
+        let output_tokens = prompt.parameters.max_tokens.map_or(ANSWER_TOKENS, u64::from).min(most);
+        let usage = Usage { input_tokens: of_prompt(prompt), output_tokens, ..Usage::default() };
+        let price = capabilities.and_then(|known| known.price);
+        Self {
+            tokens: self.tokens.saturating_add(usage.input_tokens).saturating_add(output_tokens),
+            cost: price.map_or(self.cost, |price| self.cost.plus(price.cost_of(&usage))),
+        }
+    }
+}
+
+/// About how many tokens a prompt has, with all the messages and tools that it carries. A prompt whose parameters hold the
+/// messages repeats in its own text the beginning of one of them.
+fn of_prompt(prompt: &Prompt) -> u64 {
+    let extra = &prompt.parameters.extra;
+    let text = if extra.contains_key("messages") { 0 } else { chars(&prompt.text) };
+    let system = prompt.system_message.as_deref().map_or(0, chars);
+    let further: u64 = extra.values().map(of_value).sum();
+    (text + system).div_ceil(CHARS_PER_TOKEN) + further
+}
+
+fn of_value(value: &Value) -> u64 {
+    match value {
+        Value::String(text) if text.starts_with("data:image/") => TOKENS_PER_IMAGE,
+        Value::String(text) => chars(text).div_ceil(CHARS_PER_TOKEN),
+        Value::Array(values) => values.iter().map(of_value).sum(),
+        Value::Object(fields) => fields.values().map(of_value).sum(),
+        Value::Null | Value::Bool(_) | Value::Number(_) => 0,
+    }
+}
+
+fn chars(text: &str) -> u64 {
+    text.chars().count() as u64
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+    use wordhoard_model::{Parameters, Price};
+
+    use super::*;
+
+    #[test]
+    fn an_image_is_not_counted_by_its_bytes() {
+        let mut parameters = Parameters { max_tokens: Some(50), ..Parameters::default() };
+        let image = format!("data:image/png;base64,{}", "A".repeat(100_000));
+        let messages = json!([{"role": "user", "content": [{"text": "12345678"}, {"url": image}]}]);
+        parameters.extra.insert("messages".into(), messages);
+        let prompt = Prompt { text: "12345678".into(), system_message: None, parameters };
+        // A token for the role.
+        assert_eq!(of_prompt(&prompt), 1_000 + 2 + 1);
+        let price = Price { input: 1_000_000, cached_input: None, output: 2_000_000 };
+        let known =
+            Capabilities { price: Some(price), max_output_tokens: Some(10), ..Capabilities::default() };
+        let estimate = Estimate::default().with_lane(&prompt, Some(&known)).with_lane(&prompt, None);
+        assert_eq!(estimate.tokens, 1_003 + 10 + 1_003 + 50);
+        assert_eq!(estimate.cost.nano_usd(), 1_003_000 + 20_000);
+    }
+}
