@@ -3,9 +3,9 @@
 mod administration;
 mod allowance;
 mod boot;
-mod embedding;
 mod reading;
 mod shutdown;
+mod unrecorded;
 mod upkeep;
 
 use std::sync::Arc;
@@ -13,9 +13,9 @@ use std::time::Duration;
 
 pub use administration::{LogReport, Probe, ProviderReport, SwitchError};
 pub use boot::StartError;
-pub use embedding::EmbedError;
 use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;
+pub use unrecorded::UnrecordedError;
 pub use upkeep::Rotation;
 use wordhoard_model::{Outcome, RequestId, RequestStatus, Seq, Timestamp, Transcript};
 use wordhoard_store::{ListQuery, LogKey, RequestSummary, Store};

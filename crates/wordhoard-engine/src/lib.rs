@@ -44,8 +44,8 @@ pub use archiver::{ArchiveSettings, ArchiveStatus};
 pub use boot_log::{BootLog, BootStep, BootStepState, RunningStep};
 pub use clock::{Clock, SystemClock};
 pub use engine::{
-    CancelError, EmbedError, Engine, LogReport, Parts, Probe, ProviderReport, Rotation, StartError,
-    SwitchError,
+    CancelError, Engine, LogReport, Parts, Probe, ProviderReport, Rotation, StartError, SwitchError,
+    UnrecordedError,
 };
 pub use fleet::Owner;
 pub use history::ReadError;

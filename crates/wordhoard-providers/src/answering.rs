@@ -9,6 +9,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, future, stream};
 use serde_json::{Map, Value};
@@ -51,7 +52,16 @@ impl DialectProvider {
         capabilities: &Capabilities,
         left_out: Option<&LeftOut>,
     ) -> Result<Vec<u8>, CannotHonour> {
-        self.0.dialect.encode_request(&Ask {
+        self.0.dialect.encode_request(&self.ask_of(call, capabilities, left_out))
+    }
+
+    fn ask_of<'a>(
+        &self,
+        call: &'a Call,
+        capabilities: &'a Capabilities,
+        left_out: Option<&'a LeftOut>,
+    ) -> Ask<'a> {
+        Ask {
             model: &call.model,
             conversation: &call.conversation,
             answer_so_far: call.answer_so_far.as_deref(),
@@ -59,7 +69,24 @@ impl DialectProvider {
             capabilities,
             unsupported: self.0.unsupported,
             left_out,
-        })
+        }
+    }
+
+    /// Asks for what comes as one document.
+    fn ask(
+        &self,
+        endpoint: Endpoint,
+        model: &str,
+        body: Bytes,
+    ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send + use<> {
+        let speaker = &self.0;
+        let post = Post { endpoint, model: model.to_owned(), stream: false, body, key: 0 };
+        let (transport, keys) = (Arc::clone(&speaker.transport), Arc::clone(&speaker.keys));
+        let (dialect, limits, redactor) = (speaker.dialect, speaker.limits, speaker.redactor.clone());
+        async move {
+            let called = keyed::post(transport, keys, dialect, post);
+            answer::document(called, dialect, limits).await.map_err(|failure| redactor.redact(failure))
+        }
     }
 }
 
@@ -116,26 +143,31 @@ impl Provider for DialectProvider {
     }
 
     fn embed(&self, model: &str, mut body: Map<String, Value>) -> BoxFuture<'static, Result<Value, Failure>> {
-        let speaker = &self.0;
-        if !matches!(speaker.dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses) {
-            return future::ready(Err(no_embeddings(&speaker.name))).boxed();
+        if !matches!(self.0.dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses) {
+            return future::ready(Err(no_embeddings(&self.0.name))).boxed();
         }
         body.insert("model".to_owned(), model.into());
-        let post = Post {
-            endpoint: Endpoint::Embeddings,
-            model: model.to_owned(),
-            stream: false,
-            body: Value::Object(body).to_string().into(),
-            key: 0,
-        };
-        let (transport, keys) = (Arc::clone(&speaker.transport), Arc::clone(&speaker.keys));
-        let (dialect, limits, redactor) = (speaker.dialect, speaker.limits, speaker.redactor.clone());
+        let document = self.ask(Endpoint::Embeddings, model, Value::Object(body).to_string().into());
         async move {
-            let called = keyed::post(transport, keys, dialect, post);
-            let document = answer::document(called, dialect, limits).await;
-            let document = document.map_err(|failure| redactor.redact(failure))?;
-            serde_json::from_slice(&document)
+            serde_json::from_slice(&document.await?)
                 .map_err(|_| Failure::new(FailureClass::Malformed, "the provider's embeddings are no JSON"))
+        }
+        .boxed()
+    }
+
+    fn count_tokens(&self, call: Call) -> BoxFuture<'static, Result<u64, Failure>> {
+        let dialect = self.0.dialect;
+        let capabilities = self.capabilities(&call.model);
+        let refused = |problem| future::ready(Err(Failure::new(FailureClass::Unsupported, problem))).boxed();
+        let body = match dialect.encode_count(&self.ask_of(&call, &capabilities, None)) {
+            Ok(Some(body)) => body,
+            Ok(None) => return refused(format!("provider {:?} does not count tokens", self.0.name.as_str())),
+            Err(cannot) => return refused(cannot.to_string()),
+        };
+        let document = self.ask(Endpoint::TokenCount, &call.model, body.into());
+        async move {
+            let counted = dialect.decode_count(&document.await?);
+            counted.ok_or_else(|| Failure::new(FailureClass::Malformed, "the provider's count is no number"))
         }
         .boxed()
     }

@@ -45,6 +45,9 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     fn embed(&self, _model: &str, _body: Map<String, Value>) -> BoxFuture<'static, Result<Value, Failure>> {
         future::ready(Err(no_embeddings(self.name()))).boxed()
     }
+
+    /// Asks how many tokens the prompt of a call has, without making the call. A provider that does not count refuses.
+    fn count_tokens(&self, call: Call) -> BoxFuture<'static, Result<u64, Failure>>;
 }
 
 /// What is said where a provider has no embeddings.

@@ -29,6 +29,8 @@ pub(crate) enum Endpoint {
     Answer,
     /// Embeddings, in OpenAI's dialects.
     Embeddings,
+    /// How many tokens a prompt has.
+    TokenCount,
 }
 
 /// What is posted.

@@ -53,6 +53,27 @@ impl Dialect {
         }
     }
 
+    /// The body that asks how many tokens a prompt has; none where the dialect has no such call.
+    ///
+    /// # Errors
+    /// A field that cannot be honoured, where such are refused.
+    pub fn encode_count(self, ask: &Ask<'_>) -> Result<Option<Vec<u8>>, CannotHonour> {
+        match self {
+            Self::OpenAiResponses => openai_responses::encode_count(ask).map(Some),
+            Self::Anthropic => anthropic::encode_count(ask).map(Some),
+            Self::OpenAiChat | Self::Gemini | Self::Cohere => Ok(None),
+        }
+    }
+
+    /// The tokens that were counted; none where the body does not say. The dialects that count say it in the same way.
+    pub fn decode_count(self, body: &[u8]) -> Option<u64> {
+        #[derive(serde::Deserialize)]
+        struct Counted {
+            input_tokens: u64,
+        }
+        serde_json::from_slice::<Counted>(body).ok().map(|counted| counted.input_tokens)
+    }
+
     /// A decoder for one answer that comes as a stream.
     pub fn stream_decoder(self, limits: Limits) -> StreamDecoder {
         match self {

@@ -3,6 +3,7 @@
 //! Source, where nothing else is named: <https://platform.openai.com/docs/api-reference/chat> and
 //! `.../chat-streaming`.
 
+mod beside;
 mod chunk;
 mod client_request;
 mod completion;

@@ -16,6 +16,7 @@ pub use answer::{decode_answer, encode_answer, encode_answer_for};
 pub use client_request::decode_request;
 pub use decoder::stream_decoder;
 pub use encoder::{encode_state, stream_encoder, stream_encoder_for};
+pub(crate) use request::encode_count;
 pub use request::{encode_request, fields_of};
 
 pub use crate::error_body::{classify_error, classify_error_body};

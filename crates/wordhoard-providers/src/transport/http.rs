@@ -84,7 +84,8 @@ impl Transport for HttpTransport {
             .client
             .post(match post.endpoint {
                 Endpoint::Answer => self.route.url(&post.model, post.stream),
-                Endpoint::Embeddings => self.route.embeddings(),
+                Endpoint::Embeddings => self.route.below_base(&["embeddings"]),
+                Endpoint::TokenCount => self.route.token_count(),
             })
             .header(ACCEPT, HeaderValue::from_static(accept))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))

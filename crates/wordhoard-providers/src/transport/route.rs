@@ -18,13 +18,21 @@ impl Route {
         &self.base
     }
 
-    /// The URL for embeddings, of OpenAI's dialects: <https://platform.openai.com/docs/api-reference/embeddings>.
-    pub(crate) fn embeddings(&self) -> Url {
+    /// The URL of a call that is the same for all models.
+    pub(crate) fn below_base(&self, segments: &[&str]) -> Url {
         let mut url = self.base.clone();
         if let Ok(mut path) = url.path_segments_mut() {
-            path.pop_if_empty().push("embeddings");
+            path.pop_if_empty().extend(segments);
         }
         url
+    }
+
+    /// The URL for counting tokens, in the dialects that have one.
+    pub(crate) fn token_count(&self) -> Url {
+        self.below_base(match self.dialect {
+            Dialect::OpenAiResponses => &["responses", "input_tokens"],
+            _ => &["messages", "count_tokens"],
+        })
     }
 
     /// The URL for an answer of that model.

@@ -158,6 +158,8 @@ impl Dialect {
             ("/responses", Self::Responses),
             ("/messages", Self::Messages),
             ("/chat", Self::Cohere),
+            ("/messages/count_tokens", Self::Messages),
+            ("/responses/input_tokens", Self::Responses),
             // Of OpenAI's, whose errors it shares.
             ("/embeddings", Self::Chat),
         ];

@@ -14,6 +14,22 @@ const MIN_THINKING_TOKENS: u32 = 1_024;
 /// # Errors
 /// A field that the dialect or the model cannot honour, where such are refused.
 pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    Ok(Value::Object(fields(ask)?).to_string().into_bytes())
+}
+
+/// The body that asks how many tokens a prompt has: <https://platform.claude.com/docs/en/api/messages/count_tokens>.
+///
+/// # Errors
+/// As [`encode_request`].
+pub(crate) fn encode_count(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    const COUNTED: [&str; 7] =
+        ["model", "messages", "system", "tools", "tool_choice", "thinking", "output_config"];
+    let mut fields = fields(ask)?;
+    fields.retain(|name, _| COUNTED.contains(&name.as_str()));
+    Ok(Value::Object(fields).to_string().into_bytes())
+}
+
+fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     let asked = ask.conversation;
     ask.check_further(DIALECT, &["user", "service_tier"])?;
     for (name, is_given) in [
@@ -58,7 +74,7 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
         }
         Some(ResponseFormat::Text) | None => {}
     }
-    Ok(Value::Object(body).to_string().into_bytes())
+    Ok(body)
 }
 
 /// How much the model may reason: of the answer's limit a share that grows with the effort, and always less than all of

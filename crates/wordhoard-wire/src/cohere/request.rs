@@ -6,8 +6,8 @@ use crate::{Ask, CannotHonour};
 
 const DIALECT: &str = "Cohere's dialect";
 /// Fields of this dialect alone, which go through as they are.
-const OWN_FIELDS: [&str; 7] =
-    ["k", "documents", "citation_options", "safety_mode", "logprobs", "priority", "raw_prompting"];
+const OWN_FIELDS: [&str; 6] =
+    ["k", "documents", "citation_options", "safety_mode", "priority", "raw_prompting"];
 
 /// Of how much reasoning each effort is the limit, in tokens; more than the last has none.
 const REASONING_TOKENS: [(&str, u32); 3] = [("minimal", 512), ("low", 1_024), ("medium", 4_096)];

@@ -4,6 +4,7 @@
 use serde::Deserialize;
 use serde_json::Value;
 
+use super::beside;
 use super::usage::UsageBody;
 use crate::{Delta, ToolCallPiece};
 use wordhoard_model::TokenKind;
@@ -37,6 +38,8 @@ pub(super) struct Choice {
     pub(super) finish_reason: Option<String>,
     #[serde(default)]
     pub(super) error: Option<Value>,
+    #[serde(default)]
+    pub(super) logprobs: Option<Value>,
 }
 
 #[derive(Debug, Default, Deserialize)]
@@ -57,6 +60,9 @@ pub(super) struct DeltaBody {
     /// What `tool_calls` was before it was a list.
     #[serde(default)]
     function_call: Option<FunctionBody>,
+    /// What a search has found.
+    #[serde(default)]
+    annotations: Option<Vec<Value>>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -98,6 +104,7 @@ impl DeltaBody {
         if let Some(function) = self.function_call {
             push(TokenKind::ToolCall, function.into_piece(0, None).to_text());
         }
+        beside::take_citations(self.annotations, out);
     }
 }
 

@@ -2,6 +2,7 @@ use serde::Deserialize;
 use serde_json::{Value, json};
 use wordhoard_model::{Failure, FinishReason, TokenKind};
 
+use super::beside;
 use super::chunk::Choice;
 use super::decoder::failure_of;
 use super::usage::UsageBody;
@@ -30,6 +31,7 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
     if let Some(message) = first.message {
         message.into_deltas(out);
     }
+    beside::take_logprobs(first.logprobs, out);
     if let Some(error) = first.error.filter(|error| !error.is_null()) {
         return Err(classify_stream_error(&error));
     }
@@ -64,12 +66,16 @@ pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completio
     if !calls.is_empty() {
         message["tool_calls"] = calls.into();
     }
+    let citations = beside::all_citations(deltas);
+    if !citations.is_empty() {
+        message["annotations"] = citations.into();
+    }
     let mut body = json!({
         "id": head.id,
         "object": "chat.completion",
         "created": head.created_s,
         "model": head.model,
-        "choices": [{"index": 0, "message": message, "logprobs": null, "finish_reason": reason}],
+        "choices": [{"index": 0, "message": message, "logprobs": beside::all_logprobs(deltas), "finish_reason": reason}],
     });
     if let Some(usage) = &completion.usage {
         body["usage"] = json!(UsageBody::from(usage));

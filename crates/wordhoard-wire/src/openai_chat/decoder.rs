@@ -1,5 +1,6 @@
 use wordhoard_model::{Failure, FailureClass, FinishReason};
 
+use super::beside;
 use super::chunk::{Choice, Chunk};
 use super::{DONE, usage::UsageBody};
 use crate::clean_text::{model_name, one_line};
@@ -97,6 +98,7 @@ impl ChatFold {
         if let Some(delta) = choice.delta {
             delta.into_deltas(out);
         }
+        beside::take_logprobs(choice.logprobs, out);
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
             self.finish_reason = Some(one_line(&reason, 64));
         }

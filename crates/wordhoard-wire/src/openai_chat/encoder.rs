@@ -2,6 +2,7 @@ use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
 use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
+use super::beside::Beside;
 use super::usage::UsageBody;
 use super::{DONE, error_value};
 use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
@@ -68,8 +69,11 @@ impl StreamEncoder {
             TokenKind::Reasoning => json!({"reasoning_content": delta.text}),
             TokenKind::Refusal => json!({"refusal": delta.text}),
             TokenKind::ToolCall => json!({"tool_calls": [tool_call(&delta.text)]}),
-            // The dialect has them beside the text (`annotations`), in a shape of its own.
-            TokenKind::Annotation => return,
+            TokenKind::Annotation => match Beside::of(delta) {
+                Some(Beside::Citation(said)) => json!({"annotations": [said]}),
+                Some(Beside::LogProbs(logprobs)) => return self.write_logprobs(out, logprobs),
+                None => return,
+            },
         };
         self.write(out, body, None);
     }
@@ -104,6 +108,11 @@ impl StreamEncoder {
 
     fn write(&self, out: &mut impl BufMut, delta: Value, finish_reason: Option<&str>) {
         let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
+        write_data(out, &self.chunk(json!([choice])));
+    }
+
+    fn write_logprobs(&self, out: &mut impl BufMut, logprobs: Value) {
+        let choice = json!({"index": 0, "delta": {}, "logprobs": logprobs, "finish_reason": null});
         write_data(out, &self.chunk(json!([choice])));
     }
 

@@ -8,11 +8,10 @@ use crate::{Ask, CannotHonour, Unsupported};
 
 const DIALECT: &str = "OpenAI's responses dialect";
 /// Fields that this dialect has under the same names.
-const SAME_FIELDS: [&str; 13] = [
+const SAME_FIELDS: [&str; 12] = [
     "user",
     "service_tier",
     "metadata",
-    "top_logprobs",
     "include",
     "truncation",
     "prompt_cache_key",
@@ -30,6 +29,28 @@ const SAME_FIELDS: [&str; 13] = [
 /// A field that the dialect or the model cannot honour, where such are refused.
 pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
     Ok(Value::Object(fields(ask)?).to_string().into_bytes())
+}
+
+/// The body that asks how many tokens a prompt has:
+/// <https://platform.openai.com/docs/api-reference/responses/input-tokens>.
+///
+/// # Errors
+/// As [`encode_request`].
+pub(crate) fn encode_count(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    const COUNTED: [&str; 9] = [
+        "model",
+        "input",
+        "instructions",
+        "tools",
+        "tool_choice",
+        "parallel_tool_calls",
+        "reasoning",
+        "text",
+        "truncation",
+    ];
+    let mut fields = fields(ask)?;
+    fields.retain(|name, _| COUNTED.contains(&name.as_str()));
+    Ok(Value::Object(fields).to_string().into_bytes())
 }
 
 /// The fields of [`encode_request`].

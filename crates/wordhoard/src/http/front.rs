@@ -4,6 +4,7 @@
 mod answer;
 mod ask;
 mod chat;
+mod count_tokens;
 mod embeddings;
 mod errors;
 mod failures;
@@ -23,6 +24,7 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
     OpenApiRouter::new()
         .routes(routes!(chat::create))
         .routes(routes!(messages::create))
+        .routes(routes!(count_tokens::create))
         .routes(routes!(responses::create))
         .routes(routes!(responses::retrieve))
         .routes(routes!(responses::cancel))

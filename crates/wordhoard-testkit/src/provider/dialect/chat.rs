@@ -7,11 +7,13 @@ use crate::provider::tokens::delta_body;
 
 pub(super) struct Chat {
     model: Value,
+    /// Whether each token is told with its probability.
+    logprobs: bool,
 }
 
 impl Chat {
-    pub(super) fn new(_: &ReceivedCall, model: &str) -> Self {
-        Self { model: model.into() }
+    pub(super) fn new(call: &ReceivedCall, model: &str) -> Self {
+        Self { model: model.into(), logprobs: call.body["logprobs"] == true }
     }
 
     /// Put together as text: a bench makes tens of thousands of these a second, and a tree of values costs more.
@@ -31,7 +33,13 @@ impl Speaker for Chat {
     }
 
     fn token(&mut self, kind: TokenKind, text: &str) -> Vec<Frame> {
-        self.chunk(&delta_body(kind, text), None)
+        let said = delta_body(kind, text);
+        if self.logprobs && kind == TokenKind::Text {
+            let logprobs = json!({"content": [logprob(text)], "refusal": null});
+            let choice = json!({"index": 0, "delta": said, "logprobs": logprobs, "finish_reason": null});
+            return vec![Frame::data(json!({"model": self.model, "choices": [choice]}))];
+        }
+        self.chunk(&said, None)
     }
 
     fn reason(&mut self, reason: Reason, _: Counts) -> Vec<Frame> {
@@ -77,6 +85,10 @@ impl Speaker for Chat {
             "usage": usage(counts),
         })
     }
+}
+
+fn logprob(text: &str) -> Value {
+    json!({"token": text, "logprob": -0.5, "bytes": text.as_bytes(), "top_logprobs": []})
 }
 
 fn finish_reason(reason: Reason) -> &'static str {

@@ -125,20 +125,28 @@ impl Beside {
 fn settle_choices(further: &mut Map<String, Value>) -> Result<(), Problem> {
     let is_default = |name: &str, value: &Value| match name {
         "n" => *value == 1,
-        "logprobs" | "store" => *value == false,
-        "top_logprobs" => *value == 0,
+        "store" => *value == false,
         _ => value.is_null(),
     };
     for (name, problem) in [
         ("n", "must be 1: each further answer is a request of its own"),
-        ("logprobs", "is not recorded, so it cannot be given"),
-        ("top_logprobs", "is not recorded, so it cannot be given"),
         ("audio", "is not supported"),
         ("functions", "is the old form: give tools"),
         ("function_call", "is the old form: give tool_choice"),
     ] {
         if further.remove(name).is_some_and(|value| !is_default(name, &value)) {
             return Err(refused(name, problem));
+        }
+    }
+    // Only the chat dialect has them beside each other; the responses dialect's are not recorded.
+    let has_logprobs = further.get("logprobs").is_some_and(|value| *value == true);
+    if !has_logprobs {
+        further.remove("logprobs");
+        if further.remove("top_logprobs").is_some_and(|value| value != 0 && !value.is_null()) {
+            return Err(refused(
+                "top_logprobs",
+                "can be given in the chat dialect alone, beside logprobs: true",
+            ));
         }
     }
     if further.get("store").is_some_and(|value| is_default("store", value)) {

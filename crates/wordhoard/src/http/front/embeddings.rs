@@ -3,7 +3,7 @@ use axum::extract::State;
 use axum::http::HeaderMap;
 use axum::response::Json;
 use serde_json::Value;
-use wordhoard_engine::EmbedError;
+use wordhoard_engine::UnrecordedError;
 
 use super::ask;
 use super::failures::problem_of;
@@ -52,7 +52,7 @@ pub(super) async fn create(
     }
     match surface.engine.embed(&model, fields, key).await {
         Ok(embeddings) => Ok(Json(embeddings)),
-        Err(EmbedError::Refused(refused)) => Err(refused.into()),
-        Err(EmbedError::Failed(failure)) => Err(problem_of(&failure)),
+        Err(UnrecordedError::Refused(refused)) => Err(refused.into()),
+        Err(UnrecordedError::Failed(failure)) => Err(problem_of(&failure)),
     }
 }

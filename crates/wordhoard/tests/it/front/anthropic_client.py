@@ -55,6 +55,16 @@ for provider in plan["providers"]:
     again = create(model=model, **(question | {"messages": history}))
     assert again.content[0].text == plan["expected"], again
 
+    asked = {name: value for name, value in question.items() if name != "max_tokens"}
+    if provider in ("anthropic", "openai_responses"):
+        counted = client.messages.count_tokens(model=model, **asked)
+        assert counted.input_tokens == len(plan["prompt"].split()), counted
+    else:
+        try:
+            client.messages.count_tokens(model=model, **asked)
+            raise AssertionError(f"{provider} counts")
+        except anthropic.BadRequestError as error:
+            assert "does not count tokens" in error.body["error"]["message"], error.body
     fails(anthropic.BadRequestError, 400, model=f"{provider}:status-400")
     fails(anthropic.NotFoundError, 404, model=f"{provider}:status-404")
     fails(anthropic.RateLimitError, 429, model=f"{provider}:status-429")

@@ -62,6 +62,16 @@ for provider in plan["providers"]:
     again = create(model=model, messages=history)
     assert again.choices[0].message.content == plan["expected"], again
 
+    if provider == "openai":
+        likely = create(model=model, messages=question, logprobs=True, top_logprobs=2)
+        tokens = [one.token for one in likely.choices[0].logprobs.content]
+        assert "".join(tokens) == plan["expected"] and len(tokens) == 20, likely
+        chunks = create(model=model, messages=question, logprobs=True, stream=True)
+        likely = [chunk.choices[0].logprobs for chunk in chunks if chunk.choices]
+        assert sum(len(one.content) for one in likely if one) == 20, likely
+    else:
+        error = fails(openai.BadRequestError, 400, model=model, logprobs=True)
+        assert error.param == "logprobs", error.body
     fails(openai.BadRequestError, 400, model=f"{provider}:status-400")
     fails(openai.NotFoundError, 404, model=f"{provider}:status-404")
     fails(openai.RateLimitError, 429, model=f"{provider}:status-429")
@@ -97,7 +107,6 @@ assert fails(openai.NotFoundError, 404, model="nobody:x").param == "model"
 assert fails(openai.BadRequestError, 400, model="openai:ok-20", n=2).param == "n"
 assert fails(openai.BadRequestError, 400, model="openai:ok-20,gemini:ok-20").param == "model"
 assert fails(openai.BadRequestError, 400, model="anthropic:ok-20", seed=1).param == "seed"
-assert fails(openai.BadRequestError, 400, model="openai:ok-20", logprobs=True).param == "logprobs"
 names = [model.id for model in client.models.list()]
 assert "fast" in names and "demo:terse" in names, names
 assert client.models.retrieve("openai:ok-20").owned_by == "openai"

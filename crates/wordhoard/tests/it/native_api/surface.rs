@@ -88,6 +88,7 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("post", "/v1/chat/completions"),
         ("post", "/v1/embeddings"),
         ("post", "/v1/messages"),
+        ("post", "/v1/messages/count_tokens"),
         ("post", "/v1/responses"),
         ("get", "/v1/responses/{response_id}"),
         ("post", "/v1/responses/{response_id}/cancel"),

@@ -1,20 +1,22 @@
-//! Embeddings: a call through the same turnstile as every other, of which nothing is recorded, for nothing of it is lost
-//! when it is made again.
+//! Calls of which nothing is recorded, for nothing of them is lost when they are made again: embeddings, and counts of tokens.
+//! They go through the same turnstile as every other.
 
 use std::sync::Arc;
 
+use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
-use wordhoard_model::{Failure, FailureClass, KeyId, ModelRef};
+use wordhoard_model::{Conversation, Failure, FailureClass, KeyId, ModelRef};
+use wordhoard_providers::{Call, Provider};
 
 use super::Engine;
 use crate::admission::AdmitError;
 use crate::calls::Verdict;
 use crate::request::readiness::{cooling_down, overloaded, provider_down};
 
-/// Why there are no embeddings.
+/// Why a call of which nothing is recorded gave nothing.
 #[derive(Debug, thiserror::Error)]
-pub enum EmbedError {
-    /// The key may not have them.
+pub enum UnrecordedError {
+    /// The key may not make it.
     #[error(transparent)]
     Refused(#[from] AdmitError),
     /// The call failed, or was not made.
@@ -22,7 +24,7 @@ pub enum EmbedError {
     Failed(Failure),
 }
 
-impl From<Failure> for EmbedError {
+impl From<Failure> for UnrecordedError {
     fn from(failure: Failure) -> Self {
         Self::Failed(failure)
     }
@@ -38,20 +40,38 @@ impl Engine {
         model: &ModelRef,
         body: Map<String, Value>,
         key: Option<KeyId>,
-    ) -> Result<Value, EmbedError> {
+    ) -> Result<Value, UnrecordedError> {
         let reservation = self.inner.reserve_unrecorded(key, model)?;
-        let embedded = self.call_for_embeddings(model, body).await;
+        let embedded = self.call(model, |provider| provider.embed(&model.model, body)).await;
         if let Some(reservation) = reservation {
             reservation.end_uncounted();
         }
         Ok(embedded?)
     }
 
-    async fn call_for_embeddings(
+    /// Asks how many tokens a prompt has, without making a request of it.
+    ///
+    /// # Errors
+    /// Where the key may not ask the model; and as a call for an answer fails, `Unsupported` where the provider does not
+    /// count.
+    pub async fn count_tokens(
         &self,
         model: &ModelRef,
-        body: Map<String, Value>,
-    ) -> Result<Value, Failure> {
+        conversation: Arc<Conversation>,
+        key: Option<KeyId>,
+    ) -> Result<u64, UnrecordedError> {
+        if !self.inner.accounts.allows(key, model) {
+            return Err(AdmitError::ModelNotAllowed { model: model.clone() }.into());
+        }
+        let call = Call::new(model.model.as_str(), conversation);
+        Ok(self.call(model, |provider| provider.count_tokens(call)).await?)
+    }
+
+    async fn call<T>(
+        &self,
+        model: &ModelRef,
+        call: impl FnOnce(&dyn Provider) -> BoxFuture<'static, Result<T, Failure>>,
+    ) -> Result<T, Failure> {
         let inner = &self.inner;
         let (Some(provider), Some(turnstile)) =
             (inner.providers.get(&model.provider), inner.turnstiles.get(&model.provider))
@@ -73,13 +93,13 @@ impl Engine {
         }
         let passage = turnstile.pass().map_err(|left| provider_down(model, left))?;
         turnstile.note_call();
-        let embedded = Arc::clone(provider).embed(&model.model, body).await;
-        let verdict = match &embedded {
+        let answered = call(&**provider).await;
+        let verdict = match &answered {
             Ok(_) => Verdict::Success,
             Err(failure) => passage.verdict_of(failure),
         };
         passage.end(verdict);
         drop(permit);
-        embedded
+        answered
     }
 }

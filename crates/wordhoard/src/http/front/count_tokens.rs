@@ -1,0 +1,60 @@
+use std::sync::Arc;
+
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::HeaderMap;
+use axum::response::Json;
+use serde_json::{Value, json};
+use wordhoard_engine::UnrecordedError;
+use wordhoard_providers::Dialect;
+
+use super::ask;
+use super::failures::problem_of;
+use crate::http::authorisation::Calling;
+use crate::http::problem::Problem;
+use crate::http::{Surface, body};
+
+/// What an answer may have, for the count of a prompt that does not say. It is not counted.
+const ANY_MAX_TOKENS: u32 = 64_000;
+
+/// Count the tokens of a message, as Anthropic's API has it, by a provider that counts: those of Anthropic's dialect, and of
+/// OpenAI's responses dialect.
+///
+/// Nothing is recorded, and no answer is made.
+#[utoipa::path(
+    post,
+    path = "/v1/messages/count_tokens",
+    operation_id = "count_message_tokens",
+    tag = "drop-in",
+    request_body(content = Object, description = "See Anthropic's reference of `POST /v1/messages/count_tokens`"),
+    responses(
+        (status = 200, description = "The count", body = Object),
+        (status = 400, description = "A field is wrong, or the provider does not count; errors have Anthropic's shape", body = Object),
+        (status = 403, description = "The key may not ask the model", body = Object),
+        (status = 404, description = "No such model", body = Object),
+        (status = 408, description = "The body came too slowly", body = Object),
+        (status = 413, description = "The body is too long", body = Object),
+        (status = 415, description = "Not application/json", body = Object),
+        (status = 429, description = "The provider limits its rate", body = Object),
+        (status = 502, description = "The provider failed", body = Object),
+        (status = 503, description = "The provider cannot be called now; see Retry-After", body = Object),
+        (status = 504, description = "The provider took too long", body = Object),
+    )
+)]
+pub(super) async fn create(
+    State(surface): State<Surface>,
+    Calling(key): Calling,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Json<Value>, Problem> {
+    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let mut fields = body::json_object(&headers, &bytes)?;
+    fields.entry("max_tokens").or_insert_with(|| ANY_MAX_TOKENS.into());
+    let request = Dialect::Anthropic.decode_request(Value::Object(fields).to_string().as_bytes())?;
+    let model = ask::model(&surface, request.model.as_deref().unwrap_or_default())?;
+    match surface.engine.count_tokens(&model, Arc::new(request.conversation), key).await {
+        Ok(input_tokens) => Ok(Json(json!({"input_tokens": input_tokens}))),
+        Err(UnrecordedError::Refused(refused)) => Err(refused.into()),
+        Err(UnrecordedError::Failed(failure)) => Err(problem_of(&failure)),
+    }
+}
