@@ -7,6 +7,7 @@ use wordhoard_testkit::client::{Client, SeenEvent};
 use wordhoard_testkit::server::ServerHome;
 
 use crate::EXE;
+use crate::front::sdks::carry_out;
 
 const TEXT: &str = "The quick brown fox jumps over the lazy dog, as it always did.";
 
@@ -79,6 +80,22 @@ impl Told {
     fn text_of(&self, kind: &str) -> String {
         let of_kind = self.events.iter().filter(|event| event.data["kind"] == kind);
         of_kind.map(|event| event.data["text"].as_str().unwrap()).collect()
+    }
+}
+
+#[tokio::test]
+async fn the_clients_of_the_drop_in_apis_get_its_answers_and_its_faults() {
+    let mock = Aimock::start(&fixtures()).unwrap();
+    // Each fault is told at once.
+    let config = config(mock.origin()).replace("max = 1", "max = 0");
+    let home = ServerHome::new(EXE, &config).unwrap();
+    let server = home.start().unwrap();
+    let names = PROVIDERS.map(|(name, ..)| name);
+    let plan = json!({ "url": server.base_url(), "providers": names, "expected": TEXT });
+    let ids = carry_out("aimock_client.py", &plan);
+    assert_eq!(ids.len(), PROVIDERS.len());
+    for id in ids {
+        assert_eq!(server.client().wait_for_end(&id).await.unwrap()["lanes"][0]["text"], TEXT);
     }
 }
 

@@ -5,7 +5,7 @@ mod errors;
 mod fuzz;
 mod leaving;
 mod matrix;
-mod sdks;
+pub(crate) mod sdks;
 
 use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::{ServerHome, ServerProcess};
@@ -23,6 +23,12 @@ struct Front {
 
 impl Front {
     fn open(further: &str) -> Self {
+        let (mock, home) = Self::home(further);
+        let server = home.start().unwrap();
+        Self { mock, home, server }
+    }
+
+    fn home(further: &str) -> (MisbehavingProvider, ServerHome) {
         let mock = MisbehavingProvider::start().unwrap();
         let provider = |dialect: &&str| {
             format!(
@@ -32,8 +38,11 @@ impl Front {
         };
         let providers: String = DIALECTS.iter().map(provider).collect();
         let nobody = if further.contains("[fallback]") { "" } else { "[fallback]\nqueue = []\n" };
-        let home = ServerHome::new(EXE, &[&providers, further, nobody, ONE_CALL].concat()).unwrap();
-        let server = home.start().unwrap();
-        Self { mock, home, server }
+        // What is no table stands before all tables.
+        let parts = match further.starts_with("require_keys") {
+            true => [further, &providers, nobody, ONE_CALL],
+            false => [&providers, further, nobody, ONE_CALL],
+        };
+        (mock, ServerHome::new(EXE, &parts.concat()).unwrap())
     }
 }

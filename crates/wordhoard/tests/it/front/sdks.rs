@@ -8,6 +8,7 @@ use wordhoard_testkit::provider::expected_tokens;
 
 use super::{DIALECTS, Front};
 
+const ADMIN_KEY: &str = "an administrator's key of a good length";
 const PROMPT: &str = "why do foxes jump";
 
 /// A client's script, in the language that its name says.
@@ -30,6 +31,11 @@ fn run(script: &str, front: &Front) -> Vec<String> {
         "url": front.server.base_url(), "providers": DIALECTS, "prompt": PROMPT,
         "expected": expected_tokens("ok-20", PROMPT).concat(),
     });
+    carry_out(script, &plan)
+}
+
+/// Runs a script with a real client, which fails where its plan does, and gives the ids that it printed.
+pub(crate) fn carry_out(script: &str, plan: &Value) -> Vec<String> {
     let output = client(script).arg(plan.to_string()).output();
     let output = output.unwrap_or_else(|error| panic!("{script}: {error}; run scripts/install-test-deps.sh"));
     let said = |bytes: &[u8]| String::from_utf8_lossy(bytes).into_owned();
@@ -107,6 +113,33 @@ fn openais_python_client_goes_on_without_a_gap_after_kill_9_of_the_server() {
     let told: Value = serde_json::from_str(&line()).unwrap();
     assert_eq!(told["text"], expected_tokens("ok-60", PROMPT).concat());
     assert!(child.wait().unwrap().success());
+}
+
+/// What keys may not do comes as the exceptions that the clients have for it, and a client that leaves is noticed.
+#[tokio::test]
+async fn the_clients_of_keys_get_their_exceptions_and_are_missed_when_they_leave() {
+    let mut home = Front::home("require_keys = true\n[drop_in]\nclient_gone_grace = \"500ms\"\n");
+    home.1.set_environment("WORDHOARD_ADMIN_KEY", ADMIN_KEY);
+    let (mock, home) = home;
+    let server = home.start().unwrap();
+    let admin = server.client().with_key(ADMIN_KEY).unwrap();
+    let make = async |limits: Value| {
+        let made = admin.post("/api/admin/keys", &json!({ "scope": "use", "limits": limits })).await.unwrap();
+        made.body["key"].as_str().unwrap().to_owned()
+    };
+    let plan = json!({
+        "url": server.base_url(), "prompt": PROMPT, "free": make(json!({})).await,
+        "one_a_minute": [
+            make(json!({ "requests_per_minute": 1 })).await, make(json!({ "requests_per_minute": 1 })).await,
+        ],
+        "one_model": make(json!({ "models": ["openai:ok-20"] })).await,
+    });
+    let left = carry_out("keys_client.py", &plan);
+    assert_eq!(left.len(), 2);
+    for id in left {
+        assert_eq!(admin.wait_for_end(&id).await.unwrap()["status"], "cancelled");
+    }
+    assert!(mock.calls().iter().filter(|call| call.model == "rate-2").all(|call| call.aborted_by_peer));
 }
 
 #[tokio::test]
