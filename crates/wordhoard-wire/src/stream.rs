@@ -143,6 +143,9 @@ pub trait EncodeStream: Debug + Send {
     /// Writes one delta.
     fn delta(&mut self, out: &mut BytesMut, delta: &Delta);
 
+    /// Hears when the answer ended, in seconds since 1970, before its end is written. Most dialects do not tell it.
+    fn ended(&mut self, _at_s: u64) {}
+
     /// Writes the end of an answer that is whole, with all that the dialect has for it. Without usage to tell, none is
     /// made up, but for dialects in which it cannot be left out.
     fn finish(&mut self, out: &mut BytesMut, completion: &Completion);

@@ -7,7 +7,7 @@ use super::event::{Response, UsageBody};
 use super::output::item_deltas;
 use crate::clean_text::model_name;
 use crate::error_body::classify_error_body;
-use crate::{AnswerHead, Completion, Delta, stream};
+use crate::{AnswerHead, Completion, Delta, EncodeStream, stream};
 
 /// Decodes an answer that comes whole, and appends its pieces.
 ///
@@ -29,17 +29,20 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
 
 /// An answer as one body: what the last event of a stream of it holds.
 pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
-    encode_answer_for(head, Map::new(), deltas, completion)
+    encode_answer_for(head, Map::new(), None, deltas, completion)
 }
 
-/// As [`encode_answer`]; the response repeats these fields of its request, see [`fields_of`](super::fields_of).
+/// As [`encode_answer`]; the response repeats these fields of its request, see [`fields_of`](super::fields_of), and says
+/// when it ended, in seconds since 1970.
 pub fn encode_answer_for(
     head: &AnswerHead,
     asked: Map<String, Value>,
+    completed_at_s: Option<u64>,
     deltas: &[Delta],
     completion: &Completion,
 ) -> Vec<u8> {
     let mut stream = ResponseStream::new(head.clone(), asked);
+    completed_at_s.into_iter().for_each(|at_s| stream.ended(at_s));
     let mut events = bytes::BytesMut::new();
     for delta in deltas {
         stream.take(&mut events, delta);

@@ -54,6 +54,8 @@ pub(super) struct ResponseStream {
     /// The items so far, each as it is now; those that are open too.
     output: Vec<Value>,
     current: Option<OpenItem>,
+    /// When the answer ended, in seconds since 1970, where that is known.
+    completed_at_s: Option<u64>,
     /// Where in `output` the open calls of tools stand, by the number of the call.
     calls: BTreeMap<u64, usize>,
 }
@@ -82,6 +84,10 @@ impl EncodeStream for ResponseStream {
         self.take(out, delta);
     }
 
+    fn ended(&mut self, at_s: u64) {
+        self.completed_at_s = Some(at_s);
+    }
+
     fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
         let response = self.end(out, completion);
         let kind = match response["status"].as_str() {
@@ -108,6 +114,7 @@ impl ResponseStream {
             opened: false,
             output: Vec::new(),
             current: None,
+            completed_at_s: None,
             calls: BTreeMap::new(),
         }
     }
@@ -147,6 +154,7 @@ impl ResponseStream {
             other => Some(other),
         };
         let mut response = self.response(if why.is_none() { "completed" } else { "incomplete" });
+        response["completed_at"] = self.completed_at_s.filter(|_| why.is_none()).into();
         response["incomplete_details"] = json!(why.map(|reason| json!({"reason": reason})));
         response["usage"] = json!(completion.usage.map(UsageBody::from));
         response
@@ -163,7 +171,11 @@ impl ResponseStream {
             _ => ("response.output_text.delta", "content_index"),
         };
         let id = self.output[place]["id"].clone();
-        self.write(out, name, json!({"item_id": id, "output_index": place, field: 0, "delta": text}));
+        let mut delta = json!({"item_id": id, "output_index": place, field: 0, "delta": text});
+        if kind == TokenKind::Text {
+            delta["logprobs"] = json!([]);
+        }
+        self.write(out, name, delta);
     }
 
     /// The place of the item that such a piece goes into; opened where it is not open.
@@ -196,6 +208,9 @@ impl ResponseStream {
         };
         let mut done = json!({"item_id": id, "output_index": place, field: open.text});
         done[index] = 0.into();
+        if open.kind == TokenKind::Text {
+            done["logprobs"] = json!([]);
+        }
         self.write(out, name, done);
         let (event, index) = part_event(open.kind, "done");
         self.write(out, event, json!({"item_id": id, "output_index": place, index: 0, "part": part}));
@@ -266,30 +281,42 @@ impl ResponseStream {
         place
     }
 
+    /// With every field that a response has to have:
+    /// <https://github.com/openresponses/openresponses>, `schema/components/schemas/ResponseResource.json`.
     fn response(&self, status: &str) -> Value {
         let mut response = json!({
             "id": self.head.id,
             "object": "response",
             "created_at": self.head.created_s,
+            "completed_at": null,
             "status": status,
+            "background": false,
             "error": null,
+            "frequency_penalty": 0.0,
             "incomplete_details": null,
             "instructions": null,
             "max_output_tokens": null,
+            "max_tool_calls": null,
             "metadata": {},
             "model": self.head.model,
             "output": self.output,
             "parallel_tool_calls": true,
+            "presence_penalty": 0.0,
             "previous_response_id": null,
+            "prompt_cache_key": null,
             "reasoning": {"effort": null, "summary": null},
+            "safety_identifier": null,
+            "service_tier": "default",
             "store": true,
             "temperature": 1.0,
             "text": {"format": {"type": "text"}},
             "tool_choice": "auto",
             "tools": [],
+            "top_logprobs": 0,
             "top_p": 1.0,
             "truncation": "disabled",
             "usage": null,
+            "user": null,
         });
         for (name, value) in &self.asked {
             response[name] = value.clone();
@@ -310,7 +337,9 @@ impl OpenItem {
         match self.kind {
             TokenKind::Reasoning => json!({"type": "summary_text", "text": self.text}),
             TokenKind::Refusal => json!({"type": "refusal", "refusal": self.text}),
-            _ => json!({"type": "output_text", "text": self.text, "annotations": self.annotations}),
+            _ => json!({
+                "type": "output_text", "text": self.text, "annotations": self.annotations, "logprobs": [],
+            }),
         }
     }
 }

@@ -91,7 +91,8 @@ pub(super) async fn gather(
     let head = following.head(id, &telling);
     Ok(Ok(match telling.dialect {
         Dialect::OpenAiResponses => {
-            openai_responses::encode_answer_for(&head, telling.asked, &deltas, &completion)
+            let ended_at_s = following.relay.ended_at().map(seconds);
+            openai_responses::encode_answer_for(&head, telling.asked, ended_at_s, &deltas, &completion)
         }
         dialect => dialect.encode_answer(&head, &deltas, &completion),
     }))
@@ -110,7 +111,11 @@ pub(super) fn head_of(id: RequestId, dialect: Dialect, created_at: Timestamp, mo
         Dialect::OpenAiResponses => format!("{RESPONSE_PREFIX}{id}"),
         _ => format!("chatcmpl-{id}"),
     };
-    AnswerHead { id, created_s: u64::try_from(created_at.as_millis() / 1_000).unwrap_or_default(), model }
+    AnswerHead { id, created_s: seconds(created_at), model }
+}
+
+fn seconds(at: Timestamp) -> u64 {
+    u64::try_from(at.as_millis() / 1_000).unwrap_or_default()
 }
 
 fn with_ids(mut response: Response, id: RequestId) -> Response {
@@ -273,6 +278,9 @@ impl Writer {
                 // Only where nothing was written.
                 Said::Anew => {}
                 Said::Completed(completion) => {
+                    if let Some(ended_at) = self.following.relay.ended_at() {
+                        self.encoder.ended(seconds(ended_at));
+                    }
                     self.encoder.finish(out, &completion);
                     self.stage = Stage::Ended;
                 }

@@ -29,6 +29,7 @@ pub(super) struct Relay {
     /// Whether what was told can be taken back, because nobody has got it yet.
     can_take_back: bool,
     created_at: Option<Timestamp>,
+    ended_at: Option<Timestamp>,
     /// The model whose answer was told first.
     model: Option<String>,
     told: String,
@@ -68,6 +69,7 @@ impl Relay {
             EventBody::Token(token) => self.token(token, out),
             EventBody::AttemptFinished(finished) => self.end_attempt(finished, out),
             EventBody::RequestFinished(finished) => {
+                self.ended_at = Some(event.at);
                 let end = match finished.outcome {
                     Outcome::Completed => Said::Completed(self.completion.clone()),
                     Outcome::Cancelled => {
@@ -88,6 +90,11 @@ impl Relay {
     /// When the request was accepted.
     pub(super) fn created_at(&self) -> Timestamp {
         self.created_at.unwrap_or(Timestamp::from_millis(0))
+    }
+
+    /// When the request ended; none before that.
+    pub(super) fn ended_at(&self) -> Option<Timestamp> {
+        self.ended_at
     }
 
     fn begin(&mut self, started: &AttemptStarted, out: &mut Vec<Said>) {

@@ -9,11 +9,45 @@ import openai
 plan = json.loads(sys.argv[1])
 client = openai.OpenAI(base_url=plan["url"] + "/v1", api_key="sk-of-nobody", max_retries=0)
 create, retrieve = client.responses.create, client.responses.retrieve
-REQUIRED = [
-    "id", "object", "created_at", "status", "error", "incomplete_details", "instructions", "max_output_tokens", "model",
-    "output", "parallel_tool_calls", "previous_response_id", "reasoning", "store", "temperature", "text", "tool_choice",
-    "tools", "top_p", "truncation", "usage", "metadata",
-]
+# Of the Open Responses specification: what each of these has to have, whatever it says.
+# Source: https://github.com/openresponses/openresponses, schema/components/schemas.
+REQUIRED = {
+    "response": [
+        "id", "object", "created_at", "completed_at", "status", "incomplete_details", "model", "previous_response_id",
+        "instructions", "output", "error", "tools", "tool_choice", "truncation", "parallel_tool_calls", "text", "top_p",
+        "presence_penalty", "frequency_penalty", "top_logprobs", "temperature", "reasoning", "user", "usage",
+        "max_output_tokens", "max_tool_calls", "store", "background", "service_tier", "metadata", "safety_identifier",
+        "prompt_cache_key",
+    ],
+    "message": ["type", "id", "status", "role", "content"],
+    "output_text": ["type", "text", "annotations", "logprobs"],
+    "function_call": ["type", "id", "call_id", "name", "arguments", "status"],
+    "reasoning": ["type", "id", "summary"],
+    "response.created": ["sequence_number", "response"],
+    "response.in_progress": ["sequence_number", "response"],
+    "response.completed": ["sequence_number", "response"],
+    "response.output_item.added": ["sequence_number", "output_index", "item"],
+    "response.output_item.done": ["sequence_number", "output_index", "item"],
+    "response.content_part.added": ["sequence_number", "item_id", "output_index", "content_index", "part"],
+    "response.content_part.done": ["sequence_number", "item_id", "output_index", "content_index", "part"],
+    "response.output_text.delta": ["sequence_number", "item_id", "output_index", "content_index", "delta", "logprobs"],
+    "response.output_text.done": ["sequence_number", "item_id", "output_index", "content_index", "text", "logprobs"],
+    "response.function_call_arguments.delta": ["sequence_number", "item_id", "output_index", "delta"],
+    "response.function_call_arguments.done": ["sequence_number", "item_id", "output_index", "arguments"],
+}
+
+
+def complies(document):
+    """Whether every part of a document has all that one of its kind has to have; how many parts were looked at."""
+    if isinstance(document, list):
+        return sum(complies(part) for part in document)
+    if not isinstance(document, dict):
+        return 0
+    kind = document.get("type", document.get("object"))
+    missing = [name for name in REQUIRED.get(kind, []) if name not in document]
+    assert not missing, (kind, missing)
+    return (kind in REQUIRED) + sum(complies(part) for part in document.values())
+
 
 
 def fails(kind, status, **arguments):
@@ -39,8 +73,8 @@ for provider in plan["providers"]:
     whole = raw.parse()
     assert whole.output_text == plan["expected"] and whole.status == "completed", whole
     assert whole.usage.output_tokens == 20 and whole.instructions == "be brief" and whole.model == model, whole
-    missing = [name for name in REQUIRED if name not in json.loads(raw.text)]
-    assert not missing, missing
+    assert complies(json.loads(raw.text)) == 3, raw.text
+    assert 0 <= whole.completed_at - whole.created_at <= 60, whole
     assert retrieve(whole.id).to_dict() == whole.to_dict()
 
     # Resumed behind each of its events, it is the same.
@@ -49,6 +83,7 @@ for provider in plan["providers"]:
     assert events[0].type == "response.created" and events[-1].type == "response.completed", events
     text = "".join(event.delta for event in events if event.type == "response.output_text.delta")
     assert text == plan["expected"] == events[-1].response.output_text
+    assert complies([event.to_dict() for event in events]) >= 35, "each event, its item and its part"
     response_id = events[0].response.id
     for after in range(len(events)):
         rest = list(retrieve(response_id, stream=True, starting_after=after))
@@ -63,6 +98,16 @@ for provider in plan["providers"]:
     assert all(json.loads(call.arguments)["q"] for call in calls), called
     thought = create(model=f"{provider}:reasoning", input=plan["prompt"])
     assert [item.type for item in thought.output] == ["reasoning", "message"], thought
+    pixel = "data:image/png;base64,iVBORw0KGgoAAAANSUhEUgAAAAEAAAABCAYAAAAfFcSJAAAADUlEQVR42mNk+M9QDwADhgGAWjR9awAAAABJRU5ErkJggg=="
+    picture = create(model=model, instructions="be brief", input=[
+        {"role": "user", "content": "before"},
+        {"role": "assistant", "content": "Hello."},
+        {"role": "user", "content": [
+            {"type": "input_text", "text": plan["prompt"]}, {"type": "input_image", "image_url": pixel},
+        ]},
+    ])
+    assert picture.output_text == plan["expected"], picture
+    assert all(complies(response.to_dict()) >= 3 for response in [called, thought, picture])
 
     behind = settled(create(model=model, input=plan["prompt"], background=True))
     assert behind.status == "completed" and behind.output_text == plan["expected"], behind
