@@ -18,7 +18,7 @@ mod usage;
 pub use crate::error_body::{classify_error, classify_error_body};
 pub use client_request::decode_request;
 pub(crate) use client_request::{image_of_url, take_messages, url_of_image};
-pub use completion::{decode_answer, encode_answer};
+pub use completion::{WholeChoice, decode_answer, encode_answer, encode_choices};
 pub use decoder::stream_decoder;
 pub use encoder::{StreamEncoder, stream_encoder};
 pub use error::encode_error;

@@ -1,6 +1,6 @@
 use serde::Deserialize;
 use serde_json::{Value, json};
-use wordhoard_model::{Failure, FinishReason, TokenKind};
+use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
 use super::beside;
 use super::chunk::Choice;
@@ -48,6 +48,47 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
 
 /// A whole answer as one body, for a client that asked for no stream.
 pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
+    body(head, vec![choice(0, deltas, completion)], completion.usage.as_ref())
+}
+
+/// One of several answers.
+#[derive(Clone, Debug)]
+pub struct WholeChoice {
+    /// The model that answered, as `provider:model`.
+    pub model: String,
+    /// Its pieces.
+    pub deltas: Vec<Delta>,
+    /// Its end.
+    pub completion: Completion,
+}
+
+/// Several answers as one body. Beyond OpenAI's, each choice says whose it is: they may be of different models. The usage is
+/// that of all of them.
+pub fn encode_choices(head: &AnswerHead, choices: &[WholeChoice]) -> Vec<u8> {
+    let value = |(index, one): (usize, &WholeChoice)| {
+        let mut value = choice(index, &one.deltas, &one.completion);
+        value["model"] = one.model.as_str().into();
+        value
+    };
+    let usage = choices.iter().filter_map(|one| one.completion.usage).reduce(Usage::plus);
+    body(head, choices.iter().enumerate().map(value).collect(), usage.as_ref())
+}
+
+fn body(head: &AnswerHead, choices: Vec<Value>, usage: Option<&Usage>) -> Vec<u8> {
+    let mut body = json!({
+        "id": head.id,
+        "object": "chat.completion",
+        "created": head.created_s,
+        "model": head.model,
+        "choices": choices,
+    });
+    if let Some(usage) = usage {
+        body["usage"] = json!(UsageBody::from(usage));
+    }
+    body.to_string().into_bytes()
+}
+
+fn choice(index: usize, deltas: &[Delta], completion: &Completion) -> Value {
     let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
     let joined = |kind| {
         let pieces: Vec<&str> =
@@ -70,17 +111,9 @@ pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completio
     if !citations.is_empty() {
         message["annotations"] = citations.into();
     }
-    let mut body = json!({
-        "id": head.id,
-        "object": "chat.completion",
-        "created": head.created_s,
-        "model": head.model,
-        "choices": [{"index": 0, "message": message, "logprobs": beside::all_logprobs(deltas), "finish_reason": reason}],
-    });
-    if let Some(usage) = &completion.usage {
-        body["usage"] = json!(UsageBody::from(usage));
-    }
-    body.to_string().into_bytes()
+    json!({
+        "index": index, "message": message, "logprobs": beside::all_logprobs(deltas), "finish_reason": reason,
+    })
 }
 
 /// The calls that the fragments make up, in the order of their first fragments.
@@ -99,8 +132,6 @@ fn tool_calls(deltas: &[Delta]) -> Vec<Value> {
 
 #[cfg(test)]
 mod tests {
-    use wordhoard_model::Usage;
-
     use super::*;
 
     #[test]

@@ -44,13 +44,20 @@ impl EncodeStream for ClientStream {
 #[derive(Clone, Debug)]
 pub struct StreamEncoder {
     head: AnswerHead,
+    /// Which of several answers it is.
+    index: usize,
     role_written: bool,
 }
 
 impl StreamEncoder {
     /// An encoder for one answer.
     pub fn new(head: AnswerHead) -> Self {
-        Self { head, role_written: false }
+        Self::of_choice(head, 0)
+    }
+
+    /// An encoder for one of several answers that share a stream.
+    pub fn of_choice(head: AnswerHead, index: usize) -> Self {
+        Self { head, index, role_written: false }
     }
 
     /// Writes the chunk that opens the answer. The first delta or the end writes it if it was not written yet.
@@ -90,10 +97,15 @@ impl StreamEncoder {
         self.open(out);
         self.write(out, json!({}), Some(reason));
         if let Some(usage) = usage.filter(|_| include_usage) {
-            let mut chunk = self.chunk(json!([]));
-            chunk["usage"] = json!(UsageBody::from(usage));
-            write_data(out, &chunk);
+            self.usage(out, usage);
         }
+    }
+
+    /// Writes the chunk that tells the usage of the whole stream.
+    pub fn usage(&self, out: &mut impl BufMut, usage: &Usage) {
+        let mut chunk = self.chunk(json!([]));
+        chunk["usage"] = json!(UsageBody::from(usage));
+        write_data(out, &chunk);
     }
 
     /// Writes `[DONE]`. Never after an error.
@@ -107,12 +119,12 @@ impl StreamEncoder {
     }
 
     fn write(&self, out: &mut impl BufMut, delta: Value, finish_reason: Option<&str>) {
-        let choice = json!({"index": 0, "delta": delta, "finish_reason": finish_reason});
+        let choice = json!({"index": self.index, "delta": delta, "finish_reason": finish_reason});
         write_data(out, &self.chunk(json!([choice])));
     }
 
     fn write_logprobs(&self, out: &mut impl BufMut, logprobs: Value) {
-        let choice = json!({"index": 0, "delta": {}, "logprobs": logprobs, "finish_reason": null});
+        let choice = json!({"index": self.index, "delta": {}, "logprobs": logprobs, "finish_reason": null});
         write_data(out, &self.chunk(json!([choice])));
     }
 

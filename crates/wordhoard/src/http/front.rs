@@ -4,8 +4,10 @@
 mod answer;
 mod ask;
 mod chat;
+mod choices;
 mod count_tokens;
 mod embeddings;
+mod encoder;
 mod errors;
 mod failures;
 mod messages;

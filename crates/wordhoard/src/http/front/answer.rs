@@ -1,3 +1,4 @@
+use std::collections::BTreeMap;
 use std::io;
 
 use axum::body::{Body, Bytes};
@@ -10,11 +11,14 @@ use tokio_util::sync::CancellationToken;
 use wordhoard_engine::metrics::Inside;
 use wordhoard_engine::{ReadError, Subscribed, Subscription};
 use wordhoard_model::{Failure, FailureClass, ModelRef, RequestId, Timestamp};
-use wordhoard_providers::{Completion, Delta, Dialect};
-use wordhoard_wire::{AnswerHead, EncodeStream, openai_responses, sse};
+use wordhoard_providers::{Delta, Dialect};
+use wordhoard_wire::openai_chat::{self, WholeChoice};
+use wordhoard_wire::{AnswerHead, openai_responses, sse};
 
+use super::choices::Choices;
+use super::encoder::Encoder;
 use super::failures::problem_of;
-use super::relay::{Relay, Said};
+use super::relay::Said;
 use crate::http::Surface;
 use crate::http::problem::Problem;
 use crate::http::stream::{KEEP_ALIVE, LAST_WORDS, event_stream};
@@ -30,8 +34,8 @@ const CLIENTS_REQUEST_IDS: [HeaderName; 2] =
 /// How the answer to a request is told.
 pub(super) struct Telling {
     pub(super) dialect: Dialect,
-    /// The model that was asked for.
-    pub(super) model: ModelRef,
+    /// The models that were asked for, one for each choice.
+    pub(super) models: Vec<ModelRef>,
     /// Whether a stream of the chat dialect tells the usage.
     pub(super) include_usage: bool,
     /// What a response of the responses dialect repeats of its request.
@@ -43,14 +47,14 @@ pub(super) struct Telling {
 /// Answers with a stream. Its status waits for the first piece of the answer, so that what fails before it is told as
 /// clients expect it; but for responses, of which the first event says the id under which they can be resumed.
 pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -> Result<Response, Problem> {
-    let mut following = Following::open(surface, id, Relay::default()).await?;
+    let mut following = Following::open(surface, id, Choices::telling()).await?;
     let mut waiting = following.next().await?.unwrap_or_default();
     if telling.dialect != Dialect::OpenAiResponses {
         while waiting.is_empty() {
-            let end = || vec![Said::Failed(without_a_word())];
+            let end = || vec![(0, Said::Failed(without_a_word()))];
             waiting = following.next_unless_stopped().await?.unwrap_or_else(end);
         }
-        if let Some(Said::Failed(failure)) = waiting.first() {
+        if let Some((_, Said::Failed(failure))) = waiting.first() {
             return Err(problem_of(failure));
         }
     }
@@ -58,10 +62,7 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
     let writer = Writer {
         id,
         following,
-        encoder: match telling.dialect {
-            Dialect::OpenAiResponses => openai_responses::stream_encoder_for(head, telling.asked),
-            dialect => dialect.stream_encoder(head, telling.include_usage),
-        },
+        encoder: Encoder::new(&telling, head),
         waiting,
         known_events: telling.known_events,
         stage: Stage::Unopened,
@@ -83,18 +84,22 @@ pub(super) async fn gather(
     id: RequestId,
     telling: Telling,
 ) -> Result<Result<Vec<u8>, Failure>, Problem> {
-    let mut following = Following::open(surface, id, Relay::gathering()).await?;
-    let (deltas, completion) = match following.whole().await? {
+    let mut following = Following::open(surface, id, Choices::gathering()).await?;
+    let choices = match following.whole().await? {
         Ok(whole) => whole,
         Err(failure) => return Ok(Err(failure)),
     };
     let head = following.head(id, &telling);
+    let [WholeChoice { deltas, completion, .. }] = &choices[..] else {
+        let all: Vec<String> = choices.iter().map(|choice| choice.model.clone()).collect();
+        return Ok(Ok(openai_chat::encode_choices(&AnswerHead { model: all.join(", "), ..head }, &choices)));
+    };
     Ok(Ok(match telling.dialect {
         Dialect::OpenAiResponses => {
-            let ended_at_s = following.relay.ended_at().map(seconds);
-            openai_responses::encode_answer_for(&head, telling.asked, ended_at_s, &deltas, &completion)
+            let ended_at_s = following.choices.ended_at().map(seconds);
+            openai_responses::encode_answer_for(&head, telling.asked, ended_at_s, deltas, completion)
         }
-        dialect => dialect.encode_answer(&head, &deltas, &completion),
+        dialect => dialect.encode_answer(&head, deltas, completion),
     }))
 }
 
@@ -134,32 +139,32 @@ fn without_a_word() -> Failure {
 
 struct Following {
     subscription: Subscription,
-    relay: Relay,
+    choices: Choices,
     /// The server stops.
     disconnect: CancellationToken,
 }
 
 impl Following {
-    async fn open(surface: &Surface, id: RequestId, relay: Relay) -> Result<Self, Problem> {
+    async fn open(surface: &Surface, id: RequestId, choices: Choices) -> Result<Self, Problem> {
         match surface.engine.subscribe(id, None).await? {
             Subscribed::Following(subscription) => {
-                Ok(Self { subscription: *subscription, relay, disconnect: surface.disconnect.clone() })
+                Ok(Self { subscription: *subscription, choices, disconnect: surface.disconnect.clone() })
             }
             _ => Err(Problem::no_such_request()),
         }
     }
 
     /// What the next events tell; none once there are no more.
-    async fn next(&mut self) -> Result<Option<Vec<Said>>, ReadError> {
+    async fn next(&mut self) -> Result<Option<Vec<(usize, Said)>>, ReadError> {
         let Some(events) = self.subscription.next().await? else { return Ok(None) };
         let mut said = Vec::new();
-        events.iter().for_each(|event| self.relay.take(event, &mut said));
+        events.iter().for_each(|event| self.choices.take(event, &mut said));
         Ok(Some(said))
     }
 
     /// As [`Following::next`], for a client that has no status yet: should the server stop, it is told so. Its request goes
     /// on at the next start.
-    async fn next_unless_stopped(&mut self) -> Result<Option<Vec<Said>>, Problem> {
+    async fn next_unless_stopped(&mut self) -> Result<Option<Vec<(usize, Said)>>, Problem> {
         let disconnect = self.disconnect.clone();
         tokio::select! {
             said = self.next() => Ok(said?),
@@ -170,17 +175,26 @@ impl Following {
         }
     }
 
-    /// Waits for the whole answer.
-    async fn whole(&mut self) -> Result<Result<(Vec<Delta>, Completion), Failure>, Problem> {
-        let mut deltas = Vec::new();
+    /// Waits for all choices, whole.
+    async fn whole(&mut self) -> Result<Result<Vec<WholeChoice>, Failure>, Problem> {
+        let mut deltas: BTreeMap<usize, Vec<Delta>> = BTreeMap::new();
+        let mut whole = BTreeMap::new();
         while let Some(said) = self.next_unless_stopped().await? {
-            for one in said {
+            for (choice, one) in said {
+                let pieces = deltas.entry(choice).or_default();
                 match one {
-                    Said::Delta(delta) => deltas.push(delta),
-                    Said::Anew => deltas.clear(),
-                    Said::Completed(completion) => return Ok(Ok((deltas, completion))),
+                    Said::Delta(delta) => pieces.push(delta),
+                    Said::Anew => pieces.clear(),
+                    Said::Completed(completion) => {
+                        let model = self.choices.model(choice).unwrap_or_default().to_owned();
+                        let deltas = std::mem::take(pieces);
+                        whole.insert(choice, WholeChoice { model, deltas, completion });
+                    }
                     Said::Failed(failure) => return Ok(Err(failure)),
                 }
+            }
+            if whole.len() == self.choices.count() {
+                return Ok(Ok(whole.into_values().collect()));
             }
         }
         Ok(Err(without_a_word()))
@@ -188,9 +202,10 @@ impl Following {
 
     /// In the responses dialect the model is the one that was asked for: its first event comes before any other is known.
     fn head(&self, id: RequestId, telling: &Telling) -> AnswerHead {
-        let answering = self.relay.model().filter(|_| telling.dialect != Dialect::OpenAiResponses);
-        let model = answering.map_or_else(|| telling.model.to_string(), str::to_owned);
-        head_of(id, telling.dialect, self.relay.created_at(), model)
+        let answering = self.choices.model(0).filter(|_| telling.dialect != Dialect::OpenAiResponses);
+        let asked = || telling.models.first().map(ToString::to_string).unwrap_or_default();
+        let model = answering.map_or_else(asked, str::to_owned);
+        head_of(id, telling.dialect, self.choices.created_at(), model)
     }
 }
 
@@ -210,9 +225,9 @@ enum Stage {
 struct Writer {
     id: RequestId,
     following: Following,
-    encoder: Box<dyn EncodeStream>,
-    /// Told and not yet written.
-    waiting: Vec<Said>,
+    encoder: Encoder,
+    /// Told and not yet written, and of which choice.
+    waiting: Vec<(usize, Said)>,
     /// Events that are still to be passed over.
     known_events: u64,
     stage: Stage,
@@ -260,29 +275,29 @@ impl Writer {
         Some(Ok(out.freeze()))
     }
 
-    fn hear(&mut self, said: Result<Option<Vec<Said>>, ReadError>) {
+    fn hear(&mut self, said: Result<Option<Vec<(usize, Said)>>, ReadError>) {
         match said {
             Ok(Some(said)) => self.waiting = said,
             Ok(None) => self.stage = Stage::Broken,
             Err(error) => {
                 tracing::warn!(request_id = %self.id, %error, "an answer is broken off");
-                self.waiting = vec![Said::Failed(Failure::new(FailureClass::Storage, error.to_string()))];
+                let failure = Failure::new(FailureClass::Storage, error.to_string());
+                self.waiting = vec![(0, Said::Failed(failure))];
             }
         }
     }
 
     fn write_waiting(&mut self, out: &mut BytesMut) {
-        for said in std::mem::take(&mut self.waiting) {
+        for (choice, said) in std::mem::take(&mut self.waiting) {
             match said {
-                Said::Delta(delta) => self.encoder.delta(out, &delta),
+                Said::Delta(delta) => self.encoder.delta(out, choice, &delta),
                 // Only where nothing was written.
                 Said::Anew => {}
                 Said::Completed(completion) => {
-                    if let Some(ended_at) = self.following.relay.ended_at() {
-                        self.encoder.ended(seconds(ended_at));
+                    let ended_at_s = self.following.choices.ended_at().map(seconds);
+                    if self.encoder.complete(out, choice, completion, ended_at_s) {
+                        self.stage = Stage::Ended;
                     }
-                    self.encoder.finish(out, &completion);
-                    self.stage = Stage::Ended;
                 }
                 Said::Failed(failure) => {
                     self.encoder.fail(out, &failure);

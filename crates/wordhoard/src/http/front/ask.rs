@@ -7,7 +7,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 use wordhoard_engine::{NewRequest, Standing};
-use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, ModelRef, RequestId};
+use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, MAX_LANES, ModelRef, RequestId};
 use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of};
 use wordhoard_wire::ClientRequest;
 
@@ -22,8 +22,8 @@ const DROPPED_FIELDS: HeaderName = HeaderName::from_static("x-wordhoard-dropped-
 /// What a client asked, on disk.
 pub(super) struct Asked {
     pub(super) request_id: RequestId,
-    /// The model that was asked for.
-    pub(super) model: ModelRef,
+    /// The models that were asked for, one for each choice.
+    pub(super) models: Vec<ModelRef>,
     pub(super) conversation: Arc<Conversation>,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
@@ -49,11 +49,11 @@ pub(super) async fn answer(
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     body::check_content_type(headers)?;
     let idempotency = prompt::idempotency(headers, &bytes)?;
-    let client = Client { key, idempotency, waits: true };
+    let client = Client { key, idempotency, waits: true, has_choices: dialect == Dialect::OpenAiChat };
     let asked = record(surface, dialect.decode_request(&bytes)?, client).await?;
     let telling = Telling {
         dialect,
-        model: asked.model,
+        models: asked.models,
         include_usage: asked.include_usage,
         asked: Map::new(),
         known_events: 0,
@@ -71,6 +71,8 @@ pub(super) struct Client {
     pub(super) idempotency: Option<Idempotency>,
     /// Whether it stays for the answer, or comes back for it.
     pub(super) waits: bool,
+    /// Whether an answer in its dialect can have several choices.
+    pub(super) has_choices: bool,
 }
 
 impl Client {
@@ -86,13 +88,20 @@ pub(super) async fn record(
     mut request: ClientRequest,
     client: Client,
 ) -> Result<Asked, Problem> {
-    settle_choices(&mut request.conversation.further)?;
-    let model = model(surface, request.model.as_deref().unwrap_or_default())?;
+    let name = request.model.as_deref().unwrap_or_default();
+    let models = match client.has_choices {
+        true => models(surface, name, &mut request.conversation.further)?,
+        false => vec![model(surface, name)?],
+    };
+    settle_form(&mut request.conversation.further)?;
     let conversation = Arc::new(request.conversation);
-    let left_out = check(surface, &model, &conversation)?;
+    let mut left_out = BTreeSet::new();
+    for model in &models {
+        left_out.extend(check(surface, model, &conversation)?);
+    }
     let new = NewRequest {
         prompt: prompt_of(&conversation)?,
-        lanes: vec![LaneSpec { model: model.clone(), weight: None }],
+        lanes: models.iter().map(|model| LaneSpec { model: model.clone(), weight: None }).collect(),
         deserted_after: client.may_be_gone_for(surface.config.drop_in),
         idempotency: client.idempotency,
         key: client.key,
@@ -101,7 +110,7 @@ pub(super) async fn record(
     let admitted = surface.engine.admit(new).await?;
     Ok(Asked {
         request_id: admitted.request_id,
-        model,
+        models,
         conversation,
         stream: request.stream.unwrap_or(false),
         include_usage: request.include_usage,
@@ -122,14 +131,14 @@ impl Beside {
 }
 
 /// Fields that are about the answer's form and not yet ours to give. As their defaults they ask for nothing.
-fn settle_choices(further: &mut Map<String, Value>) -> Result<(), Problem> {
+fn settle_form(further: &mut Map<String, Value>) -> Result<(), Problem> {
     let is_default = |name: &str, value: &Value| match name {
-        "n" => *value == 1,
         "store" => *value == false,
         _ => value.is_null(),
     };
     for (name, problem) in [
-        ("n", "must be 1: each further answer is a request of its own"),
+        ("n", "is a field of chat completions alone"),
+        ("fan_out", "is a field of chat completions alone"),
         ("audio", "is not supported"),
         ("functions", "is the old form: give tools"),
         ("function_call", "is the old form: give tool_choice"),
@@ -158,10 +167,36 @@ fn settle_choices(further: &mut Map<String, Value>) -> Result<(), Problem> {
     Ok(())
 }
 
+/// One model for each choice that the answer shall have: `n` of the model that is named or, where `fan_out` asks for it,
+/// of each of several that are named with commas between.
+fn models(surface: &Surface, name: &str, further: &mut Map<String, Value>) -> Result<Vec<ModelRef>, Problem> {
+    let n = match further.remove("n") {
+        None | Some(Value::Null) => 1,
+        Some(n) => {
+            n.as_u64().filter(|n| *n > 0).ok_or_else(|| refused("n", "must be a whole number from 1"))?
+        }
+    };
+    let models: Vec<ModelRef> = match further.remove("fan_out") {
+        None | Some(Value::Null | Value::Bool(false)) => vec![model(surface, name)?],
+        Some(Value::Bool(true)) => {
+            name.split(',').map(|name| model(surface, name.trim())).collect::<Result<_, _>>()?
+        }
+        Some(_) => return Err(refused("fan_out", "must be true or false")),
+    };
+    let choices = usize::try_from(n).unwrap_or(usize::MAX).saturating_mul(models.len());
+    if choices > MAX_LANES {
+        let problem = format!("asks for {choices} answers of which there may be {MAX_LANES}");
+        return Err(refused(if models.len() > MAX_LANES { "model" } else { "n" }, &problem));
+    }
+    let each = models.len();
+    Ok(models.into_iter().cycle().take(each * (choices / each)).collect())
+}
+
 /// The model that a name stands for.
 pub(super) fn model(surface: &Surface, name: &str) -> Result<ModelRef, Problem> {
     if name.contains(',') {
-        let problem = "names several models: POST /api/llm/prompt asks several at once";
+        let problem = "names several models: with \"fan_out\": true a chat completion has a choice of each, and \
+                       POST /api/llm/prompt asks several at once";
         return Err(refused("model", problem));
     }
     surface

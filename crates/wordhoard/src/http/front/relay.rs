@@ -49,6 +49,8 @@ pub(super) struct Relay {
     failure_counts: bool,
     failure: Option<Failure>,
     completion: Completion,
+    /// How the last attempt ended.
+    outcome: Option<Outcome>,
     has_ended: bool,
 }
 
@@ -70,16 +72,25 @@ impl Relay {
             EventBody::AttemptFinished(finished) => self.end_attempt(finished, out),
             EventBody::RequestFinished(finished) => {
                 self.ended_at = Some(event.at);
-                let end = match finished.outcome {
-                    Outcome::Completed => Said::Completed(self.completion.clone()),
-                    Outcome::Cancelled => {
-                        Said::Failed(Failure::new(FailureClass::StreamError, "the request was cancelled"))
-                    }
-                    Outcome::Failed | Outcome::Interrupted => Said::Failed(self.broken()),
-                };
-                self.end(end, out);
+                self.finish(finished.outcome, out);
             }
         }
+    }
+
+    /// How the last attempt ended; none before the first one has.
+    pub(super) fn outcome(&self) -> Option<Outcome> {
+        self.outcome
+    }
+
+    fn finish(&mut self, outcome: Outcome, out: &mut Vec<Said>) {
+        let end = match outcome {
+            Outcome::Completed => Said::Completed(self.completion.clone()),
+            Outcome::Cancelled => {
+                Said::Failed(Failure::new(FailureClass::StreamError, "the request was cancelled"))
+            }
+            Outcome::Failed | Outcome::Interrupted => Said::Failed(self.broken()),
+        };
+        self.end(end, out);
     }
 
     /// The model that answers, as `provider:model`; none before the first attempt.
@@ -177,6 +188,7 @@ impl Relay {
     }
 
     fn end_attempt(&mut self, finished: &AttemptFinished, out: &mut Vec<Said>) {
+        self.outcome = Some(finished.outcome);
         if finished.outcome != Outcome::Completed {
             if self.failure_counts || self.failure.is_none() {
                 self.failure = finished.failure.clone().or(self.failure.take());

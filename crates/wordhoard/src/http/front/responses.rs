@@ -62,8 +62,10 @@ pub(super) async fn create(
     if let Some(previous) = previous {
         put_before(&surface, previous, &mut request.conversation).await?;
     }
-    let asked = ask::record(&surface, request, Client { key, idempotency, waits: !background }).await?;
-    let telling = telling(asked.model, &asked.conversation, 0)?;
+    let asked =
+        ask::record(&surface, request, Client { key, idempotency, waits: !background, has_choices: false })
+            .await?;
+    let telling = telling(asked.models, &asked.conversation, 0)?;
     let answered = match (asked.stream, background) {
         (true, _) => answer::stream(&surface, asked.request_id, telling).await,
         (false, false) => answer::whole(&surface, asked.request_id, telling).await,
@@ -106,7 +108,7 @@ pub(super) async fn retrieve(
     let transcript = transcript(&surface, id).await?;
     let (model, conversation) = asked_by(&transcript)?;
     let known_events = after.map_or(0, |after| after.saturating_add(1));
-    answer::stream(&surface, id, telling(model, &conversation, known_events)?).await
+    answer::stream(&surface, id, telling(vec![model], &conversation, known_events)?).await
 }
 
 /// Stop a response that runs.
@@ -139,7 +141,7 @@ async fn state(surface: &Surface, id: RequestId) -> Result<Response, Problem> {
     let (model, conversation) = asked_by(&transcript)?;
     let created_at = transcript.state.created_at();
     let head = answer::head_of(id, DIALECT, created_at, model.to_string());
-    let telling = telling(model, &conversation, 0)?;
+    let telling = telling(vec![model], &conversation, 0)?;
     let fields = telling.asked.clone();
     let state = match transcript.state.status() {
         RequestStatus::Running => openai_responses::encode_state(head, fields, "in_progress", None),
@@ -165,9 +167,13 @@ fn asked_by(transcript: &Transcript) -> Result<(ModelRef, Arc<Conversation>), Pr
     Ok((lane.model.clone(), Arc::new(conversation_of(&transcript.created.prompt)?)))
 }
 
-fn telling(model: ModelRef, conversation: &Conversation, known_events: u64) -> Result<Telling, Problem> {
+fn telling(
+    models: Vec<ModelRef>,
+    conversation: &Conversation,
+    known_events: u64,
+) -> Result<Telling, Problem> {
     let asked = openai_responses::fields_of(conversation)?;
-    Ok(Telling { dialect: DIALECT, model, include_usage: true, asked, known_events })
+    Ok(Telling { dialect: DIALECT, models, include_usage: true, asked, known_events })
 }
 
 fn request_id(text: &str) -> Result<RequestId, Problem> {
@@ -209,7 +215,7 @@ async fn put_before(
     let (model, before) = asked_by(&earlier)?;
     let in_chat = Telling {
         dialect: Dialect::OpenAiChat,
-        model,
+        models: vec![model],
         include_usage: false,
         asked: Map::new(),
         known_events: 0,

@@ -72,6 +72,10 @@ for provider in plan["providers"]:
     else:
         error = fails(openai.BadRequestError, 400, model=model, logprobs=True)
         assert error.param == "logprobs", error.body
+    several = create(model=model, messages=question, n=3)
+    assert [choice.index for choice in several.choices] == [0, 1, 2], several
+    assert all(choice.message.content == plan["expected"] for choice in several.choices), several
+    assert several.usage.completion_tokens == 60, several
     fails(openai.BadRequestError, 400, model=f"{provider}:status-400")
     fails(openai.NotFoundError, 404, model=f"{provider}:status-404")
     fails(openai.RateLimitError, 429, model=f"{provider}:status-429")
@@ -104,9 +108,39 @@ for model, kind in [("anthropic:ok", openai.BadRequestError), ("openai:status-42
 
 assert create(model="fast", messages=question).choices[0].message.content == plan["expected"]
 assert fails(openai.NotFoundError, 404, model="nobody:x").param == "model"
-assert fails(openai.BadRequestError, 400, model="openai:ok-20", n=2).param == "n"
 assert fails(openai.BadRequestError, 400, model="openai:ok-20,gemini:ok-20").param == "model"
 assert fails(openai.BadRequestError, 400, model="anthropic:ok-20", seed=1).param == "seed"
 names = [model.id for model in client.models.list()]
 assert "fast" in names and "demo:terse" in names, names
 assert client.models.retrieve("openai:ok-20").owned_by == "openai"
+
+# A choice of each of several models, whole and as a stream.
+names = ["openai:ok-20", "anthropic:ok-20", "fast"]
+asked = {"model": ", ".join(names), "messages": question, "extra_body": {"fan_out": True}}
+each = create(**asked)
+assert [choice.message.content for choice in each.choices] == [plan["expected"]] * 3, each
+assert [choice.model for choice in each.choices] == ["openai:ok-20", "anthropic:ok-20", "openai:ok-20"], each
+texts, reasons, usage = ["", "", ""], [None] * 3, None
+for chunk in create(**asked, stream=True, stream_options={"include_usage": True}):
+    usage = chunk.usage or usage
+    for choice in chunk.choices:
+        texts[choice.index] += choice.delta.content or ""
+        reasons[choice.index] = choice.finish_reason or reasons[choice.index]
+assert texts == [plan["expected"]] * 3 and reasons == ["stop"] * 3 and usage.completion_tokens == 60, (texts, reasons, usage)
+error = fails(openai.InternalServerError, 502, model="openai:ok-20, anthropic:status-500", extra_body={"fan_out": True})
+assert "choice 1 (anthropic:status-500)" in error.body["message"], error.body
+seen = []
+try:
+    for chunk in create(**(asked | {"model": "openai:ok-20, openai:cut-after-7"}), stream=True):
+        seen.append(chunk)
+    raise AssertionError("an answer with a cut choice ended in an orderly way")
+except openai.APIError:
+    pass
+assert all(choice.finish_reason is None for chunk in seen for choice in chunk.choices), seen
+for field, arguments in {
+    "n": {"n": 6}, "model": {"model": ",".join(["openai:ok-20"] * 6), "extra_body": {"fan_out": True}},
+    "fan_out": {"extra_body": {"fan_out": "yes"}},
+}.items():
+    error = fails(openai.BadRequestError, 400, **({"model": "openai:ok-20"} | arguments))
+    assert error.param == field, error.body
+assert fails(openai.BadRequestError, 400, model="openai:ok-20,openai:ok-20").param == "model"
