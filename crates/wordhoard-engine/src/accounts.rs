@@ -15,10 +15,10 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use account::Account;
-pub(crate) use estimate::Estimate;
+pub(crate) use estimate::{Estimate, tokens_of};
 pub(crate) use loading::{load_at_start, run};
 use parking_lot::Mutex;
-use wordhoard_model::{Cost, KeyId, KeyLimits, ModelRef, RequestFinished, Timestamp};
+use wordhoard_model::{Cost, KeyId, KeyLimits, RequestFinished, Timestamp};
 use wordhoard_store::{OthersSpending, OwnSpending};
 
 /// How much of a limit by the minute is left.
@@ -142,11 +142,6 @@ impl Accounts {
         self.inner.lock().limits.get(&key).cloned().unwrap_or_default()
     }
 
-    /// Whether requests of the key may ask the model.
-    pub(crate) fn allows(&self, key: Option<KeyId>, model: &ModelRef) -> bool {
-        key.is_none_or(|key| self.limits(key).allows(model))
-    }
-
     /// Whether it is known what a key has used, as far as its limits ask for it.
     pub(crate) fn knows(&self, limits: &KeyLimits) -> bool {
         !limits.needs_history() || self.inner.lock().is_loaded
@@ -188,6 +183,10 @@ impl Accounts {
 
     fn load(&self, own: OwnSpending) {
         let mut inner = self.inner.lock();
+        // The start and the task may both have asked.
+        if inner.is_loaded {
+            return;
+        }
         for spent in own.days {
             inner.accounts.entry(spent.key).or_default().add_spent(spent.day, spent.cost);
         }
@@ -201,11 +200,11 @@ impl Accounts {
         self.inner.lock().is_loaded
     }
 
-    fn set_others(&self, others: &[OthersSpending]) {
+    fn set_others(&self, others: &[OthersSpending], now: Timestamp) {
         let mut inner = self.inner.lock();
         inner.accounts.values_mut().for_each(Account::forget_others);
         for spending in others {
-            inner.accounts.entry(spending.key).or_default().add_others(spending);
+            inner.accounts.entry(spending.key).or_default().add_others(spending, now);
         }
     }
 }
@@ -222,11 +221,25 @@ impl Reservation {
         }
     }
 
-    /// The call has ended, and of what it used nothing is recorded.
-    pub(crate) fn end_uncounted(self) {
+    /// A call of which nothing is recorded has ended, or its caller has gone: it counts, with the tokens that are known.
+    fn end_unrecorded(&self, tokens: u64) {
         if let Some(account) = self.accounts.inner.lock().accounts.get_mut(&self.key) {
-            account.settle(self.number, 0, Cost::default());
+            account.settle(self.number, tokens, Cost::default());
         }
+    }
+}
+
+/// A reservation for a call of which nothing is recorded. It counts however the call ends.
+#[derive(Debug)]
+pub(crate) struct Unrecorded {
+    pub(crate) reservation: Reservation,
+    /// What the call took, as far as its answer says.
+    pub(crate) tokens: u64,
+}
+
+impl Drop for Unrecorded {
+    fn drop(&mut self) {
+        self.reservation.end_unrecorded(self.tokens);
     }
 }
 

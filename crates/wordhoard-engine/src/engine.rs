@@ -182,6 +182,9 @@ impl Engine {
     /// # Errors
     /// Where its events cannot be read now.
     pub async fn transcript(&self, id: RequestId) -> Result<Option<Transcript>, ReadError> {
+        if let Some(live) = self.inner.hub.get(id) {
+            live.note_look();
+        }
         let ask = || self.inner.transcript(id);
         let found = self.inner.unless_new_elsewhere(id, Option::is_none, ask).await?;
         if found.is_none() {

@@ -112,8 +112,9 @@ pub(crate) async fn recover(
     for id in stories.damaged {
         let Some(store) = ground.store else { break };
         if let Some((created, state)) = salvage(store, id).await? {
-            take_up(ground, id, created, state)?
-                .append(|state| EventBody::RequestFinished(state.closing()))?;
+            let live = take_up(ground, id, created, state)?;
+            live.append(|state| EventBody::RequestFinished(state.closing()))?;
+            recovered.closed.push(live);
         }
     }
     Ok(recovered)

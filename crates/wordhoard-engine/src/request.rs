@@ -67,6 +67,11 @@ impl Run {
             Err(error) => {
                 tracing::error!(request_id = %self.live.id(), %error, "a request fails by a fault of ours");
                 self.live.fail_open_parts();
+                if let (Some(reservation), Some((_, finished))) =
+                    (self.going.reservation, self.live.state().finished())
+                {
+                    reservation.settle(finished);
+                }
             }
         }
     }

@@ -60,7 +60,7 @@ pub struct OthersSpending {
     pub requests: u64,
     /// Their tokens.
     pub tokens: u64,
-    /// Requests that run.
+    /// Requests that run at servers that have spoken within the last 30 seconds: of the others nobody knows.
     pub running: u64,
     /// What the requests of the day cost.
     pub day: Cost,

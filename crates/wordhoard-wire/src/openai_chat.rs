@@ -24,7 +24,7 @@ pub use encoder::{StreamEncoder, stream_encoder};
 pub use error::encode_error;
 pub(crate) use error::error_value;
 pub(crate) use options::{tool_value, tools};
-pub use prompt::{conversation_of, prompt_of};
+pub use prompt::{REMEMBERED, conversation_of, prompt_of};
 pub use request::encode_request;
 pub(crate) use request::messages;
 

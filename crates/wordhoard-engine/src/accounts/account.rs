@@ -41,13 +41,37 @@ struct Reserved {
     cost: Cost,
 }
 
-#[derive(Debug, Default)]
+/// What other servers use, as it was at a moment. What is older than its period counts no more.
+#[derive(Debug)]
 struct Others {
+    at: Timestamp,
     requests: u64,
     tokens: u64,
     running: u64,
     day: Cost,
     month: Cost,
+}
+
+impl Default for Others {
+    fn default() -> Self {
+        let (at, nothing) = (Timestamp::from_millis(0), Cost::default());
+        Self { at, requests: 0, tokens: 0, running: 0, day: nothing, month: nothing }
+    }
+}
+
+impl Others {
+    fn at(&self, now: Timestamp) -> KeyUsage {
+        let is_new = is_recent(self.at, now);
+        let of_minute = |count: u64| if is_new { count } else { 0 };
+        let of = |is_same: bool, cost: Cost| if is_same { cost } else { Cost::default() };
+        KeyUsage {
+            requests: of_minute(self.requests),
+            tokens: of_minute(self.tokens),
+            running: of_minute(self.running),
+            day: of(self.at.utc_day() == now.utc_day(), self.day),
+            month: of(self.at.utc_month() == now.utc_month(), self.month),
+        }
+    }
 }
 
 impl Account {
@@ -142,8 +166,9 @@ impl Account {
         self.others = Others::default();
     }
 
-    pub(super) fn add_others(&mut self, spending: &OthersSpending) {
+    pub(super) fn add_others(&mut self, spending: &OthersSpending, at: Timestamp) {
         let others = &mut self.others;
+        others.at = at;
         others.requests += spending.requests;
         others.tokens += spending.tokens;
         others.running += spending.running;
@@ -159,12 +184,13 @@ impl Account {
                 self.running.values().filter(|one| one.at.utc_day() >= first_day).map(|one| one.cost);
             spent.chain(reserved).fold(Cost::default(), Cost::plus)
         };
+        let others = self.others.at(now);
         KeyUsage {
-            requests: self.others.requests + self.recent.len() as u64,
-            tokens: self.others.tokens.saturating_add(self.recent_tokens),
-            running: self.others.running + self.running.len() as u64,
-            day: of(now.utc_day()).plus(self.others.day),
-            month: of(now.utc_month().utc_day()).plus(self.others.month),
+            requests: others.requests + self.recent.len() as u64,
+            tokens: others.tokens.saturating_add(self.recent_tokens),
+            running: others.running + self.running.len() as u64,
+            day: of(now.utc_day()).plus(others.day),
+            month: of(now.utc_month().utc_day()).plus(others.month),
         }
     }
 

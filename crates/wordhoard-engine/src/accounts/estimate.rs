@@ -23,7 +23,9 @@ impl Estimate {
     /// With one more lane, by a model of which this is known.
     pub(crate) fn with_lane(self, prompt: &Prompt, capabilities: Option<&Capabilities>) -> Self {
         let most = capabilities.and_then(|known| known.max_output_tokens).map_or(u64::MAX, u64::from);
-        let output_tokens = prompt.parameters.max_tokens.map_or(ANSWER_TOKENS, u64::from).min(most);
+        let newer_name = || prompt.parameters.extra.get("max_completion_tokens").and_then(Value::as_u64);
+        let asked = prompt.parameters.max_tokens.map(u64::from).or_else(newer_name);
+        let output_tokens = asked.unwrap_or(ANSWER_TOKENS).min(most);
         let usage = Usage { input_tokens: of_prompt(prompt), output_tokens, ..Usage::default() };
         let price = capabilities.and_then(|known| known.price);
         Self {
@@ -39,16 +41,17 @@ fn of_prompt(prompt: &Prompt) -> u64 {
     let extra = &prompt.parameters.extra;
     let text = if extra.contains_key("messages") { 0 } else { chars(&prompt.text) };
     let system = prompt.system_message.as_deref().map_or(0, chars);
-    let further: u64 = extra.values().map(of_value).sum();
+    let further: u64 = extra.values().map(tokens_of).sum();
     (text + system).div_ceil(CHARS_PER_TOKEN) + further
 }
 
-fn of_value(value: &Value) -> u64 {
+/// About how many tokens the texts of a JSON value have.
+pub(crate) fn tokens_of(value: &Value) -> u64 {
     match value {
         Value::String(text) if text.starts_with("data:image/") => TOKENS_PER_IMAGE,
         Value::String(text) => chars(text).div_ceil(CHARS_PER_TOKEN),
-        Value::Array(values) => values.iter().map(of_value).sum(),
-        Value::Object(fields) => fields.values().map(of_value).sum(),
+        Value::Array(values) => values.iter().map(tokens_of).sum(),
+        Value::Object(fields) => fields.values().map(tokens_of).sum(),
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }

@@ -37,10 +37,16 @@ pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
         }
         pause = LOAD_INTERVAL;
         if !engine.accounts.is_loaded() {
-            if is_possible(&engine)
-                && let Ok(Err(error)) = tokio::time::timeout(PATIENCE, load(&engine)).await
-            {
-                tracing::debug!(%error, "SQL does not say what keys have used");
+            if is_possible(&engine) {
+                let loaded = tokio::time::timeout(PATIENCE, load(&engine)).await;
+                if !matches!(loaded, Ok(Ok(()))) {
+                    let error = loaded.err().map(|_| "it takes too long".to_owned());
+                    tracing::warn!(
+                        error,
+                        "SQL does not say what keys have used; those with such limits wait"
+                    );
+                    pause = OTHERS_INTERVAL;
+                }
             }
             continue;
         }
@@ -74,7 +80,7 @@ async fn hear_of_others(engine: &Inner) -> Result<(), Error> {
     let now = engine.clock.now();
     let day = Timestamp::from_utc_day(now.utc_day());
     let others = engine.store.others_spending(logs(engine), now.utc_month(), day, minute_before(now)).await?;
-    engine.accounts.set_others(&others);
+    engine.accounts.set_others(&others, now);
     Ok(())
 }
 

@@ -3,7 +3,7 @@
 use wordhoard_model::{KeyId, LaneSpec, ModelRef, Prompt};
 
 use super::{AdmitError, NewRequest};
-use crate::accounts::{Estimate, Reservation, Standing};
+use crate::accounts::{Estimate, Reservation, Standing, Unrecorded};
 use crate::engine::Inner;
 use crate::hub::LiveRequest;
 
@@ -16,9 +16,7 @@ impl Inner {
             if !limits.allows(model) {
                 return Err(AdmitError::ModelNotAllowed { model: model.clone() });
             }
-            let provider = self.providers.get(&model.provider);
-            let price = provider.and_then(|provider| provider.capabilities(&model.model).price);
-            if limits.has_budget() && price.is_none() {
+            if limits.has_budget() && !self.has_price(model) {
                 return Err(AdmitError::NoPrice { model: model.clone() });
             }
         }
@@ -29,26 +27,43 @@ impl Inner {
         self.accounts.reserve(key, estimate, self.clock.now()).map(Some).map_err(AdmitError::OverLimit)
     }
 
+    /// Whether requests of the key may ask the model: it is allowed and, where money counts, has a price.
+    pub(crate) fn key_allows(&self, key: Option<KeyId>, model: &ModelRef) -> bool {
+        let Some(key) = key else { return true };
+        let limits = self.accounts.limits(key);
+        limits.allows(model) && (!limits.has_budget() || self.has_price(model))
+    }
+
+    fn has_price(&self, model: &ModelRef) -> bool {
+        let provider = self.providers.get(&model.provider);
+        provider.is_some_and(|provider| provider.capabilities(&model.model).price.is_some())
+    }
+
     /// The same for a call of which nothing is recorded. It counts by the minute while this server runs, and what it costs is
     /// nowhere: so a key with a budget may not have it.
     pub(crate) fn reserve_unrecorded(
         &self,
         key: Option<KeyId>,
         model: &ModelRef,
-    ) -> Result<Option<Reservation>, AdmitError> {
+        tokens: u64,
+        costs_money: bool,
+    ) -> Result<Option<Unrecorded>, AdmitError> {
         let Some(key) = key else { return Ok(None) };
         let limits = self.accounts.limits(key);
         if !limits.allows(model) {
             return Err(AdmitError::ModelNotAllowed { model: model.clone() });
         }
-        if limits.has_budget() {
+        if costs_money && limits.has_budget() {
             return Err(AdmitError::UnrecordedCost);
         }
         if !self.accounts.knows(&limits) {
             return Err(AdmitError::UsageUnknown);
         }
-        let reserved = self.accounts.reserve(key, Estimate::default(), self.clock.now());
-        reserved.map(|(reservation, _)| Some(reservation)).map_err(AdmitError::OverLimit)
+        let estimate = Estimate { tokens, ..Estimate::default() };
+        let reserved = self.accounts.reserve(key, estimate, self.clock.now());
+        reserved
+            .map(|(reservation, _)| Some(Unrecorded { reservation, tokens }))
+            .map_err(AdmitError::OverLimit)
     }
 
     /// Reserves for a request of an earlier run that goes on.

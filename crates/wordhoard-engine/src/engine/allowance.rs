@@ -19,9 +19,9 @@ impl Engine {
         self.inner.accounts.limits(key)
     }
 
-    /// Whether the key, where there is one, may ask the model.
+    /// Whether the key, where there is one, may ask the model: it is allowed and, where money counts, has a price.
     pub fn key_allows(&self, key: Option<KeyId>, model: &ModelRef) -> bool {
-        self.inner.accounts.allows(key, model)
+        self.inner.key_allows(key, model)
     }
 
     /// What a key uses, at this server and, as of a few seconds ago, at others.

@@ -41,10 +41,11 @@ impl Engine {
         body: Map<String, Value>,
         key: Option<KeyId>,
     ) -> Result<Value, UnrecordedError> {
-        let reservation = self.inner.reserve_unrecorded(key, model)?;
+        let asked = crate::accounts::tokens_of(&Value::Object(body.clone()));
+        let mut counted = self.inner.reserve_unrecorded(key, model, asked, true)?;
         let embedded = self.call(model, |provider| provider.embed(&model.model, body)).await;
-        if let Some(reservation) = reservation {
-            reservation.end_uncounted();
+        if let (Some(counted), Ok(told)) = (&mut counted, &embedded) {
+            counted.tokens = told["usage"]["total_tokens"].as_u64().unwrap_or(counted.tokens);
         }
         Ok(embedded?)
     }
@@ -60,9 +61,7 @@ impl Engine {
         conversation: Arc<Conversation>,
         key: Option<KeyId>,
     ) -> Result<u64, UnrecordedError> {
-        if !self.inner.accounts.allows(key, model) {
-            return Err(AdmitError::ModelNotAllowed { model: model.clone() }.into());
-        }
+        let _counted = self.inner.reserve_unrecorded(key, model, 0, false)?;
         let call = Call::new(model.model.as_str(), conversation);
         Ok(self.call(model, |provider| provider.count_tokens(call)).await?)
     }

@@ -31,6 +31,8 @@ pub(crate) struct LiveRequest {
     visible: watch::Sender<Visible>,
     /// Events below this are durable. Behind `visible` only where events are shown before they are.
     recorded_end: AtomicU64,
+    /// How often somebody began to follow the request, or read it.
+    looks: AtomicU64,
     cancelled: CancellationToken,
     broken: CancellationToken,
 }
@@ -121,6 +123,7 @@ impl LiveRequest {
             inner: Mutex::new(Inner { state, tail: VecDeque::new(), index: Vec::new() }),
             visible: watch::Sender::new(visible),
             recorded_end: AtomicU64::new(visible_end.0),
+            looks: AtomicU64::new(0),
             cancelled: CancellationToken::new(),
             broken: CancellationToken::new(),
         }
@@ -254,6 +257,7 @@ impl LiveRequest {
     }
 
     pub(crate) fn watch(&self) -> watch::Receiver<Visible> {
+        self.note_look();
         self.visible.subscribe()
     }
 
@@ -262,8 +266,14 @@ impl LiveRequest {
         self.visible.closed().await;
     }
 
-    pub(crate) fn has_readers(&self) -> bool {
-        self.visible.receiver_count() > 0
+    /// Somebody wants to know of the request.
+    pub(crate) fn note_look(&self) {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+    }
+
+    /// How often somebody wanted to.
+    pub(crate) fn times_looked_at(&self) -> u64 {
+        self.looks.load(Ordering::Relaxed)
     }
 
     /// Ends when a caller wants the request to stop.

@@ -103,7 +103,7 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
     let may_answer = |model: &&ModelRef| {
         engine.providers.get(&model.provider).is_some()
             && !engine.switches.is_disabled(&model.provider)
-            && engine.accounts.allows(created.key, model)
+            && engine.key_allows(created.key, model)
     };
     let mut candidates: Vec<Candidate> = Vec::new();
     for model in std::iter::once(&spec.model).chain(queue.iter().filter(may_answer)) {

@@ -2,10 +2,10 @@ use async_trait::async_trait;
 use tokio_postgres::Row;
 use wordhoard_model::{Cost, Timestamp};
 
-use super::PostgresStore;
 use super::rows::{count, get};
 use super::session::Session;
 use super::types::{Key, Log, Moment};
+use super::{PostgresStore, limits};
 use crate::spending::tokens_of_row;
 use crate::{Error, LogKey, OthersSpending, OwnSpending, RecentRequest, Spending, SpentOfDay};
 
@@ -27,12 +27,17 @@ pub(super) const OTHERS: &str = concat!(
     "SELECT key_id, count(*) FILTER (WHERE created_at >= $3),
     coalesce(sum(",
     tokens_of_row!(),
-    ") FILTER (WHERE created_at >= $3), 0)::bigint, count(*) FILTER (WHERE finished_at IS NULL),
+    ") FILTER (WHERE created_at >= $3), 0)::bigint, count(*) FILTER (WHERE finished_at IS NULL AND log_id IN
+        (SELECT log_id FROM servers WHERE seen_at > clock_timestamp() - interval '30 seconds')),
     coalesce(sum(least(cost_nano_usd, 1000000000000000)) FILTER (WHERE created_at >= $2 AND cost_nano_usd > 0), 0)::bigint,
     coalesce(sum(least(cost_nano_usd, 1000000000000000)) FILTER (WHERE created_at >= $1 AND cost_nano_usd > 0), 0)::bigint
 FROM llm_requests
 WHERE key_id IS NOT NULL AND created_at >= least($1, $3) AND log_id <> ALL ($4) GROUP BY 1"
 );
+
+/// A month of requests takes longer than a call that somebody waits for.
+const BEGIN: &str = "BEGIN READ ONLY; SET LOCAL statement_timeout = '25s'";
+const COMMIT: &str = "COMMIT";
 
 #[cfg(test)]
 pub(super) const ALL: [&str; 3] = [DAYS, RECENT, OTHERS];
@@ -46,7 +51,8 @@ impl Spending for PostgresStore {
         minute: Timestamp,
         ended_before: Timestamp,
     ) -> Result<OwnSpending, Error> {
-        self.short(move |session| Box::pin(own(session, logs, month, minute, ended_before))).await
+        self.limited(limits::APPLY, move |session| Box::pin(own(session, logs, month, minute, ended_before)))
+            .await
     }
 
     async fn others_spending(
@@ -56,7 +62,8 @@ impl Spending for PostgresStore {
         day: Timestamp,
         minute: Timestamp,
     ) -> Result<Vec<OthersSpending>, Error> {
-        self.short(move |session| Box::pin(others(session, logs, [month, day, minute]))).await
+        self.limited(limits::APPLY, move |session| Box::pin(others(session, logs, [month, day, minute])))
+            .await
     }
 }
 
@@ -72,12 +79,14 @@ async fn own(
     let ended_before = Moment::of(ended_before)?;
     let day =
         |row: &Row| Ok(SpentOfDay { key: get::<Key>(row, 0)?.0, day: get(row, 1)?, cost: cost(row, 2)? });
+    session.client().batch_execute(BEGIN).await?;
     let days = session.query(DAYS, &[&month, &ended_before, &logs]).await?;
     let recent = |row: &Row| {
         let at = get::<Moment>(row, 1)?.timestamp();
         Ok(RecentRequest { key: get::<Key>(row, 0)?.0, at, tokens: count(row, 2)? })
     };
     let newest = session.query(RECENT, &[&minute, &ended_before, &logs]).await?;
+    session.client().batch_execute(COMMIT).await?;
     Ok(OwnSpending {
         days: days.iter().map(day).collect::<Result<_, Error>>()?,
         recent: newest.iter().map(recent).collect::<Result<_, Error>>()?,
@@ -101,7 +110,10 @@ async fn others(
             month: cost(row, 5)?,
         })
     };
-    session.query(OTHERS, &[&month, &day, &minute, &logs]).await?.iter().map(spending).collect()
+    session.client().batch_execute(BEGIN).await?;
+    let rows = session.query(OTHERS, &[&month, &day, &minute, &logs]).await?;
+    session.client().batch_execute(COMMIT).await?;
+    rows.iter().map(spending).collect()
 }
 
 fn cost(row: &Row, column: usize) -> Result<Cost, Error> {

@@ -11,6 +11,9 @@ use crate::{Ask, CannotHonour, InvalidRequest, Unsupported};
 /// The field that holds the messages, where they are more than those of a prompt. A caller of the native API cannot give
 /// it: it is none of the known parameters.
 const MESSAGES: &str = "messages";
+/// The field that holds what the server has to remember of a request beside its conversation. No provider is told it, and a
+/// caller of the native API cannot give it either.
+pub const REMEMBERED: &str = "remembered";
 /// How much of the last question stands in the prompt's own text, which is what lists show.
 const MAX_TEXT_CHARS: usize = 8_000;
 
@@ -20,6 +23,7 @@ const MAX_TEXT_CHARS: usize = 8_000;
 /// The parameter that is wrong.
 pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> {
     let mut fields = prompt.parameters.extra.clone();
+    fields.remove(REMEMBERED);
     let mut conversation = match fields.remove(MESSAGES) {
         Some(Value::Array(messages)) => {
             let mut conversation = Conversation::default();

@@ -302,6 +302,8 @@ impl Writer {
                 Said::Failed(failure) => {
                     self.encoder.fail(out, &failure);
                     self.stage = Stage::Broken;
+                    // Nothing stands behind the error.
+                    break;
                 }
             }
         }

@@ -10,6 +10,7 @@ use wordhoard_engine::{NewRequest, Standing};
 use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, MAX_LANES, ModelRef, RequestId};
 use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of};
 use wordhoard_wire::ClientRequest;
+use wordhoard_wire::openai_chat::REMEMBERED;
 
 use super::answer::{self, Telling};
 use crate::config::DropInConfig;
@@ -49,7 +50,8 @@ pub(super) async fn answer(
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     body::check_content_type(headers)?;
     let idempotency = prompt::idempotency(headers, &bytes)?;
-    let client = Client { key, idempotency, waits: true, has_choices: dialect == Dialect::OpenAiChat };
+    let has_choices = dialect == Dialect::OpenAiChat;
+    let client = Client { key, idempotency, waits: true, has_choices, remembered: Map::new() };
     let asked = record(surface, dialect.decode_request(&bytes)?, client).await?;
     let telling = Telling {
         dialect,
@@ -73,6 +75,8 @@ pub(super) struct Client {
     pub(super) waits: bool,
     /// Whether an answer in its dialect can have several choices.
     pub(super) has_choices: bool,
+    /// What is recorded beside the conversation, to be told again whenever the answer is.
+    pub(super) remembered: Map<String, Value>,
 }
 
 impl Client {
@@ -99,10 +103,15 @@ pub(super) async fn record(
     for model in &models {
         left_out.extend(check(surface, model, &conversation)?);
     }
+    let deserted_after = client.may_be_gone_for(surface.config.drop_in);
+    let mut prompt = prompt_of(&conversation)?;
+    if !client.remembered.is_empty() {
+        prompt.parameters.extra.insert(REMEMBERED.to_owned(), client.remembered.into());
+    }
     let new = NewRequest {
-        prompt: prompt_of(&conversation)?,
-        lanes: models.iter().map(|model| LaneSpec { model: model.clone(), weight: None }).collect(),
-        deserted_after: client.may_be_gone_for(surface.config.drop_in),
+        prompt,
+        lanes: models.into_iter().map(|model| LaneSpec { model, weight: None }).collect(),
+        deserted_after,
         idempotency: client.idempotency,
         key: client.key,
         fallback: Fallback::Default,
@@ -110,7 +119,7 @@ pub(super) async fn record(
     let admitted = surface.engine.admit(new).await?;
     Ok(Asked {
         request_id: admitted.request_id,
-        models,
+        models: admitted.lanes.into_iter().map(|lane| lane.model).collect(),
         conversation,
         stream: request.stream.unwrap_or(false),
         include_usage: request.include_usage,
@@ -140,6 +149,7 @@ fn settle_form(further: &mut Map<String, Value>) -> Result<(), Problem> {
         ("n", "is a field of chat completions alone"),
         ("fan_out", "is a field of chat completions alone"),
         ("audio", "is not supported"),
+        (REMEMBERED, "is kept for the server's own use"),
         ("functions", "is the old form: give tools"),
         ("function_call", "is the old form: give tool_choice"),
     ] {

@@ -40,6 +40,8 @@ pub(super) struct Relay {
     has_told_more: bool,
     /// What of `told` the present attempt still has to repeat.
     to_repeat: String,
+    /// Whether the last piece of text was a repeated one.
+    repeats: bool,
     /// Whether the present attempt is one of several that started anew.
     is_anew: bool,
     /// The model that was called first: the one that was asked for.
@@ -136,6 +138,7 @@ impl Relay {
         };
         self.is_anew = started.continues.is_none() && !is_first_told;
         self.to_repeat = self.told[repeated_from..].to_owned();
+        self.repeats = false;
         if self.is_anew && self.has_told_more {
             self.fail(out);
         }
@@ -146,6 +149,7 @@ impl Relay {
         match token.kind {
             TokenKind::Text => {
                 let Some(news) = self.news_in(&token.text) else { return self.fail(out) };
+                self.repeats = news.is_empty();
                 if !news.is_empty() {
                     self.failure_counts = true;
                     self.told.push_str(news);
@@ -162,7 +166,8 @@ impl Relay {
                 }
             }
             TokenKind::Annotation => {
-                if self.to_repeat.is_empty() {
+                // What belongs to a repeated piece was told with it.
+                if self.to_repeat.is_empty() && !self.repeats {
                     out.push(delta(&token.text));
                 }
             }

@@ -7,6 +7,7 @@ use axum::response::Response;
 use serde_json::{Map, Value, json};
 use wordhoard_model::{Conversation, ModelRef, Outcome, RequestId, RequestStatus, Transcript};
 use wordhoard_providers::{Dialect, conversation_of};
+use wordhoard_wire::openai_chat::REMEMBERED;
 use wordhoard_wire::openai_responses;
 
 use super::answer::{self, RESPONSE_PREFIX, Telling};
@@ -17,6 +18,7 @@ use crate::http::query::Query;
 use crate::http::{Surface, body, prompt};
 
 const DIALECT: Dialect = Dialect::OpenAiResponses;
+const PREVIOUS: &str = "previous_response_id";
 
 /// Create a response, as OpenAI's API has it.
 ///
@@ -62,10 +64,17 @@ pub(super) async fn create(
     if let Some(previous) = previous {
         put_before(&surface, previous, &mut request.conversation).await?;
     }
-    let asked =
-        ask::record(&surface, request, Client { key, idempotency, waits: !background, has_choices: false })
-            .await?;
-    let telling = telling(asked.models, &asked.conversation, 0)?;
+    let mut remembered = Map::new();
+    if background {
+        remembered.insert("background".to_owned(), true.into());
+    }
+    if let Some(previous) = previous {
+        remembered.insert(PREVIOUS.to_owned(), format!("{RESPONSE_PREFIX}{previous}").into());
+    }
+    let client =
+        Client { key, idempotency, waits: !background, has_choices: false, remembered: remembered.clone() };
+    let asked = ask::record(&surface, request, client).await?;
+    let telling = telling(asked.models, &asked.conversation, remembered, 0)?;
     let answered = match (asked.stream, background) {
         (true, _) => answer::stream(&surface, asked.request_id, telling).await,
         (false, false) => answer::whole(&surface, asked.request_id, telling).await,
@@ -107,8 +116,9 @@ pub(super) async fn retrieve(
     }
     let transcript = transcript(&surface, id).await?;
     let (model, conversation) = asked_by(&transcript)?;
+    let remembered = remembered(&transcript);
     let known_events = after.map_or(0, |after| after.saturating_add(1));
-    answer::stream(&surface, id, telling(vec![model], &conversation, known_events)?).await
+    answer::stream(&surface, id, telling(vec![model], &conversation, remembered, known_events)?).await
 }
 
 /// Stop a response that runs.
@@ -139,9 +149,10 @@ pub(super) async fn cancel(
 async fn state(surface: &Surface, id: RequestId) -> Result<Response, Problem> {
     let transcript = transcript(surface, id).await?;
     let (model, conversation) = asked_by(&transcript)?;
+    let remembered = remembered(&transcript);
     let created_at = transcript.state.created_at();
     let head = answer::head_of(id, DIALECT, created_at, model.to_string());
-    let telling = telling(vec![model], &conversation, 0)?;
+    let telling = telling(vec![model], &conversation, remembered, 0)?;
     let fields = telling.asked.clone();
     let state = match transcript.state.status() {
         RequestStatus::Running => openai_responses::encode_state(head, fields, "in_progress", None),
@@ -167,12 +178,20 @@ fn asked_by(transcript: &Transcript) -> Result<(ModelRef, Arc<Conversation>), Pr
     Ok((lane.model.clone(), Arc::new(conversation_of(&transcript.created.prompt)?)))
 }
 
+/// What a response says of its request beside the conversation.
+fn remembered(transcript: &Transcript) -> Map<String, Value> {
+    let recorded = transcript.created.prompt.parameters.extra.get(REMEMBERED);
+    recorded.and_then(Value::as_object).cloned().unwrap_or_default()
+}
+
 fn telling(
     models: Vec<ModelRef>,
     conversation: &Conversation,
+    remembered: Map<String, Value>,
     known_events: u64,
 ) -> Result<Telling, Problem> {
-    let asked = openai_responses::fields_of(conversation)?;
+    let mut asked = openai_responses::fields_of(conversation)?;
+    asked.extend(remembered);
     Ok(Telling { dialect: DIALECT, models, include_usage: true, asked, known_events })
 }
 
@@ -189,14 +208,13 @@ fn take_flag(fields: &mut Map<String, Value>, name: &str) -> Result<bool, Proble
 }
 
 fn take_previous(fields: &mut Map<String, Value>) -> Result<Option<RequestId>, Problem> {
-    const NAME: &str = "previous_response_id";
-    match fields.remove(NAME) {
+    match fields.remove(PREVIOUS) {
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(id)) => match request_id(&id) {
             Ok(id) => Ok(Some(id)),
-            Err(_) => Err(ask::refused(NAME, "is no id of a response")),
+            Err(_) => Err(ask::refused(PREVIOUS, "is no id of a response")),
         },
-        Some(_) => Err(ask::refused(NAME, "must be a string")),
+        Some(_) => Err(ask::refused(PREVIOUS, "must be a string")),
     }
 }
 
@@ -206,7 +224,7 @@ async fn put_before(
     previous: RequestId,
     conversation: &mut Conversation,
 ) -> Result<(), Problem> {
-    let refuse = |problem| ask::refused("previous_response_id", problem);
+    let refuse = |problem| ask::refused(PREVIOUS, problem);
     let earlier =
         transcript(surface, previous).await.map_err(|_| refuse("names no response that is kept"))?;
     if earlier.state.status() != RequestStatus::Finished(Outcome::Completed) {

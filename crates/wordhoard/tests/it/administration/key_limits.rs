@@ -27,7 +27,7 @@ impl Scene {
         let mock = MisbehavingProvider::start().unwrap();
         let config = format!(
             "require_keys = true\n{further}\n[[providers]]\nname = \"mock\"\ndialect = \"openai\"\nbase_url = {:?}\nallow_private = true\n\
-             models = [{{ name = \"ok-20\", {PRICE} }}, {{ name = \"rate-2\", {PRICE} }}, {{ name = \"ok-21\" }}, {{ name = \"status-503\" }}]\n\
+             models = [{{ name = \"ok-20\", {PRICE} }}, {{ name = \"rate-2\", {PRICE} }}, {{ name = \"ok-21\" }}, {{ name = \"status-503\" }}, {{ name = \"status-500\", {PRICE} }}]\n\
              [fallback]\nqueue = [\"mock:ok-21\"]\njitter = [\"0ms\", \"0ms\"]\n{ONE_CALL}",
             mock.base_url()
         );
@@ -199,6 +199,8 @@ async fn a_budget_is_never_overspent_and_is_exact_after_a_crash() {
     for model in ["mock:ok-21", "demo:brisk"] {
         assert_eq!(ask(&client, CHAT, model, 10).await.json()["error"]["code"], "model_without_price");
     }
+    // Nor what the fallback of this server would.
+    assert_eq!(ask(&client, CHAT, "mock:status-500", 10).await.status, 502);
     let embeddings =
         client.post("/v1/embeddings", &json!({ "model": "mock:ok-20", "input": "hi" })).await.unwrap();
     assert_eq!(embeddings.status, 403);
@@ -224,7 +226,7 @@ async fn a_budget_is_never_overspent_and_is_exact_after_a_crash() {
     assert_eq!(ask(&client, CHAT, "mock:ok-20", 50).await.status, 200);
     assert_eq!(usage(&admin, &id).await["cost_of_day_usd"], 0.06);
     let all = client.get("/api/llm/requests").await.unwrap().body;
-    assert_eq!(all["requests"].as_array().map(Vec::len), Some(4), "what was refused was not recorded");
+    assert_eq!(all["requests"].as_array().map(Vec::len), Some(5), "what was refused was not recorded");
 }
 
 /// Two servers on one database count together, and a start without it waits for it where it matters.

@@ -110,9 +110,10 @@ for provider in plan["providers"]:
     assert all(complies(response.to_dict()) >= 3 for response in [called, thought, picture])
 
     behind = settled(create(model=model, input=plan["prompt"], background=True))
-    assert behind.status == "completed" and behind.output_text == plan["expected"], behind
+    assert behind.status == "completed" and behind.output_text == plan["expected"] and behind.background, behind
     again = create(model=model, input=plan["prompt"], previous_response_id=whole.id)
-    assert again.output_text == plan["expected"], again
+    assert again.output_text == plan["expected"] and again.previous_response_id == whole.id, again
+    assert retrieve(again.id).to_dict() == again.to_dict()
     with client.responses.stream(model=model, input=plan["prompt"]) as stream:
         assert stream.get_final_response().output_text == plan["expected"]
 

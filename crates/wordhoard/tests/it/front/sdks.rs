@@ -136,6 +136,8 @@ async fn the_clients_of_keys_get_their_exceptions_and_are_missed_when_they_leave
     });
     let left = carry_out("keys_client.py", &plan);
     assert_eq!(left.len(), 2);
+    // Whoever asks for them follows them.
+    tokio::time::sleep(std::time::Duration::from_secs(2)).await;
     for id in left {
         assert_eq!(admin.wait_for_end(&id).await.unwrap()["status"], "cancelled");
     }
