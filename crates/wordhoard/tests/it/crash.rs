@@ -9,6 +9,7 @@ use wordhoard_testkit::provider::{MisbehavingProvider, expected_tokens};
 use wordhoard_testkit::server::ServerHome;
 
 use crate::EXE;
+use crate::full_disk::caught_up;
 use crate::ledger::{Dump, Ledger};
 use crate::seed::{Random, setting};
 
@@ -62,6 +63,8 @@ async fn kill_9_loses_nothing_that_anyone_saw() {
     for one in &mut all {
         finish(&client, one).await;
     }
+    // What was followed to its end just now may come into SQL a second later.
+    caught_up(&client).await;
     check(&home, &client, &all).await;
     check_dump(&home, &all);
     println!("{cycles} crashes, {} requests, {seen} events seen before a crash", all.len());

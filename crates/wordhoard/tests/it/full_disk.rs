@@ -136,7 +136,8 @@ async fn is_taken_again(client: &Client) {
     assert!(freed.elapsed() < RECOVERY, "not back {:?} after space came back", freed.elapsed());
 }
 
-async fn caught_up(client: &Client) {
+/// Waits until SQL has all that was recorded.
+pub(crate) async fn caught_up(client: &Client) {
     let started = Instant::now();
     loop {
         let health = client.get("/api/health").await.unwrap().body;
