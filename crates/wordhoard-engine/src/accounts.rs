@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use account::Account;
-pub(crate) use estimate::{Estimate, tokens_of};
+pub(crate) use estimate::{Estimate, tokens_of_fields};
 pub(crate) use loading::{load_at_start, run};
 use parking_lot::Mutex;
 use wordhoard_model::{Cost, KeyId, KeyLimits, RequestFinished, Timestamp};
@@ -160,7 +160,8 @@ impl Accounts {
         let account = inner.accounts.entry(key).or_default();
         account.check(&limits, estimate, now)?;
         account.reserve(number, estimate, now);
-        let standing = account.standing(&limits, now);
+        let used = account.usage(now);
+        let standing = account.standing(&limits, used, now);
         Ok((Reservation { accounts: Arc::clone(self), key, number }, standing))
     }
 

@@ -16,7 +16,7 @@ pub(crate) use attempt::server_stopped;
 use futures_util::future::join_all;
 use lane::LaneEnd;
 pub(crate) use tickets::Tickets;
-use wordhoard_model::{EventBody, Lane, LaneState, Outcome, RequestFinished};
+use wordhoard_model::{EventBody, Lane, LaneState, Outcome};
 
 use crate::accounts::Reservation;
 use crate::engine::Inner;
@@ -55,39 +55,37 @@ impl Run {
             never = desertion::watch(&self) => match never {},
         };
         match self.close(&ends) {
-            Ok(finished) => {
-                if let (Some(reservation), Some(finished)) = (self.going.reservation, finished) {
-                    reservation.settle(&finished);
-                }
-            }
+            Ok(()) => {}
             // A latched log is told once, by the guard of the storage; recovery goes on from what is durable.
             Err(AppendError::Log(error)) => {
                 tracing::debug!(request_id = %self.live.id(), %error, "a request was left open");
+                return;
             }
             Err(error) => {
                 tracing::error!(request_id = %self.live.id(), %error, "a request fails by a fault of ours");
                 self.live.fail_open_parts();
-                if let (Some(reservation), Some((_, finished))) =
-                    (self.going.reservation, self.live.state().finished())
-                {
-                    reservation.settle(finished);
-                }
             }
+        }
+        if let Some(reservation) = self.going.reservation
+            && let Some((_, finished)) = self.live.state().finished()
+        {
+            reservation.settle(finished);
         }
     }
 
-    fn close(&self, ends: &[Result<LaneEnd, AppendError>]) -> Result<Option<RequestFinished>, AppendError> {
+    fn close(&self, ends: &[Result<LaneEnd, AppendError>]) -> Result<(), AppendError> {
         if let Some(error) = ends.iter().find_map(|end| end.as_ref().err()) {
             return Err(error.clone());
         }
         let stopped = ends.iter().any(|end| matches!(end, Ok(LaneEnd::Stopped)));
         if stopped && self.engine.settings.resume_interrupted {
-            return Ok(None);
+            return Ok(());
         }
         let closed = self.live.append(|state| EventBody::RequestFinished(state.closing()))?;
-        let EventBody::RequestFinished(finished) = &closed.body else { return Ok(None) };
-        report::request_finished(self, finished);
-        Ok(Some(finished.clone()))
+        if let EventBody::RequestFinished(finished) = &closed.body {
+            report::request_finished(self, finished);
+        }
+        Ok(())
     }
 }
 

@@ -82,7 +82,7 @@ impl Account {
         now: Timestamp,
     ) -> Result<(), Refusal> {
         let used = self.usage(now);
-        let standing = self.standing(limits, now);
+        let standing = self.standing(limits, used, now);
         let refuse = |exceeded, retry_after| Err(Refusal { exceeded, retry_after, standing });
         if let Some(limit) = limits.concurrent_requests.map(u64::from)
             && used.running >= limit
@@ -194,8 +194,8 @@ impl Account {
         }
     }
 
-    pub(super) fn standing(&mut self, limits: &KeyLimits, now: Timestamp) -> Standing {
-        let used = self.usage(now);
+    /// How the key stands that uses this much now.
+    pub(super) fn standing(&self, limits: &KeyLimits, used: KeyUsage, now: Timestamp) -> Standing {
         let reset = self.recent.back().map_or(Duration::ZERO, |newest| left_of_minute(newest.at, now));
         let window = |limit: u64, used: u64| Window { limit, remaining: limit.saturating_sub(used), reset };
         Standing {

@@ -1,6 +1,6 @@
 //! What a request may use, before anybody has counted it.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Cost, Prompt, Usage};
 
 /// Characters of a token, as tokenizers cut English: <https://platform.openai.com/tokenizer>.
@@ -41,17 +41,20 @@ fn of_prompt(prompt: &Prompt) -> u64 {
     let extra = &prompt.parameters.extra;
     let text = if extra.contains_key("messages") { 0 } else { chars(&prompt.text) };
     let system = prompt.system_message.as_deref().map_or(0, chars);
-    let further: u64 = extra.values().map(tokens_of).sum();
-    (text + system).div_ceil(CHARS_PER_TOKEN) + further
+    (text + system).div_ceil(CHARS_PER_TOKEN) + tokens_of_fields(extra)
 }
 
-/// About how many tokens the texts of a JSON value have.
-pub(crate) fn tokens_of(value: &Value) -> u64 {
+/// About how many tokens the texts of a JSON object have.
+pub(crate) fn tokens_of_fields(fields: &Map<String, Value>) -> u64 {
+    fields.values().map(tokens_of).sum()
+}
+
+fn tokens_of(value: &Value) -> u64 {
     match value {
         Value::String(text) if text.starts_with("data:image/") => TOKENS_PER_IMAGE,
         Value::String(text) => chars(text).div_ceil(CHARS_PER_TOKEN),
         Value::Array(values) => values.iter().map(tokens_of).sum(),
-        Value::Object(fields) => fields.values().map(tokens_of).sum(),
+        Value::Object(fields) => tokens_of_fields(fields),
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }
 }

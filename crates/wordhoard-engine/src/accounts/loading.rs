@@ -23,7 +23,8 @@ const MINUTE_MS: i64 = 60_000;
 
 /// Before the first prompt, where SQL is there.
 pub(crate) async fn load_at_start(engine: &Inner) {
-    if is_possible(engine) && tokio::time::timeout(START_PATIENCE, load(engine)).await.is_err() {
+    let is_due = is_possible(engine) && !engine.accounts.is_loaded();
+    if is_due && tokio::time::timeout(START_PATIENCE, load(engine)).await.is_err() {
         tracing::info!("what keys have used takes long to sum up; keys with such limits wait for it");
     }
 }

@@ -9,6 +9,7 @@ use wordhoard_model::{Conversation, Failure, FailureClass, KeyId, ModelRef};
 use wordhoard_providers::{Call, Provider};
 
 use super::Engine;
+use crate::accounts::tokens_of_fields;
 use crate::admission::AdmitError;
 use crate::calls::Verdict;
 use crate::request::readiness::{cooling_down, overloaded, provider_down};
@@ -41,7 +42,7 @@ impl Engine {
         body: Map<String, Value>,
         key: Option<KeyId>,
     ) -> Result<Value, UnrecordedError> {
-        let asked = crate::accounts::tokens_of(&Value::Object(body.clone()));
+        let asked = key.map_or(0, |_| tokens_of_fields(&body));
         let mut counted = self.inner.reserve_unrecorded(key, model, asked, true)?;
         let embedded = self.call(model, |provider| provider.embed(&model.model, body)).await;
         if let (Some(counted), Ok(told)) = (&mut counted, &embedded) {

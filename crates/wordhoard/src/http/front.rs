@@ -12,6 +12,7 @@ mod errors;
 mod failures;
 mod messages;
 mod models;
+mod refusals;
 mod relay;
 mod responses;
 

@@ -1,5 +1,7 @@
 //! Errors as clients of the native API see them: RFC 9457, `application/problem+json`.
 
+use std::time::Duration;
+
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
@@ -103,8 +105,9 @@ impl Problem {
             }
         };
         let problem = match refusal.retry_after {
-            Some(wait) => Self::new(StatusCode::TOO_MANY_REQUESTS, slug, detail)
-                .retry_after((wait.as_secs_f64().ceil() as u64).max(1)),
+            Some(wait) => {
+                Self::new(StatusCode::TOO_MANY_REQUESTS, slug, detail).retry_after(whole_seconds(wait))
+            }
             None => Self::bad_request("exceeds-limit-of-key", detail),
         };
         Self { standing: refusal.standing, ..problem }
@@ -160,6 +163,11 @@ impl IntoResponse for Problem {
     }
 }
 
+/// As `Retry-After` has it: whoever comes back then is not too early.
+fn whole_seconds(wait: Duration) -> u64 {
+    (wait.as_secs_f64().ceil() as u64).max(1)
+}
+
 impl From<AdmitError> for Problem {
     fn from(error: AdmitError) -> Self {
         let detail = error.to_string();
@@ -167,8 +175,7 @@ impl From<AdmitError> for Problem {
             AdmitError::NotAccepting => Self::unavailable("not-accepting", detail, 5),
             AdmitError::Storage(_) => Self::unavailable("storage", detail, 5),
             AdmitError::Overloaded { retry_after, .. } => {
-                let seconds = retry_after.as_secs_f64().ceil() as u64;
-                Self::unavailable("overloaded", detail, seconds.max(1))
+                Self::unavailable("overloaded", detail, whole_seconds(retry_after))
             }
             AdmitError::TooManyRunning { .. } => Self::unavailable("too-many-running", detail, 1),
             AdmitError::KeysUnavailable(_) => Self::unavailable("idempotency-unavailable", detail, 5),

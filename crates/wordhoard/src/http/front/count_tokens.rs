@@ -10,6 +10,7 @@ use wordhoard_providers::Dialect;
 
 use super::ask;
 use super::failures::problem_of;
+use super::refusals::Refusals;
 use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
@@ -30,15 +31,8 @@ const ANY_MAX_TOKENS: u32 = 64_000;
     responses(
         (status = 200, description = "The count", body = Object),
         (status = 400, description = "A field is wrong, or the provider does not count; errors have Anthropic's shape", body = Object),
-        (status = 403, description = "The key may not ask the model", body = Object),
-        (status = 404, description = "No such model", body = Object),
-        (status = 408, description = "The body came too slowly", body = Object),
-        (status = 413, description = "The body is too long", body = Object),
-        (status = 415, description = "Not application/json", body = Object),
-        (status = 429, description = "The provider limits its rate", body = Object),
-        (status = 502, description = "The provider failed", body = Object),
         (status = 503, description = "The provider cannot be called now; see Retry-After", body = Object),
-        (status = 504, description = "The provider took too long", body = Object),
+        Refusals,
     )
 )]
 pub(super) async fn create(

@@ -7,6 +7,7 @@ use wordhoard_engine::UnrecordedError;
 
 use super::ask;
 use super::failures::problem_of;
+use super::refusals::Refusals;
 use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
@@ -23,15 +24,8 @@ use crate::http::{Surface, body};
     responses(
         (status = 200, description = "The embeddings", body = Object),
         (status = 400, description = "A field is wrong, or the provider has none; errors have OpenAI's shape", body = Object),
-        (status = 403, description = "The key may not ask the model", body = Object),
-        (status = 404, description = "No such model", body = Object),
-        (status = 408, description = "The body came too slowly", body = Object),
-        (status = 413, description = "The body is too long", body = Object),
-        (status = 415, description = "Not application/json", body = Object),
-        (status = 429, description = "The provider limits its rate, or the key has used what it may", body = Object),
-        (status = 502, description = "The provider failed", body = Object),
         (status = 503, description = "The provider cannot be called now; see Retry-After", body = Object),
-        (status = 504, description = "The provider took too long", body = Object),
+        Refusals,
     )
 )]
 pub(super) async fn create(

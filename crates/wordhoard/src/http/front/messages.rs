@@ -5,6 +5,7 @@ use axum::response::Response;
 use wordhoard_providers::Dialect;
 
 use super::ask;
+use super::refusals::Refusals;
 use crate::http::Surface;
 use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
@@ -23,16 +24,9 @@ use crate::http::problem::Problem;
     responses(
         (status = 200, description = "The message, or a stream of its events", body = Object),
         (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have Anthropic's shape", body = Object),
-        (status = 403, description = "The key may not ask the model", body = Object),
-        (status = 404, description = "No such model", body = Object),
-        (status = 408, description = "The body came too slowly", body = Object),
         (status = 409, description = "The key is being accepted right now", body = Object),
-        (status = 413, description = "The body is too long", body = Object),
-        (status = 415, description = "Not application/json", body = Object),
-        (status = 429, description = "The provider limits its rate, or the key has used what it may", body = Object),
-        (status = 502, description = "The provider failed", body = Object),
         (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
-        (status = 504, description = "The provider took too long", body = Object),
+        Refusals,
     )
 )]
 pub(super) async fn create(
