@@ -57,11 +57,18 @@ pub(crate) fn encode(id: RequestId, event: &Event) -> Result<Encoded, Error> {
         EventBody::RequestFinished(_) => KIND_REQUEST_FINISHED,
     };
     let prefix = id.as_bytes().to_vec();
-    // The newest version of each kind.
-    let (version, payload) = match &event.body {
-        EventBody::AttemptStarted(_) | EventBody::Token(_) => (1, v1::encode(prefix, event)),
-        EventBody::AttemptFinished(_) | EventBody::RequestFinished(_) => (2, v2::encode(prefix, event)),
-        EventBody::RequestCreated(_) => (3, v3::encode(prefix, event)),
+    // The newest version of each kind that its content needs.
+    let version = match &event.body {
+        EventBody::AttemptStarted(_) => 1,
+        EventBody::Token(token) => 1 + u8::from(token.envelope.is_some()),
+        EventBody::AttemptFinished(finished) => 2 + u8::from(finished.envelope.is_some()),
+        EventBody::RequestFinished(_) => 2,
+        EventBody::RequestCreated(_) => 3,
+    };
+    let payload = match version {
+        1 => v1::encode(prefix, event),
+        2 => v2::encode(prefix, event),
+        _ => v3::encode(prefix, event),
     };
     let payload = payload.map_err(|reason| Error::Malformed { kind, version, reason })?;
     Ok(Encoded { kind, version, payload })

@@ -110,6 +110,8 @@ pub struct AttemptFinished {
     pub answered_by: Option<String>,
     /// Why it did not complete; always there for `Failed` and `Interrupted`.
     pub failure: Option<Failure>,
+    /// What the provider's last events said around the end, as [`Token::envelope`].
+    pub envelope: Option<Box<str>>,
 }
 
 /// The end of a request.

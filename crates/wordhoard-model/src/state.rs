@@ -307,6 +307,7 @@ impl RequestState {
             token_count: self.attempt(attempt_seq).map_or(0, |attempt| attempt.next_token_index.0),
             answered_by: None,
             failure,
+            envelope: None,
         }
     }
 

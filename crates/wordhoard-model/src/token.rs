@@ -13,6 +13,9 @@ pub struct Token {
     pub kind: TokenKind,
     /// The piece itself. For a tool call it is a JSON object `{"index", "id"?, "name"?, "arguments"?}`.
     pub text: String,
+    /// What the provider's event said around it, where that is kept and new; nobody reads it but who wrote it, for clients
+    /// that speak the provider's dialect.
+    pub envelope: Option<Box<str>>,
 }
 
 /// What a token is a piece of.

@@ -138,7 +138,8 @@ impl Provider for DialectProvider {
         // An answer that comes whole has its head when all of it is there.
         let first_token = if capabilities.stream { speaker.limits.first_token } else { speaker.limits.total };
         let limits = TimeLimits { first_token, ..speaker.limits };
-        let answer = Answer::new(called, speaker.dialect, limits, speaker.redactor.clone());
+        let keeps_envelopes = call.client_dialect == Some(speaker.dialect);
+        let answer = Answer::new(called, speaker.dialect, limits, speaker.redactor.clone(), keeps_envelopes);
         stream::unfold(answer, Answer::next).boxed()
     }
 

@@ -7,7 +7,7 @@ use futures_util::stream::BoxStream;
 use futures_util::{FutureExt, future};
 use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Conversation, Failure, FailureClass, ProviderName};
-use wordhoard_wire::{CannotHonour, Completion, Delta};
+use wordhoard_wire::{CannotHonour, Completion, Delta, Dialect};
 
 /// Someone who answers prompts.
 pub trait Provider: Send + Sync + std::fmt::Debug {
@@ -65,6 +65,9 @@ pub struct Call {
     pub conversation: Arc<Conversation>,
     /// The beginning of its answer, where it shall go on from one. Only for models that are declared to be able to.
     pub answer_so_far: Option<String>,
+    /// The dialect of a client that shall get all that the provider says: where it is the provider's own, the deltas come in
+    /// envelopes.
+    pub client_dialect: Option<Dialect>,
 }
 
 /// A piece of an answer, or its end.
@@ -92,7 +95,7 @@ pub type AnswerStream = BoxStream<'static, Result<AnswerPart, Broken>>;
 impl Call {
     /// A call without the beginning of an answer.
     pub fn new(model: impl Into<String>, conversation: Arc<Conversation>) -> Self {
-        Self { model: model.into(), conversation, answer_so_far: None }
+        Self { model: model.into(), conversation, answer_so_far: None, client_dialect: None }
     }
 }
 

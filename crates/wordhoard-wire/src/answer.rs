@@ -8,6 +8,9 @@ pub struct Delta {
     /// The piece itself, never empty. For a tool call it is a compact JSON object
     /// `{"index", "id"?, "name"?, "arguments"?}`.
     pub text: String,
+    /// What the provider's event says around it, for clients of the provider's dialect; none where it is not kept, or
+    /// where nothing is new. Its form is that of [`envelope`](crate::envelope).
+    pub envelope: Option<Box<str>>,
 }
 
 /// What a provider says at the end of an answer that is whole.
@@ -19,11 +22,18 @@ pub struct Completion {
     pub usage: Option<Usage>,
     /// The model that it says has answered.
     pub answered_by: Option<String>,
+    /// What the provider's last events say around the end, as [`Delta::envelope`].
+    pub envelope: Option<Box<str>>,
 }
 
 impl Delta {
+    /// A piece in no envelope.
+    pub fn new(kind: TokenKind, text: impl Into<String>) -> Self {
+        Self { kind, text: text.into(), envelope: None }
+    }
+
     /// A piece of the answer itself.
     pub fn text(text: impl Into<String>) -> Self {
-        Self { kind: TokenKind::Text, text: text.into() }
+        Self::new(TokenKind::Text, text)
     }
 }

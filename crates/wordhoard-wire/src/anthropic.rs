@@ -9,6 +9,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod event;
+mod pass_through;
 mod request;
 
 pub use answer::{decode_answer, encode_answer};
@@ -16,6 +17,7 @@ pub use client_request::decode_request;
 pub use decoder::stream_decoder;
 pub use encoder::stream_encoder;
 pub use error::encode_error;
+pub use pass_through::{passed_answer, passing_encoder};
 pub(crate) use request::encode_count;
 pub use request::encode_request;
 

@@ -1,10 +1,11 @@
 use bytes::BytesMut;
+use serde_json::{Map, Value};
 use wordhoard_model::Failure;
 
 use crate::retry_hint::RetryHint;
 use crate::{
     AnswerHead, Ask, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest, Limits,
-    StreamDecoder, anthropic, cohere, gemini, openai_chat, openai_responses,
+    StreamDecoder, anthropic, cohere, envelope, gemini, openai_chat, openai_responses,
 };
 
 /// A way of talking about prompts and answers over HTTP.
@@ -27,6 +28,11 @@ impl Dialect {
     /// All of them.
     pub const ALL: [Self; 5] =
         [Self::OpenAiChat, Self::OpenAiResponses, Self::Anthropic, Self::Gemini, Self::Cohere];
+
+    /// The one of that name.
+    pub fn from_name(name: &str) -> Option<Self> {
+        Self::ALL.into_iter().find(|dialect| dialect.as_str() == name)
+    }
 
     /// Its name in configurations and data.
     pub fn as_str(self) -> &'static str {
@@ -99,6 +105,11 @@ impl Dialect {
         }
     }
 
+    /// The envelope of an answer that came whole, for [`Completion::envelope`]; none for one that is too large.
+    pub fn envelope_of_answer(self, body: &[u8], deltas: &[Delta]) -> Option<Box<str>> {
+        envelope::of_document(std::str::from_utf8(body).ok()?, deltas)
+    }
+
     /// What an answer with an error status means. `body` is what was read of its body, whatever it is.
     pub fn classify_error(self, status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure {
         match self {
@@ -157,6 +168,38 @@ impl Dialect {
             Self::Anthropic => anthropic::encode_answer(head, deltas, completion),
             Self::Gemini => gemini::encode_answer(head, deltas, completion),
             Self::Cohere => cohere::encode_answer(head, deltas, completion),
+        }
+    }
+
+    /// As [`Dialect::stream_encoder`], for deltas that may be in envelopes of this dialect: then the client gets the
+    /// provider's own events. `asked` is what a response of the responses dialect repeats of its request.
+    pub fn passing_encoder(
+        self,
+        head: AnswerHead,
+        include_usage: bool,
+        asked: Map<String, Value>,
+    ) -> Box<dyn EncodeStream> {
+        match self {
+            Self::OpenAiChat => openai_chat::passing_encoder(head, include_usage),
+            Self::OpenAiResponses => openai_responses::passing_encoder(head, asked),
+            Self::Anthropic => anthropic::passing_encoder(head),
+            Self::Gemini | Self::Cohere => self.stream_encoder(head, include_usage),
+        }
+    }
+
+    /// An answer as one body, with all that its provider said; none where the deltas are in no envelopes of this dialect.
+    pub fn passed_answer(
+        self,
+        head: &AnswerHead,
+        asked: &Map<String, Value>,
+        deltas: &[Delta],
+        completion: &Completion,
+    ) -> Option<Vec<u8>> {
+        match self {
+            Self::OpenAiChat => openai_chat::passed_answer(deltas, completion),
+            Self::OpenAiResponses => openai_responses::passed_answer(head, asked, deltas, completion),
+            Self::Anthropic => anthropic::passed_answer(deltas, completion),
+            Self::Gemini | Self::Cohere => None,
         }
     }
 

@@ -11,6 +11,7 @@ mod decoder;
 mod encoder;
 mod error;
 mod options;
+mod pass_through;
 mod prompt;
 mod request;
 mod usage;
@@ -24,7 +25,8 @@ pub use encoder::{StreamEncoder, stream_encoder};
 pub use error::encode_error;
 pub(crate) use error::error_value;
 pub(crate) use options::{tool_value, tools};
-pub use prompt::{REMEMBERED, conversation_of, prompt_of};
+pub use pass_through::{passed_answer, passing_encoder};
+pub use prompt::{REMEMBERED, client_dialect_of, conversation_of, prompt_of, remember_client_dialect};
 pub use request::encode_request;
 pub(crate) use request::messages;
 

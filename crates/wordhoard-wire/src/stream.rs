@@ -5,6 +5,7 @@ use std::fmt::Debug;
 use bytes::BytesMut;
 use wordhoard_model::{Failure, FailureClass};
 
+use crate::envelope::Recorder;
 use crate::{Completion, Delta, sse};
 
 /// How much a provider may send.
@@ -51,6 +52,11 @@ pub(crate) trait Fold: Debug + Send {
     /// `Cut` where it did not say why it stopped; `ContentPolicy` where its filter stopped it; `StreamError` where it
     /// says that it stopped for an error of its own. Such an answer must not look completed.
     fn finish(&self) -> Result<Completion, Failure>;
+
+    /// The provider's id of the answer, in a dialect that names it in its events and numbers these.
+    fn answer_id(&self) -> Option<&str> {
+        None
+    }
 }
 
 /// Decodes a provider's stream. Bytes go in as they come, deltas come out as soon as their event is complete.
@@ -61,11 +67,17 @@ pub(crate) trait Fold: Debug + Send {
 pub struct StreamDecoder {
     parser: sse::Parser,
     fold: Box<dyn Fold>,
+    recorder: Option<Recorder>,
 }
 
 impl StreamDecoder {
     pub(crate) fn new(limits: Limits, fold: Box<dyn Fold>) -> Self {
-        Self { parser: sse::Parser::new(limits.max_event_bytes), fold }
+        Self { parser: sse::Parser::new(limits.max_event_bytes), fold, recorder: None }
+    }
+
+    /// Also gives the envelopes of the deltas, for clients of the provider's dialect.
+    pub fn keep_envelopes(&mut self) {
+        self.recorder = Some(Recorder::default());
     }
 
     /// Takes the next bytes of the body in and appends the deltas that they complete.
@@ -77,7 +89,7 @@ impl StreamDecoder {
         self.parser.feed(bytes);
         while !self.fold.is_done() {
             match self.parser.next_event().map_err(malformed_stream)? {
-                Some(event) => self.fold.take(&event, out)?,
+                Some(event) => self.take(&event, out)?,
                 None => break,
             }
         }
@@ -94,7 +106,7 @@ impl StreamDecoder {
             return Ok(());
         }
         match self.parser.take_unfinished() {
-            Ok(Some(event)) if self.fold.is_whole(&event) => self.fold.take(&event, out),
+            Ok(Some(event)) if self.fold.is_whole(&event) => self.take(&event, out),
             _ => Ok(()),
         }
     }
@@ -120,7 +132,20 @@ impl StreamDecoder {
     /// `Cut` where it did not say why it stopped; `ContentPolicy` where its filter stopped it; `StreamError` where
     /// it says that it stopped for an error of its own. Such an answer must not look completed.
     pub fn finish(&self) -> Result<Completion, Failure> {
-        self.fold.finish()
+        let completion = self.fold.finish()?;
+        Ok(Completion { envelope: self.recorder.as_ref().and_then(Recorder::rest), ..completion })
+    }
+
+    fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
+        let before = out.len();
+        let taken = self.fold.take(event, out);
+        if let Some(recorder) = &mut self.recorder {
+            match taken {
+                Ok(()) => recorder.take(event, self.fold.answer_id(), &mut out[before..]),
+                Err(_) => recorder.end(&mut out[before..]),
+            }
+        }
+        taken
     }
 }
 
@@ -142,6 +167,13 @@ pub trait EncodeStream: Debug + Send {
 
     /// Writes one delta.
     fn delta(&mut self, out: &mut BytesMut, delta: &Delta);
+
+    /// Hears that the pieces from here on come from another call of a model than those before.
+    fn another_call(&mut self, _out: &mut BytesMut) {}
+
+    /// Goes on with a stream that another encoder has begun. It got the same pieces until now; the head is given where
+    /// that one told another, and the events where it told another number of them.
+    fn take_over(&mut self, _head: Option<&AnswerHead>, _event_count: u64) {}
 
     /// Hears when the answer ended, in seconds since 1970, before its end is written. Most dialects do not tell it.
     fn ended(&mut self, _at_s: u64) {}

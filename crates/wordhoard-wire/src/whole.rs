@@ -23,7 +23,7 @@ pub(crate) enum Block {
 /// The parts, in the order of their first pieces.
 pub(crate) fn blocks(deltas: &[Delta]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    for Delta { kind, text } in deltas {
+    for Delta { kind, text, .. } in deltas {
         match (kind, blocks.last_mut()) {
             (TokenKind::Text, Some(Block::Text(so_far)))
             | (TokenKind::Reasoning, Some(Block::Reasoning(so_far)))

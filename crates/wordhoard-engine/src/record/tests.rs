@@ -78,10 +78,12 @@ fn started() -> impl Strategy<Value = EventBody> {
 }
 
 fn token() -> impl Strategy<Value = EventBody> {
-    (any::<u32>(), any::<u64>(), prop::sample::select(TokenKind::ALL), any::<String>()).prop_map(
-        |(attempt, index, kind, text)| {
+    let kind = prop::sample::select(TokenKind::ALL);
+    (any::<u32>(), any::<u64>(), kind, any::<String>(), any::<Option<String>>()).prop_map(
+        |(attempt, index, kind, text, envelope)| {
             let (attempt_seq, token_index) = (AttemptSeq(attempt), TokenIndex(index));
-            EventBody::Token(Token { attempt_seq, token_index, kind, text })
+            let envelope = envelope.map(Into::into);
+            EventBody::Token(Token { attempt_seq, token_index, kind, text, envelope })
         },
     )
 }
@@ -89,8 +91,9 @@ fn token() -> impl Strategy<Value = EventBody> {
 fn attempt_finished() -> impl Strategy<Value = EventBody> {
     let outcome = prop::sample::select(Outcome::ALL);
     let told = (any::<Option<String>>(), prop::option::of(usage()), any::<Option<String>>());
-    (any::<u32>(), outcome, told, any::<u64>(), prop::option::of(failure()), cost()).prop_map(
-        |(attempt, outcome, (reason, usage, answered_by), token_count, failure, cost)| {
+    let failure = prop::option::of(failure());
+    (any::<u32>(), outcome, told, any::<u64>(), failure, cost(), any::<Option<String>>()).prop_map(
+        |(attempt, outcome, (reason, usage, answered_by), token_count, failure, cost, envelope)| {
             let finish_reason = reason.map(FinishReason);
             let attempt_seq = AttemptSeq(attempt);
             EventBody::AttemptFinished(AttemptFinished {
@@ -102,6 +105,7 @@ fn attempt_finished() -> impl Strategy<Value = EventBody> {
                 token_count,
                 answered_by,
                 failure,
+                envelope: envelope.map(Into::into),
             })
         },
     )
@@ -160,8 +164,13 @@ proptest! {
 fn the_bytes_of_version_1_never_change() {
     let id = RequestId::from_bytes([0xAB; 16]);
     let (attempt_seq, token_index) = (AttemptSeq(2), TokenIndex(300));
-    let body =
-        EventBody::Token(Token { attempt_seq, token_index, kind: TokenKind::Text, text: " fox".into() });
+    let body = EventBody::Token(Token {
+        attempt_seq,
+        token_index,
+        kind: TokenKind::Text,
+        text: " fox".into(),
+        envelope: None,
+    });
     let event = Event { seq: Seq(17), at: Timestamp::from_millis(1_000), body };
     let record = encode(id, &event).unwrap();
     let mut golden = vec![0xAB; 16];

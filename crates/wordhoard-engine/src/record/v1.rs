@@ -7,7 +7,7 @@ pub(super) mod attempt_finished;
 mod attempt_started;
 pub(super) mod request_created;
 pub(super) mod request_finished;
-mod token;
+pub(super) mod token;
 pub(super) mod usage;
 
 use serde::de::DeserializeOwned;

@@ -8,7 +8,7 @@ use wordhoard_model::{
     ModelRef, Outcome, RequestState, Token, TokenIndex, Violation,
 };
 use wordhoard_providers::{
-    AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Provider, conversation_of,
+    AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Provider, client_dialect_of, conversation_of,
 };
 
 use super::Run;
@@ -59,6 +59,8 @@ pub(super) async fn run(
                 conversation.max_tokens = conversation.max_tokens.map(|limit| left_of(limit, beginning));
             }
             let call = Call {
+                // What goes on from another call's answer is told in that one's words.
+                client_dialect: client_dialect_of(run.live.prompt()).filter(|_| beginning.is_none()),
                 answer_so_far: beginning.map(|beginning| beginning.text),
                 ..Call::new(model.model.as_str(), Arc::new(conversation))
             };
@@ -185,7 +187,7 @@ impl Recording<'_, '_> {
         }
     }
 
-    async fn token(&mut self, Delta { kind, text }: Delta) -> Result<(), AppendError> {
+    async fn token(&mut self, Delta { kind, text, envelope }: Delta) -> Result<(), AppendError> {
         if self.report.token() {
             self.passage.first_token();
         }
@@ -193,7 +195,7 @@ impl Recording<'_, '_> {
         let attempt = self.attempt;
         let event = self.run.live.append(|state| {
             let token_index = TokenIndex(token_count(state, attempt));
-            EventBody::Token(Token { attempt_seq: attempt, token_index, kind, text })
+            EventBody::Token(Token { attempt_seq: attempt, token_index, kind, text, envelope })
         })?;
         if let EventBody::Token(token) = &event.body {
             self.delivering.push(attempt, token.token_index, token.kind, &token.text);
@@ -224,11 +226,17 @@ fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
         token_count: 0,
         answered_by: None,
         failure: None,
+        envelope: None,
     };
     match end {
-        End::Completed(Completion { finish_reason, usage, answered_by }) => {
-            AttemptFinished { outcome: Outcome::Completed, finish_reason, usage, answered_by, ..bare }
-        }
+        End::Completed(Completion { finish_reason, usage, answered_by, envelope }) => AttemptFinished {
+            outcome: Outcome::Completed,
+            finish_reason,
+            usage,
+            answered_by,
+            envelope,
+            ..bare
+        },
         End::Failed(Broken { failure, so_far }) => AttemptFinished {
             outcome: Outcome::Failed,
             usage: so_far.usage,

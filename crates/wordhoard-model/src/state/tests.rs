@@ -40,6 +40,7 @@ impl Story {
             token_index: TokenIndex(index),
             kind: TokenKind::Text,
             text: "x".into(),
+            envelope: None,
         }))
     }
 
@@ -53,6 +54,7 @@ impl Story {
             token_count,
             answered_by: None,
             failure: None,
+            envelope: None,
         }))
     }
 

@@ -21,6 +21,8 @@ pub(super) struct Answer {
     dialect: Dialect,
     limits: TimeLimits,
     redactor: Redactor,
+    /// Whether the deltas come in envelopes.
+    keeps_envelopes: bool,
     /// Decoded and not yet given. Whatever ends the answer comes after them.
     pending: VecDeque<Delta>,
     stage: Stage,
@@ -53,8 +55,16 @@ impl Answer {
         dialect: Dialect,
         limits: TimeLimits,
         redactor: Redactor,
+        keeps_envelopes: bool,
     ) -> Self {
-        Self { dialect, limits, redactor, pending: VecDeque::new(), stage: Stage::Called(call) }
+        Self {
+            dialect,
+            limits,
+            redactor,
+            keeps_envelopes,
+            pending: VecDeque::new(),
+            stage: Stage::Called(call),
+        }
     }
 
     /// The next part, and the answer after it; none after the end.
@@ -64,7 +74,10 @@ impl Answer {
                 return Some((Ok(AnswerPart::Delta(delta)), self));
             }
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
-                Stage::Called(call) => begin(call, self.dialect, self.limits, &mut self.pending).await,
+                Stage::Called(call) => {
+                    let Self { dialect, limits, keeps_envelopes, pending, .. } = &mut self;
+                    begin(call, *dialect, *limits, *keeps_envelopes, pending).await
+                }
                 Stage::Streaming(streaming) => streaming.read(&mut self.pending).await,
                 Stage::Complete(completion, body) => {
                     self.stage = body.map_or(Stage::Ended, Stage::Draining);
@@ -91,6 +104,7 @@ async fn begin(
     call: BoxFuture<'static, Result<Reply, Failure>>,
     dialect: Dialect,
     limits: TimeLimits,
+    keeps_envelopes: bool,
     pending: &mut VecDeque<Delta>,
 ) -> Stage {
     let clock = Clock::start(limits);
@@ -102,12 +116,18 @@ async fn begin(
     };
     match head::read(reply, dialect, deadline, clock.total()).await {
         Ok(Head::Stream(body)) => {
-            let decoder = dialect.stream_decoder(Limits::default());
+            let mut decoder = dialect.stream_decoder(Limits::default());
+            if keeps_envelopes {
+                decoder.keep_envelopes();
+            }
             Stage::Streaming(Box::new(Streaming { body, decoder, clock }))
         }
         Ok(Head::Whole(document)) => {
             let mut deltas = Vec::new();
-            let decoded = dialect.decode_answer(&document, &mut deltas);
+            let decoded = dialect.decode_answer(&document, &mut deltas).map(|completion| Completion {
+                envelope: keeps_envelopes.then(|| dialect.envelope_of_answer(&document, &deltas)).flatten(),
+                ..completion
+            });
             pending.extend(deltas);
             match decoded {
                 Ok(completion) => Stage::Complete(completion, None),

@@ -168,7 +168,7 @@ fn pieces(text: &str, kind: TokenKind) -> Vec<Delta> {
         piece.push(c);
     }
     pieces.push(piece);
-    let of_kind = |text| Delta { kind, text };
+    let of_kind = |text| Delta::new(kind, text);
     pieces.into_iter().filter(|piece| !piece.is_empty()).map(of_kind).collect()
 }
 

@@ -90,7 +90,13 @@ fn started() -> EventBody {
 
 fn token(index: u64) -> EventBody {
     let (attempt_seq, token_index) = (AttemptSeq(1), TokenIndex(index));
-    EventBody::Token(Token { attempt_seq, token_index, kind: TokenKind::Text, text: " word".into() })
+    EventBody::Token(Token {
+        attempt_seq,
+        token_index,
+        kind: TokenKind::Text,
+        text: " word".into(),
+        envelope: None,
+    })
 }
 
 fn attempt_finished(token_count: u64) -> EventBody {
@@ -103,6 +109,7 @@ fn attempt_finished(token_count: u64) -> EventBody {
         token_count,
         answered_by: None,
         failure: None,
+        envelope: None,
     })
 }
 

@@ -48,7 +48,7 @@ fn bare_loop(load: &Load, dir: &tempfile::TempDir) -> Duration {
     for thousand in rows.chunks(1_000) {
         let transaction = connection.transaction().unwrap();
         let mut insert = transaction
-            .prepare_cached("INSERT INTO llm_token_log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+            .prepare_cached("INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
             .unwrap();
         for (id, event, token) in thousand {
             let (index, seq) = (token.token_index.0 as i64, event.seq.0 as i64);

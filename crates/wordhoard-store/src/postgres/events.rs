@@ -28,7 +28,7 @@ macro_rules! attempt_columns {
         "request_id, attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
              started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by, input_tokens,
              output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-             failure_provider_status, failure_retry_after_ms, cost_nano_usd"
+             failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope"
     };
 }
 
@@ -39,7 +39,8 @@ pub(super) const REQUESTS: &str =
     concat!("SELECT ", request_columns!(), " FROM llm_requests WHERE request_id = ANY ($1)");
 pub(super) const ATTEMPTS: &str =
     concat!("SELECT ", attempt_columns!(), " FROM llm_attempts WHERE request_id = ANY ($1)");
-pub(super) const TOKENS: &str = "SELECT attempt_seq, token_index, seq, at, kind, text FROM llm_token_log
+pub(super) const TOKENS: &str = "SELECT attempt_seq, token_index, seq, at, kind, text, envelope
+    FROM llm_token_log
     WHERE request_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
 
 /// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
@@ -172,6 +173,7 @@ fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
         token_count: count(row, 13)?,
         answered_by: optional_text(row, 14)?,
         failure,
+        envelope: optional_text(row, 24)?.map(Into::into),
     };
     let at = get::<Moment>(row, 11)?.timestamp();
     Ok(Some(Event { seq: Seq(seq), at, body: EventBody::AttemptFinished(finished) }))
@@ -183,6 +185,7 @@ fn token_event(row: &Row) -> Result<Event, Error> {
         token_index: TokenIndex(count(row, 1)?),
         kind: named(row, 4, TokenKind::from_name)?,
         text: text(row, 5)?,
+        envelope: optional_text(row, 6)?.map(Into::into),
     };
     let at = get::<Moment>(row, 3)?.timestamp();
     Ok(Event { seq: Seq(count(row, 2)?), at, body: EventBody::Token(token) })

@@ -25,6 +25,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "key_limits",
         sql: include_str!("../../migrations/postgres/0004_key_limits.sql"),
     },
+    Migration {
+        version: 5,
+        name: "envelopes",
+        sql: include_str!("../../migrations/postgres/0005_envelopes.sql"),
+    },
 ];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so

@@ -170,8 +170,8 @@ fn insert_token(
     let key = (id.as_bytes(), token.attempt_seq.0, signed(token.token_index.0));
     let rows = tx
         .prepare_cached(
-            "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7) ON CONFLICT DO NOTHING",
+            "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text, envelope)
+             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
         )?
         .execute(params![
             key.0,
@@ -180,13 +180,16 @@ fn insert_token(
             signed(event.seq.0),
             event.at.as_millis(),
             token.kind.as_str(),
-            token.text
+            token.text,
+            token.envelope.as_deref(),
         ])?;
     let same = || {
-        let sql = "SELECT seq = ?4 AND at = ?5 AND kind = ?6 AND text = ?7 FROM llm_token_log
+        let sql =
+            "SELECT seq = ?4 AND at = ?5 AND kind = ?6 AND text = ?7 AND envelope IS ?8 FROM llm_token_log
                    WHERE request_id = ?1 AND attempt_seq = ?2 AND token_index = ?3";
         let (seq, at) = (signed(event.seq.0), event.at.as_millis());
-        let values = params![key.0, key.1, key.2, seq, at, token.kind.as_str(), token.text];
+        let (kind, envelope) = (token.kind.as_str(), token.envelope.as_deref());
+        let values = params![key.0, key.1, key.2, seq, at, kind, token.text, envelope];
         let same = tx.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
         // No row under the key: then another token has the event's seq.
         Ok(same.unwrap_or(false))
@@ -207,7 +210,7 @@ fn finish_attempt(
             "UPDATE llm_attempts SET status = ?3, finished_seq = ?4, finished_at = ?5, finish_reason = ?6,
                  token_count = ?7, answered_by = ?8, input_tokens = ?9, output_tokens = ?10, reasoning_tokens = ?11,
                  cached_input_tokens = ?12, failure_class = ?13, failure_message = ?14,
-                 failure_provider_status = ?15, failure_retry_after_ms = ?16, cost_nano_usd = ?17
+                 failure_provider_status = ?15, failure_retry_after_ms = ?16, cost_nano_usd = ?17, envelope = ?18
              WHERE request_id = ?1 AND attempt_seq = ?2 AND finished_seq IS NULL",
         )?
         .execute(params![
@@ -228,6 +231,7 @@ fn finish_attempt(
             failure.and_then(|failure| failure.provider_status),
             failure.and_then(|failure| failure.retry_after_ms).map(signed),
             finished.cost.map(|cost| signed(cost.nano_usd())),
+            finished.envelope.as_deref(),
         ])?;
     Place::of(
         rows,

@@ -94,7 +94,7 @@ fn attempt_events(snapshot: &Transaction<'_>, id: RequestId, events: &mut Vec<Ev
     let sql = "SELECT attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
                    started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by,
                    input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-                   failure_provider_status, failure_retry_after_ms, cost_nano_usd
+                   failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope
                FROM llm_attempts WHERE request_id = ?1";
     let mut statement = snapshot.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -143,6 +143,7 @@ fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         token_count: unsigned(row.get(12)?),
         answered_by: row.get(13)?,
         failure,
+        envelope: row.get::<_, Option<Box<str>>>(23)?,
     };
     let at = Timestamp::from_millis(row.get(10)?);
     Ok(Some(Event { seq: Seq(unsigned(seq)), at, body: EventBody::AttemptFinished(finished) }))
@@ -155,7 +156,7 @@ fn token_events(
     limit: usize,
     events: &mut Vec<Event>,
 ) -> Result<(), Error> {
-    let sql = "SELECT attempt_seq, token_index, seq, at, kind, text FROM llm_token_log
+    let sql = "SELECT attempt_seq, token_index, seq, at, kind, text, envelope FROM llm_token_log
                WHERE request_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
     let mut statement = snapshot.prepare_cached(sql)?;
     let mut rows = statement.query((id.as_bytes(), signed(from.0), signed(limit as u64)))?;
@@ -165,6 +166,7 @@ fn token_events(
             token_index: TokenIndex(unsigned(row.get(1)?)),
             kind: named(row, 4, TokenKind::from_name)?,
             text: row.get(5)?,
+            envelope: row.get::<_, Option<Box<str>>>(6)?,
         };
         let at = Timestamp::from_millis(row.get(3)?);
         events.push(Event { seq: Seq(unsigned(row.get(2)?)), at, body: EventBody::Token(token) });

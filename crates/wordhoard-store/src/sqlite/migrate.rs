@@ -22,6 +22,11 @@ const MIGRATIONS: &[Migration] = &[
         name: "key_limits",
         sql: include_str!("../../migrations/sqlite/0005_key_limits.sql"),
     },
+    Migration {
+        version: 6,
+        name: "envelopes",
+        sql: include_str!("../../migrations/sqlite/0006_envelopes.sql"),
+    },
 ];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {

@@ -75,7 +75,9 @@ impl Story {
 
     pub fn token(&mut self, attempt: u32, index: u64, kind: TokenKind, text: &str) {
         let (attempt_seq, token_index) = (AttemptSeq(attempt), TokenIndex(index));
-        self.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.into() }));
+        // Most events are like the one before.
+        let envelope = index.is_multiple_of(3).then(|| format!("around {text}").into());
+        self.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.into(), envelope }));
     }
 
     pub fn end(&mut self, attempt: u32, outcome: Outcome, token_count: u64) {
@@ -99,6 +101,7 @@ impl Story {
                 provider_status: Some(429),
                 retry_after_ms: Some(2000),
             }),
+            envelope: (!failed).then(|| "the last events".into()),
         }));
     }
 

@@ -29,6 +29,7 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
         finish_reason: Some(finish_reason(&reason)?),
         usage: message.usage.and_then(UsageBody::to_usage),
         answered_by: model_name(message.model),
+        envelope: None,
     })
 }
 

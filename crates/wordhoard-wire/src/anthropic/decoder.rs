@@ -64,6 +64,7 @@ impl Fold for MessageFold {
             finish_reason: self.stop_reason.as_deref().and_then(|reason| finish_reason(reason).ok()),
             usage: self.usage(),
             answered_by: self.answered_by.clone(),
+            envelope: None,
         }
     }
 
@@ -134,7 +135,7 @@ fn block_delta(delta: &Value, call: Option<&u64>) -> Option<Delta> {
 }
 
 fn piece(kind: TokenKind, text: &str) -> Option<Delta> {
-    (!text.is_empty()).then(|| Delta { kind, text: text.to_owned() })
+    (!text.is_empty()).then(|| Delta::new(kind, text))
 }
 
 fn is_empty(input: &Value) -> bool {

@@ -131,6 +131,6 @@ fn write_stop_of(out: &mut BytesMut, index: u64) {
     write(out, "content_block_stop", json!({"type": "content_block_stop", "index": index}));
 }
 
-fn write(out: &mut BytesMut, name: &str, data: Value) {
+pub(super) fn write(out: &mut BytesMut, name: &str, data: Value) {
     sse::write_event(out, Some(name), None, None, &data.to_string());
 }

@@ -57,6 +57,7 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
         finish_reason: Some(finish_reason(&reason, whole.error.as_ref())?),
         usage: whole.usage.and_then(UsageBody::to_usage),
         answered_by: None,
+        envelope: None,
     })
 }
 

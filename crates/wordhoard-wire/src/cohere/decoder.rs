@@ -52,6 +52,7 @@ impl Fold for ChatFold {
             usage: self.end.as_ref().and_then(|end| end.usage).and_then(UsageBody::to_usage),
             // The dialect does not tell it.
             answered_by: None,
+            envelope: None,
         }
     }
 

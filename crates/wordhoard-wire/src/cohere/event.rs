@@ -142,7 +142,7 @@ impl ToolCallBody {
 
 pub(super) fn push(out: &mut Vec<Delta>, kind: TokenKind, text: Option<String>) {
     if let Some(text) = text.filter(|text| !text.is_empty()) {
-        out.push(Delta { kind, text });
+        out.push(Delta::new(kind, text));
     }
 }
 

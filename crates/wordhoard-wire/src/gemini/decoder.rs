@@ -46,6 +46,7 @@ impl Fold for ContentFold {
             finish_reason: reason.and_then(|reason| finish_reason(reason, self.calls > 0).ok()),
             usage: self.usage.and_then(UsageBody::to_usage),
             answered_by: self.answered_by.clone(),
+            envelope: None,
         }
     }
 

@@ -133,11 +133,11 @@ fn part_deltas(
             ),
         };
         *calls += 1;
-        out.extend(piece.to_text().map(|text| Delta { kind: TokenKind::ToolCall, text }));
+        out.extend(piece.to_text().map(|text| Delta::new(TokenKind::ToolCall, text)));
     } else if let Some(text) = part.text {
         let kind = if part.thought { TokenKind::Reasoning } else { TokenKind::Text };
         if !text.is_empty() {
-            out.push(Delta { kind, text });
+            out.push(Delta::new(kind, text));
         }
     } else if part.thought_signature.is_none() || value.as_object().is_some_and(|part| part.len() > 1) {
         // Code that the provider ran, its results, images.
@@ -152,7 +152,7 @@ fn part_deltas(
 }
 
 fn annotation(said: &Value) -> Delta {
-    Delta { kind: TokenKind::Annotation, text: said.to_string() }
+    Delta::new(TokenKind::Annotation, said.to_string())
 }
 
 impl UsageBody {

@@ -38,14 +38,14 @@ pub(super) fn take_logprobs(logprobs: Option<Value>, out: &mut Vec<Delta>) {
         |logprobs: &Value| logprobs.as_object().is_some_and(|lists| lists.values().any(Value::is_array));
     if let Some(logprobs) = logprobs.filter(is_said) {
         let text = json!({LOGPROBS: logprobs}).to_string();
-        out.push(Delta { kind: TokenKind::Annotation, text });
+        out.push(Delta::new(TokenKind::Annotation, text));
     }
 }
 
 /// The citations of a message.
 pub(super) fn take_citations(annotations: Option<Vec<Value>>, out: &mut Vec<Delta>) {
     let citations = annotations.into_iter().flatten().filter(|said| said["type"] == URL_CITATION);
-    out.extend(citations.map(|said| Delta { kind: TokenKind::Annotation, text: said.to_string() }));
+    out.extend(citations.map(|said| Delta::new(TokenKind::Annotation, said.to_string())));
 }
 
 /// The log-probabilities of a whole answer: those of all its pieces, one list behind the other. Null where there are none.
@@ -86,7 +86,7 @@ mod tests {
     fn log_probabilities_and_citations_come_through() {
         let token = |text: &str| json!({"token": text, "logprob": -0.25, "bytes": null, "top_logprobs": []});
         let of = |text: &str| json!({LOGPROBS: {"content": [token(text)], "refusal": null}}).to_string();
-        let annotation = |text: String| Delta { kind: TokenKind::Annotation, text };
+        let annotation = |text: String| Delta::new(TokenKind::Annotation, text);
         let cited =
             json!({"type": URL_CITATION, "url_citation": {"url": "https://a.example", "start_index": 0}});
         let deltas = [

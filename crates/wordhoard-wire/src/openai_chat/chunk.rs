@@ -90,7 +90,7 @@ impl DeltaBody {
     pub(super) fn into_deltas(self, out: &mut Vec<Delta>) {
         let mut push = |kind, text: Option<String>| {
             if let Some(text) = text.filter(|text| !text.is_empty()) {
-                out.push(Delta { kind, text });
+                out.push(Delta::new(kind, text));
             }
         };
         let reasoning = self.reasoning_content.filter(|text| !text.is_empty());

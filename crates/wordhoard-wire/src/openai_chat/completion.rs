@@ -43,6 +43,7 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
         finish_reason: Some(FinishReason(one_line(&reason, 64))),
         usage: whole.usage.and_then(UsageBody::to_usage),
         answered_by: model_name(whole.model),
+        envelope: None,
     })
 }
 
@@ -88,7 +89,7 @@ fn body(head: &AnswerHead, choices: Vec<Value>, usage: Option<&Usage>) -> Vec<u8
     body.to_string().into_bytes()
 }
 
-fn choice(index: usize, deltas: &[Delta], completion: &Completion) -> Value {
+pub(super) fn choice(index: usize, deltas: &[Delta], completion: &Completion) -> Value {
     let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
     let joined = |kind| {
         let pieces: Vec<&str> =
@@ -136,7 +137,7 @@ mod tests {
 
     #[test]
     fn pieces_are_joined_by_kind_and_call() {
-        let call = |text: &str| Delta { kind: TokenKind::ToolCall, text: text.into() };
+        let call = |text: &str| Delta::new(TokenKind::ToolCall, text);
         let deltas = [
             Delta::text("a"),
             call(r#"{"index":0,"id":"x","name":"f","arguments":""}"#),
@@ -149,6 +150,7 @@ mod tests {
             finish_reason: Some(FinishReason("tool_calls".into())),
             usage: Some(Usage { input_tokens: 1, output_tokens: 2, ..Usage::default() }),
             answered_by: Some("m".into()),
+            envelope: None,
         };
         let body = encode_answer(&head, &deltas, &completion);
         let mut decoded = Vec::new();

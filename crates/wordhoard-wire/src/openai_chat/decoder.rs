@@ -62,6 +62,7 @@ impl Fold for ChatFold {
             finish_reason: self.finish_reason.clone().map(FinishReason),
             usage: self.usage.and_then(UsageBody::to_usage),
             answered_by: self.answered_by.clone(),
+            envelope: None,
         }
     }
 

@@ -27,6 +27,12 @@ impl EncodeStream for ClientStream {
         self.encoder.delta(out, delta);
     }
 
+    fn take_over(&mut self, head: Option<&AnswerHead>, _event_count: u64) {
+        if let Some(head) = head {
+            self.encoder.head = head.clone();
+        }
+    }
+
     fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
         let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
         self.encoder.finish(out, reason, completion.usage.as_ref(), self.include_usage);

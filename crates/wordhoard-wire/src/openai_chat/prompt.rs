@@ -1,12 +1,12 @@
 //! Conversations as prompts of ours, and back: what is recorded of a request is a prompt, whose further parameters are
 //! fields of this dialect.
 
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Conversation, Message, Parameters, Part, Prompt};
 
 use super::client_request::take_messages;
 use super::{options, request};
-use crate::{Ask, CannotHonour, InvalidRequest, Unsupported};
+use crate::{Ask, CannotHonour, Dialect, InvalidRequest, Unsupported};
 
 /// The field that holds the messages, where they are more than those of a prompt. A caller of the native API cannot give
 /// it: it is none of the known parameters.
@@ -14,6 +14,8 @@ const MESSAGES: &str = "messages";
 /// The field that holds what the server has to remember of a request beside its conversation. No provider is told it, and a
 /// caller of the native API cannot give it either.
 pub const REMEMBERED: &str = "remembered";
+/// What is remembered of the dialect in which a client asked, where it shall get all that a provider of that dialect says.
+const CLIENT_DIALECT: &str = "client_dialect";
 /// How much of the last question stands in the prompt's own text, which is what lists show.
 const MAX_TEXT_CHARS: usize = 8_000;
 
@@ -41,6 +43,16 @@ pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> 
     conversation.max_tokens = prompt.parameters.max_tokens.or(conversation.max_tokens);
     conversation.temperature = prompt.parameters.temperature;
     Ok(conversation)
+}
+
+/// The dialect of the client that asked, where it shall get all that a provider of that dialect says.
+pub fn client_dialect_of(prompt: &Prompt) -> Option<Dialect> {
+    Dialect::from_name(prompt.parameters.extra.get(REMEMBERED)?.get(CLIENT_DIALECT)?.as_str()?)
+}
+
+/// Has it remembered in what dialect a client asked.
+pub fn remember_client_dialect(remembered: &mut Map<String, Value>, dialect: Dialect) {
+    remembered.insert(CLIENT_DIALECT.to_owned(), dialect.as_str().into());
 }
 
 /// A conversation of any length as a prompt: [`conversation_of`] gives it back. The prompt's text is the beginning of the

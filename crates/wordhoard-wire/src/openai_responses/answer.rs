@@ -24,6 +24,7 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
         finish_reason: Some(finish_reason(&response, calls > 0)?),
         usage: response.usage.and_then(UsageBody::to_usage),
         answered_by: model_name(response.model),
+        envelope: None,
     })
 }
 

@@ -23,6 +23,7 @@ struct ResponseFold {
     /// The items of which pieces were told.
     told: HashSet<u64>,
     answered_by: Option<String>,
+    id: Option<String>,
     end: Option<Response>,
 }
 
@@ -33,7 +34,10 @@ impl Fold for ResponseFold {
             return Ok(());
         }
         match serde_json::from_str(data).map_err(|error| stream::bad_event(&error))? {
-            Event::Created { response } => self.answered_by = model_name(response.model),
+            Event::Created { response } => {
+                self.answered_by = model_name(response.model);
+                self.id = response.id;
+            }
             Event::ItemAdded { output_index, item } => self.begin_item(output_index, &item, out),
             Event::ItemDone { output_index, item } => self.end_item(output_index, &item, out),
             Event::Text(piece) => self.say(TokenKind::Text, &piece, out),
@@ -71,12 +75,17 @@ impl Fold for ResponseFold {
             finish_reason: self.end.as_ref().and_then(|response| finish_reason(response, has_called).ok()),
             usage: self.end.as_ref().and_then(|response| response.usage).and_then(UsageBody::to_usage),
             answered_by: self.answered_by.clone(),
+            envelope: None,
         }
     }
 
     fn finish(&self) -> Result<Completion, Failure> {
         finish_reason(self.end.as_ref().ok_or_else(stream::cut)?, !self.calls.is_empty())?;
         Ok(self.so_far())
+    }
+
+    fn answer_id(&self) -> Option<&str> {
+        self.id.as_deref()
     }
 }
 

@@ -84,6 +84,10 @@ impl EncodeStream for ResponseStream {
         self.take(out, delta);
     }
 
+    fn take_over(&mut self, _head: Option<&AnswerHead>, event_count: u64) {
+        self.sequence_number = event_count;
+    }
+
     fn ended(&mut self, at_s: u64) {
         self.completed_at_s = Some(at_s);
     }

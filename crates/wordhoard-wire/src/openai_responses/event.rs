@@ -56,6 +56,8 @@ pub(super) struct Piece {
 #[derive(Debug, Deserialize)]
 pub(super) struct Response {
     #[serde(default)]
+    pub(super) id: Option<String>,
+    #[serde(default)]
     pub(super) model: Option<String>,
     #[serde(default)]
     pub(super) status: Option<String>,

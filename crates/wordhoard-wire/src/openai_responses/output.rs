@@ -50,7 +50,7 @@ pub(super) fn sealed_reasoning(item: &Value, out: &mut Vec<Delta>) {
 
 pub(super) fn push(out: &mut Vec<Delta>, kind: TokenKind, text: Option<&str>) {
     if let Some(text) = text.filter(|text| !text.is_empty()) {
-        out.push(Delta { kind, text: text.to_owned() });
+        out.push(Delta::new(kind, text));
     }
 }
 

@@ -60,15 +60,14 @@ pub fn any_deltas() -> impl Strategy<Value = Vec<Delta>> {
         1 => Just(TokenKind::Reasoning),
         1 => Just(TokenKind::Refusal),
     ];
-    let plain = vec((kind, any_text()).prop_map(|(kind, text)| Delta { kind, text }), 0..12);
+    let plain = vec((kind, any_text()).prop_map(|(kind, text)| Delta::new(kind, text)), 0..12);
     let calls = vec(any_call(), 0..3);
     (plain, calls, vec(0..4_usize, 0..40)).prop_map(|(plain, calls, turns)| {
         let mut sources: Vec<std::vec::IntoIter<Delta>> = vec![plain.into_iter()];
         sources.extend(calls.into_iter().map(|fragments| {
-            let deltas = fragments.into_iter().map(|piece| Delta {
-                kind: TokenKind::ToolCall,
-                text: serde_json::to_string(&piece).unwrap(),
-            });
+            let deltas = fragments
+                .into_iter()
+                .map(|piece| Delta::new(TokenKind::ToolCall, serde_json::to_string(&piece).unwrap()));
             deltas.collect::<Vec<_>>().into_iter()
         }));
         let mut deltas = Vec::new();
@@ -113,6 +112,7 @@ pub fn any_answer() -> impl Strategy<Value = Answer> {
             finish_reason: Some(FinishReason(reason.to_owned())),
             usage,
             answered_by: Some("m".into()),
+            envelope: None,
         };
         Answer { deltas, completion }
     })

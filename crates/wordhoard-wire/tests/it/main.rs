@@ -4,6 +4,7 @@
 
 mod answers;
 mod golden;
+mod passed_through;
 mod requests;
 mod round_trip;
 mod whole_answers;

@@ -69,7 +69,8 @@ pub fn bare_loop(file: &Path, rows: &[Row]) -> Duration {
     let started = Instant::now();
     for thousand in rows.chunks(1_000) {
         let transaction = connection.transaction().unwrap();
-        let sql = "INSERT INTO llm_token_log VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
+        let sql = "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
+            VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let mut insert = transaction.prepare_cached(sql).unwrap();
         for row in thousand {
             let Row { request_id, attempt_seq, token_index, seq, at_ms, kind, text } = row;

@@ -66,7 +66,7 @@ INSERT INTO llm_attempts (request_id, attempt_seq, lane, provider, model, starte
         finished_seq, finished_at, finish_reason, token_count, input_tokens, output_tokens)
     SELECT id, 1, 0, 'demo', 'brisk', 1, ms, 'completed', {tokens} + 2, ms + 1000, 'stop', {tokens}, 9, {tokens}
     FROM planted;
-INSERT INTO llm_token_log
+INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
     WITH RECURSIVE token (j) AS (SELECT 0 UNION ALL SELECT j + 1 FROM token WHERE j + 1 < {tokens})
     SELECT id, 1, j, j + 2, ms + j, 'text', ' word' FROM planted CROSS JOIN token;
 COMMIT;

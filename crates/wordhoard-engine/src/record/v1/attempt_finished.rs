@@ -46,6 +46,7 @@ impl AttemptFinishedV1 {
             token_count: self.token_count,
             answered_by: self.answered_by,
             failure: self.failure.map(FailureV1::into_model).transpose()?,
+            envelope: None,
         })
     }
 }

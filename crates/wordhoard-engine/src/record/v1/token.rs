@@ -5,7 +5,7 @@ use wordhoard_model::{AttemptSeq, Token, TokenIndex, TokenKind};
 
 /// The kind is a number, not a name: this record is written for every token.
 #[derive(Serialize, Deserialize)]
-pub(super) struct TokenV1<'a> {
+pub(in crate::record) struct TokenV1<'a> {
     attempt_seq: u32,
     token_index: u64,
     kind: u8,
@@ -22,7 +22,7 @@ const KINDS: [(u8, TokenKind); 5] = [
 ];
 
 impl<'a> TokenV1<'a> {
-    pub(super) fn from_model(token: &'a Token) -> Self {
+    pub(in crate::record) fn from_model(token: &'a Token) -> Self {
         let kind = match token.kind {
             TokenKind::Text => 0,
             TokenKind::Reasoning => 1,
@@ -38,7 +38,7 @@ impl<'a> TokenV1<'a> {
         }
     }
 
-    pub(super) fn into_model(self) -> Result<Token, String> {
+    pub(in crate::record) fn into_model(self) -> Result<Token, String> {
         let kind = KINDS.iter().find(|(number, _)| *number == self.kind);
         let (_, kind) = kind.ok_or_else(|| format!("{} is no kind of token", self.kind))?;
         Ok(Token {
@@ -46,6 +46,7 @@ impl<'a> TokenV1<'a> {
             token_index: TokenIndex(self.token_index),
             kind: *kind,
             text: self.text.into_owned(),
+            envelope: None,
         })
     }
 }

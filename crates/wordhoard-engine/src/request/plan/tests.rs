@@ -22,6 +22,7 @@ fn attempt(model: &str, tokens: u64, outcome: Outcome, failure: Option<Failure>)
         token_count: tokens,
         answered_by: None,
         failure,
+        envelope: None,
     };
     AttemptState {
         started,

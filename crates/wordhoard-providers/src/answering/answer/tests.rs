@@ -27,7 +27,7 @@ fn answer(head_after: Duration, body: ReplyBody) -> Answer {
         sleep(head_after).await;
         Ok(Reply { status: 200, headers: HeaderMap::new(), body })
     };
-    Answer::new(call.boxed(), Dialect::OpenAiChat, LIMITS, Redactor::default())
+    Answer::new(call.boxed(), Dialect::OpenAiChat, LIMITS, Redactor::default(), false)
 }
 
 /// Bytes, each after its pause.
@@ -122,7 +122,7 @@ async fn a_reason_that_comes_too_late_does_not_hold_up_the_failure() {
             body: pieces(vec![(10, b"busy"), (10_000, b"!")]),
         })
     };
-    let answer = Answer::new(call.boxed(), Dialect::OpenAiChat, LIMITS, Redactor::default());
+    let answer = Answer::new(call.boxed(), Dialect::OpenAiChat, LIMITS, Redactor::default(), false);
     let (part, _) = answer.next().await.unwrap();
     let broken = part.unwrap_err();
     assert_eq!(
@@ -135,6 +135,7 @@ async fn a_reason_that_comes_too_late_does_not_hold_up_the_failure() {
 async fn a_call_that_never_returns_ends_by_the_first_limit_that_is_over() {
     let mut limits = LIMITS;
     limits.total = Duration::from_millis(250);
-    let answer = Answer::new(future::pending().boxed(), Dialect::OpenAiChat, limits, Redactor::default());
+    let answer =
+        Answer::new(future::pending().boxed(), Dialect::OpenAiChat, limits, Redactor::default(), false);
     assert_eq!(outcome(answer).await, (0, Some(FailureClass::TotalTimeout), 250));
 }

@@ -15,13 +15,15 @@ use crate::{Batch, Conflict, Error};
 /// By the key of each, and not by a join: whatever the planner thinks, this looks each one up in the index. A row that
 /// is not there under the key differs too: then another token has the event's `seq`.
 pub(super) const TOKENS: &str = "SELECT given.place
-    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[])
-        WITH ORDINALITY AS given (request_id, attempt_seq, token_index, seq, at, kind, text, place)
+    FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[],
+        $8::text[])
+        WITH ORDINALITY AS given (request_id, attempt_seq, token_index, seq, at, kind, text, envelope, place)
     LEFT JOIN LATERAL (
         SELECT true AS there FROM llm_token_log AS token
         WHERE token.request_id = given.request_id AND token.attempt_seq = given.attempt_seq
             AND token.token_index = given.token_index AND token.seq = given.seq AND token.at = given.at
             AND token.kind = given.kind AND token.text = given.text
+            AND token.envelope IS NOT DISTINCT FROM given.envelope
         LIMIT 1
     ) AS same ON true
     WHERE same.there IS NULL";

@@ -11,7 +11,8 @@ use super::super::text::escape;
 use super::rows::TokenRow;
 use crate::Error;
 
-pub(super) const COPY: &str = "COPY llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
+pub(super) const COPY: &str =
+    "COPY llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text, envelope)
     FROM STDIN WITH (FORMAT binary)";
 
 /// Bytes in one message; while the server takes one in, the next is made.
@@ -20,7 +21,9 @@ const MESSAGE_BYTES: usize = 128 << 10;
 const HEADER: &[u8] = b"PGCOPY\n\xff\r\n\0\0\0\0\0\0\0\0\0";
 /// In place of a count of columns: no more rows.
 const TRAILER: i16 = -1;
-const COLUMNS: i16 = 7;
+const COLUMNS: i16 = 8;
+/// In place of a length: no value.
+const NULL: i32 = -1;
 
 /// Rows of one request lie together in the table and its indexes: they are read together, and the server finds the
 /// page of the next row where it has just been.
@@ -58,6 +61,10 @@ fn put_row(out: &mut BytesMut, token: &TokenRow<'_>) {
     put(out, &token.at.as_bytes());
     put(out, token.kind.as_bytes());
     put(out, escape(token.text.0).as_bytes());
+    match token.envelope {
+        Some(envelope) => put(out, escape(envelope.0).as_bytes()),
+        None => out.put_i32(NULL),
+    }
 }
 
 fn put(out: &mut BytesMut, value: &[u8]) {

@@ -64,6 +64,7 @@ pub(super) struct TokenRow<'a> {
     pub(super) at: Moment,
     pub(super) kind: &'static str,
     pub(super) text: Written<&'a str>,
+    pub(super) envelope: Option<Written<&'a str>>,
 }
 
 #[derive(Debug, Default)]
@@ -84,6 +85,7 @@ pub(super) struct AttemptEnds<'a> {
     pub(super) failure_provider_status: Vec<Option<i32>>,
     pub(super) failure_retry_after_ms: Vec<Option<i64>>,
     pub(super) cost_nano_usd: Vec<Option<i64>>,
+    pub(super) envelope: Vec<Option<Written<&'a str>>>,
 }
 
 #[derive(Debug, Default)]
@@ -125,6 +127,7 @@ impl<'a> Rows<'a> {
                     at,
                     kind: token.kind.as_str(),
                     text: Written(&token.text),
+                    envelope: token.envelope.as_deref().map(Written),
                 });
                 return Ok(());
             }
@@ -204,6 +207,7 @@ impl<'a> AttemptEnds<'a> {
         self.failure_provider_status.push(failure.and_then(|failure| failure.provider_status).map(i32::from));
         self.failure_retry_after_ms.push(failure.and_then(|failure| failure.retry_after_ms).map(signed));
         self.cost_nano_usd.push(finished.cost.map(|cost| signed(cost.nano_usd())));
+        self.envelope.push(finished.envelope.as_deref().map(Written));
     }
 }
 

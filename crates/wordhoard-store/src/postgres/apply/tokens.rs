@@ -8,8 +8,9 @@ use super::super::types::{Id, Moment};
 use super::rows::TokenRow;
 
 pub(super) const INSERT: &str =
-    "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
-    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[])
+    "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text, envelope)
+    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[],
+        $8::text[])
     ON CONFLICT DO NOTHING";
 
 /// Tokens in one statement.
@@ -25,6 +26,7 @@ pub(super) struct Columns<'a> {
     at: Vec<Moment>,
     kind: Vec<&'static str>,
     text: Vec<Written<&'a str>>,
+    envelope: Vec<Option<Written<&'a str>>>,
 }
 
 impl<'a> Columns<'a> {
@@ -37,6 +39,7 @@ impl<'a> Columns<'a> {
             at: tokens.iter().map(|token| token.at).collect(),
             kind: tokens.iter().map(|token| token.kind).collect(),
             text: tokens.iter().map(|token| token.text).collect(),
+            envelope: tokens.iter().map(|token| token.envelope).collect(),
         }
     }
 
@@ -46,8 +49,11 @@ impl<'a> Columns<'a> {
         session: &Session,
         statement: &Statement,
     ) -> Result<u64, tokio_postgres::Error> {
-        let Self { id, attempt_seq, token_index, seq, at, kind, text } = self;
-        session.client().execute(statement, &[id, attempt_seq, token_index, seq, at, kind, text]).await
+        let Self { id, attempt_seq, token_index, seq, at, kind, text, envelope } = self;
+        session
+            .client()
+            .execute(statement, &[id, attempt_seq, token_index, seq, at, kind, text, envelope])
+            .await
     }
 
     /// The places in the chunk of those that are not there as they are here.
@@ -56,9 +62,11 @@ impl<'a> Columns<'a> {
         session: &Session,
         statement: &Statement,
     ) -> Result<Vec<usize>, tokio_postgres::Error> {
-        let Self { id, attempt_seq, token_index, seq, at, kind, text } = self;
-        let rows =
-            session.client().query(statement, &[id, attempt_seq, token_index, seq, at, kind, text]).await?;
+        let Self { id, attempt_seq, token_index, seq, at, kind, text, envelope } = self;
+        let rows = session
+            .client()
+            .query(statement, &[id, attempt_seq, token_index, seq, at, kind, text, envelope])
+            .await?;
         let place = |row: &tokio_postgres::Row| Ok(row.try_get::<_, i64>(0)?.unsigned_abs() as usize - 1);
         rows.iter().map(place).collect()
     }

@@ -173,6 +173,7 @@ fn write_framing<'a>(
                 &e.failure_provider_status,
                 &e.failure_retry_after_ms,
                 &e.cost_nano_usd,
+                &e.envelope,
             ];
             client.execute(attempt_ends, params).await
         }));

@@ -47,7 +47,7 @@ pub(super) struct Telling {
 /// Answers with a stream. Its status waits for the first piece of the answer, so that what fails before it is told as
 /// clients expect it; but for responses, of which the first event says the id under which they can be resumed.
 pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -> Result<Response, Problem> {
-    let mut following = Following::open(surface, id, Choices::telling()).await?;
+    let mut following = Following::open(surface, id, Choices::telling(telling.dialect)).await?;
     let mut waiting = following.next().await?.unwrap_or_default();
     if telling.dialect != Dialect::OpenAiResponses {
         while waiting.is_empty() {
@@ -84,7 +84,7 @@ pub(super) async fn gather(
     id: RequestId,
     telling: Telling,
 ) -> Result<Result<Vec<u8>, Failure>, Problem> {
-    let mut following = Following::open(surface, id, Choices::gathering()).await?;
+    let mut following = Following::open(surface, id, Choices::gathering(telling.dialect)).await?;
     let choices = match following.whole().await? {
         Ok(whole) => whole,
         Err(failure) => return Ok(Err(failure)),
@@ -94,6 +94,9 @@ pub(super) async fn gather(
         let all: Vec<String> = choices.iter().map(|choice| choice.model.clone()).collect();
         return Ok(Ok(openai_chat::encode_choices(&AnswerHead { model: all.join(", "), ..head }, &choices)));
     };
+    if let Some(passed) = telling.dialect.passed_answer(&head, &telling.asked, deltas, completion) {
+        return Ok(Ok(passed));
+    }
     Ok(Ok(match telling.dialect {
         Dialect::OpenAiResponses => {
             let ended_at_s = following.choices.ended_at().map(seconds);
@@ -185,6 +188,7 @@ impl Following {
                 match one {
                     Said::Delta(delta) => pieces.push(delta),
                     Said::Anew => pieces.clear(),
+                    Said::AnotherCall => {}
                     Said::Completed(completion) => {
                         let model = self.choices.model(choice).unwrap_or_default().to_owned();
                         let deltas = std::mem::take(pieces);
@@ -293,6 +297,7 @@ impl Writer {
                 Said::Delta(delta) => self.encoder.delta(out, choice, &delta),
                 // Only where nothing was written.
                 Said::Anew => {}
+                Said::AnotherCall => self.encoder.another_call(out, choice),
                 Said::Completed(completion) => {
                     let ended_at_s = self.following.choices.ended_at().map(seconds);
                     if self.encoder.complete(out, choice, completion, ended_at_s) {

@@ -10,7 +10,7 @@ use wordhoard_engine::{NewRequest, Standing};
 use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, MAX_LANES, ModelRef, RequestId};
 use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of};
 use wordhoard_wire::ClientRequest;
-use wordhoard_wire::openai_chat::REMEMBERED;
+use wordhoard_wire::openai_chat::{REMEMBERED, remember_client_dialect};
 
 use super::answer::{self, Telling};
 use crate::config::DropInConfig;
@@ -51,7 +51,7 @@ pub(super) async fn answer(
     body::check_content_type(headers)?;
     let idempotency = prompt::idempotency(headers, &bytes)?;
     let has_choices = dialect == Dialect::OpenAiChat;
-    let client = Client { key, idempotency, waits: true, has_choices, remembered: Map::new() };
+    let client = Client { key, idempotency, waits: true, has_choices, dialect, remembered: Map::new() };
     let asked = record(surface, dialect.decode_request(&bytes)?, client).await?;
     let telling = Telling {
         dialect,
@@ -75,6 +75,8 @@ pub(super) struct Client {
     pub(super) waits: bool,
     /// Whether an answer in its dialect can have several choices.
     pub(super) has_choices: bool,
+    /// The dialect that it speaks.
+    pub(super) dialect: Dialect,
     /// What is recorded beside the conversation, to be told again whenever the answer is.
     pub(super) remembered: Map<String, Value>,
 }
@@ -105,8 +107,13 @@ pub(super) async fn record(
     }
     let deserted_after = client.may_be_gone_for(surface.config.drop_in);
     let mut prompt = prompt_of(&conversation)?;
-    if !client.remembered.is_empty() {
-        prompt.parameters.extra.insert(REMEMBERED.to_owned(), client.remembered.into());
+    let mut remembered = client.remembered;
+    // Several answers make one of no provider's.
+    if models.len() == 1 {
+        remember_client_dialect(&mut remembered, client.dialect);
+    }
+    if !remembered.is_empty() {
+        prompt.parameters.extra.insert(REMEMBERED.to_owned(), remembered.into());
     }
     let new = NewRequest {
         prompt,

@@ -4,6 +4,7 @@
 use std::collections::HashMap;
 
 use wordhoard_model::{AttemptSeq, Event, EventBody, Failure, Outcome, RequestFinished, Timestamp};
+use wordhoard_providers::Dialect;
 
 use super::relay::{Relay, Said};
 
@@ -13,18 +14,23 @@ pub(super) struct Choices {
     relays: Vec<Relay>,
     /// Whose attempt each is.
     choice_of: HashMap<AttemptSeq, usize>,
-    new_relay: fn() -> Relay,
+    dialect: Dialect,
+    new_relay: fn(Dialect) -> Relay,
 }
 
 impl Choices {
     /// For a client that gets each piece as it comes.
-    pub(super) fn telling() -> Self {
-        Self { relays: vec![Relay::default()], choice_of: HashMap::new(), new_relay: Relay::default }
+    pub(super) fn telling(dialect: Dialect) -> Self {
+        Self::of(dialect, Relay::telling)
     }
 
     /// For one that gets the whole.
-    pub(super) fn gathering() -> Self {
-        Self { relays: vec![Relay::gathering()], choice_of: HashMap::new(), new_relay: Relay::gathering }
+    pub(super) fn gathering(dialect: Dialect) -> Self {
+        Self::of(dialect, Relay::gathering)
+    }
+
+    fn of(dialect: Dialect, new_relay: fn(Dialect) -> Relay) -> Self {
+        Self { relays: vec![new_relay(dialect)], choice_of: HashMap::new(), dialect, new_relay }
     }
 
     /// Takes the next event in, and appends what the client is told by it, and of which choice. An answer with a choice that
@@ -32,7 +38,7 @@ impl Choices {
     pub(super) fn take(&mut self, event: &Event, out: &mut Vec<(usize, Said)>) {
         match &event.body {
             EventBody::RequestCreated(created) => {
-                self.relays.resize_with(created.lanes.len().max(1), self.new_relay);
+                self.relays.resize_with(created.lanes.len().max(1), || (self.new_relay)(self.dialect));
                 self.relays.iter_mut().for_each(|relay| relay.take(event, &mut Vec::new()));
             }
             EventBody::AttemptStarted(started) => {

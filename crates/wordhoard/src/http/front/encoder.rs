@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 use wordhoard_model::{Failure, FinishReason, Usage};
-use wordhoard_providers::{Completion, Delta, Dialect};
-use wordhoard_wire::{AnswerHead, EncodeStream, openai_chat, openai_responses};
+use wordhoard_providers::{Completion, Delta};
+use wordhoard_wire::{AnswerHead, EncodeStream, openai_chat};
 
 use super::answer::Telling;
 
@@ -33,10 +33,7 @@ impl Encoder {
                 include_usage,
             };
         }
-        Self::One(match telling.dialect {
-            Dialect::OpenAiResponses => openai_responses::stream_encoder_for(head, telling.asked.clone()),
-            dialect => dialect.stream_encoder(head, include_usage),
-        })
+        Self::One(telling.dialect.passing_encoder(head, include_usage, telling.asked.clone()))
     }
 
     pub(super) fn open(&mut self, out: &mut BytesMut) {
@@ -54,6 +51,13 @@ impl Encoder {
                     choice.encoder.delta(out, delta);
                 }
             }
+        }
+    }
+
+    /// What follows of a choice comes from another call.
+    pub(super) fn another_call(&mut self, out: &mut BytesMut, _choice: usize) {
+        if let Self::One(encoder) = self {
+            encoder.another_call(out);
         }
     }
 

@@ -4,7 +4,7 @@ use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, ModelRef, Outcome,
     Timestamp, Token, TokenIndex, TokenKind,
 };
-use wordhoard_providers::{Completion, Delta};
+use wordhoard_providers::{Completion, Delta, Dialect, client_dialect_of};
 
 /// What a client is told next.
 #[derive(Clone, Debug, PartialEq)]
@@ -13,6 +13,8 @@ pub(super) enum Said {
     Delta(Delta),
     /// What was told so far does not count: another answer begins. Never to a client that has got it.
     Anew,
+    /// What follows comes from another call of a model than what was told.
+    AnotherCall,
     /// Its end: it is whole.
     Completed(Completion),
     /// Its end: it is not.
@@ -28,6 +30,11 @@ pub(super) enum Said {
 pub(super) struct Relay {
     /// Whether what was told can be taken back, because nobody has got it yet.
     can_take_back: bool,
+    /// The dialect of the client. Where it asked in that dialect, it gets all that a provider of the dialect says.
+    dialect: Option<Dialect>,
+    keeps_envelopes: bool,
+    /// The attempt whose pieces are told in their envelopes: the first one that is told.
+    in_envelopes: Option<AttemptSeq>,
     created_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     /// The model whose answer was told first.
@@ -57,9 +64,14 @@ pub(super) struct Relay {
 }
 
 impl Relay {
+    /// One for a client that gets each piece as it comes.
+    pub(super) fn telling(dialect: Dialect) -> Self {
+        Self { dialect: Some(dialect), ..Self::default() }
+    }
+
     /// One for an answer that is gathered before its client gets any of it.
-    pub(super) fn gathering() -> Self {
-        Self { can_take_back: true, ..Self::default() }
+    pub(super) fn gathering(dialect: Dialect) -> Self {
+        Self { can_take_back: true, ..Self::telling(dialect) }
     }
 
     /// Takes the next event in, and appends what the client is told by it. Nothing is told after an end.
@@ -68,7 +80,11 @@ impl Relay {
             return;
         }
         match &event.body {
-            EventBody::RequestCreated(_) => self.created_at = Some(event.at),
+            EventBody::RequestCreated(created) => {
+                self.created_at = Some(event.at);
+                let asked_in = client_dialect_of(&created.prompt);
+                self.keeps_envelopes = asked_in.is_some() && asked_in == self.dialect;
+            }
             EventBody::AttemptStarted(started) => self.begin(started, out),
             EventBody::Token(token) => self.token(token, out),
             EventBody::AttemptFinished(finished) => self.end_attempt(finished, out),
@@ -113,12 +129,18 @@ impl Relay {
     fn begin(&mut self, started: &AttemptStarted, out: &mut Vec<Said>) {
         if self.can_take_back && started.continues.is_none() && self.model.is_some() {
             *self = Self {
+                can_take_back: true,
+                dialect: self.dialect,
+                keeps_envelopes: self.keeps_envelopes,
                 failure: self.failure.take(),
                 asked: self.asked.take(),
                 created_at: self.created_at,
-                ..Self::gathering()
+                ..Self::default()
             };
             out.push(Said::Anew);
+        }
+        if self.in_envelopes.is_some() {
+            out.push(Said::AnotherCall);
         }
         self.failure_counts = *self.asked.get_or_insert_with(|| started.model.clone()) == started.model;
         let is_first_told = self.told.is_empty() && !self.has_told_reasoning && !self.has_told_more;
@@ -145,7 +167,9 @@ impl Relay {
     }
 
     fn token(&mut self, token: &Token, out: &mut Vec<Said>) {
-        let delta = |text: &str| Said::Delta(Delta { kind: token.kind, text: text.to_owned() });
+        let is_first = *self.in_envelopes.get_or_insert(token.attempt_seq) == token.attempt_seq;
+        let envelope = token.envelope.clone().filter(|_| self.keeps_envelopes && is_first);
+        let delta = |text: &str| Said::Delta(Delta { envelope, ..Delta::new(token.kind, text) });
         match token.kind {
             TokenKind::Text => {
                 let Some(news) = self.news_in(&token.text) else { return self.fail(out) };
@@ -203,6 +227,10 @@ impl Relay {
                 finish_reason: finished.finish_reason.clone(),
                 usage: finished.usage,
                 answered_by: finished.answered_by.clone(),
+                envelope: finished.envelope.clone().filter(|_| {
+                    let is_first = self.in_envelopes.is_none_or(|first| first == finished.attempt_seq);
+                    self.keeps_envelopes && is_first
+                }),
             };
         } else {
             self.fail(out);
@@ -253,7 +281,7 @@ mod tests {
             for (index, text) in (0..).zip(*tokens) {
                 let kind = if *text == "{}" { TokenKind::ToolCall } else { TokenKind::Text };
                 let (token_index, text) = (TokenIndex(index), (*text).to_owned());
-                take(EventBody::Token(Token { attempt_seq, token_index, kind, text }));
+                take(EventBody::Token(Token { attempt_seq, token_index, kind, text, envelope: None }));
             }
             take(EventBody::AttemptFinished(AttemptFinished {
                 attempt_seq,
@@ -264,6 +292,7 @@ mod tests {
                 token_count: tokens.len() as u64,
                 answered_by: None,
                 failure: (!is_whole).then(|| Failure::new(FailureClass::Cut, "it broke")),
+                envelope: None,
             }));
         }
         let is_whole = attempts.last().is_some_and(|(.., is_whole)| *is_whole);
@@ -278,7 +307,7 @@ mod tests {
         }));
         let text = out.iter().filter_map(|said| match said {
             Said::Delta(delta) => Some(delta.text.as_str()),
-            Said::Anew | Said::Completed(_) | Said::Failed(_) => None,
+            Said::Anew | Said::AnotherCall | Said::Completed(_) | Said::Failed(_) => None,
         });
         let end = match out.last().unwrap() {
             Said::Completed(completion) => {
@@ -286,7 +315,7 @@ mod tests {
                 Ok(())
             }
             Said::Failed(failure) => Err(failure.message.clone()),
-            Said::Delta(_) | Said::Anew => panic!("no end"),
+            Said::Delta(_) | Said::Anew | Said::AnotherCall => panic!("no end"),
         };
         (text.collect(), end)
     }

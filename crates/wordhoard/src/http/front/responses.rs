@@ -19,6 +19,7 @@ use crate::http::query::Query;
 use crate::http::{Surface, body, prompt};
 
 const DIALECT: Dialect = Dialect::OpenAiResponses;
+const BACKGROUND: &str = "background";
 const PREVIOUS: &str = "previous_response_id";
 
 /// Create a response, as OpenAI's API has it.
@@ -49,7 +50,7 @@ pub(super) async fn create(
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     let idempotency = prompt::idempotency(&headers, &bytes)?;
     let mut fields = body::json_object(&headers, &bytes)?;
-    let background = take_flag(&mut fields, "background")?;
+    let background = take_flag(&mut fields, BACKGROUND)?;
     // Everything is kept here, and nothing is padded.
     take_flag(&mut fields, "store")?;
     fields.remove("stream_options");
@@ -60,13 +61,19 @@ pub(super) async fn create(
     }
     let mut remembered = Map::new();
     if background {
-        remembered.insert("background".to_owned(), true.into());
+        remembered.insert(BACKGROUND.to_owned(), true.into());
     }
     if let Some(previous) = previous {
         remembered.insert(PREVIOUS.to_owned(), format!("{RESPONSE_PREFIX}{previous}").into());
     }
-    let client =
-        Client { key, idempotency, waits: !background, has_choices: false, remembered: remembered.clone() };
+    let client = Client {
+        key,
+        idempotency,
+        waits: !background,
+        has_choices: false,
+        dialect: DIALECT,
+        remembered: remembered.clone(),
+    };
     let asked = ask::record(&surface, request, client).await?;
     let telling = telling(asked.models, &asked.conversation, remembered, 0)?;
     let answered = match (asked.stream, background) {
@@ -175,7 +182,8 @@ fn asked_by(transcript: &Transcript) -> Result<(ModelRef, Arc<Conversation>), Pr
 /// What a response says of its request beside the conversation.
 fn remembered(transcript: &Transcript) -> Map<String, Value> {
     let recorded = transcript.created.prompt.parameters.extra.get(REMEMBERED);
-    recorded.and_then(Value::as_object).cloned().unwrap_or_default()
+    let told = [BACKGROUND, PREVIOUS].map(|name| Some((name.to_owned(), recorded?.get(name)?.clone())));
+    told.into_iter().flatten().collect()
 }
 
 fn telling(

@@ -1,0 +1,158 @@
+//! Answers for clients that speak their provider's dialect: they get the provider's own events, out of the envelopes of the
+//! recorded pieces. Where there are none, or another call went on with the answer, the dialect's encoder makes the events.
+
+use std::fmt::Debug;
+
+use bytes::BytesMut;
+use wordhoard_model::Failure;
+
+use crate::envelope::{self, Replayed, Replayer, WireEvent};
+use crate::{AnswerHead, Completion, Delta, EncodeStream, sse};
+
+/// What a dialect does with the events of a provider on their way to a client.
+pub(crate) trait Rules: Debug + Send {
+    /// The event as the client gets it, behind so many others; none where it does not get it.
+    fn event(&mut self, event: WireEvent, event_count: u64) -> Option<WireEvent>;
+
+    /// What the events say of the answer as a whole, where all of them have to say the same.
+    fn head(&self) -> Option<&AnswerHead> {
+        None
+    }
+
+    /// Writes what a client needs at the end and the provider may not have sent.
+    fn end(&self, out: &mut BytesMut);
+}
+
+/// Passes a provider's events through.
+#[derive(Debug)]
+pub(crate) struct PassThrough<R> {
+    rules: R,
+    replayer: Replayer,
+    /// Makes the events where there are none to pass through. It hears of all pieces, so that it can take over.
+    encoder: Box<dyn EncodeStream>,
+    stage: Stage,
+    /// Whether the encoder's opening is told before anything else is known.
+    opens_at_once: bool,
+    event_count: u64,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Stage {
+    /// No piece came yet.
+    Waiting,
+    /// The provider's events are told.
+    Passing,
+    /// The encoder tells.
+    Encoding,
+}
+
+impl<R: Rules> PassThrough<R> {
+    pub(crate) fn new(rules: R, encoder: Box<dyn EncodeStream>) -> Self {
+        let replayer = Replayer::default();
+        Self { rules, replayer, encoder, stage: Stage::Waiting, opens_at_once: false, event_count: 0 }
+    }
+
+    /// One whose stream begins with the events of the encoder's opening, so many of them.
+    pub(crate) fn opening_at_once(self, event_count: u64) -> Self {
+        Self { opens_at_once: true, event_count, ..self }
+    }
+
+    fn pass(&mut self, out: &mut BytesMut, events: Vec<WireEvent>) {
+        self.stage = Stage::Passing;
+        for event in events {
+            if let Some(WireEvent { name, data, .. }) = self.rules.event(event, self.event_count) {
+                sse::write_event(out, name.as_deref(), None, None, &data);
+                self.event_count += 1;
+            }
+        }
+    }
+
+    /// Tells from here on what the encoder makes. It has heard of all pieces but those that wait.
+    fn encode(&mut self, out: &mut BytesMut) {
+        if self.stage == Stage::Passing {
+            self.encoder.take_over(self.rules.head(), self.event_count);
+        }
+        self.stage = Stage::Encoding;
+        self.replayer.take_waiting().iter().for_each(|piece| self.encoder.delta(out, piece));
+    }
+}
+
+impl<R: Rules> EncodeStream for PassThrough<R> {
+    fn open(&mut self, out: &mut BytesMut) {
+        if self.opens_at_once || self.stage == Stage::Encoding {
+            self.encoder.open(out);
+        }
+    }
+
+    fn delta(&mut self, out: &mut BytesMut, delta: &Delta) {
+        self.open(out);
+        if self.stage == Stage::Encoding {
+            return self.encoder.delta(out, delta);
+        }
+        match self.replayer.piece(delta) {
+            Replayed::Events(events, pieces) => {
+                self.pass(out, events);
+                let mut unread = BytesMut::new();
+                pieces.iter().for_each(|piece| self.encoder.delta(&mut unread, piece));
+            }
+            Replayed::Bare => self.encode(out),
+        }
+    }
+
+    fn another_call(&mut self, out: &mut BytesMut) {
+        if self.stage == Stage::Passing {
+            self.encode(out);
+        }
+    }
+
+    fn ended(&mut self, at_s: u64) {
+        self.encoder.ended(at_s);
+    }
+
+    fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
+        self.open(out);
+        match completion.envelope.as_deref() {
+            Some(envelope) if self.stage != Stage::Encoding => {
+                let events = self.replayer.rest(envelope);
+                self.pass(out, events);
+                self.rules.end(out);
+            }
+            _ => {
+                self.encode(out);
+                self.encoder.finish(out, completion);
+            }
+        }
+    }
+
+    fn fail(&mut self, out: &mut BytesMut, failure: &Failure) {
+        self.open(out);
+        self.encode(out);
+        self.encoder.fail(out, failure);
+    }
+}
+
+/// A whole answer as its provider told it.
+pub(crate) enum Whole {
+    /// In one body.
+    Document(String),
+    /// In these events.
+    Events(Vec<WireEvent>),
+}
+
+/// A whole answer as its provider told it; none where that is not kept.
+pub(crate) fn whole(rules: &mut impl Rules, pieces: &[Delta], completion: &Completion) -> Option<Whole> {
+    let rest = completion.envelope.as_deref()?;
+    if let Some(body) = envelope::document(rest, pieces) {
+        return Some(Whole::Document(body));
+    }
+    let (mut replayer, mut events) = (Replayer::default(), Vec::new());
+    for piece in pieces {
+        match replayer.piece(piece) {
+            Replayed::Events(told, _) => events.extend(told),
+            Replayed::Bare => return None,
+        }
+    }
+    events.extend(replayer.rest(rest));
+    let passed = (0..).zip(events).filter_map(|(count, event)| rules.event(event, count)).collect();
+    Some(Whole::Events(passed))
+}

@@ -1,0 +1,273 @@
+//! What a provider says reaches a client of its dialect as it was said, through the pieces and envelopes that are recorded.
+
+use std::path::Path;
+
+use bytes::BytesMut;
+use proptest::collection::vec;
+use proptest::prelude::*;
+use serde_json::{Map, Value, json};
+use wordhoard_model::TokenKind;
+use wordhoard_wire::{AnswerHead, Completion, Delta, Dialect, Limits, sse};
+
+use crate::answers::{any_answer, head};
+
+/// Those that a client can speak.
+const DIALECTS: [(Dialect, &str, usize); 3] = [
+    (Dialect::OpenAiChat, "openai_chat", 16),
+    (Dialect::OpenAiResponses, "openai_responses", 12),
+    (Dialect::Anthropic, "anthropic", 14),
+];
+
+/// What is recorded of a stream, where it is whole.
+fn recorded(dialect: Dialect, stream: &[u8], piece_bytes: usize) -> Option<(Vec<Delta>, Completion)> {
+    let mut decoder = dialect.stream_decoder(Limits::default());
+    decoder.keep_envelopes();
+    let mut deltas = Vec::new();
+    for piece in stream.chunks(piece_bytes) {
+        decoder.push(piece, &mut deltas).ok()?;
+    }
+    decoder.end_of_body(&mut deltas).ok()?;
+    Some((deltas, decoder.finish().ok()?))
+}
+
+/// What a client gets of it.
+fn told(dialect: Dialect, head: AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<sse::Event> {
+    let mut encoder = dialect.passing_encoder(head, true, Map::new());
+    let mut out = BytesMut::new();
+    encoder.open(&mut out);
+    deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
+    encoder.finish(&mut out, completion);
+    events(&out)
+}
+
+fn events(stream: &[u8]) -> Vec<sse::Event> {
+    let mut parser = sse::Parser::new(1 << 20);
+    parser.feed(stream);
+    let mut events: Vec<sse::Event> = std::iter::from_fn(|| parser.next_event().unwrap()).collect();
+    events.extend(parser.take_unfinished().unwrap());
+    events
+}
+
+/// The events that a client of the dialect is due: the provider's, and the end where it sent none. Of responses, our own
+/// opening in the place of the provider's, our numbers, and our id.
+fn due(dialect: Dialect, provider: Vec<sse::Event>, told: &[sse::Event]) -> Vec<sse::Event> {
+    let plain = |event: sse::Event| sse::Event { id: None, ..event };
+    let mut due: Vec<sse::Event> = provider.into_iter().map(plain).collect();
+    let mark = |name: Option<&str>, data: &str| sse::Event {
+        event: name.map(str::to_owned),
+        data: data.to_owned(),
+        id: None,
+    };
+    match dialect {
+        Dialect::OpenAiChat if due.last().is_none_or(|last| last.data != "[DONE]") => {
+            due.push(mark(None, "[DONE]"))
+        }
+        Dialect::Anthropic if due.last().is_none_or(|last| last.event.as_deref() != Some("message_stop")) => {
+            due.push(mark(Some("message_stop"), r#"{"type":"message_stop"}"#));
+        }
+        Dialect::OpenAiResponses => {
+            due.retain(|event| {
+                let kind = event.event.as_deref();
+                event.data != "[DONE]"
+                    && kind != Some("response.created")
+                    && kind != Some("response.in_progress")
+            });
+            due.splice(0..0, told[..2].iter().cloned());
+            for (number, event) in (0..).zip(&mut due).skip(2) {
+                let mut data: Value = serde_json::from_str(&event.data).unwrap();
+                if data.get("sequence_number").is_some() {
+                    data["sequence_number"] = json!(number);
+                }
+                if let Some(response) = data.get_mut("response") {
+                    response["id"] = head().id.into();
+                    response["store"] = true.into();
+                }
+                event.data = data.to_string();
+            }
+        }
+        _ => {}
+    }
+    due
+}
+
+/// Of responses, events are compared as JSON: those that hold a whole response are written anew.
+fn comparable(dialect: Dialect, events: Vec<sse::Event>) -> Vec<sse::Event> {
+    let value = |data: &str| serde_json::from_str::<Value>(data).unwrap().to_string();
+    let same = |event: sse::Event| match dialect {
+        Dialect::OpenAiResponses => sse::Event { data: value(&event.data), ..event },
+        _ => event,
+    };
+    events.into_iter().map(same).collect()
+}
+
+/// The padding of an event is made anew.
+fn without_padding(stream: &str) -> String {
+    assert!(!stream.contains("obfuscation"), "compare its padding");
+    stream.to_owned()
+}
+
+#[test]
+fn every_recorded_stream_reaches_its_client_event_by_event() {
+    for (dialect, folder, at_least) in DIALECTS {
+        let folder = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures").join(folder);
+        let mut whole = 0;
+        for entry in std::fs::read_dir(&folder).unwrap() {
+            let path = entry.unwrap().path();
+            let bytes = std::fs::read(&path).unwrap();
+            if path.extension().unwrap() == "json" {
+                let mut deltas = Vec::new();
+                let Ok(mut completion) = dialect.decode_answer(&bytes, &mut deltas) else { continue };
+                completion.envelope = dialect.envelope_of_answer(&bytes, &deltas);
+                let passed = dialect.passed_answer(&head(), &Map::new(), &deltas, &completion).unwrap();
+                let mut due: Value = serde_json::from_slice(&bytes).unwrap();
+                if dialect == Dialect::OpenAiResponses {
+                    due["id"] = head().id.into();
+                    due["store"] = true.into();
+                }
+                assert_eq!(serde_json::from_slice::<Value>(&passed).unwrap(), due, "{path:?}");
+                whole += 1;
+            } else if path.extension().unwrap() == "sse" {
+                for piece_bytes in [1, 7, usize::MAX] {
+                    let Some((deltas, completion)) = recorded(dialect, &bytes, piece_bytes) else { continue };
+                    let told = told(dialect, head(), &deltas, &completion);
+                    let provider = events(without_padding(&String::from_utf8_lossy(&bytes)).as_bytes());
+                    let due = due(dialect, provider, &told);
+                    assert_eq!(comparable(dialect, told), comparable(dialect, due), "{path:?}");
+                    whole += 1;
+                }
+            }
+        }
+        assert!(whole >= at_least, "only {whole} whole answers in {folder:?}");
+    }
+}
+
+proptest! {
+    #[test]
+    fn any_answer_in_the_clients_dialect_comes_through_byte_for_byte(
+        (dialect, ..) in prop::sample::select(DIALECTS.to_vec()),
+        answer in any_answer(),
+        piece_bytes in 1..400_usize,
+    ) {
+        let provider = dialect.encode_stream(head(), &answer.deltas, &answer.completion, true);
+        let (deltas, completion) = recorded(dialect, &provider, piece_bytes).unwrap();
+        let mut encoder = dialect.passing_encoder(head(), true, Map::new());
+        let mut out = BytesMut::new();
+        deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
+        encoder.finish(&mut out, &completion);
+        match dialect {
+            Dialect::OpenAiResponses => {
+                let (told, due) = (comparable(dialect, events(&out)), comparable(dialect, events(&provider)));
+                prop_assert_eq!(told, due);
+            }
+            _ => prop_assert_eq!(String::from_utf8(out.to_vec()), String::from_utf8(provider)),
+        }
+    }
+
+    /// Where another call goes on, the events still make one answer.
+    #[test]
+    fn another_call_goes_on_in_the_same_answer(
+        (dialect, ..) in prop::sample::select(DIALECTS.to_vec()),
+        before in vec("[a-zé \"]{1,6}", 1..6),
+        after in vec("[a-z ]{1,6}", 1..6),
+    ) {
+        let text = |pieces: &[String]| pieces.iter().map(Delta::text).collect::<Vec<_>>();
+        let provider_head = AnswerHead { id: "theirs".into(), ..head() };
+        let provider = dialect.encode_stream(provider_head, &text(&before), &Completion::default(), true);
+        let (deltas, completion) = recorded(dialect, &provider, usize::MAX).unwrap();
+        let mut encoder = dialect.passing_encoder(head(), true, Map::new());
+        let mut out = BytesMut::new();
+        deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
+        encoder.another_call(&mut out);
+        text(&after).iter().for_each(|delta| encoder.delta(&mut out, delta));
+        encoder.finish(&mut out, &Completion { envelope: None, ..completion });
+        let (all, _) = recorded(dialect, &out, usize::MAX).unwrap();
+        let said: String = all.iter().map(|delta| delta.text.as_str()).collect();
+        prop_assert_eq!(said, before.concat() + &after.concat());
+        let ids: Vec<Value> = events(&out)
+            .iter()
+            .filter_map(|event| serde_json::from_str::<Value>(&event.data).ok()?.get("id").cloned())
+            .collect();
+        prop_assert!(ids.iter().all(|id| *id == ids[0]), "{ids:?}");
+        if dialect == Dialect::OpenAiResponses {
+            let numbers: Vec<Value> = events(&out)
+                .iter()
+                .map(|event| serde_json::from_str::<Value>(&event.data).unwrap()["sequence_number"].clone())
+                .collect();
+            prop_assert_eq!(numbers, (0..events(&out).len()).map(|number| json!(number)).collect::<Vec<_>>());
+        }
+    }
+}
+
+/// What is not ours to know, in all places, and all the ways to write a text; and a long answer costs few envelopes.
+#[test]
+fn unknown_fields_come_through_and_cost_little() {
+    let chunk = |delta: Value, more: Value| {
+        let mut chunk = json!({
+            "id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "gpt-9-2030", "service_tier": "flex",
+            "system_fingerprint": "fp_1", "choices": [{"index": 0, "delta": delta, "finish_reason": null, "odd": [1.50]}],
+        });
+        more.as_object().unwrap().iter().for_each(|(name, value)| chunk[name] = value.clone());
+        format!("data: {chunk}\n\n")
+    };
+    let word =
+        |text: &str| chunk(json!({"content": text, "provider_says": null}), json!({"obfuscation": "abc"}));
+    let mut stream = chunk(json!({"role": "assistant", "content": ""}), json!({}));
+    (0..500).for_each(|number| stream.push_str(&word(&format!("w{number} "))));
+    stream.push_str(&word("é\n\u{1f600}").replace("é\\n\u{1f600}", "\\u00e9\\n\\ud83d\\ude00"));
+    stream.push_str(&chunk(json!({"content": "x", "hint": "a"}), json!({})));
+    stream.push_str(&chunk(json!({"content": "y", "hint": "b"}), json!({})));
+    stream.push_str(
+        &chunk(json!({}), json!({})).replace("\"finish_reason\":null", "\"finish_reason\":\"stop\""),
+    );
+    let usage = json!({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "queue_time": 0.25});
+    stream.push_str(&chunk(json!({}), json!({"choices": [], "usage": usage})));
+    stream.push_str("data: [DONE]\n\n");
+    let (deltas, completion) = recorded(Dialect::OpenAiChat, stream.as_bytes(), 100).unwrap();
+    assert_eq!(deltas.iter().filter(|delta| delta.envelope.is_some()).count(), 4);
+    let unpadded = |events: Vec<sse::Event>| -> Vec<String> {
+        let padding = |event: &sse::Event| {
+            let start = event.data.find("\"obfuscation\":\"")? + 15;
+            let end = start + event.data[start..].find('"')?;
+            Some(format!("{}{}", &event.data[..start], &event.data[end..]))
+        };
+        events.iter().map(|event| padding(event).unwrap_or_else(|| event.data.clone())).collect()
+    };
+    let told = told(Dialect::OpenAiChat, head(), &deltas, &completion);
+    assert_eq!(unpadded(told), unpadded(events(stream.as_bytes())));
+
+    let whole = Dialect::OpenAiChat.passed_answer(&head(), &Map::new(), &deltas, &completion).unwrap();
+    let whole: Value = serde_json::from_slice(&whole).unwrap();
+    let message = &whole["choices"][0]["message"];
+    assert!(message["content"].as_str().unwrap().ends_with("w499 é\n\u{1f600}xy"));
+    assert_eq!((&message["role"], &message["hint"]), (&json!("assistant"), &json!("ab")));
+    for (name, value) in [("id", json!("c1")), ("service_tier", json!("flex")), ("usage", usage)] {
+        assert_eq!(whole[name], value, "{name}");
+    }
+    assert_eq!(whole["choices"][0]["odd"], json!([1.5]));
+    assert_eq!(whole["object"], "chat.completion");
+
+    // Who did not ask for the usage gets no chunk without a choice.
+    let mut encoder = Dialect::OpenAiChat.passing_encoder(head(), false, Map::new());
+    let mut out = BytesMut::new();
+    deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
+    encoder.finish(&mut out, &completion);
+    assert!(!String::from_utf8_lossy(&out).contains("queue_time"));
+}
+
+/// A message that is put together from its events is the one that the provider gives whole.
+#[test]
+fn a_message_is_whole_with_all_that_its_events_say() {
+    let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/anthropic/server_tool.sse");
+    let (deltas, completion) =
+        recorded(Dialect::Anthropic, &std::fs::read(path).unwrap(), usize::MAX).unwrap();
+    assert!(deltas.iter().any(|delta| delta.kind == TokenKind::Annotation));
+    let whole = Dialect::Anthropic.passed_answer(&head(), &Map::new(), &deltas, &completion).unwrap();
+    let whole: Value = serde_json::from_slice(&whole).unwrap();
+    let kinds: Vec<&str> =
+        whole["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect();
+    assert!(kinds.contains(&"server_tool_use"), "{whole}");
+    let input = whole["content"].as_array().unwrap().iter().find(|block| block["type"] == "server_tool_use");
+    assert!(!input.unwrap()["input"].as_object().unwrap().is_empty(), "{whole}");
+    assert!(whole["id"].as_str().unwrap().starts_with("msg_"), "{whole}");
+    assert_eq!(whole["stop_reason"], "end_turn");
+}
