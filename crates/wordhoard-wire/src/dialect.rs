@@ -187,17 +187,21 @@ impl Dialect {
         }
     }
 
-    /// An answer as one body, with all that its provider said; none where the deltas are in no envelopes of this dialect.
+    /// An answer as one body, with all that its provider said; none where the deltas are in no envelopes of this dialect. It
+    /// ended so many seconds after 1970.
     pub fn passed_answer(
         self,
         head: &AnswerHead,
         asked: &Map<String, Value>,
+        ended_at_s: Option<u64>,
         deltas: &[Delta],
         completion: &Completion,
     ) -> Option<Vec<u8>> {
         match self {
             Self::OpenAiChat => openai_chat::passed_answer(deltas, completion),
-            Self::OpenAiResponses => openai_responses::passed_answer(head, asked, deltas, completion),
+            Self::OpenAiResponses => {
+                openai_responses::passed_answer(head, asked, ended_at_s, deltas, completion)
+            }
             Self::Anthropic => anthropic::passed_answer(deltas, completion),
             Self::Gemini | Self::Cohere => None,
         }

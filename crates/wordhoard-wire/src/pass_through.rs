@@ -14,6 +14,9 @@ pub(crate) trait Rules: Debug + Send {
     /// The event as the client gets it, behind so many others; none where it does not get it.
     fn event(&mut self, event: WireEvent, event_count: u64) -> Option<WireEvent>;
 
+    /// Hears how the encoder would end the answer, before the provider's last events.
+    fn own_end(&mut self, _events: &[u8]) {}
+
     /// What the events say of the answer as a whole, where all of them have to say the same.
     fn head(&self) -> Option<&AnswerHead> {
         None
@@ -114,6 +117,9 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
         match completion.envelope.as_deref() {
             Some(envelope) if self.stage != Stage::Encoding => {
                 let events = self.replayer.rest(envelope);
+                let mut own = BytesMut::new();
+                self.encoder.finish(&mut own, completion);
+                self.rules.own_end(&own);
                 self.pass(out, events);
                 self.rules.end(out);
             }

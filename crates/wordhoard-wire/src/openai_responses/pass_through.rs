@@ -1,9 +1,11 @@
 //! Events of a provider of this dialect, passed through to a client of it. The client knows the response by our id, and by
-//! the numbers of our stream it resumes; all else is the provider's.
+//! the numbers of our stream it resumes; all else is the provider's. What clients need of a whole response and a provider
+//! leaves out, we put there: not all servers of this dialect tell the whole again at the end.
 
 use bytes::BytesMut;
 use serde_json::{Map, Value};
 
+use super::answer::encode_answer_for;
 use super::encoder::stream_encoder_for;
 use crate::envelope::{WireEvent, fill_own};
 use crate::pass_through::{self, PassThrough, Rules, Whole};
@@ -26,18 +28,29 @@ pub fn passing_encoder(head: AnswerHead, asked: Map<String, Value>) -> Box<dyn E
 struct ResponseRules {
     id: String,
     ours: Map<String, Value>,
+    /// The response as we know it, once it is whole.
+    known: Map<String, Value>,
 }
 
 impl ResponseRules {
     fn new(head: &AnswerHead, asked: &Map<String, Value>) -> Self {
         let ours = OURS.iter().filter_map(|name| Some(((*name).to_owned(), asked.get(*name)?.clone())));
         let kept = ("store".to_owned(), Value::Bool(true));
-        Self { id: head.id.clone(), ours: ours.chain([kept]).collect() }
+        Self { id: head.id.clone(), ours: ours.chain([kept]).collect(), known: Map::new() }
     }
 
     fn own(&self, response: &mut Map<String, Value>) {
         response.insert("id".to_owned(), self.id.as_str().into());
         response.extend(self.ours.clone());
+        for (name, known) in &self.known {
+            let is_missing = match response.get(name) {
+                None => true,
+                Some(told) => name == "output" && told.as_array().is_none_or(Vec::is_empty),
+            };
+            if is_missing {
+                response.insert(name.clone(), known.clone());
+            }
+        }
     }
 }
 
@@ -58,6 +71,15 @@ impl Rules for ResponseRules {
         Some(WireEvent { data: told.to_string(), ..event })
     }
 
+    fn own_end(&mut self, events: &[u8]) {
+        let data =
+            std::str::from_utf8(events).ok().and_then(|events| events.trim_end().rsplit("data: ").next());
+        let mut last: Value = data.and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+        if let Value::Object(known) = last["response"].take() {
+            self.known = known;
+        }
+    }
+
     fn end(&self, _out: &mut BytesMut) {}
 }
 
@@ -65,10 +87,14 @@ impl Rules for ResponseRules {
 pub fn passed_answer(
     head: &AnswerHead,
     asked: &Map<String, Value>,
+    ended_at_s: Option<u64>,
     deltas: &[Delta],
     completion: &Completion,
 ) -> Option<Vec<u8>> {
-    let mut rules = ResponseRules::new(head, asked);
+    completion.envelope.as_ref()?;
+    let known = encode_answer_for(head, asked.clone(), ended_at_s, deltas, completion);
+    let known = serde_json::from_slice(&known).unwrap_or_default();
+    let mut rules = ResponseRules { known, ..ResponseRules::new(head, asked) };
     let response = match pass_through::whole(&mut rules, deltas, completion)? {
         Whole::Document(body) => {
             let mut response: Map<String, Value> = serde_json::from_str(&body).ok()?;

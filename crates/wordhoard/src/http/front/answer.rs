@@ -94,12 +94,13 @@ pub(super) async fn gather(
         let all: Vec<String> = choices.iter().map(|choice| choice.model.clone()).collect();
         return Ok(Ok(openai_chat::encode_choices(&AnswerHead { model: all.join(", "), ..head }, &choices)));
     };
-    if let Some(passed) = telling.dialect.passed_answer(&head, &telling.asked, deltas, completion) {
+    let ended_at_s = following.choices.ended_at().map(seconds);
+    let Telling { dialect, asked, .. } = &telling;
+    if let Some(passed) = dialect.passed_answer(&head, asked, ended_at_s, deltas, completion) {
         return Ok(Ok(passed));
     }
     Ok(Ok(match telling.dialect {
         Dialect::OpenAiResponses => {
-            let ended_at_s = following.choices.ended_at().map(seconds);
             openai_responses::encode_answer_for(&head, telling.asked, ended_at_s, deltas, completion)
         }
         dialect => dialect.encode_answer(&head, deltas, completion),

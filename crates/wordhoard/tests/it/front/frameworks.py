@@ -27,9 +27,9 @@ class Jump(BaseModel):
 
 
 for provider in plan["providers"]:
-    chat = ChatOpenAI(model=f"{provider}:ok-20", **place)
+    chat = ChatOpenAI(model=f"{provider}:ok-20", include_response_headers=True, **place)
     whole = chat.invoke(plan["prompt"])
-    print(whole.response_metadata["id"].removeprefix("chatcmpl-"))
+    print(whole.response_metadata["headers"]["x-wordhoard-request-id"])
     assert whole.content == plan["expected"] and whole.usage_metadata["output_tokens"] == 20, whole
     assert "".join(chunk.content for chunk in chat.stream(plan["prompt"])) == plan["expected"]
     behind_responses = ChatOpenAI(model=f"{provider}:ok-20", use_responses_api=True, **place)

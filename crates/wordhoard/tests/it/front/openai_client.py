@@ -30,7 +30,9 @@ for provider in plan["providers"]:
     print(raw.headers["x-wordhoard-request-id"])
     whole = raw.parse()
     assert whole.choices[0].message.content == plan["expected"], whole
-    assert whole.choices[0].finish_reason == "stop" and whole.model == model, whole
+    # A provider of the client's dialect has its own words for itself.
+    assert whole.choices[0].finish_reason == "stop", whole
+    assert whole.model == ("ok-20" if provider == "openai" else model), whole
     assert whole.usage.completion_tokens == 20 and whole.object == "chat.completion", whole
 
     chunks = list(create(model=model, messages=question, stream=True, stream_options={"include_usage": True}))

@@ -72,7 +72,9 @@ for provider in plan["providers"]:
     print(raw.headers["x-wordhoard-request-id"])
     whole = raw.parse()
     assert whole.output_text == plan["expected"] and whole.status == "completed", whole
-    assert whole.usage.output_tokens == 20 and whole.instructions == "be brief" and whole.model == model, whole
+    assert whole.usage.output_tokens == 20 and whole.instructions == "be brief", whole
+    # A provider of the client's dialect has its own words for itself.
+    assert whole.model == ("ok-20" if provider == "openai_responses" else model), whole
     assert complies(json.loads(raw.text)) == 3, raw.text
     assert 0 <= whole.completed_at - whole.created_at <= 60, whole
     assert retrieve(whole.id).to_dict() == whole.to_dict()
