@@ -5,6 +5,7 @@ mod errors;
 mod fuzz;
 mod leaving;
 mod matrix;
+mod passing;
 pub(crate) mod sdks;
 
 use wordhoard_testkit::provider::MisbehavingProvider;
