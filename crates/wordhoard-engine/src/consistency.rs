@@ -202,6 +202,9 @@ pub(crate) async fn repair(
         // A restore to an earlier moment has ended this log: what it has more of must not come back.
         return Ok(0);
     }
+    // What was erased must not come back.
+    let erased = store.erased_of(requests.iter().copied().collect()).await?;
+    let requests = requests.into_iter().filter(|id| !erased.contains(id)).collect();
     let mut found = logged::events_of(places, applied, requests);
     let mut repaired = 0;
     while let Some(events) = found.recv().await {

@@ -3,6 +3,7 @@
 mod administration;
 mod allowance;
 mod boot;
+mod erasure;
 mod reading;
 mod shutdown;
 mod unrecorded;
@@ -13,6 +14,7 @@ use std::time::Duration;
 
 pub use administration::{LogReport, Probe, ProviderReport, SwitchError};
 pub use boot::StartError;
+pub use erasure::EraseError;
 use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;
 pub use unrecorded::UnrecordedError;
@@ -214,10 +216,11 @@ impl Engine {
             return live.visible_end().map(|finished| finished.outcome).ok_or(CancelError::StillRunning);
         }
         let found = self.inner.transcript(id).await;
-        match found
-            .map_err(|error| CancelError::Unavailable(error.to_string()))?
-            .map(|found| found.state.status())
-        {
+        let found = found.map_err(|error| match error {
+            ReadError::Erased => CancelError::NotFound,
+            error => CancelError::Unavailable(error.to_string()),
+        });
+        match found?.map(|found| found.state.status()) {
             None => match self.inner.history.ensure_not_pruned(id).await {
                 Err(ReadError::Pruned) => Err(CancelError::Pruned),
                 Err(error) => Err(CancelError::Unavailable(error.to_string())),

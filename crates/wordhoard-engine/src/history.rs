@@ -3,12 +3,14 @@
 
 mod log;
 
+use std::collections::HashSet;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::Duration;
 
 use log::LogHistory;
 pub(crate) use log::LogPlace;
+use parking_lot::Mutex;
 use tokio::sync::watch;
 use wordhoard_model::{Event, RequestId, RequestStatus, Seq};
 use wordhoard_store::Store;
@@ -37,6 +39,9 @@ pub enum ReadError {
     /// It was older than requests are kept.
     #[error("the request was older than requests are kept, and was removed")]
     Pruned,
+    /// Somebody had it erased.
+    #[error("the request was erased")]
+    Erased,
     /// What is there has a gap. An alarm, never passed over.
     #[error("event {missing} of request {id} is missing")]
     Gap {
@@ -54,6 +59,8 @@ pub(crate) struct History {
     log: LogHistory,
     sql_away: Arc<SqlAway>,
     clock: Arc<dyn Clock>,
+    /// What was erased in this run: the log may be asked before SQL, and still has it.
+    erased: Mutex<HashSet<RequestId>>,
 }
 
 /// Whether SQL is known to give no answers. While it is, the log is asked first: a database that hangs takes its time
@@ -80,7 +87,13 @@ impl History {
         sql_away: Arc<SqlAway>,
         clock: Arc<dyn Clock>,
     ) -> Self {
-        Self { store, log: LogHistory::new(wal, index, applied), sql_away, clock }
+        let log = LogHistory::new(wal, index, applied);
+        Self { store, log, sql_away, clock, erased: Mutex::default() }
+    }
+
+    /// A request was erased in SQL.
+    pub(crate) fn note_erased(&self, id: RequestId) {
+        self.erased.lock().insert(id);
     }
 
     /// Changes whenever SQL may have more.
@@ -135,6 +148,9 @@ impl History {
         limit: usize,
         place: &mut LogPlace,
     ) -> Result<Vec<Arc<Event>>, ReadError> {
+        if self.erased.lock().contains(&id) {
+            return Err(ReadError::Erased);
+        }
         if place.is_known() || self.sql_away.get() {
             let events = self.log.events(id, from, limit, place).await?;
             if !events.is_empty() {
@@ -144,6 +160,8 @@ impl History {
         }
         let asked = match self.in_sql_soon(id, from, limit).await {
             Some(Ok(events)) if !events.is_empty() => return Ok(events),
+            // The log still has what was said.
+            Some(Err(ReadError::Erased)) => return Err(ReadError::Erased),
             asked => asked,
         };
         let events = self.log.events(id, from, limit, place).await?;
@@ -170,6 +188,7 @@ impl History {
 
     async fn in_sql(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Arc<Event>>, ReadError> {
         let events = match tokio::time::timeout(READ_PATIENCE, self.store.events(id, from, limit)).await {
+            Ok(Err(wordhoard_store::Error::Erased)) => return Err(ReadError::Erased),
             Ok(events) => events.map_err(|error| ReadError::Unavailable(error.to_string()))?,
             Err(_) => {
                 self.sql_away.set(true);

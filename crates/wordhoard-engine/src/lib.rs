@@ -44,8 +44,8 @@ pub use archiver::{ArchiveSettings, ArchiveStatus};
 pub use boot_log::{BootLog, BootStep, BootStepState, RunningStep};
 pub use clock::{Clock, SystemClock};
 pub use engine::{
-    CancelError, Engine, LogReport, Parts, Probe, ProviderReport, Rotation, StartError, SwitchError,
-    UnrecordedError,
+    CancelError, Engine, EraseError, LogReport, Parts, Probe, ProviderReport, Rotation, StartError,
+    SwitchError, UnrecordedError,
 };
 pub use fleet::Owner;
 pub use history::ReadError;

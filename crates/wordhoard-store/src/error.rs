@@ -44,6 +44,9 @@ pub enum Error {
         /// How far the log is applied.
         applied: u64,
     },
+    /// What the request said was erased.
+    #[error("the request was erased")]
+    Erased,
     /// The store was closed.
     #[error("the database is closed")]
     Closed,

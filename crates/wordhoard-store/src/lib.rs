@@ -6,6 +6,7 @@
 mod batch;
 mod check;
 mod columns;
+mod erasure;
 mod error;
 mod export;
 mod fleet;
@@ -23,6 +24,7 @@ use async_trait::async_trait;
 pub use batch::{Applied, Batch, Conflict, LogKey, LoggedEvent};
 pub use check::{CheckScope, CheckSlice, Checked, Fault, Finding};
 pub use columns::{limits_from_json, limits_to_json};
+pub use erasure::{Erasing, Erasure};
 pub use error::Error;
 pub use export::{Census, DatabaseKind, Export, ExportPlan, Progress};
 pub use fleet::{ServerSeen, Weakness};
@@ -44,7 +46,7 @@ use wordhoard_model::{Event, RequestId, Seq, Timestamp};
 /// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
 pub trait Store:
-    Export + Jobs + Registry + Spending + Statistics + Upkeep + Send + Sync + std::fmt::Debug
+    Erasing + Export + Jobs + Registry + Spending + Statistics + Upkeep + Send + Sync + std::fmt::Debug
 {
     /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
     /// of servers may do this at once.

@@ -4,6 +4,7 @@
 mod apply;
 mod check;
 mod durability;
+mod erasure;
 mod events;
 mod export;
 mod failure;

@@ -4,6 +4,7 @@
 mod apply;
 mod check;
 mod connection;
+mod erasure;
 mod events;
 mod export;
 mod fleet;

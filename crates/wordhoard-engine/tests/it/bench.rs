@@ -17,11 +17,11 @@ use wordhoard_model::{
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
-    Applied, Batch, BreakerNote, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan,
-    IdempotentMatch, Jobs, KeyRecord, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun, MigrationReport,
-    MigrationStatus, OthersSpending, OwnSpending, Progress, ProviderSwitch, Prunable, PruneRange, PruneSlice,
-    Pruned, Registry, RequestSummary, RunId, RunOutcome, ServerSeen, Spending, SqliteStore, Statistics,
-    Store, Totals, Upkeep, Weakness,
+    Applied, Batch, BreakerNote, Census, CheckSlice, Checked, DatabaseKind, Erasing, Erasure, Error, Export,
+    ExportPlan, IdempotentMatch, Jobs, KeyRecord, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun,
+    MigrationReport, MigrationStatus, OthersSpending, OwnSpending, Progress, ProviderSwitch, Prunable,
+    PruneRange, PruneSlice, Pruned, Registry, RequestSummary, RunId, RunOutcome, ServerSeen, Spending,
+    SqliteStore, Statistics, Store, Totals, Upkeep, Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -211,6 +211,16 @@ impl Jobs for Gated {
     }
     async fn scheduled_since(&self, job: &str, now: Timestamp) -> Result<Timestamp, Error> {
         self.pass()?.scheduled_since(job, now).await
+    }
+}
+
+#[async_trait::async_trait]
+impl Erasing for Gated {
+    async fn erase(&self, id: RequestId, at: Timestamp) -> Result<Erasure, Error> {
+        self.pass()?.erase(id, at).await
+    }
+    async fn erased_of(&self, ids: Vec<RequestId>) -> Result<Vec<RequestId>, Error> {
+        self.pass()?.erased_of(ids).await
     }
 }
 

@@ -19,7 +19,7 @@ macro_rules! request_columns {
              idempotency_sha256, status, finished_at, event_count, lanes_completed, attempt_count, token_count,
              input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failed_input_tokens,
              failed_output_tokens, failed_reasoning_tokens, failed_cached_input_tokens, cost_nano_usd, fallback,
-             key_id"
+             key_id, erased_at IS NOT NULL"
     };
 }
 
@@ -63,6 +63,9 @@ pub(super) async fn events(
         client.query(&tokens, page),
         client.batch_execute("COMMIT"),
     )?;
+    if requests.first().is_some_and(is_erased) {
+        return Err(Error::Erased);
+    }
     let mut events: Vec<_> = framing(&requests, &attempts)?.map(|(_, event)| event).collect();
     events.retain(|event| event.seq >= from);
     for row in &tokens {
@@ -71,6 +74,11 @@ pub(super) async fn events(
     events.sort_unstable_by_key(|event| event.seq);
     events.truncate(limit);
     Ok(events)
+}
+
+/// Whether what the request of a row of [`REQUESTS`] said was erased.
+pub(super) fn is_erased(row: &Row) -> bool {
+    row.try_get(27).unwrap_or_default()
 }
 
 /// All events of these rows, each with its request.

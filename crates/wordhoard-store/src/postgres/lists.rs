@@ -18,10 +18,10 @@ macro_rules! select {
     };
 }
 
-pub(super) const SUMMARY: &str = select!("WHERE request_id = $1");
+pub(super) const SUMMARY: &str = select!("WHERE request_id = $1 AND erased_at IS NULL");
 pub(super) const LIST: &str = select!(
     "WHERE request_id >= $1 AND request_id < $2 AND ($3::text IS NULL OR status = $3)
-     AND ($4::text IS NULL OR strpos(lanes, $4) > 0)
+     AND ($4::text IS NULL OR strpos(lanes, $4) > 0) AND erased_at IS NULL
      ORDER BY request_id DESC LIMIT $5"
 );
 pub(super) const OPEN: &str =

@@ -30,6 +30,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "envelopes",
         sql: include_str!("../../migrations/postgres/0005_envelopes.sql"),
     },
+    Migration {
+        version: 6,
+        name: "erasure",
+        sql: include_str!("../../migrations/postgres/0006_erasure.sql"),
+    },
 ];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so

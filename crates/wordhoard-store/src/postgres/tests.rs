@@ -5,7 +5,9 @@ use wordhoard_testkit::postgres::Postgres;
 
 use super::limits::ServerLimits;
 use super::session::{Session, Target};
-use super::{apply, events, fleet, jobs, lists, migrate, partitions, registry, spending, statistics, upkeep};
+use super::{
+    apply, erasure, events, fleet, jobs, lists, migrate, partitions, registry, spending, statistics, upkeep,
+};
 use crate::Error;
 use crate::migration::Migration;
 use crate::upkeep::statements::{ATTEMPTS, COUNT_ATTEMPTS, COUNT_REQUESTS, REQUESTS, TOKENS};
@@ -34,7 +36,9 @@ async fn every_statement_is_valid() {
     let others =
         others.chain([COUNT_REQUESTS, COUNT_ATTEMPTS, upkeep::RAISE, partitions::LIST, partitions::KEPT]);
     let others = others.chain([statistics::REQUESTS, statistics::ATTEMPTS]);
-    for sql in apply::ALL.iter().copied().chain(others).chain(registry::ALL).chain(spending::ALL) {
+    for sql in
+        apply::ALL.iter().copied().chain(others).chain(registry::ALL).chain(spending::ALL).chain(erasure::ALL)
+    {
         let prepared = session.statements([sql]).await;
         assert!(prepared.is_ok(), "{sql}: {prepared:?}");
     }

@@ -6,6 +6,7 @@ use wordhoard_model::{
     Seq, Token,
 };
 
+use super::erasure::is_erased;
 use super::rows::{damaged, fallback_to_json, lanes_to_json, signed, unsigned, usage_columns};
 use crate::{Applied, Batch, Conflict, Error, LogKey, LoggedEvent};
 
@@ -96,6 +97,8 @@ fn insert(tx: &Transaction<'_>, log: LogKey, id: RequestId, event: &Event) -> Re
 fn same_event(tx: &Transaction<'_>, id: RequestId, event: &Event) -> Result<bool, rusqlite::Error> {
     match super::events::events(tx, id, event.seq, 1) {
         Ok(found) => Ok(found.first() == Some(event)),
+        // Nothing of it is there to be compared, nor to be put back.
+        Err(Error::Erased) => Ok(true),
         Err(error) => Err(damaged(0, error)),
     }
 }
@@ -192,7 +195,7 @@ fn insert_token(
         let values = params![key.0, key.1, key.2, seq, at, kind, token.text, envelope];
         let same = tx.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
         // No row under the key: then another token has the event's seq.
-        Ok(same.unwrap_or(false))
+        Ok(same.unwrap_or(false) || is_erased(tx, id)?)
     };
     Place::of(rows, same, || format!("another token {} of attempt {}", token.token_index, token.attempt_seq))
 }

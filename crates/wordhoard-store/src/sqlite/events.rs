@@ -36,14 +36,18 @@ fn request_events(snapshot: &Transaction<'_>, id: RequestId) -> Result<Vec<Event
                    idempotency_sha256, status, finished_at, event_count, lanes_completed, attempt_count, token_count,
                    input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failed_input_tokens,
                    failed_output_tokens, failed_reasoning_tokens, failed_cached_input_tokens, cost_nano_usd, fallback,
-                   key_id
+                   key_id, erased_at IS NOT NULL
                FROM llm_requests WHERE request_id = ?1";
     let mut statement = snapshot.prepare_cached(sql)?;
     let found = statement
-        .query_row([id.as_bytes()], |row| Ok((created_event(row)?, request_finished_event(row)?)))
+        .query_row([id.as_bytes()], |row| {
+            Ok((created_event(row)?, request_finished_event(row)?, row.get(26)?))
+        })
         .optional()?;
-    let Some((created, finished)) = found else {
-        return Ok(Vec::new());
+    let (created, finished) = match found {
+        None => return Ok(Vec::new()),
+        Some((.., true)) => return Err(Error::Erased),
+        Some((created, finished, false)) => (created, finished),
     };
     Ok(std::iter::once(created).chain(finished).collect())
 }

@@ -7,7 +7,7 @@ use crate::{Error, ListQuery, LogKey, RequestSummary};
 const COLUMNS: &str = "request_id, created_at, status, finished_at, lanes, event_count, token_count, log_id";
 
 pub(super) fn summary(snapshot: &Transaction<'_>, id: RequestId) -> Result<Option<RequestSummary>, Error> {
-    let sql = format!("SELECT {COLUMNS} FROM llm_requests WHERE request_id = ?1");
+    let sql = format!("SELECT {COLUMNS} FROM llm_requests WHERE request_id = ?1 AND erased_at IS NULL");
     let mut statement = snapshot.prepare_cached(&sql)?;
     Ok(statement.query_row([id.as_bytes()], from_row).optional()?)
 }
@@ -16,7 +16,7 @@ pub(super) fn list(snapshot: &Transaction<'_>, query: &ListQuery) -> Result<Vec<
     let sql = format!(
         "SELECT {COLUMNS} FROM llm_requests
          WHERE request_id >= ?1 AND request_id < ?2 AND (?3 IS NULL OR status = ?3)
-         AND (?4 IS NULL OR instr(lanes, ?4) > 0)
+         AND (?4 IS NULL OR instr(lanes, ?4) > 0) AND erased_at IS NULL
          ORDER BY request_id DESC LIMIT ?5"
     );
     let mut statement = snapshot.prepare_cached(&sql)?;

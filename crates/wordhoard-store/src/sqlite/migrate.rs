@@ -27,6 +27,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "envelopes",
         sql: include_str!("../../migrations/sqlite/0006_envelopes.sql"),
     },
+    Migration { version: 7, name: "erasure", sql: include_str!("../../migrations/sqlite/0007_erasure.sql") },
 ];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {

@@ -1,5 +1,6 @@
 //! The behaviour of a store, whatever is behind it. A backend calls [`all`] with a way to make an empty one.
 
+mod erasing;
 mod interruption;
 mod jobs;
 mod lists;
@@ -62,6 +63,7 @@ where
     pruning::the_pruned_mark_only_rises(&*empty().await).await;
     pruning::what_is_half_pruned_is_no_finding(&*empty().await).await;
     statistics::what_is_there_is_counted(&*empty().await).await;
+    erasing::what_is_erased_is_gone_and_still_counts(&*empty().await).await;
     a_closed_store_says_so(&*empty().await).await;
 }
 

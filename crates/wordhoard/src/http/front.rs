@@ -29,7 +29,7 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(messages::create))
         .routes(routes!(count_tokens::create))
         .routes(routes!(responses::create))
-        .routes(routes!(responses::retrieve))
+        .routes(routes!(responses::retrieve, responses::delete))
         .routes(routes!(responses::cancel))
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list))

@@ -6,7 +6,7 @@ use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use serde::Serialize;
 use utoipa::ToSchema;
-use wordhoard_engine::{AdmitError, CancelError, Exceeded, ReadError, Refusal, Standing};
+use wordhoard_engine::{AdmitError, CancelError, EraseError, Exceeded, ReadError, Refusal, Standing};
 use wordhoard_model::{Invalid, Rule};
 
 /// An error. `type` is a stable URN, `detail` is for people.
@@ -207,7 +207,19 @@ impl From<ReadError> for Problem {
                 Self::unavailable("history-unavailable", detail, 2)
             }
             ReadError::Pruned => Self::pruned(),
+            ReadError::Erased => Self::no_such_request(),
             ReadError::Gap { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history-damaged", detail),
+        }
+    }
+}
+
+impl From<EraseError> for Problem {
+    fn from(error: EraseError) -> Self {
+        let detail = error.to_string();
+        match error {
+            EraseError::NotFound => Self::no_such_request(),
+            EraseError::Running => Self::new(StatusCode::CONFLICT, "request-running", detail),
+            EraseError::Unavailable(_) => Self::unavailable("history-unavailable", detail, 2),
         }
     }
 }

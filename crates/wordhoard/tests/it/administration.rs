@@ -12,7 +12,7 @@ use wordhoard_testkit::server::{ServerHome, ServerProcess};
 const KEY: &str = "an administrator's key of a good length";
 
 /// A server with an administrator, and his client.
-fn start(home: &mut ServerHome) -> (ServerProcess, Client) {
+pub(crate) fn start(home: &mut ServerHome) -> (ServerProcess, Client) {
     home.set_environment("WORDHOARD_ADMIN_KEY", KEY);
     let server = home.start().unwrap();
     let admin = server.client().with_key(KEY).unwrap();

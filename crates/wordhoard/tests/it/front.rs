@@ -1,6 +1,7 @@
 //! The drop-in APIs, with the real clients as the judge.
 
 mod dropped_fields;
+mod erasing;
 mod errors;
 mod fuzz;
 mod leaving;

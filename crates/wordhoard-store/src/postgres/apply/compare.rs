@@ -5,7 +5,8 @@ use std::collections::{HashMap, HashSet};
 use tokio_postgres::Statement;
 use wordhoard_model::{Event, EventBody, RequestId};
 
-use super::super::events::{ATTEMPTS, REQUESTS, framing};
+use super::super::events::{ATTEMPTS, REQUESTS, framing, is_erased};
+use super::super::rows::get;
 use super::super::session::Session;
 use super::super::types::Id;
 use super::rows::TokenRow;
@@ -26,7 +27,8 @@ pub(super) const TOKENS: &str = "SELECT given.place
             AND token.envelope IS NOT DISTINCT FROM given.envelope
         LIMIT 1
     ) AS same ON true
-    WHERE same.there IS NULL";
+    WHERE same.there IS NULL AND NOT EXISTS (SELECT FROM llm_requests AS erased
+        WHERE erased.request_id = given.request_id AND erased.erased_at IS NOT NULL)";
 
 /// The conflicts of a batch, each with the place of its event in it.
 pub(super) type Conflicts = Vec<(usize, Conflict)>;
@@ -60,12 +62,20 @@ pub(super) async fn events(
     let ids: Vec<Id> = ids.into_iter().map(Id).collect();
     let (requests, attempts) =
         (session.query(REQUESTS, &[&ids]).await?, session.query(ATTEMPTS, &[&ids]).await?);
+    // Nothing of them is there to be compared, nor to be put back.
+    let erased: HashSet<RequestId> = requests
+        .iter()
+        .filter(|row| is_erased(row))
+        .map(|row| get::<Id>(row, 0).map(|id| id.0))
+        .collect::<Result<_, _>>()?;
     let mut there: HashMap<RequestId, Vec<Event>> = HashMap::with_capacity(ids.len());
     for (id, event) in framing(&requests, &attempts)? {
         there.entry(id).or_default().push(event);
     }
     for (place, logged) in events() {
-        if !there.get(&logged.request_id).is_some_and(|there| there.contains(&logged.event)) {
+        if !erased.contains(&logged.request_id)
+            && !there.get(&logged.request_id).is_some_and(|there| there.contains(&logged.event))
+        {
             conflicts
                 .push((place, Conflict { request_id: logged.request_id, what: what(&logged.event.body) }));
         }

@@ -2,7 +2,7 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::{Path, RawQuery, State};
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
 use wordhoard_model::{Conversation, ModelRef, Outcome, RequestId, RequestStatus, Transcript};
@@ -144,6 +144,41 @@ pub(super) async fn cancel(
     let id = request_id(&id)?;
     surface.engine.cancel(id).await?;
     state(&surface, id).await
+}
+
+/// Erase what a response said, and what it was asked.
+///
+/// What it used still counts for its key.
+#[utoipa::path(
+    delete,
+    path = "/v1/responses/{response_id}",
+    operation_id = "delete_response",
+    tag = "drop-in",
+    params(("response_id" = String, Path, description = "As the response has it")),
+    responses(
+        (status = 200, description = "It is gone", body = Object),
+        (status = 403, description = "It was asked with another key", body = Object),
+        (status = 404, description = "No such response", body = Object),
+        (status = 409, description = "It still runs: cancel it first", body = Object),
+        (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
+        (status = 503, description = "The database cannot do it now; see Retry-After", body = Object),
+    )
+)]
+pub(super) async fn delete(
+    State(surface): State<Surface>,
+    Calling(key): Calling,
+    Path(id): Path<String>,
+) -> Result<Response, Problem> {
+    let id = request_id(&id)?;
+    let owner = transcript(&surface, id).await?.created.key;
+    if owner.is_some() && owner != key {
+        let detail = "the response was asked with another key".to_owned();
+        return Err(Problem::new(StatusCode::FORBIDDEN, "another-key", detail));
+    }
+    surface.engine.erase(id).await?;
+    tracing::info!(request_id = %id, "what a request said was erased, as its client wants it");
+    let gone = json!({"id": format!("{RESPONSE_PREFIX}{id}"), "object": "response", "deleted": true});
+    Ok(answer::document(id, gone.to_string().into_bytes()))
 }
 
 /// A response as it stands.

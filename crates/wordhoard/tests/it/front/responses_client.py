@@ -142,3 +142,12 @@ try:
     raise AssertionError("there is no such response")
 except openai.NotFoundError:
     pass
+
+gone = create(model="openai:ok-20", input=plan["prompt"])
+client.responses.delete(gone.id)
+for call in [retrieve, client.responses.delete]:
+    try:
+        call(gone.id)
+        raise AssertionError("it was deleted")
+    except openai.NotFoundError:
+        pass
