@@ -36,6 +36,18 @@ pub struct Conversation {
     /// Fields of OpenAI's chat dialect that have no counterpart above (`logit_bias`, `metadata`, …), by their names
     /// there. A dialect that has none of its own for one cannot honour it.
     pub further: Map<String, Value>,
+    /// What the client asked and has no place above. A provider of the client's own dialect, which gets the request as it
+    /// came, is the only one that can honour it.
+    pub unplaced: Vec<Unplaced>,
+}
+
+/// A part of a request that no conversation has a place for.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Unplaced {
+    /// Where it stands in the request, as `messages[2].content[0]`.
+    pub field: String,
+    /// Why it has no place.
+    pub problem: String,
 }
 
 /// One message of a conversation.
@@ -153,6 +165,11 @@ impl Part {
 }
 
 impl Conversation {
+    /// Notes a part of the request that has no place.
+    pub fn leave_unplaced(&mut self, field: impl Into<String>, problem: impl Into<String>) {
+        self.unplaced.push(Unplaced { field: field.into(), problem: problem.into() });
+    }
+
     /// One message of a user, with the defaults for all else.
     pub fn of_user(text: impl Into<String>) -> Self {
         Self { messages: vec![Message::User(vec![Part::Text(text.into())])], ..Self::default() }

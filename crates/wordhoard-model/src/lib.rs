@@ -23,7 +23,9 @@ mod transcript;
 mod usage;
 
 pub use capabilities::{Capabilities, Prefill, Price};
-pub use conversation::{Conversation, Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+pub use conversation::{
+    Conversation, Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice, Unplaced,
+};
 pub use cost::Cost;
 pub use event::{
     AttemptFinished, AttemptStarted, Continues, Event, EventBody, RequestCreated, RequestFinished,

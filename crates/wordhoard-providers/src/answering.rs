@@ -52,7 +52,11 @@ impl DialectProvider {
         capabilities: &Capabilities,
         left_out: Option<&LeftOut>,
     ) -> Result<Vec<u8>, CannotHonour> {
-        self.0.dialect.encode_request(&self.ask_of(call, capabilities, left_out))
+        let (dialect, ask) = (self.0.dialect, self.ask_of(call, capabilities, left_out));
+        match call.verbatim.as_deref().filter(|_| call.client_dialect == Some(dialect)) {
+            Some(body) => dialect.encode_verbatim(body, &ask),
+            None => dialect.encode_request(&ask),
+        }
     }
 
     fn ask_of<'a>(
@@ -93,6 +97,10 @@ impl DialectProvider {
 impl Provider for DialectProvider {
     fn name(&self) -> &ProviderName {
         &self.0.name
+    }
+
+    fn dialect(&self) -> Option<Dialect> {
+        Some(self.0.dialect)
     }
 
     fn capabilities(&self, model: &str) -> Arc<Capabilities> {
@@ -160,7 +168,12 @@ impl Provider for DialectProvider {
         let dialect = self.0.dialect;
         let capabilities = self.capabilities(&call.model);
         let refused = |problem| future::ready(Err(Failure::new(FailureClass::Unsupported, problem))).boxed();
-        let body = match dialect.encode_count(&self.ask_of(&call, &capabilities, None)) {
+        let ask = self.ask_of(&call, &capabilities, None);
+        let encoded = match call.verbatim.as_deref().filter(|_| call.client_dialect == Some(dialect)) {
+            Some(body) => dialect.encode_count_verbatim(body, &ask),
+            None => dialect.encode_count(&ask),
+        };
+        let body = match encoded {
             Ok(Some(body)) => body,
             Ok(None) => return refused(format!("provider {:?} does not count tokens", self.0.name.as_str())),
             Err(cannot) => return refused(cannot.to_string()),

@@ -24,7 +24,7 @@ pub use key_ring::NamedKey;
 pub use limits::TimeLimits;
 pub use provider::{AnswerPart, AnswerStream, Broken, Call, Provider};
 pub use settings::{Auth, HttpSettings, SettingsError, over_http};
-pub use wordhoard_wire::openai_chat::{client_dialect_of, conversation_of, prompt_of};
+pub use wordhoard_wire::openai_chat::{client_dialect_of, conversation_of, prompt_of, verbatim_of};
 pub use wordhoard_wire::{CannotHonour, Completion, Delta, Dialect, InvalidRequest, Unsupported};
 
 use std::sync::Arc;

@@ -14,6 +14,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// Its name, the part before the colon in `openai:gpt-4o`.
     fn name(&self) -> &ProviderName;
 
+    /// The dialect that it speaks; none where it speaks no dialect of others.
+    fn dialect(&self) -> Option<Dialect> {
+        None
+    }
+
     /// What one of its models can do and costs.
     fn capabilities(&self, model: &str) -> Arc<Capabilities>;
 
@@ -68,6 +73,8 @@ pub struct Call {
     /// The dialect of a client that shall get all that the provider says: where it is the provider's own, the deltas come in
     /// envelopes.
     pub client_dialect: Option<Dialect>,
+    /// The client's request as it came, in that dialect: a provider of the same dialect gets it so.
+    pub verbatim: Option<Arc<Map<String, Value>>>,
 }
 
 /// A piece of an answer, or its end.
@@ -95,7 +102,7 @@ pub type AnswerStream = BoxStream<'static, Result<AnswerPart, Broken>>;
 impl Call {
     /// A call without the beginning of an answer.
     pub fn new(model: impl Into<String>, conversation: Arc<Conversation>) -> Self {
-        Self { model: model.into(), conversation, answer_so_far: None, client_dialect: None }
+        Self { model: model.into(), conversation, answer_so_far: None, client_dialect: None, verbatim: None }
     }
 }
 

@@ -89,6 +89,15 @@ impl<'a> Ask<'a> {
         }
     }
 
+    /// Refuses what has no place in a conversation, or lets it be left out.
+    ///
+    /// # Errors
+    /// The first such part, where such are refused.
+    pub(crate) fn check_placed(&self) -> Result<(), CannotHonour> {
+        let mut unplaced = self.conversation.unplaced.iter();
+        unplaced.try_for_each(|unplaced| self.leave_out(&unplaced.field, &unplaced.problem))
+    }
+
     /// The tools to offer: none where the model cannot call any and that is passed over.
     ///
     /// # Errors

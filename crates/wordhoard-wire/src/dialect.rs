@@ -1,11 +1,11 @@
 use bytes::BytesMut;
 use serde_json::{Map, Value};
-use wordhoard_model::Failure;
+use wordhoard_model::{Conversation, Failure};
 
 use crate::retry_hint::RetryHint;
 use crate::{
     AnswerHead, Ask, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest, Limits,
-    StreamDecoder, anthropic, cohere, envelope, gemini, openai_chat, openai_responses,
+    StreamDecoder, anthropic, cohere, envelope, gemini, openai_chat, openai_responses, verbatim,
 };
 
 /// A way of talking about prompts and answers over HTTP.
@@ -50,6 +50,7 @@ impl Dialect {
     /// # Errors
     /// A field that cannot be honoured, where such are refused.
     pub fn encode_request(self, ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+        ask.check_placed()?;
         match self {
             Self::OpenAiChat => openai_chat::encode_request(ask),
             Self::OpenAiResponses => openai_responses::encode_request(ask),
@@ -59,16 +60,48 @@ impl Dialect {
         }
     }
 
+    /// As [`Dialect::encode_request`], for a client of this dialect whose request shall go to the provider as it came. Where an
+    /// answer is to be gone on with, or the model cannot honour some of it, the conversation goes in its place.
+    ///
+    /// # Errors
+    /// As [`Dialect::encode_request`].
+    pub fn encode_verbatim(self, body: &Map<String, Value>, ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+        match verbatim::fields(self, body, ask)? {
+            Some(fields) if ask.answer_so_far.is_none() => Ok(Value::Object(fields).to_string().into_bytes()),
+            _ => self.encode_request(ask),
+        }
+    }
+
+    /// Whether a request says more in this dialect than its conversation holds.
+    pub fn says_more(self, body: &Map<String, Value>, conversation: &Conversation) -> bool {
+        verbatim::is_needed(self, body, conversation)
+    }
+
     /// The body that asks how many tokens a prompt has; none where the dialect has no such call.
     ///
     /// # Errors
     /// A field that cannot be honoured, where such are refused.
     pub fn encode_count(self, ask: &Ask<'_>) -> Result<Option<Vec<u8>>, CannotHonour> {
+        ask.check_placed()?;
         match self {
             Self::OpenAiResponses => openai_responses::encode_count(ask).map(Some),
             Self::Anthropic => anthropic::encode_count(ask).map(Some),
             Self::OpenAiChat | Self::Gemini | Self::Cohere => Ok(None),
         }
+    }
+
+    /// As [`Dialect::encode_count`], of the request of a client of this dialect as it came. It asked for nothing else.
+    ///
+    /// # Errors
+    /// As [`Dialect::encode_count`].
+    pub fn encode_count_verbatim(
+        self,
+        body: &Map<String, Value>,
+        ask: &Ask<'_>,
+    ) -> Result<Option<Vec<u8>>, CannotHonour> {
+        let Some(mut fields) = verbatim::fields(self, body, ask)? else { return self.encode_count(ask) };
+        ["max_tokens", "stream"].iter().for_each(|name| drop(fields.remove(*name)));
+        Ok(Some(Value::Object(fields).to_string().into_bytes()))
     }
 
     /// The tokens that were counted; none where the body does not say. The dialects that count say it in the same way.

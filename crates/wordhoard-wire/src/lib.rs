@@ -24,6 +24,7 @@ pub mod retry_hint;
 pub mod sse;
 mod stream;
 mod tool_call;
+mod verbatim;
 mod whole;
 
 pub use answer::{Completion, Delta};

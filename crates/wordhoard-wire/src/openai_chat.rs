@@ -26,7 +26,10 @@ pub use error::encode_error;
 pub(crate) use error::error_value;
 pub(crate) use options::{tool_value, tools};
 pub use pass_through::{passed_answer, passing_encoder};
-pub use prompt::{REMEMBERED, client_dialect_of, conversation_of, prompt_of, remember_client_dialect};
+pub use prompt::{
+    REMEMBERED, client_dialect_of, conversation_of, keep_verbatim, prompt_of, remember_client_dialect,
+    verbatim_of,
+};
 pub use request::encode_request;
 pub(crate) use request::messages;
 

@@ -19,7 +19,7 @@ pub use decoder::stream_decoder;
 pub use encoder::{encode_state, stream_encoder, stream_encoder_for};
 pub use pass_through::{passed_answer, passing_encoder};
 pub(crate) use request::encode_count;
-pub use request::{encode_request, fields_of};
+pub use request::{encode_request, fields_of, items_of, repeated};
 
 pub use crate::error_body::{classify_error, classify_error_body};
 pub use crate::openai_chat::encode_error;

@@ -2,6 +2,7 @@
 
 use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Cost, Prompt, Usage};
+use wordhoard_providers::verbatim_of;
 
 /// Characters of a token, as tokenizers cut English: <https://platform.openai.com/tokenizer>.
 const CHARS_PER_TOKEN: u64 = 4;
@@ -39,7 +40,8 @@ impl Estimate {
 /// messages repeats in its own text the beginning of one of them.
 fn of_prompt(prompt: &Prompt) -> u64 {
     let extra = &prompt.parameters.extra;
-    let text = if extra.contains_key("messages") { 0 } else { chars(&prompt.text) };
+    let has_messages = extra.contains_key("messages") || verbatim_of(prompt).is_some();
+    let text = if has_messages { 0 } else { chars(&prompt.text) };
     let system = prompt.system_message.as_deref().map_or(0, chars);
     (text + system).div_ceil(CHARS_PER_TOKEN) + tokens_of_fields(extra)
 }
@@ -51,9 +53,11 @@ pub(crate) fn tokens_of_fields(fields: &Map<String, Value>) -> u64 {
 
 fn tokens_of(value: &Value) -> u64 {
     match value {
-        Value::String(text) if text.starts_with("data:image/") => TOKENS_PER_IMAGE,
+        Value::String(text) if text.starts_with("data:") => TOKENS_PER_IMAGE,
         Value::String(text) => chars(text).div_ceil(CHARS_PER_TOKEN),
         Value::Array(values) => values.iter().map(tokens_of).sum(),
+        // Anthropic's way to write an image or a document.
+        Value::Object(fields) if fields.get("type").is_some_and(|kind| kind == "base64") => TOKENS_PER_IMAGE,
         Value::Object(fields) => tokens_of_fields(fields),
         Value::Null | Value::Bool(_) | Value::Number(_) => 0,
     }

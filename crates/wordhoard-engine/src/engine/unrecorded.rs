@@ -1,11 +1,9 @@
 //! Calls of which nothing is recorded, for nothing of them is lost when they are made again: embeddings, and counts of tokens.
 //! They go through the same turnstile as every other.
 
-use std::sync::Arc;
-
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
-use wordhoard_model::{Conversation, Failure, FailureClass, KeyId, ModelRef};
+use wordhoard_model::{Failure, FailureClass, KeyId, ModelRef};
 use wordhoard_providers::{Call, Provider};
 
 use super::Engine;
@@ -59,11 +57,10 @@ impl Engine {
     pub async fn count_tokens(
         &self,
         model: &ModelRef,
-        conversation: Arc<Conversation>,
+        call: Call,
         key: Option<KeyId>,
     ) -> Result<u64, UnrecordedError> {
         let _counted = self.inner.reserve_unrecorded(key, model, 0, false)?;
-        let call = Call::new(model.model.as_str(), conversation);
         Ok(self.call(model, |provider| provider.count_tokens(call)).await?)
     }
 

@@ -9,6 +9,7 @@ use wordhoard_model::{
 };
 use wordhoard_providers::{
     AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Provider, client_dialect_of, conversation_of,
+    verbatim_of,
 };
 
 use super::Run;
@@ -61,6 +62,7 @@ pub(super) async fn run(
             let call = Call {
                 // What goes on from another call's answer is told in that one's words.
                 client_dialect: client_dialect_of(run.live.prompt()).filter(|_| beginning.is_none()),
+                verbatim: verbatim_of(run.live.prompt()).cloned().map(Arc::new),
                 answer_so_far: beginning.map(|beginning| beginning.text),
                 ..Call::new(model.model.as_str(), Arc::new(conversation))
             };

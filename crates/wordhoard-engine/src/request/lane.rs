@@ -1,6 +1,7 @@
 //! One lane: attempts, one after the other, as the plan says.
 
 use wordhoard_model::{Fallback, Lane, ModelRef, Outcome};
+use wordhoard_providers::{conversation_of, verbatim_of};
 
 use super::Run;
 use super::attempt::{self, Going};
@@ -105,6 +106,9 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
             && !engine.switches.is_disabled(&model.provider)
             && engine.key_allows(created.key, model)
     };
+    // What only the first call could be told would be missing from the one that goes on.
+    let is_placed = || conversation_of(&created.prompt).is_ok_and(|asked| asked.unplaced.is_empty());
+    let can_go_on = verbatim_of(&created.prompt).is_none() || is_placed();
     let mut candidates: Vec<Candidate> = Vec::new();
     for model in std::iter::once(&spec.model).chain(queue.iter().filter(may_answer)) {
         if candidates.iter().all(|other| other.model != *model) {
@@ -112,7 +116,7 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
                 engine.providers.get(&model.provider).map(|provider| provider.capabilities(&model.model));
             candidates.push(Candidate {
                 model: model.clone(),
-                can_continue: capabilities.as_ref().is_some_and(|known| known.prefill.is_some()),
+                can_continue: can_go_on && capabilities.as_ref().is_some_and(|known| known.prefill.is_some()),
                 context_window: capabilities.and_then(|known| known.context_window),
             });
         }

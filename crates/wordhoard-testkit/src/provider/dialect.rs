@@ -176,6 +176,9 @@ impl Dialect {
 
     /// The last message of the user.
     pub(super) fn prompt(self, body: &Value) -> String {
+        if let (Self::Responses, Some(text)) = (self, body["input"].as_str()) {
+            return text.to_owned();
+        }
         match self {
             Self::Gemini => said(&body["contents"], "user", "parts"),
             Self::Responses => said(&body["input"], "user", "content"),

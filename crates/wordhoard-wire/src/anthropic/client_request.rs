@@ -22,14 +22,20 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
         ..Conversation::default()
     };
     for (place, message) in list(&mut fields, "messages")?.unwrap_or_default().iter().enumerate() {
-        take_message(&format!("messages[{place}]"), message, &mut asked.messages)?;
+        take_message(&format!("messages[{place}]"), message, &mut asked)?;
     }
     if asked.messages.is_empty() {
         return Err(InvalidRequest::field("messages", "must be a list that is not empty"));
     }
     let tools = list(&mut fields, "tools")?.unwrap_or_default();
-    asked.tools =
-        tools.iter().enumerate().map(|(place, written)| tool(place, written)).collect::<Result<_, _>>()?;
+    for (place, written) in tools.iter().enumerate() {
+        // The provider's own tools have a type of their own.
+        if written.get("type").and_then(Value::as_str).is_none_or(|kind| kind == "custom") {
+            asked.tools.push(tool(place, written)?);
+        } else {
+            asked.leave_unplaced(format!("tools[{place}]"), "must have an input_schema for this model");
+        }
+    }
     take_tool_choice(fields.remove("tool_choice"), &mut asked)?;
     take_thinking(fields.remove("thinking"), &mut asked);
     if let Some(schema) =
@@ -62,7 +68,7 @@ fn system(written: Option<Value>) -> Result<Option<String>, InvalidRequest> {
 }
 
 /// One message here may be several elsewhere: each tool result is one of its own.
-fn take_message(at: &str, message: &Value, messages: &mut Vec<Message>) -> Result<(), InvalidRequest> {
+fn take_message(at: &str, message: &Value, asked: &mut Conversation) -> Result<(), InvalidRequest> {
     let blocks = match message.get("content") {
         Some(Value::String(text)) => vec![json!({"type": "text", "text": text})],
         Some(Value::Array(blocks)) => blocks.clone(),
@@ -95,34 +101,45 @@ fn take_message(at: &str, message: &Value, messages: &mut Vec<Message>) -> Resul
                 let call_id = text("tool_use_id")
                     .ok_or_else(|| InvalidRequest::field(format!("{at}.tool_use_id"), "is missing"))?;
                 if !parts.is_empty() {
-                    messages.push(Message::User(std::mem::take(&mut parts)));
+                    asked.messages.push(Message::User(std::mem::take(&mut parts)));
                 }
-                let parts = result_parts(&at, block.get("content"))?;
-                messages.push(Message::ToolResult { call_id, name: None, parts });
+                let parts = result_parts(&at, block.get("content"), asked)?;
+                asked.messages.push(Message::ToolResult { call_id, name: None, parts });
             }
             // Reasoning of earlier turns belongs to the model that made it.
             Some("thinking" | "redacted_thinking") => {}
-            _ => {
-                return Err(InvalidRequest::field(
-                    format!("{at}.type"),
-                    "is no type of block that is known here",
-                ));
+            Some(_) => {
+                asked.leave_unplaced(format!("{at}.type"), "is no type of block that this model knows");
             }
+            None => return Err(InvalidRequest::field(format!("{at}.type"), "is missing")),
         }
     }
     if !is_user {
-        messages.push(Message::Assistant { parts, tool_calls });
+        asked.messages.push(Message::Assistant { parts, tool_calls });
     } else if !parts.is_empty() {
-        messages.push(Message::User(parts));
+        asked.messages.push(Message::User(parts));
     }
     Ok(())
 }
 
-fn result_parts(at: &str, content: Option<&Value>) -> Result<Vec<Part>, InvalidRequest> {
+fn result_parts(
+    at: &str,
+    content: Option<&Value>,
+    asked: &mut Conversation,
+) -> Result<Vec<Part>, InvalidRequest> {
     match content {
         None | Some(Value::Null) => Ok(Vec::new()),
         Some(Value::String(text)) => Ok(vec![Part::Text(text.clone())]),
-        Some(Value::Array(blocks)) => blocks.iter().map(|block| part(at, block)).collect(),
+        Some(Value::Array(blocks)) => {
+            let is_known = |block: &&Value| {
+                let kind = block.get("type").and_then(Value::as_str);
+                kind.is_none_or(|kind| matches!(kind, "text" | "image"))
+            };
+            if !blocks.iter().all(|block| is_known(&block)) {
+                asked.leave_unplaced(format!("{at}.content"), "may hold only text and images for this model");
+            }
+            blocks.iter().filter(is_known).map(|block| part(at, block)).collect()
+        }
         Some(_) => {
             Err(InvalidRequest::field(format!("{at}.content"), "must be a string or a list of blocks"))
         }

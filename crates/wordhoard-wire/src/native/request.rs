@@ -2,6 +2,8 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use wordhoard_model::{AttemptState, AttemptTranscript, Lane, LaneState, Parameters, RequestId, Transcript};
 
+use crate::openai_chat::REMEMBERED;
+
 use super::{ContinuesView, CostView, FailureView, UsageView};
 
 /// A request as one JSON document.
@@ -134,6 +136,12 @@ fn attempt_view<'a>(attempt: &'a AttemptState, texts: &'a AttemptTranscript) -> 
 /// All parameters that were given, by their names in the request.
 pub(super) fn parameters(parameters: &Parameters) -> Map<String, Value> {
     let mut all = parameters.extra.clone();
+    // What the server remembers is its own, but for what the client sent.
+    if let Some(Value::Object(mut remembered)) = all.remove(REMEMBERED)
+        && let Some(Value::Object(body)) = remembered.remove("body")
+    {
+        all.extend(body);
+    }
     if let Some(max_tokens) = parameters.max_tokens {
         all.insert("max_tokens".to_owned(), max_tokens.into());
     }

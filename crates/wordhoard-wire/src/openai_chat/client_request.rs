@@ -59,7 +59,7 @@ fn take_message(
     conversation: &mut Conversation,
 ) -> Result<(), InvalidRequest> {
     let content = message.remove("content").unwrap_or_default();
-    let parts = parts(at, content)?;
+    let parts = parts(at, content, conversation)?;
     match message.get("role").and_then(Value::as_str) {
         // What stands further down counts as well; the other dialects have one place for it.
         Some("system" | "developer") => {
@@ -73,7 +73,7 @@ fn take_message(
         Some("assistant") => {
             let tool_calls = match message.remove("tool_calls") {
                 None | Some(Value::Null) => Vec::new(),
-                Some(calls) => tool_calls(at, &calls)?,
+                Some(calls) => tool_calls(at, &calls, conversation)?,
             };
             conversation.messages.push(Message::Assistant { parts, tool_calls });
         }
@@ -91,21 +91,23 @@ fn take_message(
     Ok(())
 }
 
-fn parts(at: &str, content: Value) -> Result<Vec<Part>, InvalidRequest> {
+fn parts(at: &str, content: Value, asked: &mut Conversation) -> Result<Vec<Part>, InvalidRequest> {
     match content {
         Value::Null => Ok(Vec::new()),
         Value::String(text) => Ok(vec![Part::Text(text)]),
-        Value::Array(parts) => parts
-            .iter()
-            .enumerate()
-            .map(|(place, part)| one_part(&format!("{at}.content[{place}]"), part))
-            .collect(),
+        Value::Array(parts) => {
+            let of_place = |(place, part): (usize, &Value)| {
+                one_part(&format!("{at}.content[{place}]"), part, asked).transpose()
+            };
+            parts.iter().enumerate().filter_map(of_place).collect()
+        }
         _ => Err(InvalidRequest::field(format!("{at}.content"), "must be a string or a list of parts")),
     }
 }
 
-fn one_part(at: &str, part: &Value) -> Result<Part, InvalidRequest> {
-    match part.get("type").and_then(Value::as_str) {
+/// None for a part of a kind that has no place in a conversation, such as sound or a file.
+fn one_part(at: &str, part: &Value, asked: &mut Conversation) -> Result<Option<Part>, InvalidRequest> {
+    let placed = match part.get("type").and_then(Value::as_str) {
         Some("text") => match part.get("text").and_then(Value::as_str) {
             Some(text) => Ok(Part::Text(text.to_owned())),
             None => Err(InvalidRequest::field(format!("{at}.text"), "must be a string")),
@@ -120,8 +122,13 @@ fn one_part(at: &str, part: &Value) -> Result<Part, InvalidRequest> {
                 InvalidRequest::field(format!("{at}.image_url.url"), "must be a URL, or data:…;base64,…")
             })
         }
-        _ => Err(InvalidRequest::field(format!("{at}.type"), "must be text or image_url")),
-    }
+        Some(_) => {
+            asked.leave_unplaced(format!("{at}.type"), "must be text or image_url for this model");
+            return Ok(None);
+        }
+        None => Err(InvalidRequest::field(format!("{at}.type"), "must be text or image_url")),
+    };
+    placed.map(Some)
 }
 
 /// The image that a URL names or holds; none where it holds one in another way than base64.
@@ -141,20 +148,31 @@ pub(crate) fn url_of_image(image: &Image) -> String {
     }
 }
 
-fn tool_calls(at: &str, calls: &Value) -> Result<Vec<ToolCall>, InvalidRequest> {
-    let one = |(place, call): (usize, &Value)| {
-        let text = |pointer: &str| call.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        match (text("/id"), text("/function/name"), text("/function/arguments")) {
-            (Some(id), Some(name), Some(arguments)) => Ok(ToolCall { id, name, arguments }),
-            _ => {
-                let problem = "must have an id and a function with name and arguments, all of them strings";
-                Err(InvalidRequest::field(format!("{at}.tool_calls[{place}]"), problem))
-            }
+fn tool_calls(at: &str, calls: &Value, asked: &mut Conversation) -> Result<Vec<ToolCall>, InvalidRequest> {
+    let mut one = |(place, call): (usize, &Value)| {
+        if call.get("type").is_some_and(|kind| kind != "function") {
+            asked.leave_unplaced(
+                format!("{at}.tool_calls[{place}]"),
+                "must be of type function for this model",
+            );
+            return None;
         }
+        Some(one_call(&format!("{at}.tool_calls[{place}]"), call))
     };
     match calls {
-        Value::Array(calls) => calls.iter().enumerate().map(one).collect(),
+        Value::Array(calls) => calls.iter().enumerate().filter_map(&mut one).collect(),
         _ => Err(InvalidRequest::field(format!("{at}.tool_calls"), "must be a list")),
+    }
+}
+
+fn one_call(at: &str, call: &Value) -> Result<ToolCall, InvalidRequest> {
+    let text = |pointer: &str| call.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    match (text("/id"), text("/function/name"), text("/function/arguments")) {
+        (Some(id), Some(name), Some(arguments)) => Ok(ToolCall { id, name, arguments }),
+        _ => {
+            let problem = "must have an id and a function with name and arguments, all of them strings";
+            Err(InvalidRequest::field(at, problem))
+        }
     }
 }
 

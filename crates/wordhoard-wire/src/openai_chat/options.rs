@@ -21,8 +21,16 @@ pub(super) fn take(
             count.ok_or_else(|| wrong("must be a whole number of at least 1"))
         };
         match name.as_str() {
-            "tools" => conversation.tools = tools(&value)?,
-            "tool_choice" => conversation.tool_choice = Some(tool_choice(&value)?),
+            "tools" => take_tools(&value, conversation)?,
+            "tool_choice" => match value.get("type").and_then(Value::as_str) {
+                Some(kind) if kind != "function" => {
+                    conversation.leave_unplaced(
+                        name,
+                        "must be auto, none, required or name a function for this model",
+                    );
+                }
+                _ => conversation.tool_choice = Some(tool_choice(&value)?),
+            },
             "parallel_tool_calls" => {
                 conversation.parallel_tool_calls =
                     Some(value.as_bool().ok_or_else(|| wrong("must be true or false"))?);
@@ -63,6 +71,21 @@ fn stop(value: &Value) -> Result<Vec<String>, InvalidRequest> {
         }
         _ => Err(wrong()),
     }
+}
+
+/// Takes the functions of a list of tools. Tools of another kind have no place in a conversation.
+fn take_tools(value: &Value, conversation: &mut Conversation) -> Result<(), InvalidRequest> {
+    let is_function =
+        |tool: &Value| tool.get("type").and_then(Value::as_str).is_none_or(|kind| kind == "function");
+    let Value::Array(written) = value else {
+        return Err(InvalidRequest::field("tools", "must be a list"));
+    };
+    for (place, _) in written.iter().enumerate().filter(|(_, tool)| !is_function(tool)) {
+        conversation.leave_unplaced(format!("tools[{place}]"), "must be of type function for this model");
+    }
+    let functions = written.iter().filter(|tool| is_function(tool)).cloned().collect();
+    conversation.tools = tools(&Value::Array(functions))?;
+    Ok(())
 }
 
 /// Reads a list of tools.

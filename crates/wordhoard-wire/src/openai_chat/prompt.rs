@@ -24,6 +24,10 @@ const MAX_TEXT_CHARS: usize = 8_000;
 /// # Errors
 /// The parameter that is wrong.
 pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> {
+    if let (Some(dialect), Some(body)) = (client_dialect_of(prompt), verbatim_of(prompt)) {
+        let body = Value::Object(body.clone()).to_string();
+        return Ok(dialect.decode_request(body.as_bytes())?.conversation);
+    }
     let mut fields = prompt.parameters.extra.clone();
     fields.remove(REMEMBERED);
     let mut conversation = match fields.remove(MESSAGES) {
@@ -43,6 +47,23 @@ pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> 
     conversation.max_tokens = prompt.parameters.max_tokens.or(conversation.max_tokens);
     conversation.temperature = prompt.parameters.temperature;
     Ok(conversation)
+}
+
+/// What is remembered of a request that says more than a conversation holds: its body.
+const BODY: &str = "body";
+
+/// The request as its client sent it, where it says more than a conversation holds.
+pub fn verbatim_of(prompt: &Prompt) -> Option<&Map<String, Value>> {
+    prompt.parameters.extra.get(REMEMBERED)?.get(BODY)?.as_object()
+}
+
+/// Records a request as its client sent it, in the place of the fields of its conversation.
+pub fn keep_verbatim(prompt: &mut Prompt, remembered: &mut Map<String, Value>, body: Map<String, Value>) {
+    let newer_name = prompt.parameters.extra.get("max_completion_tokens").and_then(Value::as_u64);
+    let newer_name = newer_name.and_then(|most| u32::try_from(most).ok());
+    prompt.parameters.max_tokens = prompt.parameters.max_tokens.or(newer_name);
+    prompt.parameters.extra.clear();
+    remembered.insert(BODY.to_owned(), body.into());
 }
 
 /// The dialect of the client that asked, where it shall get all that a provider of that dialect says.

@@ -14,14 +14,15 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
     };
     match (text("type").as_deref(), text("role").as_deref()) {
         (None | Some("message"), Some("user")) => {
-            asked.messages.push(Message::User(parts(at, item, "content")?));
+            let parts = parts(at, item, "content", asked)?;
+            asked.messages.push(Message::User(parts));
         }
         (None | Some("message"), Some("assistant")) => {
-            let parts = parts(at, item, "content")?;
+            let parts = parts(at, item, "content", asked)?;
             asked.messages.push(Message::Assistant { parts, tool_calls: Vec::new() });
         }
         (None | Some("message"), Some("system" | "developer")) => {
-            let text = Part::text_of(&parts(at, item, "content")?);
+            let text = Part::text_of(&parts(at, item, "content", asked)?);
             asked.system = Some(match asked.system.take() {
                 Some(system) => format!("{system}\n\n{text}"),
                 None => text,
@@ -36,11 +37,16 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
             }
         }
         (Some("function_call_output"), _) => {
-            let (call_id, parts) = (needed("call_id")?, parts(at, item, "output")?);
+            let (call_id, parts) = (needed("call_id")?, parts(at, item, "output", asked)?);
             asked.messages.push(Message::ToolResult { call_id, name: None, parts });
         }
         // Reasoning of earlier turns belongs to the model that made it.
         (Some("reasoning"), _) => {}
+        (Some(kind), _) if kind != "message" => {
+            let problem =
+                "must be a message, a function_call, a function_call_output or reasoning for this model";
+            asked.leave_unplaced(format!("{at}.type"), problem);
+        }
         _ => {
             let problem = "must be a message, a function_call, a function_call_output or reasoning";
             return Err(InvalidRequest::field(format!("{at}.type"), problem));
@@ -49,32 +55,43 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
     Ok(())
 }
 
-fn parts(at: &str, item: &Value, field: &str) -> Result<Vec<Part>, InvalidRequest> {
+fn parts(at: &str, item: &Value, field: &str, asked: &mut Conversation) -> Result<Vec<Part>, InvalidRequest> {
     match item.get(field) {
         Some(Value::String(text)) => Ok(vec![Part::Text(text.clone())]),
         Some(Value::Array(parts)) => {
             let at = |place: usize| format!("{at}.{field}[{place}]");
-            parts.iter().enumerate().map(|(place, part)| one_part(&at(place), part)).collect()
+            let of_place = |(place, part): (usize, &Value)| one_part(&at(place), part, asked).transpose();
+            parts.iter().enumerate().filter_map(of_place).collect()
         }
         _ => Err(InvalidRequest::field(format!("{at}.{field}"), "must be a string or a list of parts")),
     }
 }
 
-fn one_part(at: &str, part: &Value) -> Result<Part, InvalidRequest> {
+/// None for a part of a kind that has no place in a conversation, such as a file.
+fn one_part(at: &str, part: &Value, asked: &mut Conversation) -> Result<Option<Part>, InvalidRequest> {
     let text = |field: &str| part.get(field).and_then(Value::as_str).map(str::to_owned);
     let said = match text("type").as_deref() {
         Some("input_text" | "output_text" | "text") => text("text"),
         Some("refusal") => text("refusal"),
         Some("input_image") => {
             let image = text("image_url").as_deref().and_then(image_of_url).map(Part::Image);
-            return image.ok_or_else(|| {
-                InvalidRequest::field(format!("{at}.image_url"), "must be a URL, or data:…;base64,…")
-            });
+            // One that was uploaded to the provider has an id there.
+            if part.get("file_id").is_some_and(Value::is_string) {
+                asked.leave_unplaced(format!("{at}.file_id"), "cannot be given to this model");
+                return Ok(None);
+            }
+            let wrong =
+                || InvalidRequest::field(format!("{at}.image_url"), "must be a URL, or data:…;base64,…");
+            return image.ok_or_else(wrong).map(Some);
         }
-        _ => {
+        kind => {
             let problem = "must be input_text, input_image, output_text or refusal";
-            return Err(InvalidRequest::field(format!("{at}.type"), problem));
+            if kind.is_none() {
+                return Err(InvalidRequest::field(format!("{at}.type"), problem));
+            }
+            asked.leave_unplaced(format!("{at}.type"), format!("{problem} for this model"));
+            return Ok(None);
         }
     };
-    said.map(Part::Text).ok_or_else(|| InvalidRequest::field(at, "must have a text"))
+    said.map(Part::Text).map(Some).ok_or_else(|| InvalidRequest::field(at, "must have a text"))
 }

@@ -41,10 +41,23 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
         _ => return Err(InvalidRequest::field("input", "must be a text or a list of items, not empty")),
     }
     let tools = list(&mut fields, "tools")?.unwrap_or_default();
-    asked.tools =
-        tools.iter().enumerate().map(|(place, written)| tool(place, written)).collect::<Result<_, _>>()?;
+    for (place, written) in tools.iter().enumerate() {
+        match written.get("type").and_then(Value::as_str) {
+            Some(kind) if kind != "function" => {
+                let problem = "must be of type function: this model has none of the provider's own tools";
+                asked.leave_unplaced(format!("tools[{place}]"), problem);
+            }
+            _ => asked.tools.push(tool(place, written)?),
+        }
+    }
     if let Some(choice) = fields.remove("tool_choice").filter(|choice| !choice.is_null()) {
-        asked.tool_choice = Some(tool_choice(&choice)?);
+        match choice.get("type").and_then(Value::as_str) {
+            Some(kind) if kind != "function" => asked.leave_unplaced(
+                "tool_choice",
+                "must be auto, none, required or name a function for this model",
+            ),
+            _ => asked.tool_choice = Some(tool_choice(&choice)?),
+        }
     }
     if let Some(Value::Object(mut reasoning)) = fields.remove("reasoning") {
         asked.reasoning_effort = text(&mut reasoning, "effort")?;

@@ -95,16 +95,30 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     Ok(body)
 }
 
+/// The messages of a conversation as items.
+///
+/// # Errors
+/// None: what has no place in this dialect is left out.
+pub fn items_of(conversation: &Conversation) -> Result<Vec<Value>, CannotHonour> {
+    let capabilities = Capabilities::default();
+    input(&Ask::of_nobody(conversation, &capabilities, Unsupported::Drop))
+}
+
 /// The fields of a request that its response repeats.
 ///
 /// # Errors
 /// What has no place in this dialect.
 pub fn fields_of(conversation: &Conversation) -> Result<Map<String, Value>, CannotHonour> {
     let capabilities = Capabilities::default();
-    let mut fields = fields(&Ask::of_nobody(conversation, &capabilities, Unsupported::Drop))?;
-    // What it was asked is not repeated; that the provider need not keep it says nothing about us.
-    fields.retain(|name, _| !matches!(name.as_str(), "model" | "input" | "store" | "include"));
-    Ok(fields)
+    Ok(repeated(fields(&Ask::of_nobody(conversation, &capabilities, Unsupported::Drop))?))
+}
+
+/// The same, of a request as its client sent it: what it was asked is not repeated; that the provider need not keep it says
+/// nothing about us.
+pub fn repeated(mut fields: Map<String, Value>) -> Map<String, Value> {
+    const NOT_REPEATED: [&str; 6] = ["model", "input", "store", "include", "stream", "stream_options"];
+    fields.retain(|name, value| !NOT_REPEATED.contains(&name.as_str()) && !value.is_null());
+    fields
 }
 
 /// The effort, and what else the caller gave of it. The reasoning is asked for in short, for there is no other way to

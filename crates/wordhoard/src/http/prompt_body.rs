@@ -120,8 +120,12 @@ fn check_models(prompt: &Prompt, lanes: &[LaneSpec], engine: &Engine) -> Result<
     let conversation = conversation_of(prompt).map_err(|invalid| {
         vec![Invalid::shape(invalid.field.unwrap_or_else(|| "the body".into()), invalid.problem)]
     })?;
-    let conversation = Arc::new(conversation);
     let mut broken = Vec::new();
+    // Here nothing goes to a provider as it came.
+    for unplaced in &conversation.unplaced {
+        broken.push(Invalid::shape(unplaced.field.clone(), unplaced.problem.clone()));
+    }
+    let conversation = Arc::new(conversation);
     for LaneSpec { model, .. } in lanes {
         let call = Call::new(model.model.as_str(), Arc::clone(&conversation));
         let checked = engine.providers().get(&model.provider).map(|provider| provider.check(&call));

@@ -8,6 +8,7 @@ mod leaving;
 mod matrix;
 mod passing;
 pub(crate) mod sdks;
+mod verbatim;
 
 use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::{ServerHome, ServerProcess};

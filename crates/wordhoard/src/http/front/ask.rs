@@ -2,7 +2,7 @@ use std::collections::BTreeSet;
 use std::sync::Arc;
 use std::time::Duration;
 
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
@@ -10,7 +10,7 @@ use wordhoard_engine::{NewRequest, Standing};
 use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, MAX_LANES, ModelRef, RequestId};
 use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of};
 use wordhoard_wire::ClientRequest;
-use wordhoard_wire::openai_chat::{REMEMBERED, remember_client_dialect};
+use wordhoard_wire::openai_chat::{REMEMBERED, keep_verbatim, remember_client_dialect};
 
 use super::answer::{self, Telling};
 use crate::config::DropInConfig;
@@ -26,6 +26,8 @@ pub(super) struct Asked {
     /// The models that were asked for, one for each choice.
     pub(super) models: Vec<ModelRef>,
     pub(super) conversation: Arc<Conversation>,
+    /// The request as it came, where its provider gets it so.
+    pub(super) verbatim: Option<Arc<Map<String, Value>>>,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
     pub(super) beside: Beside,
@@ -51,7 +53,15 @@ pub(super) async fn answer(
     body::check_content_type(headers)?;
     let idempotency = prompt::idempotency(headers, &bytes)?;
     let has_choices = dialect == Dialect::OpenAiChat;
-    let client = Client { key, idempotency, waits: true, has_choices, dialect, remembered: Map::new() };
+    let client = Client {
+        key,
+        idempotency,
+        waits: true,
+        has_choices,
+        dialect,
+        remembered: Map::new(),
+        sent: bytes.clone(),
+    };
     let asked = record(surface, dialect.decode_request(&bytes)?, client).await?;
     let telling = Telling {
         dialect,
@@ -79,6 +89,8 @@ pub(super) struct Client {
     pub(super) dialect: Dialect,
     /// What is recorded beside the conversation, to be told again whenever the answer is.
     pub(super) remembered: Map<String, Value>,
+    /// The body of its request.
+    pub(super) sent: Bytes,
 }
 
 impl Client {
@@ -99,11 +111,18 @@ pub(super) async fn record(
         true => models(surface, name, &mut request.conversation.further)?,
         false => vec![model(surface, name)?],
     };
-    settle_form(&mut request.conversation.further)?;
+    settle_form(&mut request.conversation.further, client.dialect)?;
     let conversation = Arc::new(request.conversation);
+    let verbatim = verbatim(surface, &models, &client, &conversation).map(Arc::new);
     let mut left_out = BTreeSet::new();
     for model in &models {
-        left_out.extend(check(surface, model, &conversation)?);
+        let call = Call {
+            client_dialect: Some(client.dialect),
+            verbatim: verbatim.clone(),
+            ..Call::new(model.model.as_str(), Arc::clone(&conversation))
+        };
+        let provider = surface.engine.providers().get(&model.provider);
+        left_out.extend(provider.map(|provider| provider.check(&call)).transpose()?.unwrap_or_default());
     }
     let deserted_after = client.may_be_gone_for(surface.config.drop_in);
     let mut prompt = prompt_of(&conversation)?;
@@ -111,6 +130,9 @@ pub(super) async fn record(
     // Several answers make one of no provider's.
     if models.len() == 1 {
         remember_client_dialect(&mut remembered, client.dialect);
+    }
+    if let Some(verbatim) = &verbatim {
+        keep_verbatim(&mut prompt, &mut remembered, Map::clone(verbatim));
     }
     if !remembered.is_empty() {
         prompt.parameters.extra.insert(REMEMBERED.to_owned(), remembered.into());
@@ -128,6 +150,7 @@ pub(super) async fn record(
         request_id: admitted.request_id,
         models: admitted.lanes.into_iter().map(|lane| lane.model).collect(),
         conversation,
+        verbatim,
         stream: request.stream.unwrap_or(false),
         include_usage: request.include_usage,
         beside: Beside { left_out, standing: admitted.standing },
@@ -146,8 +169,40 @@ impl Beside {
     }
 }
 
+/// The request as it came, where its provider speaks its dialect and it says more than a conversation holds.
+fn verbatim(
+    surface: &Surface,
+    models: &[ModelRef],
+    client: &Client,
+    conversation: &Conversation,
+) -> Option<Map<String, Value>> {
+    let [model] = models else { return None };
+    let provider = surface.engine.providers().get(&model.provider)?;
+    if provider.dialect() != Some(client.dialect) {
+        return None;
+    }
+    let mut body: Map<String, Value> = serde_json::from_slice(&client.sent).ok()?;
+    // What was settled asks for nothing any more.
+    body.retain(|name, _| !SETTLED.contains(&name.as_str()) || conversation.further.contains_key(name));
+    client.dialect.says_more(&body, conversation).then_some(body)
+}
+
+/// The fields that [`settle_form`] may take away.
+const SETTLED: [&str; 10] = [
+    "n",
+    "fan_out",
+    "audio",
+    REMEMBERED,
+    "functions",
+    "function_call",
+    "store",
+    "modalities",
+    "logprobs",
+    "top_logprobs",
+];
+
 /// Fields that are about the answer's form and not yet ours to give. As their defaults they ask for nothing.
-fn settle_form(further: &mut Map<String, Value>) -> Result<(), Problem> {
+fn settle_form(further: &mut Map<String, Value>, dialect: Dialect) -> Result<(), Problem> {
     let is_default = |name: &str, value: &Value| match name {
         "store" => *value == false,
         _ => value.is_null(),
@@ -164,22 +219,25 @@ fn settle_form(further: &mut Map<String, Value>) -> Result<(), Problem> {
             return Err(refused(name, problem));
         }
     }
-    // Only the chat dialect has them beside each other; the responses dialect's are not recorded.
-    let has_logprobs = further.get("logprobs").is_some_and(|value| *value == true);
-    if !has_logprobs {
-        further.remove("logprobs");
-        if further.remove("top_logprobs").is_some_and(|value| value != 0 && !value.is_null()) {
-            return Err(refused(
-                "top_logprobs",
-                "can be given in the chat dialect alone, beside logprobs: true",
-            ));
-        }
-    }
     if further.get("store").is_some_and(|value| is_default("store", value)) {
         further.remove("store");
     }
     if further.get("modalities").is_some_and(|value| *value == serde_json::json!(["text"])) {
         further.remove("modalities");
+    }
+    // In the responses dialect only a provider of the same dialect can be asked for them.
+    if dialect == Dialect::OpenAiResponses {
+        if further.get("top_logprobs").is_some_and(|value| *value == 0) {
+            further.remove("top_logprobs");
+        }
+        return Ok(());
+    }
+    let has_logprobs = further.get("logprobs").is_some_and(|value| *value == true);
+    if !has_logprobs {
+        further.remove("logprobs");
+        if further.remove("top_logprobs").is_some_and(|value| value != 0 && !value.is_null()) {
+            return Err(refused("top_logprobs", "can be given beside logprobs: true alone"));
+        }
     }
     Ok(())
 }
@@ -220,18 +278,6 @@ pub(super) fn model(surface: &Surface, name: &str) -> Result<ModelRef, Problem> 
         .catalogue
         .resolve(name)
         .map_err(|detail| Problem::new(StatusCode::NOT_FOUND, "model-not-found", detail).field("model"))
-}
-
-/// Whether the model, and its dialect, can honour all that is asked, and the fields that it would go without. Nobody is
-/// called for it.
-fn check(
-    surface: &Surface,
-    model: &ModelRef,
-    conversation: &Arc<Conversation>,
-) -> Result<BTreeSet<String>, Problem> {
-    let call = Call::new(model.model.as_str(), Arc::clone(conversation));
-    let provider = surface.engine.providers().get(&model.provider);
-    Ok(provider.map(|provider| provider.check(&call)).transpose()?.unwrap_or_default())
 }
 
 pub(super) fn refused(field: &str, problem: &str) -> Problem {

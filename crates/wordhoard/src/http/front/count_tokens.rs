@@ -6,7 +6,7 @@ use axum::http::HeaderMap;
 use axum::response::Json;
 use serde_json::{Value, json};
 use wordhoard_engine::UnrecordedError;
-use wordhoard_providers::Dialect;
+use wordhoard_providers::{Call, Dialect};
 
 use super::ask;
 use super::failures::problem_of;
@@ -44,9 +44,14 @@ pub(super) async fn create(
     let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
     let mut fields = body::json_object(&headers, &bytes)?;
     fields.entry("max_tokens").or_insert_with(|| ANY_MAX_TOKENS.into());
-    let request = Dialect::Anthropic.decode_request(Value::Object(fields).to_string().as_bytes())?;
+    let request = Dialect::Anthropic.decode_request(Value::Object(fields.clone()).to_string().as_bytes())?;
     let model = ask::model(&surface, request.model.as_deref().unwrap_or_default())?;
-    match surface.engine.count_tokens(&model, Arc::new(request.conversation), key).await {
+    let call = Call {
+        client_dialect: Some(Dialect::Anthropic),
+        verbatim: Some(Arc::new(fields)),
+        ..Call::new(model.model.as_str(), Arc::new(request.conversation))
+    };
+    match surface.engine.count_tokens(&model, call, key).await {
         Ok(input_tokens) => Ok(Json(json!({"input_tokens": input_tokens}))),
         Err(UnrecordedError::Refused(refused)) => Err(refused.into()),
         Err(UnrecordedError::Failed(failure)) => Err(problem_of(&failure)),

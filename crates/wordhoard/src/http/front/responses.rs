@@ -1,12 +1,10 @@
-use std::sync::Arc;
-
-use axum::body::Body;
+use axum::body::{Body, Bytes};
 use axum::extract::{Path, RawQuery, State};
 use axum::http::{HeaderMap, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use wordhoard_model::{Conversation, ModelRef, Outcome, RequestId, RequestStatus, Transcript};
-use wordhoard_providers::{Dialect, conversation_of};
+use wordhoard_model::{Conversation, ModelRef, Outcome, Prompt, RequestId, RequestStatus, Transcript};
+use wordhoard_providers::{Dialect, client_dialect_of, conversation_of, verbatim_of};
 use wordhoard_wire::openai_chat::REMEMBERED;
 use wordhoard_wire::openai_responses;
 
@@ -55,10 +53,13 @@ pub(super) async fn create(
     take_flag(&mut fields, "store")?;
     fields.remove("stream_options");
     let previous = take_previous(&mut fields)?;
-    let mut request = DIALECT.decode_request(Value::Object(fields).to_string().as_bytes())?;
     if let Some(previous) = previous {
-        put_before(&surface, previous, &mut request.conversation).await?;
+        let mut all = items_before(&surface, previous).await?;
+        all.extend(items(fields.remove("input")));
+        fields.insert("input".to_owned(), all.into());
     }
+    let sent = Bytes::from(Value::Object(fields).to_string());
+    let request = DIALECT.decode_request(&sent)?;
     let mut remembered = Map::new();
     if background {
         remembered.insert(BACKGROUND.to_owned(), true.into());
@@ -73,9 +74,11 @@ pub(super) async fn create(
         has_choices: false,
         dialect: DIALECT,
         remembered: remembered.clone(),
+        sent,
     };
     let asked = ask::record(&surface, request, client).await?;
-    let telling = telling(asked.models, &asked.conversation, remembered, 0)?;
+    let repeated = repeated(&asked.conversation, asked.verbatim.as_deref())?;
+    let telling = telling(asked.models, repeated, remembered, 0);
     let answered = match (asked.stream, background) {
         (true, _) => answer::stream(&surface, asked.request_id, telling).await,
         (false, false) => answer::whole(&surface, asked.request_id, telling).await,
@@ -116,10 +119,10 @@ pub(super) async fn retrieve(
         return state(&surface, id).await;
     }
     let transcript = transcript(&surface, id).await?;
-    let (model, conversation) = asked_by(&transcript)?;
+    let (model, repeated) = asked_by(&transcript)?;
     let remembered = remembered(&transcript);
     let known_events = after.map_or(0, |after| after.saturating_add(1));
-    answer::stream(&surface, id, telling(vec![model], &conversation, remembered, known_events)?).await
+    answer::stream(&surface, id, telling(vec![model], repeated, remembered, known_events)).await
 }
 
 /// Stop a response that runs.
@@ -184,11 +187,11 @@ pub(super) async fn delete(
 /// A response as it stands.
 async fn state(surface: &Surface, id: RequestId) -> Result<Response, Problem> {
     let transcript = transcript(surface, id).await?;
-    let (model, conversation) = asked_by(&transcript)?;
+    let (model, repeated) = asked_by(&transcript)?;
     let remembered = remembered(&transcript);
     let created_at = transcript.state.created_at();
     let head = answer::head_of(id, DIALECT, created_at, model.to_string());
-    let telling = telling(vec![model], &conversation, remembered, 0)?;
+    let telling = telling(vec![model], repeated, remembered, 0);
     let fields = telling.asked.clone();
     let state = match transcript.state.status() {
         RequestStatus::Running => openai_responses::encode_state(head, fields, "in_progress", None),
@@ -209,9 +212,26 @@ async fn transcript(surface: &Surface, id: RequestId) -> Result<Transcript, Prob
     found.filter(|found| found.created.lanes.len() == 1).ok_or_else(Problem::no_such_request)
 }
 
-fn asked_by(transcript: &Transcript) -> Result<(ModelRef, Arc<Conversation>), Problem> {
+/// The model that was asked, and the fields of the request that its response repeats.
+fn asked_by(transcript: &Transcript) -> Result<(ModelRef, Map<String, Value>), Problem> {
     let lane = transcript.created.lanes.first().ok_or_else(Problem::no_such_request)?;
-    Ok((lane.model.clone(), Arc::new(conversation_of(&transcript.created.prompt)?)))
+    let prompt = &transcript.created.prompt;
+    Ok((lane.model.clone(), repeated(&conversation_of(prompt)?, own_words(prompt))?))
+}
+
+/// The request as it came, where it came in this dialect and says more than a conversation holds.
+fn own_words(prompt: &Prompt) -> Option<&Map<String, Value>> {
+    verbatim_of(prompt).filter(|_| client_dialect_of(prompt) == Some(DIALECT))
+}
+
+fn repeated(
+    conversation: &Conversation,
+    verbatim: Option<&Map<String, Value>>,
+) -> Result<Map<String, Value>, Problem> {
+    Ok(match verbatim {
+        Some(body) => openai_responses::repeated(body.clone()),
+        None => openai_responses::fields_of(conversation)?,
+    })
 }
 
 /// What a response says of its request beside the conversation.
@@ -223,13 +243,12 @@ fn remembered(transcript: &Transcript) -> Map<String, Value> {
 
 fn telling(
     models: Vec<ModelRef>,
-    conversation: &Conversation,
+    mut asked: Map<String, Value>,
     remembered: Map<String, Value>,
     known_events: u64,
-) -> Result<Telling, Problem> {
-    let mut asked = openai_responses::fields_of(conversation)?;
+) -> Telling {
     asked.extend(remembered);
-    Ok(Telling { dialect: DIALECT, models, include_usage: true, asked, known_events })
+    Telling { dialect: DIALECT, models, include_usage: true, asked, known_events }
 }
 
 fn request_id(text: &str) -> Result<RequestId, Problem> {
@@ -255,34 +274,56 @@ fn take_previous(fields: &mut Map<String, Value>) -> Result<Option<RequestId>, P
     }
 }
 
-/// Puts the conversation of an earlier response, and its answer, before this one. Its instructions are not carried over.
-async fn put_before(
-    surface: &Surface,
-    previous: RequestId,
-    conversation: &mut Conversation,
-) -> Result<(), Problem> {
-    let refuse = |problem| ask::refused(PREVIOUS, problem);
+/// The conversation of an earlier response and its answer, as items. Its instructions are not carried over.
+async fn items_before(surface: &Surface, previous: RequestId) -> Result<Vec<Value>, Problem> {
+    let refuse = |problem: &str| ask::refused(PREVIOUS, problem);
     let earlier =
         transcript(surface, previous).await.map_err(|_| refuse("names no response that is kept"))?;
     if earlier.state.status() != RequestStatus::Finished(Outcome::Completed) {
         return Err(refuse("names a response that is not completed"));
     }
-    let (model, before) = asked_by(&earlier)?;
-    let in_chat = Telling {
-        dialect: Dialect::OpenAiChat,
-        models: vec![model],
-        include_usage: false,
-        asked: Map::new(),
-        known_events: 0,
+    let prompt = &earlier.created.prompt;
+    let mut before = match own_words(prompt) {
+        Some(body) => items(body.get("input").cloned()),
+        None => {
+            let asked = conversation_of(prompt)?;
+            if let Some(unplaced) = asked.unplaced.first() {
+                return Err(refuse(&format!(
+                    "names a request whose {} {}",
+                    unplaced.field, unplaced.problem
+                )));
+            }
+            openai_responses::items_of(&asked)?
+        }
     };
-    let answer = answer::gather(surface, previous, in_chat).await?;
-    let answer: Value = answer
-        .ok()
-        .and_then(|body| serde_json::from_slice(&body).ok())
-        .ok_or_else(|| refuse("names a response without an answer"))?;
-    let said = json!({"model": "any", "messages": [answer["choices"][0]["message"]]});
-    let said = Dialect::OpenAiChat.decode_request(said.to_string().as_bytes())?;
-    let before = before.messages.iter().cloned().chain(said.conversation.messages);
-    conversation.messages = before.chain(std::mem::take(&mut conversation.messages)).collect();
-    Ok(())
+    let (model, repeated) = asked_by(&earlier)?;
+    let answer = answer::gather(surface, previous, telling(vec![model], repeated, Map::new(), 0)).await?;
+    let answer: Option<Value> = answer.ok().and_then(|body| serde_json::from_slice(&body).ok());
+    let Some(Value::Array(said)) = answer.and_then(|mut answer| Some(answer.get_mut("output")?.take()))
+    else {
+        return Err(refuse("names a response without an answer"));
+    };
+    before.extend(said.into_iter().map(without_id));
+    Ok(before)
+}
+
+/// The items of an `input`: a text is the message of a user.
+fn items(input: Option<Value>) -> Vec<Value> {
+    match input {
+        Some(Value::Array(items)) => items,
+        Some(Value::String(text)) => vec![json!({"type": "message", "role": "user", "content": text})],
+        // Refused by whoever reads it.
+        Some(other) => vec![other],
+        None => Vec::new(),
+    }
+}
+
+/// What was said needs no id, and the provider of the next call may not know it.
+fn without_id(mut item: Value) -> Value {
+    if let (Some("message" | "function_call"), Some(fields)) =
+        (item["type"].as_str().map(str::to_owned).as_deref(), item.as_object_mut())
+    {
+        fields.remove("id");
+    }
+    item
 }
