@@ -60,7 +60,7 @@ fn due(dialect: Dialect, provider: Vec<sse::Event>, told: &[sse::Event]) -> Vec<
     };
     match dialect {
         Dialect::OpenAiChat if due.last().is_none_or(|last| last.data != "[DONE]") => {
-            due.push(mark(None, "[DONE]"))
+            due.push(mark(None, "[DONE]"));
         }
         Dialect::Anthropic if due.last().is_none_or(|last| last.event.as_deref() != Some("message_stop")) => {
             due.push(mark(Some("message_stop"), r#"{"type":"message_stop"}"#));
