@@ -33,6 +33,8 @@ pub(crate) struct DialectProvider(Speaker);
 pub(crate) struct Speaker {
     pub(crate) name: ProviderName,
     pub(crate) dialect: Dialect,
+    /// Whether it is Vertex AI, of Google's two APIs.
+    pub(crate) is_vertex: bool,
     pub(crate) transport: Arc<dyn Transport>,
     pub(crate) limits: TimeLimits,
     pub(crate) redactor: Redactor,
@@ -171,7 +173,7 @@ impl Provider for DialectProvider {
         let ask = self.ask_of(&call, &capabilities, None);
         let encoded = match call.verbatim.as_deref().filter(|_| call.client_dialect == Some(dialect)) {
             Some(body) => dialect.encode_count_verbatim(body, &ask),
-            None => dialect.encode_count(&ask),
+            None => dialect.encode_count(&ask, self.0.is_vertex),
         };
         let body = match encoded {
             Ok(Some(body)) => body,

@@ -30,6 +30,7 @@ pub(crate) fn provider(limits: TimeLimits) -> Arc<dyn Provider> {
     let models: Vec<_> = MODELS.iter().map(|model| (model.name.to_owned(), can_go_on.clone())).collect();
     Arc::new(DialectProvider::new(Speaker {
         dialect: Dialect::OpenAiChat,
+        is_vertex: false,
         transport: Arc::new(DemoTransport),
         limits,
         redactor: Redactor::default(),

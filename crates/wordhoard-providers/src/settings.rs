@@ -114,6 +114,8 @@ static ANTHROPIC_HEADERS: [(HeaderName, HeaderValue); 1] =
 pub fn over_http(settings: HttpSettings) -> Result<Arc<dyn Provider>, SettingsError> {
     let base = checked_url(&settings)?;
     let host = base.host_str().unwrap_or_default();
+    // `…/projects/P/locations/L/publishers/google`
+    let is_vertex = base.path().contains("/publishers/");
     let transport = HttpTransport::new(HttpOptions {
         credentials: credentials(&settings)?,
         headers: if settings.dialect == Dialect::Anthropic { &ANTHROPIC_HEADERS } else { &[] },
@@ -128,6 +130,7 @@ pub fn over_http(settings: HttpSettings) -> Result<Arc<dyn Provider>, SettingsEr
     })?;
     Ok(Arc::new(DialectProvider::new(Speaker {
         dialect: settings.dialect,
+        is_vertex,
         transport: Arc::new(transport),
         limits: settings.limits,
         redactor: Redactor::new(settings.keys.iter().map(|named| named.key.clone())),

@@ -78,15 +78,17 @@ impl Dialect {
     }
 
     /// The body that asks how many tokens a prompt has; none where the dialect has no such call.
+    /// Google's two APIs take it in different forms.
     ///
     /// # Errors
     /// A field that cannot be honoured, where such are refused.
-    pub fn encode_count(self, ask: &Ask<'_>) -> Result<Option<Vec<u8>>, CannotHonour> {
+    pub fn encode_count(self, ask: &Ask<'_>, is_vertex: bool) -> Result<Option<Vec<u8>>, CannotHonour> {
         ask.check_placed()?;
         match self {
+            Self::Gemini => gemini::encode_count(ask, is_vertex).map(Some),
             Self::OpenAiResponses => openai_responses::encode_count(ask).map(Some),
             Self::Anthropic => anthropic::encode_count(ask).map(Some),
-            Self::OpenAiChat | Self::Gemini | Self::Cohere => Ok(None),
+            Self::OpenAiChat | Self::Cohere => Ok(None),
         }
     }
 
@@ -99,15 +101,18 @@ impl Dialect {
         body: &Map<String, Value>,
         ask: &Ask<'_>,
     ) -> Result<Option<Vec<u8>>, CannotHonour> {
-        let Some(mut fields) = verbatim::fields(self, body, ask)? else { return self.encode_count(ask) };
+        let Some(mut fields) = verbatim::fields(self, body, ask)? else {
+            return self.encode_count(ask, false);
+        };
         ["max_tokens", "stream"].iter().for_each(|name| drop(fields.remove(*name)));
         Ok(Some(Value::Object(fields).to_string().into_bytes()))
     }
 
-    /// The tokens that were counted; none where the body does not say. The dialects that count say it in the same way.
+    /// The tokens that were counted; none where the body does not say. All dialects that count are understood.
     pub fn decode_count(self, body: &[u8]) -> Option<u64> {
         #[derive(serde::Deserialize)]
         struct Counted {
+            #[serde(alias = "totalTokens")]
             input_tokens: u64,
         }
         serde_json::from_slice::<Counted>(body).ok().map(|counted| counted.input_tokens)

@@ -17,6 +17,7 @@ pub use answer::{decode_answer, encode_answer};
 pub use client_request::decode_request;
 pub use decoder::stream_decoder;
 pub use encoder::stream_encoder;
+pub(crate) use request::encode_count;
 pub use request::encode_request;
 
 pub use crate::error_body::{classify_error, classify_error_body};

@@ -15,6 +15,7 @@ mod envelope;
 mod error_body;
 mod fields;
 pub mod gemini;
+mod logprobs;
 pub mod native;
 mod open_blocks;
 pub mod openai_chat;

@@ -114,9 +114,12 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
 
     fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
         self.open(out);
-        match completion.envelope.as_deref() {
-            Some(envelope) if self.stage != Stage::Encoding => {
-                let events = self.replayer.rest(envelope);
+        let rest = completion.envelope.as_deref().map(|envelope| self.replayer.rest(envelope));
+        match rest {
+            // An answer that came whole has no events to pass.
+            Some(events)
+                if self.stage == Stage::Passing || (self.stage == Stage::Waiting && !events.is_empty()) =>
+            {
                 let mut own = BytesMut::new();
                 self.encoder.finish(&mut own, completion);
                 self.rules.own_end(&own);

@@ -85,7 +85,7 @@ impl Transport for HttpTransport {
             .post(match post.endpoint {
                 Endpoint::Answer => self.route.url(&post.model, post.stream),
                 Endpoint::Embeddings => self.route.below_base(&["embeddings"]),
-                Endpoint::TokenCount => self.route.token_count(),
+                Endpoint::TokenCount => self.route.token_count(&post.model),
             })
             .header(ACCEPT, HeaderValue::from_static(accept))
             .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))

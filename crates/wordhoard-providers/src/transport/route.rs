@@ -28,9 +28,10 @@ impl Route {
     }
 
     /// The URL for counting tokens, in the dialects that have one.
-    pub(crate) fn token_count(&self) -> Url {
+    pub(crate) fn token_count(&self, model: &str) -> Url {
         self.below_base(match self.dialect {
             Dialect::OpenAiResponses => &["responses", "input_tokens"],
+            Dialect::Gemini => return self.below_base(&["models", &format!("{model}:countTokens")]),
             _ => &["messages", "count_tokens"],
         })
     }

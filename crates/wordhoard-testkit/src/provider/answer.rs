@@ -36,6 +36,10 @@ pub(super) async fn write(writer: &mut OwnedWriteHalf, call: &ReceivedCall) -> i
         Behaviour::Stream(_) if call.path.ends_with("/embeddings") => {
             document(writer, 200, "", &embeddings(&call.body)).await
         }
+        Behaviour::Stream(_) if call.path.ends_with(":countTokens") => {
+            let counted = json!({"totalTokens": call.prompt.split_whitespace().count()});
+            document(writer, 200, "", &counted.to_string()).await
+        }
         Behaviour::Stream(_) if call.path.ends_with("_tokens") => {
             let counted = json!({"input_tokens": call.prompt.split_whitespace().count()});
             document(writer, 200, "", &counted.to_string()).await

@@ -151,7 +151,8 @@ impl Dialect {
         if let Some((_, rest)) = path.rsplit_once("/models/") {
             let (model, verb) = rest.rsplit_once(':')?;
             let model = percent_decode_str(model).decode_utf8().ok()?.into_owned();
-            return verb.ends_with("enerateContent").then_some((Self::Gemini, Some(model)));
+            let is_known = verb.ends_with("enerateContent") || verb == "countTokens";
+            return is_known.then_some((Self::Gemini, Some(model)));
         }
         let ends = [
             ("/chat/completions", Self::Chat),
@@ -180,7 +181,11 @@ impl Dialect {
             return text.to_owned();
         }
         match self {
-            Self::Gemini => said(&body["contents"], "user", "parts"),
+            Self::Gemini => {
+                // The question that is to be counted stands within the request.
+                let asked = body.get("generateContentRequest").unwrap_or(body);
+                said(&asked["contents"], "user", "parts")
+            }
             Self::Responses => said(&body["input"], "user", "content"),
             Self::Chat | Self::Cohere | Self::Messages => said(&body["messages"], "user", "content"),
         }

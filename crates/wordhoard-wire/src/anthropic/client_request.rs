@@ -21,11 +21,12 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
         stop: texts(&mut fields, "stop_sequences")?,
         ..Conversation::default()
     };
-    for (place, message) in list(&mut fields, "messages")?.unwrap_or_default().iter().enumerate() {
-        take_message(&format!("messages[{place}]"), message, &mut asked)?;
-    }
-    if asked.messages.is_empty() {
+    let messages = list(&mut fields, "messages")?.unwrap_or_default();
+    if messages.is_empty() {
         return Err(InvalidRequest::field("messages", "must be a list that is not empty"));
+    }
+    for (place, message) in messages.iter().enumerate() {
+        take_message(&format!("messages[{place}]"), message, &mut asked)?;
     }
     let tools = list(&mut fields, "tools")?.unwrap_or_default();
     for (place, written) in tools.iter().enumerate() {

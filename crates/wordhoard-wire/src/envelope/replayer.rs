@@ -60,7 +60,8 @@ impl Replayer {
 
     /// The events that came behind the last piece.
     pub(crate) fn rest(&self, envelope: &str) -> Vec<WireEvent> {
-        Template::read_all(envelope).map(|template| self.event(&template, &[])).collect()
+        let events = Template::read_all(envelope).filter(|template| template.source != Source::Document);
+        events.map(|template| self.event(&template, &[])).collect()
     }
 
     fn event(&self, template: &Template, pieces: &[Delta]) -> WireEvent {

@@ -2,7 +2,7 @@ use serde_json::{Map, Value, json};
 use wordhoard_model::{Conversation, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
 
 use super::content::image_part;
-use crate::{Ask, CannotHonour};
+use crate::{Ask, CannotHonour, logprobs};
 
 const DIALECT: &str = "Gemini's dialect";
 /// Fields of this dialect alone: `top_k` of the chat dialect's relatives, the others as they are.
@@ -17,8 +17,28 @@ pub(super) const REASONING_TOKENS: [(&str, u64); 5] =
 /// # Errors
 /// A field that the dialect or the model cannot honour, where such are refused.
 pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    Ok(Value::Object(fields(ask)?).to_string().into_bytes())
+}
+
+/// The body that asks how many tokens a prompt has: bare for Vertex AI,
+/// <https://cloud.google.com/vertex-ai/generative-ai/docs/model-reference/count-tokens>, and as a request within it for
+/// Google's other API, <https://ai.google.dev/api/tokens>.
+///
+/// # Errors
+/// As [`encode_request`].
+pub(crate) fn encode_count(ask: &Ask<'_>, is_vertex: bool) -> Result<Vec<u8>, CannotHonour> {
+    let mut counted = fields(ask)?;
+    counted.retain(|name, _| matches!(name.as_str(), "contents" | "systemInstruction" | "tools"));
+    if is_vertex {
+        return Ok(Value::Object(counted).to_string().into_bytes());
+    }
+    counted.insert("model".to_owned(), format!("models/{}", ask.model).into());
+    Ok(json!({"generateContentRequest": counted}).to_string().into_bytes())
+}
+
+fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     let asked = ask.conversation;
-    ask.check_further(DIALECT, &OWN_FIELDS)?;
+    ask.check_further(DIALECT, &[&OWN_FIELDS[..], &["logprobs", "top_logprobs"]].concat())?;
     ask.check_absent(DIALECT, "parallel_tool_calls", asked.parallel_tool_calls == Some(false))?;
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
@@ -39,7 +59,7 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
     }
     let config = generation_config(ask)?;
     set("generationConfig", (!config.is_empty()).then(|| config.into()));
-    Ok(Value::Object(body).to_string().into_bytes())
+    Ok(body)
 }
 
 fn generation_config(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
@@ -59,6 +79,11 @@ fn generation_config(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> 
     set("frequencyPenalty", asked.frequency_penalty.map(Value::from));
     set("presencePenalty", asked.presence_penalty.map(Value::from));
     set("thinkingConfig", asked.reasoning_effort.as_deref().map(thinking_config));
+    // <https://ai.google.dev/api/generate-content>, GenerationConfig.
+    if let Some(likeliest) = logprobs::asked_for(&asked.further) {
+        set("responseLogprobs", Some(true.into()));
+        set("logprobs", (likeliest > 0).then(|| likeliest.into()));
+    }
     match ask.response_format()? {
         Some(ResponseFormat::JsonObject) => set("responseMimeType", Some("application/json".into())),
         Some(ResponseFormat::JsonSchema { schema, .. }) => {

@@ -5,7 +5,7 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
 use wordhoard_model::{TokenKind, Usage};
 
-use crate::{Delta, ToolCallPiece};
+use crate::{Delta, ToolCallPiece, logprobs};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -44,6 +44,54 @@ pub(super) struct Candidate {
     grounding_metadata: Option<Value>,
     #[serde(default)]
     citation_metadata: Option<Value>,
+    #[serde(default)]
+    logprobs_result: Option<LogprobsResult>,
+}
+
+/// Of the tokens of an event: <https://ai.google.dev/api/generate-content>, LogprobsResult. Both lists have one entry for each
+/// token.
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct LogprobsResult {
+    #[serde(default)]
+    chosen_candidates: Vec<Likely>,
+    #[serde(default)]
+    top_candidates: Vec<Likeliest>,
+}
+
+#[derive(Debug, Deserialize)]
+struct Likeliest {
+    #[serde(default)]
+    candidates: Vec<Likely>,
+}
+
+#[derive(Debug, Deserialize)]
+#[serde(rename_all = "camelCase")]
+struct Likely {
+    #[serde(default)]
+    token: String,
+    #[serde(default)]
+    log_probability: f64,
+}
+
+impl LogprobsResult {
+    /// In the shape of the chat dialect's.
+    fn content(self) -> Vec<Value> {
+        let mut likeliest = self.top_candidates.into_iter();
+        let mut one = |chosen: Likely| {
+            let others = likeliest.next().map(|likeliest| likeliest.candidates).unwrap_or_default();
+            let mut value = chosen.value();
+            value["top_logprobs"] = others.iter().map(Likely::value).collect();
+            value
+        };
+        self.chosen_candidates.into_iter().map(&mut one).collect()
+    }
+}
+
+impl Likely {
+    fn value(&self) -> Value {
+        json!({"token": self.token, "logprob": self.log_probability, "bytes": self.token.as_bytes()})
+    }
 }
 
 #[derive(Debug, Deserialize)]
@@ -104,6 +152,7 @@ impl Candidate {
         for value in self.content.and_then(|content| content.parts).into_iter().flatten() {
             part_deltas(value, response_id, calls, out)?;
         }
+        out.extend(self.logprobs_result.map(LogprobsResult::content).and_then(logprobs::of_content));
         let beside =
             [("groundingMetadata", self.grounding_metadata), ("citationMetadata", self.citation_metadata)];
         for (name, said) in beside {

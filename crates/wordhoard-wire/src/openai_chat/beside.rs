@@ -1,12 +1,12 @@
 //! What this dialect says beside the pieces of an answer: log-probabilities of its tokens, and citations of pages. Both are
 //! annotations: recorded as they came, and given back to clients of this dialect.
 
-use serde_json::{Map, Value, json};
+use serde_json::{Map, Value};
 use wordhoard_model::TokenKind;
 
 use crate::Delta;
+use crate::logprobs::{self, LOGPROBS};
 
-const LOGPROBS: &str = "logprobs";
 /// <https://platform.openai.com/docs/api-reference/chat/object>, message.annotations.
 const URL_CITATION: &str = "url_citation";
 
@@ -33,12 +33,11 @@ impl Beside {
 }
 
 /// The log-probabilities of a choice, where it has any.
-pub(super) fn take_logprobs(logprobs: Option<Value>, out: &mut Vec<Delta>) {
+pub(super) fn take_logprobs(said: Option<Value>, out: &mut Vec<Delta>) {
     let is_said =
         |logprobs: &Value| logprobs.as_object().is_some_and(|lists| lists.values().any(Value::is_array));
-    if let Some(logprobs) = logprobs.filter(is_said) {
-        let text = json!({LOGPROBS: logprobs}).to_string();
-        out.push(Delta::new(TokenKind::Annotation, text));
+    if let Some(said) = said.filter(is_said) {
+        out.push(logprobs::annotation(said));
     }
 }
 
@@ -79,6 +78,7 @@ mod tests {
     use crate::openai_chat::{decode_answer, encode_answer, stream_decoder, stream_encoder};
     use crate::{AnswerHead, Completion, Limits};
     use bytes::BytesMut;
+    use serde_json::json;
     use wordhoard_model::FinishReason;
 
     /// Whatever a provider says beside its answer comes back to the client, in its stream as in one piece.

@@ -7,6 +7,7 @@ use super::event::{Event, Piece, Response, UsageBody};
 use super::output::{call_head, item_deltas, push, sealed_reasoning};
 use crate::clean_text::model_name;
 use crate::error_body::classify_stream_error;
+use crate::logprobs;
 use crate::stream::{self, Fold};
 use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, sse};
 
@@ -40,7 +41,11 @@ impl Fold for ResponseFold {
             }
             Event::ItemAdded { output_index, item } => self.begin_item(output_index, &item, out),
             Event::ItemDone { output_index, item } => self.end_item(output_index, &item, out),
-            Event::Text(piece) => self.say(TokenKind::Text, &piece, out),
+            Event::Text(mut piece) => {
+                let likely = piece.logprobs.take().and_then(logprobs::of_content);
+                self.say(TokenKind::Text, &piece, out);
+                out.extend(likely);
+            }
             Event::Refusal(piece) => self.say(TokenKind::Refusal, &piece, out),
             Event::Reasoning(piece) => self.say(TokenKind::Reasoning, &piece, out),
             Event::Arguments(piece) => self.argue(piece, out),

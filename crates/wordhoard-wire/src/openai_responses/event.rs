@@ -50,6 +50,9 @@ pub(super) struct Piece {
     #[serde(default)]
     pub(super) output_index: u64,
     pub(super) delta: String,
+    /// In the shape of the chat dialect's.
+    #[serde(default)]
+    pub(super) logprobs: Option<Vec<Value>>,
 }
 
 /// A response, whole or as it begins.

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use wordhoard_model::TokenKind;
 
-use crate::{Delta, ToolCallPiece};
+use crate::{Delta, ToolCallPiece, logprobs};
 
 /// All pieces of an item. `calls` counts the calls of tools before it.
 pub(super) fn item_deltas(item: &Value, calls: &mut u64, out: &mut Vec<Delta>) {
@@ -58,6 +58,7 @@ fn part_deltas(part: &Value, out: &mut Vec<Delta>) {
     let text = |field: &str| part.get(field).and_then(Value::as_str);
     push(out, TokenKind::Text, text("text"));
     push(out, TokenKind::Refusal, text("refusal"));
+    out.extend(logprobs::of_content(parts(part, "logprobs").cloned().collect()));
     for annotation in parts(part, "annotations") {
         push(out, TokenKind::Annotation, Some(&annotation.to_string()));
     }

@@ -3,10 +3,13 @@ use wordhoard_model::{
     Capabilities, Conversation, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice,
 };
 
+use crate::logprobs;
 use crate::openai_chat::url_of_image;
 use crate::{Ask, CannotHonour, Unsupported};
 
 const DIALECT: &str = "OpenAI's responses dialect";
+/// What has to be included for log-probabilities: <https://platform.openai.com/docs/api-reference/responses/create>.
+const LOGPROBS_OF_TEXT: &str = "message.output_text.logprobs";
 /// Fields that this dialect has under the same names.
 const SAME_FIELDS: [&str; 12] = [
     "user",
@@ -56,7 +59,7 @@ pub(crate) fn encode_count(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
 /// The fields of [`encode_request`].
 fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     let asked = ask.conversation;
-    ask.check_further(DIALECT, &SAME_FIELDS)?;
+    ask.check_further(DIALECT, &[&SAME_FIELDS[..], &["logprobs", "top_logprobs"]].concat())?;
     for (name, is_given) in [
         ("seed", asked.seed.is_some()),
         ("stop", !asked.stop.is_empty()),
@@ -87,6 +90,12 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
         set("tools", Some(tools.iter().map(tool).collect()));
         set("tool_choice", asked.tool_choice.as_ref().map(tool_choice));
         set("parallel_tool_calls", asked.parallel_tool_calls.map(Value::from));
+    }
+    if let Some(likeliest) = logprobs::asked_for(&asked.further) {
+        let mut include = asked.further.get("include").and_then(Value::as_array).cloned().unwrap_or_default();
+        include.push(LOGPROBS_OF_TEXT.into());
+        set("include", Some(include.into()));
+        set("top_logprobs", Some(likeliest.into()));
     }
     let mut text = Map::new();
     text.extend(ask.response_format()?.map(|format| ("format".to_owned(), response_format(format))));

@@ -285,8 +285,8 @@ fn a_wrong_field_is_named_with_its_place() {
         (Dialect::Anthropic, json!({"model": "m", "messages": [user]}), "max_tokens is missing"),
         (
             Dialect::Anthropic,
-            json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": [{"type": "video"}]}]}),
-            "messages[0].content[0].type is no type of block that is known here",
+            json!({"model": "m", "max_tokens": 1, "messages": [{"role": "user", "content": [{"kind": "video"}]}]}),
+            "messages[0].content[0].type is missing",
         ),
         (
             Dialect::OpenAiResponses,
@@ -295,7 +295,7 @@ fn a_wrong_field_is_named_with_its_place() {
         ),
         (
             Dialect::OpenAiResponses,
-            json!({"model": "m", "input": "hi", "tools": [{"type": "web_search"}]}),
+            json!({"model": "m", "input": "hi", "tools": [{"name": "f"}]}),
             "tools[0] must be of type function: the provider's own tools are not supported",
         ),
         (Dialect::Gemini, json!({"contents": []}), "contents must be a list that is not empty"),
@@ -314,6 +314,49 @@ fn a_wrong_field_is_named_with_its_place() {
     }
     for dialect in Dialect::ALL {
         assert!(problem(dialect, &json!([])).starts_with("is no JSON object"));
+    }
+}
+
+/// What only one dialect can say is no fault: it is noted, and refused by whoever cannot honour it.
+#[test]
+fn what_has_no_place_in_a_conversation_is_noted_with_its_place() {
+    let user = |content: Value| json!([{"role": "user", "content": content}]);
+    for (dialect, body, place) in [
+        (
+            Dialect::Anthropic,
+            json!({"model": "m", "max_tokens": 1, "messages": user(json!([{"type": "video"}]))}),
+            "messages[0].content[0].type",
+        ),
+        (
+            Dialect::OpenAiResponses,
+            json!({"model": "m", "input": "hi", "tools": [{"type": "web_search"}]}),
+            "tools[0]",
+        ),
+        (
+            Dialect::OpenAiChat,
+            json!({"model": "m", "messages": user(json!([{"type": "file", "file": {}}]))}),
+            "messages[0].content[0].type",
+        ),
+    ] {
+        let asked = dialect.decode_request(body.to_string().as_bytes()).unwrap().conversation;
+        assert_eq!(asked.unplaced[0].field, place);
+        let capabilities = Capabilities::default();
+        let ask = Ask {
+            model: "m",
+            conversation: &asked,
+            answer_so_far: None,
+            stream: true,
+            capabilities: &capabilities,
+            unsupported: Unsupported::Refuse,
+            left_out: None,
+        };
+        for other in Dialect::ALL {
+            assert_eq!(other.encode_request(&ask).unwrap_err().field, place, "{other:?}");
+        }
+        let sent: Value =
+            serde_json::from_slice(&dialect.encode_verbatim(body.as_object().unwrap(), &ask).unwrap())
+                .unwrap();
+        assert!(body.as_object().unwrap().iter().all(|(name, value)| sent[name] == *value), "{sent}");
     }
 }
 

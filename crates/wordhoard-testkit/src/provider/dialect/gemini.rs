@@ -10,11 +10,14 @@ pub(super) struct Gemini {
     model: String,
     /// It has no pieces of calls, so that they come at the end.
     calls: Vec<Call>,
+    /// Whether each token is told with its probability.
+    logprobs: bool,
 }
 
 impl Gemini {
-    pub(super) fn new(_: &ReceivedCall, model: &str) -> Self {
-        Self { model: model.to_owned(), calls: Vec::new() }
+    pub(super) fn new(call: &ReceivedCall, model: &str) -> Self {
+        let logprobs = call.body["generationConfig"]["responseLogprobs"] == true;
+        Self { model: model.to_owned(), calls: Vec::new(), logprobs }
     }
 
     fn response(&self, parts: &[Value], reason: Option<Reason>, counts: Counts) -> Value {
@@ -56,7 +59,13 @@ impl Speaker for Gemini {
             TokenKind::Reasoning => json!({"text": text, "thought": true}),
             _ => json!({"text": text}),
         };
-        vec![Frame::data(self.response(&[part], None, NOTHING_YET))]
+        let mut response = self.response(&[part], None, NOTHING_YET);
+        if self.logprobs && kind == TokenKind::Text {
+            let likely = json!({"token": text, "tokenId": 7, "logProbability": -0.5});
+            response["candidates"][0]["logprobsResult"] =
+                json!({"topCandidates": [{"candidates": [likely]}], "chosenCandidates": [likely]});
+        }
+        vec![Frame::data(response)]
     }
 
     fn reason(&mut self, reason: Reason, counts: Counts) -> Vec<Frame> {

@@ -14,11 +14,22 @@ pub(super) struct Responses {
     /// The items so far, and which of them each call is.
     items: Vec<Value>,
     calls: Vec<(u64, usize)>,
+    /// Whether each token is told with its probability.
+    logprobs: bool,
 }
 
 impl Responses {
-    pub(super) fn new(_: &ReceivedCall, model: &str) -> Self {
-        Self { model: model.to_owned(), sequence_number: 0, open: None, items: Vec::new(), calls: Vec::new() }
+    pub(super) fn new(call: &ReceivedCall, model: &str) -> Self {
+        let included = call.body["include"].as_array();
+        let logprobs = included.is_some_and(|all| all.contains(&"message.output_text.logprobs".into()));
+        Self {
+            model: model.to_owned(),
+            sequence_number: 0,
+            open: None,
+            items: Vec::new(),
+            calls: Vec::new(),
+            logprobs,
+        }
     }
 
     fn event(&mut self, name: &'static str, mut data: Value) -> Frame {
@@ -186,6 +197,10 @@ impl Speaker for Responses {
         let (name, place) = names(kind);
         let mut delta = json!({"output_index": index, "item_id": id_of(kind), "delta": text, "logprobs": []});
         delta[place] = 0.into();
+        if self.logprobs && kind == TokenKind::Text {
+            delta["logprobs"] =
+                json!([{"token": text, "logprob": -0.5, "bytes": text.as_bytes(), "top_logprobs": []}]);
+        }
         frames.push(self.event(name, delta));
         frames
     }

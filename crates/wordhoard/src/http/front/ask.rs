@@ -124,6 +124,14 @@ pub(super) async fn record(
         let provider = surface.engine.providers().get(&model.provider);
         left_out.extend(provider.map(|provider| provider.check(&call)).transpose()?.unwrap_or_default());
     }
+    if client.dialect == Dialect::OpenAiResponses
+        && verbatim.is_none()
+        && conversation.further.contains_key("top_logprobs")
+    {
+        let problem =
+            "can be given to providers of this dialect alone, and in the chat dialect beside logprobs: true";
+        return Err(refused("top_logprobs", problem));
+    }
     let deserted_after = client.may_be_gone_for(surface.config.drop_in);
     let mut prompt = prompt_of(&conversation)?;
     let mut remembered = client.remembered;

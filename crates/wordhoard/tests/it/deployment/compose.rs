@@ -70,7 +70,7 @@ fn the_dockerfile_copies_what_is_there() {
 fn the_composition_is_one_and_its_parts_fit() {
     let composition = parse(&text("docker-compose.yml")).unwrap();
     let names = |field: &str| composition[field].as_object().unwrap().keys().cloned().collect::<Vec<_>>();
-    assert_eq!(names("services"), ["cron", "database", "server"]);
+    assert_eq!(names("services"), ["server", "database", "cron"]);
     for (name, service) in composition["services"].as_object().unwrap() {
         for wanted in service["depends_on"].as_array().into_iter().flatten() {
             assert!(names("services").contains(&wanted.as_str().unwrap().to_owned()), "{name}");

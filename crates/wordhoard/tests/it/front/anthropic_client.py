@@ -56,7 +56,7 @@ for provider in plan["providers"]:
     assert again.content[0].text == plan["expected"], again
 
     asked = {name: value for name, value in question.items() if name != "max_tokens"}
-    if provider in ("anthropic", "openai_responses"):
+    if provider in ("anthropic", "openai_responses", "gemini"):
         counted = client.messages.count_tokens(model=model, **asked)
         assert counted.input_tokens == len(plan["prompt"].split()), counted
     else:

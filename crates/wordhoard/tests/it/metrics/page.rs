@@ -48,7 +48,8 @@ pub async fn json_figures(client: &Client) -> Figures {
 fn take(figures: &mut Figures, name: &str, one: &Value) {
     let none = serde_json::Map::new();
     let labels = one.get("labels").map_or(&none, |labels| labels.as_object().unwrap());
-    let labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    let mut labels: Vec<_> = labels.iter().map(|(name, value)| format!("{name}={value}")).collect();
+    labels.sort_unstable();
     let mut add = |name: String, labels: &[String], value: &Value| {
         let labels: Vec<_> = labels.iter().map(String::as_str).collect();
         figures.insert(key_of(&name, &labels), value.as_f64().unwrap());
