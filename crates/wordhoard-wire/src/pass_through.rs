@@ -14,6 +14,11 @@ pub(crate) trait Rules: Debug + Send {
     /// The event as the client gets it, behind so many others; none where it does not get it.
     fn event(&mut self, event: WireEvent, event_count: u64) -> Option<WireEvent>;
 
+    /// Whether the encoder has to hear of all pieces, so that it can go on behind them.
+    fn is_told_in_blocks(&self) -> bool {
+        true
+    }
+
     /// Hears how the encoder would end the answer, before the provider's last events.
     fn own_end(&mut self, _events: &[u8]) {}
 
@@ -31,7 +36,7 @@ pub(crate) trait Rules: Debug + Send {
 pub(crate) struct PassThrough<R> {
     rules: R,
     replayer: Replayer,
-    /// Makes the events where there are none to pass through. It hears of all pieces, so that it can take over.
+    /// Makes the events where there are none to pass through, and takes over where they end.
     encoder: Box<dyn EncodeStream>,
     stage: Stage,
     /// Whether the encoder's opening is told before anything else is known.
@@ -70,7 +75,7 @@ impl<R: Rules> PassThrough<R> {
         }
     }
 
-    /// Tells from here on what the encoder makes. It has heard of all pieces but those that wait.
+    /// Tells from here on what the encoder makes.
     fn encode(&mut self, out: &mut BytesMut) {
         if self.stage == Stage::Passing {
             self.encoder.take_over(self.rules.head(), self.event_count);
@@ -95,8 +100,10 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
         match self.replayer.piece(delta) {
             Replayed::Events(events, pieces) => {
                 self.pass(out, events);
-                let mut unread = BytesMut::new();
-                pieces.iter().for_each(|piece| self.encoder.delta(&mut unread, piece));
+                if self.rules.is_told_in_blocks() {
+                    let mut unread = BytesMut::new();
+                    pieces.iter().for_each(|piece| self.encoder.delta(&mut unread, piece));
+                }
             }
             Replayed::Bare => self.encode(out),
         }

@@ -28,6 +28,7 @@ impl EncodeStream for ClientStream {
     }
 
     fn take_over(&mut self, head: Option<&AnswerHead>, _event_count: u64) {
+        self.encoder.role_written = true;
         if let Some(head) = head {
             self.encoder.head = head.clone();
         }

@@ -41,6 +41,10 @@ impl Rules for ChunkRules {
         self.head.as_ref()
     }
 
+    fn is_told_in_blocks(&self) -> bool {
+        false
+    }
+
     fn end(&self, out: &mut BytesMut) {
         sse::write_event(out, None, None, None, DONE);
     }

@@ -7,7 +7,9 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, StatusCode};
 use axum::response::Response;
 use serde_json::{Map, Value};
 use wordhoard_engine::{NewRequest, Standing};
-use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, MAX_LANES, ModelRef, RequestId};
+use wordhoard_model::{
+    Conversation, Fallback, Idempotency, KeyId, LaneSpec, MAX_LANES, ModelRef, Prompt, RequestId,
+};
 use wordhoard_providers::{Call, CannotHonour, Dialect, InvalidRequest, prompt_of};
 use wordhoard_wire::ClientRequest;
 use wordhoard_wire::openai_chat::{REMEMBERED, keep_verbatim, remember_client_dialect};
@@ -134,17 +136,9 @@ pub(super) async fn record(
     }
     let deserted_after = client.may_be_gone_for(surface.config.drop_in);
     let mut prompt = prompt_of(&conversation)?;
-    let mut remembered = client.remembered;
     // Several answers make one of no provider's.
-    if models.len() == 1 {
-        remember_client_dialect(&mut remembered, client.dialect);
-    }
-    if let Some(verbatim) = &verbatim {
-        keep_verbatim(&mut prompt, &mut remembered, Map::clone(verbatim));
-    }
-    if !remembered.is_empty() {
-        prompt.parameters.extra.insert(REMEMBERED.to_owned(), remembered.into());
-    }
+    let one_dialect = (models.len() == 1).then_some(client.dialect);
+    remember(&mut prompt, client.remembered, one_dialect, verbatim.as_deref());
     let new = NewRequest {
         prompt,
         lanes: models.into_iter().map(|model| LaneSpec { model, weight: None }).collect(),
@@ -163,6 +157,24 @@ pub(super) async fn record(
         include_usage: request.include_usage,
         beside: Beside { left_out, standing: admitted.standing },
     })
+}
+
+/// Records beside the conversation what else is to be known of the request, or in its place where it goes as it came.
+fn remember(
+    prompt: &mut Prompt,
+    mut remembered: Map<String, Value>,
+    dialect: Option<Dialect>,
+    verbatim: Option<&Map<String, Value>>,
+) {
+    if let Some(dialect) = dialect {
+        remember_client_dialect(&mut remembered, dialect);
+    }
+    if let Some(verbatim) = verbatim {
+        keep_verbatim(prompt, &mut remembered, verbatim.clone());
+    }
+    if !remembered.is_empty() {
+        prompt.parameters.extra.insert(REMEMBERED.to_owned(), remembered.into());
+    }
 }
 
 impl Beside {
