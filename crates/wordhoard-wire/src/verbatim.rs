@@ -48,6 +48,12 @@ pub(crate) fn fields(
     if ask.stream {
         fields.insert("stream".to_owned(), true.into());
     }
+    if dialect == Dialect::OpenAiChat && ask.capabilities.max_completion_tokens {
+        // The models that do not know the older name of the limit.
+        if let Some(most) = fields.remove("max_tokens") {
+            fields.entry("max_completion_tokens").or_insert(most);
+        }
+    }
     match dialect {
         Dialect::OpenAiChat if ask.stream => {
             let mut options =

@@ -1,13 +1,15 @@
 use async_trait::async_trait;
 use wordhoard_model::{RequestId, Timestamp};
 
-use super::PostgresStore;
 use super::rows::get;
 use super::session::Session;
 use super::types::{Id, Moment};
+use super::{PostgresStore, limits};
 use crate::Error;
 use crate::erasure::{Erasing, Erasure};
 
+/// A long answer has many rows.
+const BEGIN: &str = "BEGIN; SET LOCAL statement_timeout = '25s'";
 /// Locks the row, so that two who erase do it one after the other.
 const FOUND: &str =
     "SELECT status = 'running' FROM llm_requests WHERE request_id = $1 AND erased_at IS NULL FOR UPDATE";
@@ -27,7 +29,7 @@ pub(super) const ALL: [&str; 5] = [FOUND, REQUEST, ATTEMPTS, TOKENS, ERASED];
 #[async_trait]
 impl Erasing for PostgresStore {
     async fn erase(&self, id: RequestId, at: Timestamp) -> Result<Erasure, Error> {
-        self.short(move |session| Box::pin(erase(session, id, at))).await
+        self.limited(limits::APPLY, move |session| Box::pin(erase(session, id, at))).await
     }
 
     async fn erased_of(&self, ids: Vec<RequestId>) -> Result<Vec<RequestId>, Error> {
@@ -38,7 +40,7 @@ impl Erasing for PostgresStore {
 /// If it fails, the connection is thrown away, and the transaction with it.
 async fn erase(session: &Session, id: RequestId, at: Timestamp) -> Result<Erasure, Error> {
     let (id, at) = (Id(id), Moment::of(at)?);
-    session.client().batch_execute("BEGIN").await?;
+    session.client().batch_execute(BEGIN).await?;
     let found = session.query(FOUND, &[&id]).await?;
     let running = found.first().map(|row| get::<bool>(row, 0)).transpose()?;
     if running == Some(false) {

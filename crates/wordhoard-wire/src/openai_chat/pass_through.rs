@@ -11,7 +11,7 @@ use crate::{AnswerHead, Completion, Delta, EncodeStream, sse};
 
 /// An encoder that passes a provider's chunks through.
 pub fn passing_encoder(head: AnswerHead, include_usage: bool) -> Box<dyn EncodeStream> {
-    let rules = ChunkRules { include_usage, head: None };
+    let rules = ChunkRules { include_usage, head: None, has_begun: false };
     Box::new(PassThrough::new(rules, stream_encoder(head, include_usage)))
 }
 
@@ -19,16 +19,19 @@ pub fn passing_encoder(head: AnswerHead, include_usage: bool) -> Box<dyn EncodeS
 struct ChunkRules {
     /// Providers are always asked for the usage. A client that did not ask may not expect a chunk without a choice.
     include_usage: bool,
+    /// Of the first chunk.
     head: Option<AnswerHead>,
+    has_begun: bool,
 }
 
 impl Rules for ChunkRules {
     fn event(&mut self, event: WireEvent, _event_count: u64) -> Option<WireEvent> {
-        if self.head.is_some() && (self.include_usage || !event.is_without_piece) {
+        let is_first = !std::mem::replace(&mut self.has_begun, true);
+        if !is_first && (self.include_usage || !event.is_without_piece) {
             return Some(event);
         }
         let chunk: Value = serde_json::from_str(&event.data).unwrap_or_default();
-        if let (None, Some(id)) = (&self.head, chunk["id"].as_str()) {
+        if let (true, Some(id)) = (is_first, chunk["id"].as_str()) {
             let model = chunk["model"].as_str().unwrap_or_default().to_owned();
             let created_s = chunk["created"].as_u64().unwrap_or_default();
             self.head = Some(AnswerHead { id: id.to_owned(), created_s, model });
@@ -52,7 +55,7 @@ impl Rules for ChunkRules {
 
 /// A provider's answer as one body, with all that it said; none where that is not kept.
 pub fn passed_answer(deltas: &[Delta], completion: &Completion) -> Option<Vec<u8>> {
-    let mut rules = ChunkRules { include_usage: true, head: None };
+    let mut rules = ChunkRules { include_usage: true, head: None, has_begun: false };
     let events = match pass_through::whole(&mut rules, deltas, completion)? {
         Whole::Document(body) => return Some(body.into_bytes()),
         Whole::Events(events) => events,
