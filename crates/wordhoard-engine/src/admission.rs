@@ -8,7 +8,7 @@ mod keys;
 use std::time::Duration;
 
 pub(crate) use gate::{Accepting, Running, RunningGuard};
-pub(crate) use keys::{Claim, Keys};
+pub(crate) use keys::{Claim, Keys, OwnedKey};
 use wordhoard_model::{Fallback, Idempotency, KeyId, LaneSpec, ModelRef, Prompt, ProviderName, RequestId};
 
 use crate::accounts::{Refusal, Standing};

@@ -19,7 +19,7 @@ use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;
 pub use unrecorded::UnrecordedError;
 pub use upkeep::Rotation;
-use wordhoard_model::{Outcome, RequestId, RequestStatus, Seq, Timestamp, Transcript};
+use wordhoard_model::{KeyId, Outcome, RequestId, RequestStatus, Seq, Timestamp, Transcript};
 use wordhoard_store::{ListQuery, LogKey, RequestSummary, Store};
 use wordhoard_wal::{Position, Wal};
 
@@ -28,7 +28,7 @@ use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Runnin
 use crate::applier::{Applier, Link};
 use crate::archiver::{ArchiveStatus, Archiver};
 use crate::boot_log::BootLog;
-use crate::calls::Turnstiles;
+use crate::calls::ProviderGates;
 use crate::clock::Clock;
 use crate::consistency::{CheckError, CheckReport, Consistency, ConsistencyStatus, Depth};
 use crate::fleet::{Fleet, Owner};
@@ -100,7 +100,7 @@ pub(crate) struct Inner {
     /// When this run began, and where the log ended then.
     pub(crate) started: (Timestamp, Position),
     pub(crate) switches: Arc<Switches>,
-    pub(crate) turnstiles: Turnstiles,
+    pub(crate) gates: ProviderGates,
     pub(crate) accepting: Accepting,
     /// Open once the server has begun to stop.
     pub(crate) draining: Accepting,
@@ -188,6 +188,23 @@ impl Engine {
             live.note_look();
         }
         let ask = || self.inner.transcript(id);
+        let found = self.inner.unless_new_elsewhere(id, Option::is_none, ask).await?;
+        if found.is_none() {
+            self.inner.history.ensure_not_pruned(id).await?;
+        }
+        Ok(found)
+    }
+
+    /// The key that a request was asked with; none inside where it was asked without one, and none outside where there is no such
+    /// request.
+    ///
+    /// # Errors
+    /// Where its events cannot be read now.
+    pub async fn key_of(&self, id: RequestId) -> Result<Option<Option<KeyId>>, ReadError> {
+        if let Some(live) = self.inner.hub.get(id) {
+            return Ok(Some(live.created().key));
+        }
+        let ask = || self.inner.key_of(id);
         let found = self.inner.unless_new_elsewhere(id, Option::is_none, ask).await?;
         if found.is_none() {
             self.inner.history.ensure_not_pruned(id).await?;

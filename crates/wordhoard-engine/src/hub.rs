@@ -14,8 +14,10 @@ use std::sync::atomic::{AtomicBool, Ordering};
 pub(crate) use journal::Journal;
 pub(crate) use live::{AppendError, LiveRequest, Visible};
 use parking_lot::Mutex;
-use wordhoard_model::{Idempotency, RequestId};
+use wordhoard_model::RequestId;
 use wordhoard_wal::Position;
+
+use crate::admission::OwnedKey;
 
 /// Ended requests whose events stay in memory until SQL has them.
 const ENDED_WITH_EVENTS: usize = 64;
@@ -30,7 +32,7 @@ pub(crate) struct Hub {
     /// `requests`, never after.
     ended: Mutex<VecDeque<(Position, RequestId)>>,
     /// Keys of requests that are not in memory and not in SQL, with a position at which SQL has the key.
-    keys_not_applied: Mutex<VecDeque<(Position, RequestId, Idempotency)>>,
+    keys_not_applied: Mutex<VecDeque<(Position, RequestId, OwnedKey)>>,
     /// While recovery is due, a request that is not here may come back: that it does not exist cannot be said.
     incomplete: AtomicBool,
 }
@@ -66,7 +68,7 @@ impl Hub {
         journal: &Journal,
         shown: Position,
         applied: Position,
-    ) -> Vec<(RequestId, Idempotency)> {
+    ) -> Vec<(RequestId, OwnedKey)> {
         let mut ended = self.ended.lock();
         let ended_before = ended.len();
         journal.publish(shown, |position, id| ended.push_back((position, id)));
@@ -77,7 +79,7 @@ impl Hub {
             && (position < applied || ended.len() > ENDED_IN_MEMORY)
         {
             ended.pop_front();
-            let key = requests.remove(&id).and_then(|live| live.idempotency().cloned());
+            let key = requests.remove(&id).and_then(|live| live.idempotency());
             keys.extend(key.map(|key| (position, id, key)));
         }
         journal.note_live_requests(requests.len());
@@ -91,7 +93,7 @@ impl Hub {
     }
 
     /// Keeps the key of a request that is not in memory, until SQL has what stands at this position.
-    pub(crate) fn keep_key(&self, position: Position, id: RequestId, key: Idempotency) {
+    pub(crate) fn keep_key(&self, position: Position, id: RequestId, key: OwnedKey) {
         self.keys_not_applied.lock().push_back((position, id, key));
     }
 

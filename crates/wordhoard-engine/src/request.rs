@@ -16,9 +16,11 @@ pub(crate) use attempt::server_stopped;
 use futures_util::future::join_all;
 use lane::LaneEnd;
 pub(crate) use tickets::Tickets;
-use wordhoard_model::{EventBody, Lane, LaneState, Outcome};
+use wordhoard_model::{EventBody, Lane, LaneState, Outcome, Prompt};
+use wordhoard_providers::client_dialect_of;
 
 use crate::accounts::Reservation;
+use crate::calls::Pool;
 use crate::engine::Inner;
 use crate::hub::{AppendError, LiveRequest};
 use crate::trace::RequestTrace;
@@ -98,6 +100,11 @@ impl Drop for EndGuard<'_> {
             self.0.fail_open_parts();
         }
     }
+}
+
+/// The slots that the calls of a request take.
+pub(crate) fn pool_of(prompt: &Prompt) -> Pool {
+    if client_dialect_of(prompt).is_some() { Pool::DropIn } else { Pool::Native }
 }
 
 /// Whether a lane may have to run (again): its plan says.

@@ -84,8 +84,10 @@ impl Settings {
 /// How providers are called, so that neither they nor we are overrun (SPEC FD 2, FD 5).
 #[derive(Clone, Debug)]
 pub struct CallSettings {
-    /// Calls to a provider that may run at the same time; others have [`CallSettings::OTHER_CONCURRENCY`].
+    /// Calls of native prompts to a provider that may run at the same time; others have [`CallSettings::OTHER_CONCURRENCY`].
     pub concurrency: BTreeMap<ProviderName, usize>,
+    /// The same of the drop-in APIs.
+    pub drop_in_concurrency: BTreeMap<ProviderName, usize>,
     /// Calls to one provider that may wait for their turn; past it prompts are told to come back.
     pub queue_limit: usize,
     /// How long a call waits for its turn.
@@ -106,7 +108,7 @@ pub struct CallSettings {
 /// When a provider that fails is left alone.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BreakerSettings {
-    /// Consecutive failures that open it; 0 for never.
+    /// Consecutive failed calls, of at least two requests, that open it; 0 for never.
     pub failures: u32,
     /// How long it stays open before one call may try.
     pub open_for: Duration,
@@ -117,7 +119,7 @@ pub struct BreakerSettings {
 pub struct RetrySettings {
     /// How often at most, for one model of a lane.
     pub max: u32,
-    /// The longest wait that a provider may ask for before its model is given up instead.
+    /// The longest rest that a provider may ask for and that a lane without another candidate waits for.
     pub longest_wait: Duration,
     /// Retries of one provider as a share of its recent calls.
     pub budget_share: f64,
@@ -134,13 +136,14 @@ impl Default for CallSettings {
     fn default() -> Self {
         Self {
             concurrency: BTreeMap::new(),
+            drop_in_concurrency: BTreeMap::new(),
             queue_limit: 256,
             queue_patience: Duration::from_secs(60),
             breaker: BreakerSettings { failures: 3, open_for: Duration::from_secs(30) },
             without_breaker: BTreeSet::new(),
             retry: RetrySettings {
                 max: 3,
-                longest_wait: Duration::from_secs(20),
+                longest_wait: Duration::from_secs(60),
                 budget_share: 0.2,
                 budget_floor: 10,
             },

@@ -4,9 +4,10 @@ use std::collections::HashMap;
 use std::collections::hash_map::Entry;
 use std::time::{Duration, Instant};
 
-use wordhoard_model::{Event, EventBody, Idempotency, RequestId};
+use wordhoard_model::{Event, EventBody, RequestId};
 use wordhoard_wal::{Position, ReadError, Reader, Record, Wal};
 
+use crate::admission::OwnedKey;
 use crate::log_index::LogIndex;
 use crate::record;
 
@@ -21,7 +22,7 @@ pub(crate) struct Survey {
     /// The requests that are open at its end, each with a position at or before its first record in this part.
     pub(crate) open: HashMap<RequestId, Position>,
     /// The keys against doubles of the requests that begin in it, in the order of the log.
-    pub(crate) keys: Vec<(Position, RequestId, Idempotency)>,
+    pub(crate) keys: Vec<(Position, RequestId, OwnedKey)>,
 }
 
 /// Finds the requests that are open at `end`. `open` are those that are known to be open at `from`; those that begin
@@ -59,9 +60,9 @@ pub(crate) fn open_requests(
     Ok(survey)
 }
 
-fn key(created: &Record) -> Option<Idempotency> {
+fn key(created: &Record) -> Option<OwnedKey> {
     match record::decode(created.kind, created.version, &created.payload) {
-        Ok(Some((_, Event { body: EventBody::RequestCreated(created), .. }))) => created.idempotency,
+        Ok(Some((_, Event { body: EventBody::RequestCreated(created), .. }))) => OwnedKey::of(&created),
         _ => None,
     }
 }

@@ -46,13 +46,24 @@ pub struct Conversation {
 pub struct Unplaced {
     /// Where it stands in the request, as `messages[2].content[0]`.
     pub field: String,
-    /// Why it has no place.
-    pub problem: String,
+    /// What a provider of another dialect does without it.
+    pub loss: Loss,
+}
+
+/// What is lost where a part of a request has no place.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Loss {
+    /// A hint or an offer: the answer is as good without it. It is left out and listed.
+    Hint,
+    /// Something that changes what the answer means: the request is refused, for this reason.
+    Meaning(String),
 }
 
 /// One message of a conversation.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Message {
+    /// An instruction of the application between the turns.
+    System(Vec<Part>),
     /// What the user says.
     User(Vec<Part>),
     /// What the model has said.
@@ -165,9 +176,34 @@ impl Part {
 }
 
 impl Conversation {
-    /// Notes a part of the request that has no place.
+    /// Notes a part of the request that has no place, and that no other dialect may leave out.
     pub fn leave_unplaced(&mut self, field: impl Into<String>, problem: impl Into<String>) {
-        self.unplaced.push(Unplaced { field: field.into(), problem: problem.into() });
+        self.unplaced.push(Unplaced { field: field.into(), loss: Loss::Meaning(problem.into()) });
+    }
+
+    /// Notes a hint or an offer that has no place; each once.
+    pub fn leave_hint(&mut self, field: impl Into<String>) {
+        let hint = Unplaced { field: field.into(), loss: Loss::Hint };
+        if !self.unplaced.contains(&hint) {
+            self.unplaced.push(hint);
+        }
+    }
+
+    /// Whether another dialect cannot be asked all that the client asked.
+    pub fn loses_meaning(&self) -> bool {
+        self.unplaced.iter().any(|unplaced| matches!(unplaced.loss, Loss::Meaning(_)))
+    }
+
+    /// Takes an instruction in: those before the first turn stand above the conversation, the others in their place.
+    pub fn add_instruction(&mut self, parts: Vec<Part>) {
+        if !self.messages.is_empty() {
+            return self.messages.push(Message::System(parts));
+        }
+        let text = Part::text_of(&parts);
+        self.system = Some(match self.system.take() {
+            Some(above) => format!("{above}\n\n{text}"),
+            None => text,
+        });
     }
 
     /// One message of a user, with the defaults for all else.

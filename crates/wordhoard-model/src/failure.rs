@@ -25,15 +25,19 @@ pub enum FailureClass {
     Connect,
     /// A connection could not be made within its time limit.
     ConnectTimeout,
-    /// No token came within the time limit for the first one.
+    /// The provider was silent for longer than the limit before its first token.
     FirstTokenTimeout,
-    /// The stream stood still for longer than the limit between two tokens.
+    /// The provider was silent for longer than the limit in mid-answer.
     StallTimeout,
     /// The whole answer took longer than its limit.
     TotalTimeout,
     /// The provider refused for now (429).
     RateLimited,
-    /// The provider failed (5xx).
+    /// The provider or the model has more to do than it can (529, 503 that says so).
+    ProviderOverloaded,
+    /// The account at the provider has no credit left (402, or another status that says so).
+    OutOfCredit,
+    /// The provider failed (other 5xx).
     ProviderError,
     /// The provider did not accept our key (401, 403).
     Unauthorized,
@@ -74,6 +78,8 @@ name_table!(FailureClass {
     StallTimeout => "stall_timeout",
     TotalTimeout => "total_timeout",
     RateLimited => "rate_limited",
+    ProviderOverloaded => "provider_overloaded",
+    OutOfCredit => "out_of_credit",
     ProviderError => "provider_error",
     Unauthorized => "unauthorized",
     NotFound => "not_found",

@@ -24,7 +24,7 @@ mod usage;
 
 pub use capabilities::{Capabilities, Prefill, Price};
 pub use conversation::{
-    Conversation, Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice, Unplaced,
+    Conversation, Image, Loss, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice, Unplaced,
 };
 pub use cost::Cost;
 pub use event::{

@@ -4,6 +4,7 @@ mod answer;
 mod clock;
 mod head;
 mod keyed;
+mod stops;
 
 use std::collections::BTreeSet;
 use std::sync::Arc;
@@ -18,7 +19,7 @@ use wordhoard_wire::{Ask, CannotHonour, Dialect, LeftOut, Unsupported};
 
 use self::answer::Answer;
 use crate::catalogue::Catalogue;
-use crate::key_ring::{KeyRing, Pick};
+use crate::key_ring::{KeyRing, Resting};
 use crate::provider::no_embeddings;
 use crate::redaction::Redactor;
 use crate::transport::{Endpoint, Post, Transport};
@@ -55,8 +56,9 @@ impl DialectProvider {
         left_out: Option<&LeftOut>,
     ) -> Result<Vec<u8>, CannotHonour> {
         let (dialect, ask) = (self.0.dialect, self.ask_of(call, capabilities, left_out));
-        match call.verbatim.as_deref().filter(|_| call.client_dialect == Some(dialect)) {
-            Some(body) => dialect.encode_verbatim(body, &ask),
+        match call.verbatim.as_ref().filter(|verbatim| verbatim.dialect == dialect) {
+            Some(verbatim) if verbatim.is_compaction => Ok(dialect.encode_compaction(&verbatim.body, &ask)),
+            Some(verbatim) => Ok(dialect.encode_verbatim(&verbatim.body, &ask)),
             None => dialect.encode_request(&ask),
         }
     }
@@ -86,7 +88,7 @@ impl DialectProvider {
         body: Bytes,
     ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send + use<> {
         let speaker = &self.0;
-        let post = Post { endpoint, model: model.to_owned(), stream: false, body, key: 0 };
+        let post = Post { model: model.to_owned(), body, ..Post::new(endpoint) };
         let (transport, keys) = (Arc::clone(&speaker.transport), Arc::clone(&speaker.keys));
         let (dialect, limits, redactor) = (speaker.dialect, speaker.limits, speaker.redactor.clone());
         async move {
@@ -115,11 +117,17 @@ impl Provider for DialectProvider {
         Ok(left_out.into_names())
     }
 
-    fn cooling(&self, model: &str) -> Option<Duration> {
-        match self.0.keys.pick(model) {
-            Pick::Key(_) => None,
-            Pick::Rest(left) => Some(left),
-        }
+    fn resting(&self, model: &str) -> Option<Resting> {
+        let resting = self.0.keys.resting(model)?;
+        Some(Resting { failure: self.0.redactor.redact(resting.failure), ..resting })
+    }
+
+    fn first_token_limit(&self) -> Duration {
+        self.0.limits.first_token
+    }
+
+    fn keys_without_credit(&self) -> usize {
+        self.0.keys.without_credit_count()
     }
 
     fn refused_keys(&self) -> usize {
@@ -136,21 +144,28 @@ impl Provider for DialectProvider {
                 return stream::once(future::ready(Err(failure.into()))).boxed();
             }
         };
+        let verbatim = call.verbatim.filter(|verbatim| verbatim.dialect == speaker.dialect);
+        let stops = match verbatim {
+            Some(_) => Vec::new(),
+            None => speaker.dialect.unsent_stops(&call.conversation),
+        };
+        let keeps_envelopes = call.keeps_envelopes && verbatim.is_some();
+        let is_compaction = verbatim.as_ref().is_some_and(|verbatim| verbatim.is_compaction);
+        let is_stream = capabilities.stream && !is_compaction;
         let post = Post {
-            endpoint: Endpoint::Answer,
             model: call.model,
-            stream: capabilities.stream,
+            stream: is_stream,
             body: body.into(),
-            key: 0,
+            forwarded: verbatim.map(|verbatim| verbatim.forwarded).unwrap_or_default(),
+            ..Post::new(if is_compaction { Endpoint::Compaction } else { Endpoint::Answer })
         };
         let called =
             keyed::post(Arc::clone(&speaker.transport), Arc::clone(&speaker.keys), speaker.dialect, post);
         // An answer that comes whole has its head when all of it is there.
-        let first_token = if capabilities.stream { speaker.limits.first_token } else { speaker.limits.total };
+        let first_token = if is_stream { speaker.limits.first_token } else { speaker.limits.total };
         let limits = TimeLimits { first_token, ..speaker.limits };
-        let keeps_envelopes = call.client_dialect == Some(speaker.dialect);
         let answer = Answer::new(called, speaker.dialect, limits, speaker.redactor.clone(), keeps_envelopes);
-        stream::unfold(answer, Answer::next).boxed()
+        stops::cut_at(stops, stream::unfold(answer, Answer::next).boxed())
     }
 
     fn embed(&self, model: &str, mut body: Map<String, Value>) -> BoxFuture<'static, Result<Value, Failure>> {
@@ -171,8 +186,8 @@ impl Provider for DialectProvider {
         let capabilities = self.capabilities(&call.model);
         let refused = |problem| future::ready(Err(Failure::new(FailureClass::Unsupported, problem))).boxed();
         let ask = self.ask_of(&call, &capabilities, None);
-        let encoded = match call.verbatim.as_deref().filter(|_| call.client_dialect == Some(dialect)) {
-            Some(body) => dialect.encode_count_verbatim(body, &ask),
+        let encoded = match call.verbatim.as_ref().filter(|verbatim| verbatim.dialect == dialect) {
+            Some(verbatim) => Ok(dialect.encode_count_verbatim(&verbatim.body, &ask)),
             None => dialect.encode_count(&ask, self.0.is_vertex),
         };
         let body = match encoded {

@@ -6,13 +6,18 @@ use std::time::Duration;
 
 use std::sync::{Mutex, MutexGuard, PoisonError};
 use tokio::time::Instant;
-use wordhoard_model::ProviderName;
+use wordhoard_model::{Failure, ProviderName};
 
 use crate::ApiKey;
 
-/// How long a key rests after a 429 that does not say how long, the first time; then twice as long each time.
+/// How long a key rests after a 429 that does not say how long, the first time; then twice as long each time (SPEC FD 2). The same
+/// holds of a model that is overloaded.
 const FIRST_REST: Duration = Duration::from_secs(1);
 const LONGEST_REST: Duration = Duration::from_secs(60);
+/// How long a key without credit rests before one call tries it.
+const CREDIT_REST: Duration = Duration::from_secs(300);
+/// How long that one call is alone.
+const CREDIT_TRIAL: Duration = Duration::from_secs(30);
 /// How long a key that was refused is passed over while there are others.
 const SET_ASIDE: Duration = Duration::from_secs(300);
 /// Names of models come from callers; of more than these the rests are forgotten.
@@ -39,22 +44,60 @@ pub(crate) struct KeyRing {
 struct State {
     /// By the place of the key and the model: providers limit each model for itself.
     rests: HashMap<(usize, String), Rest>,
+    /// Models that rest for all keys.
+    overloaded: HashMap<String, Rest>,
+    /// Keys without credit.
+    without_credit: HashMap<usize, Rest>,
     refused: HashMap<usize, Instant>,
 }
 
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 struct Rest {
     until: Instant,
     times: u32,
+    /// What the provider said.
+    failure: Failure,
 }
 
 /// Which key a call takes.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum Pick {
     /// The key in that place.
     Key(usize),
-    /// All of them rest, the shortest for so long.
-    Rest(Duration),
+    /// All of them rest.
+    Resting(Resting),
+}
+
+/// A model is not to be called for a while, because its provider said so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Resting {
+    /// How long, at least.
+    pub left: Duration,
+    /// What the provider said.
+    pub failure: Failure,
+}
+
+impl Resting {
+    /// The provider's failure, with the time that is left.
+    pub fn into_failure(self) -> Failure {
+        let left_ms = u64::try_from(self.left.as_millis()).unwrap_or(u64::MAX);
+        Failure { retry_after_ms: Some(left_ms), ..self.failure }
+    }
+}
+
+impl Rest {
+    fn left(&self, now: Instant) -> Option<Resting> {
+        let left = self.until.saturating_duration_since(now);
+        (left > Duration::ZERO).then(|| Resting { left, failure: self.failure.clone() })
+    }
+
+    /// The next rest after a failure: as long as the provider asks, else twice as long as the last one.
+    fn next(last: Option<&Self>, failure: Failure, now: Instant) -> Self {
+        let times = last.map_or(0, |last| last.times);
+        let own = FIRST_REST.saturating_mul(2_u32.saturating_pow(times)).min(LONGEST_REST);
+        let lasts = failure.retry_after_ms.map_or(own, Duration::from_millis);
+        Self { until: now + lasts, times: times.saturating_add(1), failure }
+    }
 }
 
 impl KeyRing {
@@ -62,39 +105,77 @@ impl KeyRing {
         Self { provider, keys, state: Mutex::default() }
     }
 
-    /// The first key that neither rests for this model nor was refused; if all were refused, the first that does not
-    /// rest: it may be good again.
+    /// The first key that neither rests for this model nor was refused; if all were refused, the first that does not rest: it
+    /// may be good again.
     pub(crate) fn pick(&self, model: &str) -> Pick {
-        let (state, now) = (self.state(), Instant::now());
+        let (mut state, now) = (self.state(), Instant::now());
+        match self.look(&state, model, now) {
+            Pick::Key(place) => {
+                // The one call that tries a key which had no credit is alone for a while.
+                if let Some(rest) = state.without_credit.get_mut(&place) {
+                    rest.until = now + CREDIT_TRIAL;
+                }
+                Pick::Key(place)
+            }
+            resting => resting,
+        }
+    }
+
+    /// Whether the model rests for all keys. Changes nothing.
+    pub(crate) fn resting(&self, model: &str) -> Option<Resting> {
+        match self.look(&self.state(), model, Instant::now()) {
+            Pick::Key(_) => None,
+            Pick::Resting(resting) => Some(resting),
+        }
+    }
+
+    fn look(&self, state: &State, model: &str, now: Instant) -> Pick {
+        if let Some(resting) = state.overloaded.get(model).and_then(|rest| rest.left(now)) {
+            return Pick::Resting(resting);
+        }
         let rest_of = |place: usize| {
-            let rest = state.rests.get(&(place, model.to_owned()))?;
-            Some(rest.until.saturating_duration_since(now)).filter(|left| *left > Duration::ZERO)
+            let of_credit = state.without_credit.get(&place).and_then(|rest| rest.left(now));
+            let of_model = || state.rests.get(&(place, model.to_owned()))?.left(now);
+            of_credit.or_else(of_model)
         };
         let is_aside = |place: usize| state.refused.get(&place).is_some_and(|until| *until > now);
         let places = || 0..self.keys.len().max(1);
         let rested = || places().filter(|place| rest_of(*place).is_none());
-        match rested().find(|place| !is_aside(*place)).or_else(|| rested().next()) {
-            Some(place) => Pick::Key(place),
-            None => Pick::Rest(places().filter_map(rest_of).min().unwrap_or(FIRST_REST)),
+        if let Some(place) = rested().find(|place| !is_aside(*place)).or_else(|| rested().next()) {
+            return Pick::Key(place);
         }
+        let shortest = places().filter_map(rest_of).min_by_key(|resting| resting.left);
+        shortest.map_or(Pick::Key(0), Pick::Resting)
     }
 
-    /// The provider wants this key to rest. One that is alone rests only for as long as the provider says: without a
-    /// word from it, when to try again is the caller's decision.
-    pub(crate) fn rest(&self, place: usize, model: &str, asked: Option<Duration>) {
-        if asked.is_none() && self.keys.len() < 2 {
-            return;
-        }
+    /// The provider limits the rate of this key: it rests for this model.
+    pub(crate) fn rest(&self, place: usize, model: &str, failure: Failure) {
         let (mut state, now) = (self.state(), Instant::now());
-        if state.rests.len() >= MAX_RESTS {
-            state.rests.retain(|_, rest| rest.until > now);
+        make_room(&mut state.rests, now);
+        let name = (place, model.to_owned());
+        let rest = Rest::next(state.rests.get(&name), failure, now);
+        state.rests.insert(name, rest);
+    }
+
+    /// The model is overloaded: it rests for all keys.
+    pub(crate) fn rest_model(&self, model: &str, failure: Failure) {
+        let (mut state, now) = (self.state(), Instant::now());
+        make_room(&mut state.overloaded, now);
+        let rest = Rest::next(state.overloaded.get(model), failure, now);
+        state.overloaded.insert(model.to_owned(), rest);
+    }
+
+    /// The account of this key has no credit: it rests for all models. An alarm for the operator, once until it has some again.
+    pub(crate) fn rest_for_credit(&self, place: usize, failure: Failure) {
+        let rest = Rest { until: Instant::now() + CREDIT_REST, times: 1, failure };
+        let is_news = self.state().without_credit.insert(place, rest).is_none();
+        if is_news {
+            tracing::error!(
+                provider = self.provider.as_str(),
+                key = self.source_of(place),
+                "the provider says that the account of this key has no credit left"
+            );
         }
-        if state.rests.len() >= MAX_RESTS {
-            return;
-        }
-        let rest = state.rests.entry((place, model.to_owned())).or_insert(Rest { until: now, times: 0 });
-        let own = FIRST_REST.saturating_mul(2_u32.saturating_pow(rest.times)).min(LONGEST_REST);
-        *rest = Rest { until: now + asked.unwrap_or(own), times: rest.times.saturating_add(1) };
     }
 
     /// The provider does not accept this key: an alarm for the operator, once until it is accepted again.
@@ -102,10 +183,9 @@ impl KeyRing {
         let until = Instant::now() + SET_ASIDE;
         let is_news = self.state().refused.insert(place, until).is_none();
         if is_news {
-            let key = self.keys.get(place).map_or("none", |named| named.source.as_str());
             tracing::error!(
                 provider = self.provider.as_str(),
-                key,
+                key = self.source_of(place),
                 "the provider does not accept its key: it may be revoked; others are used as far as there are any"
             );
         }
@@ -116,6 +196,13 @@ impl KeyRing {
         let mut state = self.state();
         if !state.rests.is_empty() {
             state.rests.remove(&(place, model.to_owned()));
+        }
+        if !state.overloaded.is_empty() {
+            state.overloaded.remove(model);
+        }
+        if state.without_credit.remove(&place).is_some() {
+            let (provider, key) = (self.provider.as_str(), self.source_of(place));
+            tracing::info!(provider, key, "the account of this key has credit again");
         }
         if state.refused.remove(&place).is_some()
             && let Some(named) = self.keys.get(place)
@@ -133,9 +220,28 @@ impl KeyRing {
         self.state().refused.len()
     }
 
+    /// How many keys have no credit left.
+    pub(crate) fn without_credit_count(&self) -> usize {
+        self.state().without_credit.len()
+    }
+
+    fn source_of(&self, place: usize) -> &str {
+        self.keys.get(place).map_or("none", |named| named.source.as_str())
+    }
+
     fn state(&self) -> MutexGuard<'_, State> {
         // Nothing in here panics while it holds the lock.
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+/// Forgets the rests that are over, and where too many are left, all of them.
+fn make_room<K: Eq + std::hash::Hash>(rests: &mut HashMap<K, Rest>, now: Instant) {
+    if rests.len() >= MAX_RESTS {
+        rests.retain(|_, rest| rest.until > now);
+    }
+    if rests.len() >= MAX_RESTS {
+        rests.clear();
     }
 }
 
@@ -147,6 +253,8 @@ impl fmt::Display for NamedKey {
 
 #[cfg(test)]
 mod tests {
+    use wordhoard_model::FailureClass;
+
     use super::*;
 
     fn ring(count: usize) -> KeyRing {
@@ -155,20 +263,54 @@ mod tests {
         KeyRing::new(ProviderName::new("p").unwrap(), (0..count).map(key).collect())
     }
 
+    fn asks(wait: Option<Duration>) -> Failure {
+        let retry_after_ms = wait.map(|wait| u64::try_from(wait.as_millis()).unwrap());
+        Failure { retry_after_ms, ..Failure::new(FailureClass::RateLimited, "slow down") }
+    }
+
+    fn left(ring: &KeyRing, model: &str) -> Option<Duration> {
+        ring.resting(model).map(|resting| resting.left)
+    }
+
+    const SECOND: Duration = Duration::from_secs(1);
+
     #[tokio::test(start_paused = true)]
-    async fn a_key_that_has_to_rest_gives_way_for_that_model_and_comes_back() {
+    async fn limited_key_gives_way_for_that_model_and_comes_back() {
         let ring = ring(2);
         assert_eq!(ring.pick("m"), Pick::Key(0));
-        ring.rest(0, "m", Some(Duration::from_secs(5)));
+        ring.rest(0, "m", asks(Some(5 * SECOND)));
         assert_eq!((ring.pick("m"), ring.pick("other")), (Pick::Key(1), Pick::Key(0)));
-        ring.rest(1, "m", None);
-        assert_eq!(ring.pick("m"), Pick::Rest(Duration::from_secs(1)));
-        tokio::time::advance(Duration::from_secs(1)).await;
+        ring.rest(1, "m", asks(None));
+        assert_eq!(left(&ring, "m"), Some(SECOND));
+        tokio::time::advance(SECOND).await;
         assert_eq!(ring.pick("m"), Pick::Key(1));
-        ring.rest(1, "m", None);
-        assert_eq!(ring.pick("m"), Pick::Rest(Duration::from_secs(2)), "the second time twice as long");
-        tokio::time::advance(Duration::from_secs(4)).await;
+        ring.rest(1, "m", asks(None));
+        assert_eq!(left(&ring, "m"), Some(2 * SECOND), "the second time twice as long");
+        tokio::time::advance(4 * SECOND).await;
         assert_eq!(ring.pick("m"), Pick::Key(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn overloaded_model_rests_for_all_keys() {
+        let ring = ring(2);
+        ring.rest_model("m", asks(None));
+        let resting = ring.resting("m").unwrap();
+        assert_eq!((resting.left, resting.failure.message.as_str()), (SECOND, "slow down"));
+        assert_eq!(ring.pick("other"), Pick::Key(0));
+        ring.accept(1, "m");
+        assert_eq!(ring.pick("m"), Pick::Key(0));
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn key_without_credit_rests_for_all_models_then_one_call_tries() {
+        let ring = ring(1);
+        ring.rest_for_credit(0, asks(None));
+        assert_eq!((left(&ring, "a"), left(&ring, "b")), (Some(CREDIT_REST), Some(CREDIT_REST)));
+        tokio::time::advance(CREDIT_REST).await;
+        assert_eq!(ring.pick("a"), Pick::Key(0));
+        assert_eq!(left(&ring, "b"), Some(CREDIT_TRIAL), "one call tries");
+        ring.accept(0, "a");
+        assert_eq!((left(&ring, "b"), ring.without_credit_count()), (None, 0));
     }
 
     #[tokio::test(start_paused = true)]
@@ -180,14 +322,5 @@ mod tests {
         assert_eq!(ring.pick("m"), Pick::Key(0), "if none is good, the first may be good again");
         ring.accept(0, "m");
         assert_eq!((ring.pick("m"), ring.refused_count()), (Pick::Key(0), 1));
-    }
-
-    #[tokio::test(start_paused = true)]
-    async fn a_key_that_is_alone_rests_only_when_it_is_told_for_how_long() {
-        let ring = ring(0);
-        ring.rest(0, "m", None);
-        assert_eq!(ring.pick("m"), Pick::Key(0));
-        ring.rest(0, "m", Some(Duration::from_secs(2)));
-        assert_eq!(ring.pick("m"), Pick::Rest(Duration::from_secs(2)));
     }
 }

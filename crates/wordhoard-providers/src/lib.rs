@@ -20,12 +20,14 @@ mod transport;
 pub use address_policy::Refused;
 pub use api_key::ApiKey;
 pub use catalogue::{Declared, price_of};
-pub use key_ring::NamedKey;
+pub use key_ring::{NamedKey, Resting};
 pub use limits::TimeLimits;
-pub use provider::{AnswerPart, AnswerStream, Broken, Call, Provider};
+pub use provider::{AnswerPart, AnswerStream, Broken, Call, Forwarded, Provider, Verbatim};
 pub use settings::{Auth, HttpSettings, SettingsError, over_http};
-pub use wordhoard_wire::openai_chat::{client_dialect_of, conversation_of, prompt_of, verbatim_of};
-pub use wordhoard_wire::{CannotHonour, Completion, Delta, Dialect, InvalidRequest, Unsupported};
+pub use wordhoard_wire::{
+    CannotHonour, Completion, Delta, Dialect, InvalidRequest, Recorded, Unsupported, body_of,
+    client_dialect_of, conversation_of,
+};
 
 use std::sync::Arc;
 

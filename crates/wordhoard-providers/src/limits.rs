@@ -5,23 +5,24 @@ use std::time::Duration;
 pub struct TimeLimits {
     /// For the name lookup, TCP and TLS together.
     pub connect: Duration,
-    /// From the start of the call to the first delta. Headers, comments and chunks without text do not count.
+    /// From one byte to the next until the first delta: headers, comments and pings are signs of life.
     pub first_token: Duration,
-    /// From one delta to the next, and from the last one to the end. Comments do not count. Runs only while someone
-    /// waits for the delta: a slow reader is not the provider's fault.
-    pub between_tokens: Duration,
+    /// From one byte to the next after the first delta. Runs only while someone waits for the delta: a slow reader is not the
+    /// provider's fault.
+    pub between_bytes: Duration,
     /// From the start of the call to its end.
     pub total: Duration,
 }
 
-/// The defaults of the specification: 5 s, 30 s, 30 s, 10 min.
+/// The defaults of SPEC FD 2.
 impl Default for TimeLimits {
     fn default() -> Self {
+        const MINUTE: Duration = Duration::from_secs(60);
         Self {
-            connect: Duration::from_secs(5),
-            first_token: Duration::from_secs(30),
-            between_tokens: Duration::from_secs(30),
-            total: Duration::from_secs(600),
+            connect: Duration::from_secs(10),
+            first_token: 10 * MINUTE,
+            between_bytes: 10 * MINUTE,
+            total: 60 * MINUTE,
         }
     }
 }

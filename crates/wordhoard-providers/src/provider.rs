@@ -9,6 +9,8 @@ use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Conversation, Failure, FailureClass, ProviderName};
 use wordhoard_wire::{CannotHonour, Completion, Delta, Dialect};
 
+use crate::Resting;
+
 /// Someone who answers prompts.
 pub trait Provider: Send + Sync + std::fmt::Debug {
     /// Its name, the part before the colon in `openai:gpt-4o`.
@@ -22,15 +24,23 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// What one of its models can do and costs.
     fn capabilities(&self, model: &str) -> Arc<Capabilities>;
 
-    /// Whether the call can be put in its dialect, without making it; and the fields that it would go without, because the
-    /// provider's are dropped.
+    /// Whether the call can be put in its dialect, without making it; and the fields that it would go without, or with in
+    /// another form.
     ///
     /// # Errors
     /// The field that it, or the model, cannot honour, where such are refused.
     fn check(&self, call: &Call) -> Result<BTreeSet<String>, CannotHonour>;
 
-    /// How long the model is not to be called, because the provider said so. None where it may be.
-    fn cooling(&self, model: &str) -> Option<Duration>;
+    /// Whether the model is not to be called for a while, because the provider said so.
+    fn resting(&self, model: &str) -> Option<Resting>;
+
+    /// How long a call may wait for the provider before its first token.
+    fn first_token_limit(&self) -> Duration;
+
+    /// How many of its keys have no credit left: for the operator, not for callers.
+    fn keys_without_credit(&self) -> usize {
+        0
+    }
 
     /// How many of its keys the provider did not accept when they were used last: for the operator, not for callers.
     fn refused_keys(&self) -> usize {
@@ -70,11 +80,32 @@ pub struct Call {
     pub conversation: Arc<Conversation>,
     /// The beginning of its answer, where it shall go on from one. Only for models that are declared to be able to.
     pub answer_so_far: Option<String>,
-    /// The dialect of a client that shall get all that the provider says: where it is the provider's own, the deltas come in
-    /// envelopes.
-    pub client_dialect: Option<Dialect>,
-    /// The client's request as it came, in that dialect: a provider of the same dialect gets it so.
-    pub verbatim: Option<Arc<Map<String, Value>>>,
+    /// The client's request as it came: a provider of the client's dialect gets it so.
+    pub verbatim: Option<Verbatim>,
+    /// Whether the client gets the provider's own events where both speak one dialect: then the deltas come in envelopes.
+    pub keeps_envelopes: bool,
+}
+
+/// A client's request as it came.
+#[derive(Clone, Debug)]
+pub struct Verbatim {
+    /// The client's dialect.
+    pub dialect: Dialect,
+    /// The body.
+    pub body: Arc<Map<String, Value>>,
+    /// What goes along with it.
+    pub forwarded: Forwarded,
+    /// Whether it asks for compaction, by the call that the responses dialect has for that.
+    pub is_compaction: bool,
+}
+
+/// What of a client's request goes to a provider of its dialect beside the body.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Forwarded {
+    /// Headers, in their order.
+    pub headers: Vec<(String, String)>,
+    /// The query of the URL, without the question mark.
+    pub query: Option<String>,
 }
 
 /// A piece of an answer, or its end.
@@ -102,7 +133,13 @@ pub type AnswerStream = BoxStream<'static, Result<AnswerPart, Broken>>;
 impl Call {
     /// A call without the beginning of an answer.
     pub fn new(model: impl Into<String>, conversation: Arc<Conversation>) -> Self {
-        Self { model: model.into(), conversation, answer_so_far: None, client_dialect: None, verbatim: None }
+        Self {
+            model: model.into(),
+            conversation,
+            answer_so_far: None,
+            verbatim: None,
+            keeps_envelopes: false,
+        }
     }
 }
 

@@ -11,6 +11,8 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use wordhoard_model::Failure;
 
+use crate::Forwarded;
+
 pub(crate) use self::http::{Credentials, HttpOptions, HttpTransport, root_cause};
 pub(crate) use self::route::Route;
 pub(crate) use self::token_source::{GoogleTokens, TokenSource};
@@ -27,6 +29,8 @@ pub(crate) trait Transport: Debug + Send + Sync {
 pub(crate) enum Endpoint {
     /// An answer.
     Answer,
+    /// A compacted conversation, in the responses dialect.
+    Compaction,
     /// Embeddings, in OpenAI's dialects.
     Embeddings,
     /// How many tokens a prompt has.
@@ -43,8 +47,24 @@ pub(crate) struct Post {
     /// Whether the answer shall come as a stream; some dialects have that in the URL.
     pub(crate) stream: bool,
     pub(crate) body: Bytes,
+    /// What of the client's request goes along.
+    pub(crate) forwarded: Forwarded,
     /// Which of the provider's keys goes with it, by its place.
     pub(crate) key: usize,
+}
+
+impl Post {
+    /// One without a body, for no model.
+    pub(crate) fn new(endpoint: Endpoint) -> Self {
+        Self {
+            endpoint,
+            model: String::new(),
+            stream: false,
+            body: Bytes::new(),
+            forwarded: Forwarded::default(),
+            key: 0,
+        }
+    }
 }
 
 /// The head of an answer, and its body still to come.

@@ -31,14 +31,14 @@ pub use fleet::{ServerSeen, Weakness};
 pub use jobs::{Jobs, Lease, MaintenanceRun, RunId, RunOutcome};
 pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresPlace, PostgresStore, display_url};
-pub use query::{AskedFor, IdempotentMatch, ListQuery, RequestSummary};
+pub use query::{AskedFor, IdempotentMatch, ListQuery, Owners, RequestSummary};
 pub use registry::{BreakerNote, KeyRecord, ProviderSwitch, Registry, Scope};
 pub use spending::{OthersSpending, OwnSpending, RecentRequest, Spending, SpentOfDay};
 pub use sqlite::SqliteStore;
 pub use statistics::{ProviderTotals, Statistics, Totals};
 use tokio::sync::watch;
 pub use upkeep::{Prunable, PruneRange, PruneSlice, Pruned, PrunedTable, RowPlace, Upkeep};
-use wordhoard_model::{Event, RequestId, Seq, Timestamp};
+use wordhoard_model::{KeyId, Event, RequestId, Seq, Timestamp};
 
 /// A database that holds what the log has recorded.
 ///
@@ -81,9 +81,11 @@ pub trait Store:
     /// The requests that came in through this log and have no end.
     async fn open_requests(&self, log: LogKey) -> Result<Vec<RequestId>, Error>;
 
-    /// The newest request accepted under this key at or after `not_before`.
+    /// The newest request that this API key, or a caller without one, had accepted under the idempotency key at or after
+    /// `not_before`.
     async fn find_idempotent(
         &self,
+        owner: Option<KeyId>,
         key: String,
         not_before: Timestamp,
     ) -> Result<Option<IdempotentMatch>, Error>;

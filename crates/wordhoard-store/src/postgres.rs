@@ -46,7 +46,7 @@ use session::{Session, Target};
 use tokio::sync::watch;
 use tools::Tools;
 pub use url::display_url;
-use wordhoard_model::{Event, RequestId, Seq, Timestamp};
+use wordhoard_model::{KeyId, Event, RequestId, Seq, Timestamp};
 
 use crate::{
     Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
@@ -198,10 +198,11 @@ impl Store for PostgresStore {
 
     async fn find_idempotent(
         &self,
+        owner: Option<KeyId>,
         key: String,
         not_before: Timestamp,
     ) -> Result<Option<IdempotentMatch>, Error> {
-        self.short(move |session| Box::pin(lists::find_idempotent(session, key, not_before))).await
+        self.short(move |session| Box::pin(lists::find_idempotent(session, owner, key, not_before))).await
     }
 
     async fn make_durable(&self) -> Result<(), Error> {

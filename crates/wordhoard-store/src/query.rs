@@ -1,4 +1,4 @@
-use wordhoard_model::{ModelRef, ProviderName, RequestId, RequestStatus, Timestamp};
+use wordhoard_model::{KeyId, ModelRef, ProviderName, RequestId, RequestStatus, Timestamp};
 
 use crate::LogKey;
 
@@ -15,8 +15,41 @@ pub struct ListQuery {
     pub until: Option<Timestamp>,
     /// Only requests that asked for this.
     pub asked_for: Option<AskedFor>,
+    /// Only requests of these.
+    pub owners: Owners,
     /// At most so many.
     pub limit: usize,
+}
+
+/// Whose requests are seen.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Owners {
+    /// Everybody's.
+    #[default]
+    All,
+    /// Those that were made without a key.
+    Nobody,
+    /// Those of these keys.
+    Keys(Vec<KeyId>),
+}
+
+impl Owners {
+    /// Whether a request of that key, or without one, is seen.
+    pub fn include(&self, key: Option<KeyId>) -> bool {
+        match self {
+            Self::All => true,
+            Self::Nobody => key.is_none(),
+            Self::Keys(keys) => key.is_some_and(|key| keys.contains(&key)),
+        }
+    }
+
+    /// The keys, where it is some keys' requests that are seen.
+    pub(crate) fn keys(&self) -> Option<&[KeyId]> {
+        match self {
+            Self::Keys(keys) => Some(keys),
+            Self::All | Self::Nobody => None,
+        }
+    }
 }
 
 /// What a request asked for, in at least one of its lanes.
@@ -38,6 +71,7 @@ impl ListQuery {
             Some(AskedFor::Model(wanted)) => model == wanted,
         };
         (lowest..highest).contains(&summary.request_id)
+            && self.owners.include(summary.key)
             && self.status.is_none_or(|status| summary.status == status)
             && summary.models.iter().any(asked_for)
     }
@@ -79,6 +113,8 @@ pub struct RequestSummary {
     pub request_id: RequestId,
     /// The log of the server that took it in, and runs it.
     pub log: LogKey,
+    /// The key that it was asked with, where one was shown.
+    pub key: Option<KeyId>,
     /// When it was accepted.
     pub created_at: Timestamp,
     /// Where it stands.

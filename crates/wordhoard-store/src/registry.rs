@@ -41,31 +41,37 @@ pub trait Registry: Send + Sync {
 }
 
 /// What a key opens.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Scope {
-    /// Prompts, streams, requests, metrics.
+    /// Prompts, streams and requests.
     Use,
+    /// Figures for Prometheus and for people.
+    Metrics,
     /// All that, and the administration.
     Admin,
 }
 
 impl Scope {
+    /// All of them.
+    pub const ALL: [Self; 3] = [Self::Use, Self::Metrics, Self::Admin];
+
     /// Whether a key of this scope opens what needs the other one.
     pub fn covers(self, needed: Self) -> bool {
-        self >= needed
+        self == needed || self == Self::Admin
     }
 
     /// Its stable name, in SQL and on the wire.
     pub fn as_str(self) -> &'static str {
         match self {
             Self::Use => "use",
+            Self::Metrics => "metrics",
             Self::Admin => "admin",
         }
     }
 
     /// The scope of that name, if there is one.
     pub fn from_name(name: &str) -> Option<Self> {
-        [Self::Use, Self::Admin].into_iter().find(|scope| scope.as_str() == name)
+        Self::ALL.into_iter().find(|scope| scope.as_str() == name)
     }
 }
 
@@ -86,6 +92,8 @@ pub struct KeyRecord {
     pub revoked_at: Option<Timestamp>,
     /// What it may use.
     pub limits: KeyLimits,
+    /// The group whose keys see each other's requests, where it is in one.
+    pub group: Option<String>,
 }
 
 /// A provider, switched on or off.
@@ -125,6 +133,7 @@ mod tests {
     fn an_admin_may_do_what_a_user_may_and_not_the_other_way_round() {
         assert!(Scope::Admin.covers(Scope::Use) && Scope::Admin.covers(Scope::Admin));
         assert!(Scope::Use.covers(Scope::Use) && !Scope::Use.covers(Scope::Admin));
+        assert!(!Scope::Use.covers(Scope::Metrics) && !Scope::Metrics.covers(Scope::Use));
         assert_eq!(Scope::from_name("admin"), Some(Scope::Admin));
         assert_eq!(Scope::from_name("Admin"), None);
     }

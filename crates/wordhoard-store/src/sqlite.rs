@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use connection::Readers;
 use rusqlite::OptionalExtension;
 use tokio::sync::watch;
-use wordhoard_model::{Event, RequestId, Seq, Timestamp};
+use wordhoard_model::{KeyId, Event, RequestId, Seq, Timestamp};
 use writer::Writer;
 
 use crate::{
@@ -157,14 +157,17 @@ impl Store for SqliteStore {
 
     async fn find_idempotent(
         &self,
+        owner: Option<KeyId>,
         key: String,
         not_before: Timestamp,
     ) -> Result<Option<IdempotentMatch>, Error> {
         self.read(move |snapshot| {
             let sql = "SELECT request_id, idempotency_sha256 FROM llm_requests
-                       WHERE idempotency_key = ?1 AND created_at >= ?2 ORDER BY created_at DESC LIMIT 1";
+                       WHERE idempotency_key = ?1 AND created_at >= ?2 AND key_id IS ?3
+                       ORDER BY created_at DESC LIMIT 1";
             let mut statement = snapshot.prepare_cached(sql)?;
-            let row = statement.query_row((key, not_before.as_millis()), |row| {
+            let owner = owner.map(|owner| *owner.as_bytes());
+            let row = statement.query_row((key, not_before.as_millis(), owner), |row| {
                 Ok(IdempotentMatch {
                     request_id: RequestId::from_bytes(row.get(0)?),
                     body_sha256: row.get(1)?,

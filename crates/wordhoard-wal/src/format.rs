@@ -14,10 +14,10 @@ pub(crate) use segment::{
     segment_position,
 };
 
-/// Longest payload of one record: 16 MiB.
-pub const MAX_RECORD_SIZE_BYTES: usize = 16 << 20;
+/// Longest payload of one record: 64 MiB, which the longest body of a request (50 MiB) fits into.
+pub const MAX_RECORD_SIZE_BYTES: usize = 64 << 20;
 
-/// Longest payload of a batch: `batch_limit_bytes` is at most 16 MiB, and one record may fill a batch alone.
+/// Longest payload of a batch: `batch_limit_bytes` is at most this, and one record may fill a batch alone.
 pub(crate) const MAX_BATCH_PAYLOAD: usize = MAX_RECORD_SIZE_BYTES + RECORD_HEADER_SIZE;
 
 /// Start value of the checksums of a segment's batches, made from the segment's random id, so that the bytes of

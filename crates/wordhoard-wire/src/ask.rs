@@ -1,7 +1,10 @@
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
-use wordhoard_model::{Capabilities, Conversation, ResponseFormat, Tool};
+use serde_json::Value;
+use wordhoard_model::{Capabilities, Conversation, Loss, ResponseFormat, Tool, ToolChoice};
+
+use crate::field_kind;
 
 /// What a provider is asked.
 #[derive(Clone, Copy, Debug)]
@@ -23,12 +26,13 @@ pub struct Ask<'a> {
     pub left_out: Option<&'a LeftOut>,
 }
 
-/// The names of the fields that a request goes without, because they were to be dropped.
+/// The names of the fields that a request goes without, or in another form: hints that the target has no place for, and
+/// what it cannot honour where that is dropped.
 #[derive(Debug, Default)]
 pub struct LeftOut(RefCell<BTreeSet<String>>);
 
 impl LeftOut {
-    /// The names, in the chat dialect.
+    /// The names, in the chat dialect or the client's own.
     pub fn into_names(self) -> BTreeSet<String> {
         self.0.into_inner()
     }
@@ -44,9 +48,9 @@ pub enum Unsupported {
     Drop,
 }
 
-/// A field that the target cannot honour.
+/// A field that the target cannot honour. The message names the setting that lets it pass.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("{field} {problem}")]
+#[error("{field} {problem}; with unsupported = \"drop\" at the provider it is left out")]
 pub struct CannotHonour {
     /// The field, by its name in the chat dialect.
     pub field: String,
@@ -81,33 +85,62 @@ impl<'a> Ask<'a> {
         match self.unsupported {
             Unsupported::Refuse => Err(CannotHonour { field: field.to_owned(), problem: problem.to_owned() }),
             Unsupported::Drop => {
-                if let Some(LeftOut(names)) = self.left_out {
-                    names.borrow_mut().insert(field.to_owned());
-                }
+                self.list(field);
                 Ok(())
             }
         }
     }
 
-    /// Refuses what has no place in a conversation, or lets it be left out.
-    ///
-    /// # Errors
-    /// The first such part, where such are refused.
-    pub(crate) fn check_placed(&self) -> Result<(), CannotHonour> {
-        let mut unplaced = self.conversation.unplaced.iter();
-        unplaced.try_for_each(|unplaced| self.leave_out(&unplaced.field, &unplaced.problem))
+    /// Lists a field that the request goes without, or that it has in another form.
+    pub(crate) fn list(&self, field: &str) {
+        if let Some(LeftOut(names)) = self.left_out {
+            names.borrow_mut().insert(field.to_owned());
+        }
     }
 
-    /// The tools to offer: none where the model cannot call any and that is passed over.
+    /// Lists the hints that have no place in a conversation, and refuses what else has none, or lets it be left out.
     ///
     /// # Errors
-    /// Where it cannot, and that is refused.
+    /// The first part that changes the meaning of the request, where such are refused.
+    pub(crate) fn check_placed(&self) -> Result<(), CannotHonour> {
+        let mut unplaced = self.conversation.unplaced.iter();
+        unplaced.try_for_each(|unplaced| self.lose(&unplaced.field, &unplaced.loss))
+    }
+
+    /// Settles a field that the target has nothing like: as a hint it is listed, as more it is refused.
+    ///
+    /// # Errors
+    /// Where it changes the meaning of the request, and such is refused.
+    pub(crate) fn settle(&self, dialect: &str, name: &str, value: &Value) -> Result<(), CannotHonour> {
+        match field_kind::loss_of(name, value, dialect) {
+            None => Ok(()),
+            Some(loss) => self.lose(name, &loss),
+        }
+    }
+
+    fn lose(&self, field: &str, loss: &Loss) -> Result<(), CannotHonour> {
+        match loss {
+            Loss::Hint => {
+                self.list(field);
+                Ok(())
+            }
+            Loss::Meaning(problem) => self.leave_out(field, problem),
+        }
+    }
+
+    /// The tools to offer: none where the model cannot call any. An offer is a hint, unless the model has to call one.
+    ///
+    /// # Errors
+    /// Where it has to call one and cannot, and that is refused.
     pub fn tools(&self) -> Result<&'a [Tool], CannotHonour> {
         let tools = &self.conversation.tools;
         if tools.is_empty() || self.capabilities.tools {
             return Ok(tools);
         }
-        self.leave_out("tools", "cannot be offered: the model cannot call tools")?;
+        self.list("tools");
+        if matches!(self.conversation.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_))) {
+            self.leave_out("tool_choice", "asks for a call of a tool, and the model cannot call tools")?;
+        }
         Ok(&[])
     }
 
@@ -135,26 +168,30 @@ impl<'a> Ask<'a> {
         Ok(self.capabilities.images)
     }
 
-    /// Checks that every field of [`Conversation::further`] is one of those that the dialect honours.
+    /// Settles every field of [`Conversation::further`] that is none of those which the dialect honours.
     ///
     /// # Errors
-    /// The first other one, where such are refused.
-    pub fn check_further(&self, dialect: &str, honoured: &[&str]) -> Result<(), CannotHonour> {
+    /// The first that changes the meaning of the request, where such are refused.
+    pub fn settle_further(&self, dialect: &str, honoured: &[&str]) -> Result<(), CannotHonour> {
         // The old and the new name of the limit are one field of the conversation.
         let known = |name: &str| honoured.contains(&name) || name == "max_completion_tokens";
-        let problem = format!("has no counterpart in {dialect}");
-        let mut others = self.conversation.further.keys().filter(|name| !known(name));
-        others.try_for_each(|name| self.leave_out(name, &problem))
+        let mut others = self.conversation.further.iter().filter(|(name, _)| !known(name));
+        others.try_for_each(|(name, value)| self.settle(dialect, name, value))
     }
 
-    /// Checks that a field which the dialect cannot honour was not given.
+    /// Settles a number that the dialect has no field for.
     ///
     /// # Errors
-    /// Where it was, and such are refused.
-    pub fn check_absent(&self, dialect: &str, name: &str, is_given: bool) -> Result<(), CannotHonour> {
-        if !is_given {
-            return Ok(());
+    /// Where it changes the meaning of the request, and such is refused.
+    pub fn settle_number(
+        &self,
+        dialect: &str,
+        name: &str,
+        value: Option<impl Into<Value>>,
+    ) -> Result<(), CannotHonour> {
+        match value {
+            Some(value) => self.settle(dialect, name, &value.into()),
+            None => Ok(()),
         }
-        self.leave_out(name, &format!("has no counterpart in {dialect}"))
     }
 }

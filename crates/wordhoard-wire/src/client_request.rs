@@ -1,3 +1,4 @@
+use serde_json::{Map, Value};
 use wordhoard_model::Conversation;
 
 /// What a client asks in some dialect.
@@ -11,6 +12,27 @@ pub struct ClientRequest {
     pub include_usage: bool,
     /// What is asked. Where the last message is one of the assistant, the answer shall go on from it.
     pub conversation: Conversation,
+}
+
+impl ClientRequest {
+    /// A request that cannot be read, and that only a provider of its own dialect can be asked: it judges the body itself.
+    pub(crate) fn unreadable(body: &Map<String, Value>, invalid: InvalidRequest) -> Self {
+        let mut conversation = Conversation::default();
+        let field = invalid.field.unwrap_or_else(|| "the body".to_owned());
+        conversation.leave_unplaced(field, invalid.problem);
+        let limits = ["max_tokens", "max_completion_tokens", "max_output_tokens"];
+        let limit = limits.iter().find_map(|name| body.get(*name)?.as_u64());
+        conversation.max_tokens = limit.and_then(|limit| u32::try_from(limit).ok());
+        let text = |name: &str| body.get(name).and_then(Value::as_str).map(str::to_owned);
+        let flag = |value: Option<&Value>| value.and_then(Value::as_bool);
+        Self {
+            model: text("model"),
+            stream: flag(body.get("stream")),
+            include_usage: flag(body.get("stream_options").and_then(|options| options.get("include_usage")))
+                .unwrap_or(false),
+            conversation,
+        }
+    }
 }
 
 /// A body that is no request of its dialect.

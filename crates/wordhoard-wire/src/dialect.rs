@@ -4,8 +4,9 @@ use wordhoard_model::{Conversation, Failure};
 
 use crate::retry_hint::RetryHint;
 use crate::{
-    AnswerHead, Ask, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest, Limits,
-    StreamDecoder, anthropic, cohere, envelope, gemini, openai_chat, openai_responses, verbatim,
+    AnswerHead, Ask, Asked, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest,
+    Limits, StreamDecoder, anthropic, cohere, compaction, envelope, gemini, openai_chat, openai_responses,
+    sse, verbatim,
 };
 
 /// A way of talking about prompts and answers over HTTP.
@@ -51,6 +52,9 @@ impl Dialect {
     /// A field that cannot be honoured, where such are refused.
     pub fn encode_request(self, ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
         ask.check_placed()?;
+        if !self.unsent_stops(ask.conversation).is_empty() {
+            ask.list("stop");
+        }
         match self {
             Self::OpenAiChat => openai_chat::encode_request(ask),
             Self::OpenAiResponses => openai_responses::encode_request(ask),
@@ -60,21 +64,26 @@ impl Dialect {
         }
     }
 
-    /// As [`Dialect::encode_request`], for a client of this dialect whose request shall go to the provider as it came. Where an
-    /// answer is to be gone on with, or the model cannot honour some of it, the conversation goes in its place.
-    ///
-    /// # Errors
-    /// As [`Dialect::encode_request`].
-    pub fn encode_verbatim(self, body: &Map<String, Value>, ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
-        match verbatim::fields(self, body, ask)? {
-            Some(fields) if ask.answer_so_far.is_none() => Ok(Value::Object(fields).to_string().into_bytes()),
-            _ => self.encode_request(ask),
-        }
+    /// As [`Dialect::encode_request`], for a client of this dialect: its request goes to the provider as it came.
+    pub fn encode_verbatim(self, body: &Map<String, Value>, ask: &Ask<'_>) -> Vec<u8> {
+        Value::Object(verbatim::fields(self, body, ask)).to_string().into_bytes()
     }
 
-    /// Whether a request says more in this dialect than its conversation holds.
-    pub fn says_more(self, body: &Map<String, Value>, conversation: &Conversation) -> bool {
-        verbatim::is_needed(self, body, conversation)
+    /// The body that asks a provider of the responses dialect for compaction, of a request as its client sent it.
+    pub fn encode_compaction(self, body: &Map<String, Value>, ask: &Ask<'_>) -> Vec<u8> {
+        let mut fields = verbatim::fields(self, body, ask);
+        compaction::strip(&mut fields);
+        Value::Object(fields).to_string().into_bytes()
+    }
+
+    /// The texts at which the answer ends and that a provider of this dialect cannot be given: the server looks for them.
+    pub fn unsent_stops(self, conversation: &Conversation) -> Vec<String> {
+        let is_sent = |stop: &str| match self {
+            Self::OpenAiResponses => false,
+            Self::Anthropic => anthropic::takes_stop(stop),
+            Self::OpenAiChat | Self::Gemini | Self::Cohere => true,
+        };
+        conversation.stop.iter().filter(|stop| !is_sent(stop)).cloned().collect()
     }
 
     /// The body that asks how many tokens a prompt has; none where the dialect has no such call.
@@ -92,20 +101,15 @@ impl Dialect {
         }
     }
 
-    /// As [`Dialect::encode_count`], of the request of a client of this dialect as it came. It asked for nothing else.
-    ///
-    /// # Errors
-    /// As [`Dialect::encode_count`].
-    pub fn encode_count_verbatim(
-        self,
-        body: &Map<String, Value>,
-        ask: &Ask<'_>,
-    ) -> Result<Option<Vec<u8>>, CannotHonour> {
-        let Some(mut fields) = verbatim::fields(self, body, ask)? else {
-            return self.encode_count(ask, false);
-        };
-        ["max_tokens", "stream"].iter().for_each(|name| drop(fields.remove(*name)));
-        Ok(Some(Value::Object(fields).to_string().into_bytes()))
+    /// As [`Dialect::encode_count`], of the request of a client of this dialect as it came.
+    pub fn encode_count_verbatim(self, body: &Map<String, Value>, ask: &Ask<'_>) -> Option<Vec<u8>> {
+        let mut fields = verbatim::fields(self, body, ask);
+        match self {
+            Self::Anthropic => ["max_tokens", "stream"].iter().for_each(|name| drop(fields.remove(*name))),
+            Self::OpenAiResponses => openai_responses::keep_counted(&mut fields),
+            Self::OpenAiChat | Self::Gemini | Self::Cohere => return None,
+        }
+        Some(Value::Object(fields).to_string().into_bytes())
     }
 
     /// The tokens that were counted; none where the body does not say. All dialects that count are understood.
@@ -187,6 +191,13 @@ impl Dialect {
         }
     }
 
+    /// Reads a request that a provider of this dialect may get as it came, whatever it holds.
+    pub fn read_request(self, body: &Map<String, Value>) -> ClientRequest {
+        let written = Value::Object(body.clone()).to_string();
+        let read = self.decode_request(written.as_bytes());
+        read.unwrap_or_else(|invalid| ClientRequest::unreadable(body, invalid))
+    }
+
     /// An encoder for one answer as a stream. `include_usage` counts in dialects that tell it only when asked.
     pub fn stream_encoder(self, head: AnswerHead, include_usage: bool) -> Box<dyn EncodeStream> {
         match self {
@@ -210,18 +221,29 @@ impl Dialect {
     }
 
     /// As [`Dialect::stream_encoder`], for deltas that may be in envelopes of this dialect: then the client gets the
-    /// provider's own events. `asked` is what a response of the responses dialect repeats of its request.
+    /// provider's own events.
     pub fn passing_encoder(
         self,
         head: AnswerHead,
         include_usage: bool,
-        asked: Map<String, Value>,
+        asked: Asked,
     ) -> Box<dyn EncodeStream> {
         match self {
-            Self::OpenAiChat => openai_chat::passing_encoder(head, include_usage),
+            Self::OpenAiChat => openai_chat::passing_encoder(head, include_usage, asked),
             Self::OpenAiResponses => openai_responses::passing_encoder(head, asked),
             Self::Anthropic => anthropic::passing_encoder(head),
             Self::Gemini | Self::Cohere => self.stream_encoder(head, include_usage),
+        }
+    }
+
+    /// Writes what shows that a silent stream is alive. A comment is glued to the next event, for one that stands alone breaks
+    /// clients of OpenAI's dialects; clients of Anthropic's expect pings
+    /// (<https://platform.claude.com/docs/en/build-with-claude/streaming>). The other dialects have nothing for it.
+    pub fn write_keep_alive(self, out: &mut BytesMut) {
+        match self {
+            Self::OpenAiChat | Self::OpenAiResponses => sse::write_keep_alive(out),
+            Self::Anthropic => sse::write_event(out, Some("ping"), None, None, r#"{"type": "ping"}"#),
+            Self::Gemini | Self::Cohere => {}
         }
     }
 
@@ -230,7 +252,7 @@ impl Dialect {
     pub fn passed_answer(
         self,
         head: &AnswerHead,
-        asked: &Map<String, Value>,
+        asked: &Asked,
         ended_at_s: Option<u64>,
         deltas: &[Delta],
         completion: &Completion,
@@ -242,6 +264,24 @@ impl Dialect {
             }
             Self::Anthropic => anthropic::passed_answer(deltas, completion),
             Self::Gemini | Self::Cohere => None,
+        }
+    }
+
+    /// As [`Dialect::encode_answer`], for the answer to a request, which ended so many seconds after 1970.
+    pub fn encode_answer_for(
+        self,
+        head: &AnswerHead,
+        asked: Asked,
+        ended_at_s: Option<u64>,
+        deltas: &[Delta],
+        completion: &Completion,
+    ) -> Vec<u8> {
+        match self {
+            Self::OpenAiChat => openai_chat::encode_answer_for(head, &asked, deltas, completion),
+            Self::OpenAiResponses => {
+                openai_responses::encode_answer_for(head, asked, ended_at_s, deltas, completion)
+            }
+            Self::Anthropic | Self::Gemini | Self::Cohere => self.encode_answer(head, deltas, completion),
         }
     }
 

@@ -19,23 +19,31 @@ const MAX_MESSAGE_CHARS: usize = 2_000;
 /// <https://ai.google.dev/gemini-api/docs/troubleshooting>, <https://docs.cohere.com/reference/errors>.
 pub fn classify_error(status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure {
     let error = ErrorBody::parse(body);
+    let retry_after_ms = hint.wait_ms().or(error.retry_after_ms);
+    let refined = error.refined();
     let class = match status {
+        402 => FailureClass::OutOfCredit,
+        400 | 403 | 429 if refined == Some(FailureClass::OutOfCredit) => FailureClass::OutOfCredit,
+        529 => FailureClass::ProviderOverloaded,
+        // Who says when to come back is there.
+        503 if retry_after_ms.is_some() || refined == Some(FailureClass::ProviderOverloaded) => {
+            FailureClass::ProviderOverloaded
+        }
         401 => FailureClass::Unauthorized,
         // Google tells a key that is none by 400.
-        400 if error.refined() == Some(FailureClass::Unauthorized) => FailureClass::Unauthorized,
+        400 if refined == Some(FailureClass::Unauthorized) => FailureClass::Unauthorized,
         // A 403 may also be a filter's.
-        403 => error.refined().filter(is_content).unwrap_or(FailureClass::Unauthorized),
+        403 => refined.filter(is_content).unwrap_or(FailureClass::Unauthorized),
         404 => FailureClass::NotFound,
         429 => FailureClass::RateLimited,
         408 | 500..=599 => FailureClass::ProviderError,
-        400 | 413 | 422 => error.refined().filter(is_content).unwrap_or(FailureClass::BadRequest),
+        400 | 413 | 422 => refined.filter(is_content).unwrap_or(FailureClass::BadRequest),
         _ => FailureClass::BadRequest,
     };
     let message = match error.message.as_str() {
         "" => format!("the provider answered {status} without a reason"),
         message => message.to_owned(),
     };
-    let retry_after_ms = hint.wait_ms().or(error.retry_after_ms);
     Failure { class, message, provider_status: Some(status), retry_after_ms }
 }
 
@@ -140,9 +148,21 @@ impl ErrorBody {
             "exceeds the maximum number of tokens",
             "too many tokens",
         ];
+        // Anthropic tells an empty account by a bad request, others by their words too: <https://docs.anthropic.com/en/api/errors>,
+        // <https://api-docs.deepseek.com/quick_start/error_codes>, <https://openrouter.ai/docs/api-reference/errors>.
+        let no_credit =
+            ["credit balance is too low", "insufficient balance", "insufficient credits", "out of credits"];
+        let overloaded = ["overloaded", "at capacity"];
+        let says = |phrases: &[&str]| phrases.iter().any(|phrase| words.contains(phrase));
+        let no_credit = || says(&no_credit).then_some(FailureClass::OutOfCredit);
+        let overloaded = || {
+            let may_be = named().all(|class| class == FailureClass::ProviderError);
+            (may_be && says(&overloaded)).then_some(FailureClass::ProviderOverloaded)
+        };
         // That the request was bad says the least.
-        named()
-            .find(|class| *class != FailureClass::BadRequest)
+        no_credit()
+            .or_else(overloaded)
+            .or_else(|| named().find(|class| *class != FailureClass::BadRequest))
             .or_else(|| {
                 too_long.iter().any(|phrase| words.contains(phrase)).then_some(FailureClass::ContextLength)
             })
@@ -170,13 +190,17 @@ fn class_of(name: &str) -> Option<FailureClass> {
     Some(match name {
         "context_length_exceeded" | "string_above_max_length" => FailureClass::ContextLength,
         "content_filter" | "content_policy_violation" | "moderation_blocked" => FailureClass::ContentPolicy,
-        "429"
-        | "rate_limit_exceeded"
-        | "rate_limit_error"
-        | "insufficient_quota"
-        | "requests"
-        | "tokens"
-        | "resource_exhausted" => FailureClass::RateLimited,
+        "insufficient_quota"
+        | "billing_error"
+        | "billing_hard_limit_reached"
+        | "insufficient_credits"
+        | "402" => FailureClass::OutOfCredit,
+        "overloaded_error" | "model_overloaded" | "engine_overloaded" | "529" => {
+            FailureClass::ProviderOverloaded
+        }
+        "429" | "rate_limit_exceeded" | "rate_limit_error" | "requests" | "tokens" | "resource_exhausted" => {
+            FailureClass::RateLimited
+        }
         "401"
         | "invalid_api_key"
         | "authentication_error"
@@ -186,8 +210,9 @@ fn class_of(name: &str) -> Option<FailureClass> {
         | "api_key_invalid" => FailureClass::Unauthorized,
         "404" | "model_not_found" | "not_found_error" | "not_found" => FailureClass::NotFound,
         "400" | "invalid_request_error" | "invalid_argument" => FailureClass::BadRequest,
-        "overloaded_error" | "api_error" | "timeout_error" | "unavailable" | "internal"
-        | "deadline_exceeded" => FailureClass::ProviderError,
+        "api_error" | "timeout_error" | "unavailable" | "internal" | "deadline_exceeded" => {
+            FailureClass::ProviderError
+        }
         _ => return None,
     })
 }
@@ -222,12 +247,28 @@ mod tests {
             (429, plain, FailureClass::RateLimited),
             (429, too_long, FailureClass::RateLimited),
             (500, "<html>oops</html>", FailureClass::ProviderError),
-            (529, "", FailureClass::ProviderError),
+            (529, "", FailureClass::ProviderOverloaded),
+            (503, "", FailureClass::ProviderError),
+            (
+                503,
+                r#"{"error":{"code":503,"message":"The model is overloaded.","status":"UNAVAILABLE"}}"#,
+                FailureClass::ProviderOverloaded,
+            ),
+            (
+                429,
+                r#"{"error":{"message":"m","type":"insufficient_quota","code":"insufficient_quota"}}"#,
+                FailureClass::OutOfCredit,
+            ),
+            (
+                400,
+                r#"{"type":"error","error":{"type":"invalid_request_error","message":"Your credit balance is too low to access the API."}}"#,
+                FailureClass::OutOfCredit,
+            ),
             (400, too_long, FailureClass::ContextLength),
             (400, vllm, FailureClass::ContextLength),
             (400, filtered, FailureClass::ContentPolicy),
             (400, plain, FailureClass::BadRequest),
-            (402, plain, FailureClass::BadRequest),
+            (402, plain, FailureClass::OutOfCredit),
             (422, r#"{"detail":"x"}"#, FailureClass::BadRequest),
         ] {
             assert_eq!(class(status, body), expected, "{status} {body}");
@@ -249,8 +290,11 @@ mod tests {
     #[test]
     fn what_other_dialects_say_is_understood_too() {
         let overloaded = r#"{"type":"error","error":{"type":"overloaded_error","message":"Overloaded"}}"#;
-        assert_eq!(class(529, overloaded), FailureClass::ProviderError);
-        assert_eq!(classify_error_body(overloaded.as_bytes()).unwrap().class, FailureClass::ProviderError);
+        assert_eq!(class(529, overloaded), FailureClass::ProviderOverloaded);
+        assert_eq!(
+            classify_error_body(overloaded.as_bytes()).unwrap().class,
+            FailureClass::ProviderOverloaded
+        );
         let long = r#"{"type":"error","error":{"type":"invalid_request_error","message":"prompt is too long: 205000 tokens > 200000 maximum"}}"#;
         assert_eq!(class(400, long), FailureClass::ContextLength);
         let key = r#"[{"error":{"code":400,"message":"API key not valid.","status":"INVALID_ARGUMENT","details":[{"@type":"t","reason":"API_KEY_INVALID"}]}}]"#;

@@ -4,7 +4,7 @@ use serde_json::{Map, Value};
 
 use crate::InvalidRequest;
 
-type Fields = Map<String, Value>;
+pub(crate) type Fields = Map<String, Value>;
 
 pub(crate) fn object(body: &[u8]) -> Result<Fields, InvalidRequest> {
     serde_json::from_slice(body).map_err(|error| InvalidRequest::body(format!("is no JSON object: {error}")))
@@ -16,6 +16,15 @@ pub(crate) fn text(fields: &mut Fields, name: &str) -> Result<Option<String>, In
         None | Some(Value::Null) => Ok(None),
         Some(Value::String(text)) if !text.is_empty() => Ok(Some(text)),
         Some(_) => Err(InvalidRequest::field(name, "must be a string that is not empty")),
+    }
+}
+
+/// A text; an empty one is as good as none.
+pub(crate) fn optional_text(fields: &mut Fields, name: &str) -> Result<Option<String>, InvalidRequest> {
+    match fields.remove(name) {
+        None | Some(Value::Null) => Ok(None),
+        Some(Value::String(text)) => Ok(Some(text).filter(|text| !text.is_empty())),
+        Some(_) => Err(InvalidRequest::field(name, "must be a string")),
     }
 }
 

@@ -39,8 +39,10 @@ fn error_value(failure: &Failure) -> Value {
         FailureClass::ContentPolicy => (400, "FAILED_PRECONDITION"),
         FailureClass::Unauthorized => (401, "UNAUTHENTICATED"),
         FailureClass::NotFound => (404, "NOT_FOUND"),
-        FailureClass::RateLimited => (429, "RESOURCE_EXHAUSTED"),
-        FailureClass::Overloaded | FailureClass::ProviderDown => (503, "UNAVAILABLE"),
+        FailureClass::RateLimited | FailureClass::OutOfCredit => (429, "RESOURCE_EXHAUSTED"),
+        FailureClass::Overloaded | FailureClass::ProviderDown | FailureClass::ProviderOverloaded => {
+            (503, "UNAVAILABLE")
+        }
         _ => (500, "INTERNAL"),
     };
     json!({"error": {"code": code, "message": failure.message, "status": status}})

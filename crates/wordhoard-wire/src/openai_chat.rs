@@ -19,17 +19,14 @@ mod usage;
 pub use crate::error_body::{classify_error, classify_error_body};
 pub use client_request::decode_request;
 pub(crate) use client_request::{image_of_url, take_messages, url_of_image};
-pub use completion::{WholeChoice, decode_answer, encode_answer, encode_choices};
+pub use completion::{WholeChoice, decode_answer, encode_answer, encode_answer_for, encode_choices};
 pub use decoder::stream_decoder;
 pub use encoder::{StreamEncoder, stream_encoder};
 pub use error::encode_error;
 pub(crate) use error::error_value;
 pub(crate) use options::{tool_value, tools};
 pub use pass_through::{passed_answer, passing_encoder};
-pub use prompt::{
-    REMEMBERED, client_dialect_of, conversation_of, keep_verbatim, prompt_of, remember_client_dialect,
-    verbatim_of,
-};
+pub(crate) use prompt::conversation_of;
 pub use request::encode_request;
 pub(crate) use request::messages;
 

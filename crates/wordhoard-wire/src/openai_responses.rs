@@ -12,13 +12,14 @@ mod event;
 mod output;
 mod pass_through;
 mod request;
+mod tools;
 
 pub use answer::{decode_answer, encode_answer, encode_answer_for};
 pub use client_request::decode_request;
 pub use decoder::stream_decoder;
 pub use encoder::{encode_state, stream_encoder, stream_encoder_for};
 pub use pass_through::{passed_answer, passing_encoder};
-pub(crate) use request::encode_count;
+pub(crate) use request::{encode_count, keep_counted};
 pub use request::{encode_request, fields_of, items_of, repeated};
 
 pub use crate::error_body::{classify_error, classify_error_body};

@@ -15,14 +15,14 @@ use std::time::Duration;
 
 pub(crate) use budget::budget;
 pub(crate) use failed_tries::FailedTries;
-pub(crate) use fresh_key::{FreshKey, without_keys};
+pub(crate) use fresh_key::{FreshKey, NewKey, without_keys};
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{Database, Engine};
 use wordhoard_model::{KeyId, KeyLimits};
-use wordhoard_store::{Error, KeyRecord, Scope, Store};
+use wordhoard_store::{Error, KeyRecord, Owners, Scope, Store};
 
 use crate::config::{AdminKey, Config, DatabaseConfig};
 
@@ -58,13 +58,16 @@ struct Inner {
     engine: OnceLock<Engine>,
 }
 
-/// A key that opens something.
+/// A key of SQL's.
 #[derive(Clone, Debug, PartialEq, Eq)]
 struct KnownKey {
     id: KeyId,
     scope: Scope,
     sha256: [u8; 32],
     limits: KeyLimits,
+    group: Option<String>,
+    /// It opens nothing any more. Its requests stay those of its group.
+    is_revoked: bool,
 }
 
 /// Whose key was shown.
@@ -150,7 +153,7 @@ impl Access {
     }
 
     fn knows_any(&self) -> bool {
-        self.inner.admin_key.is_some() || !self.inner.known.read().is_empty()
+        self.inner.admin_key.is_some() || self.count() > 0
     }
 
     /// What the known keys may use.
@@ -163,9 +166,26 @@ impl Access {
         self.inner.engine.get_or_init(|| engine.clone()).set_key_limits(self.limits());
     }
 
+    /// Whose requests a caller sees (SPEC FD 11): an administrator everybody's, a key its own and those of its group, and who
+    /// shows none those that were made without one.
+    pub(crate) fn owners(&self, caller: Option<Caller>) -> Owners {
+        match caller {
+            None => Owners::Nobody,
+            Some(caller) if caller.scope() == Scope::Admin => Owners::All,
+            Some(caller) => {
+                let known = Arc::clone(&self.inner.known.read());
+                let own = known.iter().find(|key| Some(key.id) == caller.key());
+                let group = own.and_then(|key| key.group.as_deref());
+                let same_group = known.iter().filter(|key| group.is_some() && key.group.as_deref() == group);
+                let ids = same_group.map(|key| key.id).chain(caller.key());
+                Owners::Keys(ids.collect())
+            }
+        }
+    }
+
     /// How many keys of SQL are known.
     pub(crate) fn count(&self) -> usize {
-        self.inner.known.read().len()
+        self.inner.known.read().iter().filter(|key| !key.is_revoked).count()
     }
 
     /// Whose key this is. Takes as long for a wrong one as for a right one.
@@ -174,7 +194,7 @@ impl Access {
         let known = Arc::clone(&self.inner.known.read());
         let mut found = None;
         for one in known.iter() {
-            if bool::from(one.sha256.ct_eq(&digest)) {
+            if bool::from(one.sha256.ct_eq(&digest)) && !one.is_revoked {
                 found = Some(Caller::Key { id: one.id, scope: one.scope });
             }
         }
@@ -185,7 +205,7 @@ impl Access {
     /// Takes over what SQL says.
     pub(crate) async fn refresh(&self) -> Result<(), Error> {
         let _asking = self.inner.asking.lock().await;
-        let keys = match tokio::time::timeout(POLL_PATIENCE, self.inner.store.active_keys()).await {
+        let keys = match tokio::time::timeout(POLL_PATIENCE, self.inner.store.keys()).await {
             Ok(keys) => keys?,
             Err(_) => return Err(Error::Unavailable("it does not answer".into())),
         };
@@ -239,6 +259,13 @@ impl Access {
 impl KnownKey {
     fn of(record: &KeyRecord) -> Self {
         let limits = record.limits.clone();
-        Self { id: record.id, scope: record.scope, sha256: record.sha256, limits }
+        Self {
+            id: record.id,
+            scope: record.scope,
+            sha256: record.sha256,
+            limits,
+            group: record.group.clone(),
+            is_revoked: record.revoked_at.is_some(),
+        }
     }
 }

@@ -27,7 +27,7 @@ use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 use crate::access::{Access, FailedTries};
 use crate::backup::BackupService;
 use crate::config::{ArchiveConfig, Config, DatabaseConfig, ProviderConfig, Reach};
-use crate::http::{self, Administration, Hosts, Surface};
+use crate::http::{self, Administration, Bodies, Hosts, Surface};
 use crate::lifecycle::RestartHandle;
 use crate::maintenance::{BACKUP, Maintenance, PRUNE};
 use crate::metrics::{self, HttpMetrics};
@@ -165,7 +165,7 @@ impl App {
             failed_tries: FailedTries::default(),
             catalogue: Arc::new(Catalogue::new(&config)),
             clock,
-            limits: config.limits,
+            bodies: Bodies::new(&config.limits),
             disconnect: disconnect.clone(),
             backups: backups.clone(),
             maintenance: core.maintenance.clone(),

@@ -22,11 +22,13 @@ mod rate_headers;
 mod request_path;
 mod requests;
 mod stream;
+mod unread_body;
 
 use std::sync::Arc;
 
 pub(crate) use admin::limits_of_key;
 pub(crate) use administration::Administration;
+pub(crate) use body::Bodies;
 use axum::http::StatusCode;
 use axum::{Extension, Router, middleware};
 pub(crate) use booting::router as booting_router;
@@ -43,7 +45,7 @@ use wordhoard_store::{Scope, Store};
 
 use crate::access::{Access, FailedTries};
 use crate::backup::BackupService;
-use crate::config::{Config, Limits};
+use crate::config::Config;
 use crate::lifecycle::RestartHandle;
 use crate::maintenance::Maintenance;
 use crate::metrics::HttpMetrics;
@@ -60,7 +62,7 @@ pub(crate) struct Surface {
     pub(crate) failed_tries: FailedTries,
     pub(crate) catalogue: Arc<Catalogue>,
     pub(crate) clock: Arc<dyn Clock>,
-    pub(crate) limits: Limits,
+    pub(crate) bodies: Bodies,
     /// Ends open streams: the server stops, the readers shall come back.
     pub(crate) disconnect: CancellationToken,
     pub(crate) administration: Administration,
@@ -100,7 +102,8 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
     let public = OpenApiRouter::new()
         .routes(routes!(health::health))
         .routes(routes!(health::livez))
-        .routes(routes!(health::readyz));
+        .routes(routes!(health::readyz))
+        .routes(routes!(health::root));
     let for_users = OpenApiRouter::new()
         .routes(routes!(prompt::submit))
         .routes(routes!(prompt::validate))
@@ -108,10 +111,10 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .routes(routes!(requests::list))
         .routes(routes!(requests::one))
         .routes(routes!(requests::cancel))
-        .routes(routes!(metrics::prometheus))
-        .routes(routes!(metrics::json))
         .routes(routes!(openapi::serve))
         .merge(front::routes());
+    let for_scrapers =
+        OpenApiRouter::new().routes(routes!(metrics::prometheus)).routes(routes!(metrics::json));
     let for_administrators = admin::routes()
         .routes(routes!(check::start))
         .routes(routes!(maintenance::prune))
@@ -123,6 +126,7 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
     let router = Router::new()
         .merge(authorisation::public(public, &mut document))
         .merge(authorisation::keyed(for_users, Scope::Use, &surface, &mut document))
+        .merge(authorisation::keyed(for_scrapers, Scope::Metrics, &surface, &mut document))
         .merge(authorisation::keyed(for_administrators, Scope::Admin, &surface, &mut document));
     router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
@@ -132,6 +136,7 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::close_behind_chunks))
+        .layer(middleware::from_fn(unread_body::close))
         .layer(middleware::from_fn(guard::log_refusals))
         .layer(middleware::from_fn_with_state(Arc::clone(&surface.http_metrics), observe::observe))
         .with_state(surface)

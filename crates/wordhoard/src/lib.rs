@@ -12,7 +12,6 @@ mod http;
 mod lifecycle;
 mod maintenance;
 mod metrics;
-mod provider_states;
 mod prune_report;
 mod selection;
 mod server;

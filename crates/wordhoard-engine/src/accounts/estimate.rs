@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Cost, Prompt, Usage};
-use wordhoard_providers::verbatim_of;
+use wordhoard_providers::body_of;
 
 /// Characters of a token, as tokenizers cut English: <https://platform.openai.com/tokenizer>.
 const CHARS_PER_TOKEN: u64 = 4;
@@ -40,8 +40,7 @@ impl Estimate {
 /// messages repeats in its own text the beginning of one of them.
 fn of_prompt(prompt: &Prompt) -> u64 {
     let extra = &prompt.parameters.extra;
-    let has_messages = extra.contains_key("messages") || verbatim_of(prompt).is_some();
-    let text = if has_messages { 0 } else { chars(&prompt.text) };
+    let text = if body_of(prompt).is_some() { 0 } else { chars(&prompt.text) };
     let system = prompt.system_message.as_deref().map_or(0, chars);
     (text + system).div_ceil(CHARS_PER_TOKEN) + tokens_of_fields(extra)
 }
@@ -79,15 +78,16 @@ mod tests {
         let mut parameters = Parameters { max_tokens: Some(50), ..Parameters::default() };
         let image = format!("data:image/png;base64,{}", "A".repeat(100_000));
         let messages = json!([{"role": "user", "content": [{"text": "12345678"}, {"url": image}]}]);
-        parameters.extra.insert("messages".into(), messages);
+        let recorded = json!({"client_dialect": "openai", "body": {"messages": messages}});
+        parameters.extra.insert("remembered".into(), recorded);
         let prompt = Prompt { text: "12345678".into(), system_message: None, parameters };
-        // A token for the role.
-        assert_eq!(of_prompt(&prompt), 1_000 + 2 + 1);
+        // A token for the role, two for the dialect.
+        assert_eq!(of_prompt(&prompt), 1_000 + 2 + 1 + 2);
         let price = Price { input: 1_000_000, cached_input: None, output: 2_000_000 };
         let known =
             Capabilities { price: Some(price), max_output_tokens: Some(10), ..Capabilities::default() };
         let estimate = Estimate::default().with_lane(&prompt, Some(&known)).with_lane(&prompt, None);
-        assert_eq!(estimate.tokens, 1_003 + 10 + 1_003 + 50);
-        assert_eq!(estimate.cost.nano_usd(), 1_003_000 + 20_000);
+        assert_eq!(estimate.tokens, 1_005 + 10 + 1_005 + 50);
+        assert_eq!(estimate.cost.nano_usd(), 1_005_000 + 20_000);
     }
 }

@@ -1,20 +1,22 @@
-//! The circuit breaker of one provider, as a pure machine: what is told to it and the time decide, nothing else.
+//! A circuit breaker, of a provider or of one of its models, as a pure machine: what is reported to it and the time decide,
+//! nothing else.
 //!
 //! ```text
-//!            failures in a row, or "down"
+//!            failed calls in a row, of at least two requests
 //!   CLOSED ───────────────────────────────► OPEN
 //!     ▲                                      │ open_for has passed, somebody asks
 //!     │ the probe's first token              ▼
 //!     └────────────────────────────────── HALF-OPEN ──► OPEN, where the probe fails
 //! ```
 //!
-//! Each change of state begins a new epoch. Whoever is let through carries the epoch of that moment, and what becomes
-//! of the call counts only while it lasts: so the success of a call from before the opening never closes it, and its
-//! failure never opens it again.
+//! A call counts once, however often it is retried (SPEC FD 2). Each change of state begins a new epoch. Whoever is let through
+//! carries the epoch of that moment, and what becomes of the call counts only while it lasts: so the success of a call from
+//! before the opening never closes it, and its failure never opens it again.
 
 use std::time::Duration;
 
 use tokio::time::Instant;
+use wordhoard_model::RequestId;
 
 use crate::settings::BreakerSettings;
 
@@ -29,8 +31,10 @@ pub(super) struct Breaker {
 pub(super) enum State {
     /// Calls go through.
     Closed {
-        /// Failures since the last success.
+        /// Failed calls since the last success.
         failures: u32,
+        /// Whose those were.
+        callers: Callers,
     },
     /// No call goes through.
     Open {
@@ -46,6 +50,26 @@ pub(super) enum State {
     },
 }
 
+/// Whose calls failed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(super) enum Callers {
+    /// Nobody's.
+    None,
+    /// Those of one request.
+    One(RequestId),
+    /// Those of several requests.
+    Several,
+}
+
+/// Who calls.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Caller {
+    /// The request.
+    pub(crate) request: RequestId,
+    /// Whether its call was made before, and failed.
+    pub(crate) is_retry: bool,
+}
+
 /// The right to make one call.
 #[derive(Debug, PartialEq, Eq)]
 pub(super) struct Pass {
@@ -58,19 +82,17 @@ pub(super) struct Pass {
 pub(crate) enum Verdict {
     /// It gave a whole answer.
     Success,
-    /// It refused the request as such: it is there, but no better than before.
+    /// It refused the request: it is there, but no better than before.
     Answered,
     /// It failed in a way that counts.
     Failure,
-    /// It says itself that it is down, for so long.
-    Down(Duration),
     /// Nothing: the call was cancelled, or failed for a reason of ours.
     Nothing,
 }
 
 impl Breaker {
     pub(super) fn new(settings: BreakerSettings) -> Self {
-        Self { settings, state: State::Closed { failures: 0 }, epoch: 0 }
+        Self { settings, state: State::CLOSED, epoch: 0 }
     }
 
     /// Asks to make a call.
@@ -101,45 +123,53 @@ impl Breaker {
     /// provider is on trial: the next failure, the probe's own included, opens at once.
     pub(super) fn first_token(&mut self, pass: &mut Pass) {
         if self.is_current(pass) && pass.is_probe {
-            self.close(self.settings.failures.saturating_sub(1));
+            self.epoch += 1;
+            let failures = self.settings.failures.saturating_sub(1);
+            self.state = State::Closed { failures, callers: Callers::Several };
             *pass = Pass { epoch: self.epoch, is_probe: false };
         }
     }
 
     /// The call has ended.
-    pub(super) fn end(&mut self, pass: &Pass, verdict: Verdict, now: Instant) {
+    pub(super) fn end(&mut self, pass: &Pass, caller: Caller, verdict: Verdict, now: Instant) {
         if !self.is_current(pass) {
             return;
         }
         match (verdict, pass.is_probe) {
-            (Verdict::Nothing, true) => self.state = State::HalfOpen { probing: false },
-            (Verdict::Nothing, false) => {}
-            (Verdict::Success | Verdict::Answered, true) => self.close(0),
-            (Verdict::Success, false) => self.state = State::Closed { failures: 0 },
+            (Verdict::Nothing, _) => self.release(pass),
+            (Verdict::Success | Verdict::Answered, true) => self.close(),
+            (Verdict::Success, false) => self.state = State::CLOSED,
             (Verdict::Answered, false) => {}
             (Verdict::Failure, true) => self.open(now, self.settings.open_for),
-            (Verdict::Failure, false) => self.count_failure(now),
-            (Verdict::Down(lasts), _) => self.open(now, lasts.max(self.settings.open_for)),
+            (Verdict::Failure, false) if caller.is_retry => {}
+            (Verdict::Failure, false) => self.count_failure(caller.request, now),
+        }
+    }
+
+    /// The call is not made after all.
+    pub(super) fn release(&mut self, pass: &Pass) {
+        if self.is_current(pass) && pass.is_probe {
+            self.state = State::HalfOpen { probing: false };
         }
     }
 
     /// Somebody has tried the provider by hand, outside of all calls.
     pub(super) fn tried_by_hand(&mut self, verdict: Verdict, now: Instant) {
         match verdict {
-            Verdict::Success | Verdict::Answered => self.close(0),
-            Verdict::Failure | Verdict::Down(_) => self.open(now, self.settings.open_for),
+            Verdict::Success | Verdict::Answered => self.close(),
+            Verdict::Failure => self.open(now, self.settings.open_for),
             Verdict::Nothing => {}
         }
     }
 
     /// Closes it, whatever it was.
     pub(super) fn reset(&mut self) {
-        self.close(0);
+        self.close();
     }
 
     /// Takes up where an earlier run left off: open for as long as is left.
     pub(super) fn resume_open(&mut self, left: Duration, now: Instant) {
-        if matches!(self.state, State::Closed { failures: 0 }) {
+        if self.state == State::CLOSED {
             self.open(now, left.min(self.settings.open_for));
         }
     }
@@ -148,10 +178,11 @@ impl Breaker {
         self.state
     }
 
-    fn count_failure(&mut self, now: Instant) {
-        if let State::Closed { failures } = &mut self.state {
+    fn count_failure(&mut self, request: RequestId, now: Instant) {
+        if let State::Closed { failures, callers } = &mut self.state {
             *failures = failures.saturating_add(1);
-            if *failures >= self.settings.failures {
+            *callers = callers.with(request);
+            if *failures >= self.settings.failures && *callers == Callers::Several {
                 self.open(now, self.settings.open_for);
             }
         }
@@ -160,19 +191,34 @@ impl Breaker {
     fn open(&mut self, now: Instant, lasts: Duration) {
         if self.settings.failures == 0 {
             // It is switched off. A state other than closed cannot be reached, but let that not depend on it.
-            return self.close(0);
+            return self.close();
         }
         self.state = State::Open { since: now, lasts };
         self.epoch += 1;
     }
 
-    fn close(&mut self, failures: u32) {
-        self.state = State::Closed { failures };
+    fn close(&mut self) {
+        self.state = State::CLOSED;
         self.epoch += 1;
     }
 
     fn is_current(&self, pass: &Pass) -> bool {
         pass.epoch == self.epoch
+    }
+}
+
+impl State {
+    /// Closed, without a failure.
+    pub(super) const CLOSED: Self = Self::Closed { failures: 0, callers: Callers::None };
+}
+
+impl Callers {
+    fn with(self, request: RequestId) -> Self {
+        match self {
+            Self::None => Self::One(request),
+            Self::One(other) if other == request => self,
+            Self::One(_) | Self::Several => Self::Several,
+        }
     }
 }
 

@@ -10,7 +10,6 @@ use wordhoard_model::ProviderName;
 use wordhoard_store::{BreakerNote, Error};
 
 use crate::engine::Inner;
-use crate::switches::ProviderState;
 
 /// How long a note that could not be written waits for the next try.
 const RETRY_INTERVAL: Duration = Duration::from_secs(2);
@@ -23,7 +22,7 @@ pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
         let all_written = write(&engine, &mut written).await;
         tokio::select! {
             () = stop.cancelled() => return,
-            () = engine.turnstiles.changed() => {}
+            () = engine.gates.changed() => {}
             () = tokio::time::sleep(RETRY_INTERVAL), if !all_written => {}
         }
     }
@@ -41,8 +40,8 @@ async fn write(engine: &Inner, written: &mut Option<BTreeMap<ProviderName, bool>
         },
     };
     let mut all_written = true;
-    for (provider, turnstile) in engine.turnstiles.iter() {
-        let is_open = turnstile.state().0 != ProviderState::Closed;
+    for (provider, gate) in engine.gates.iter() {
+        let is_open = gate.is_cut_off();
         // A breaker that never opened needs no row.
         if written.get(provider).copied().unwrap_or(false) == is_open {
             continue;
@@ -66,10 +65,10 @@ pub(crate) async fn resume(engine: &Inner) -> Result<(), Error> {
     let (now, open_for) = (engine.clock.now(), engine.settings.calls.breaker.open_for);
     for note in notes.into_iter().filter(|note| note.is_open) {
         let ago = Duration::from_millis(now.millis_since(note.changed_at));
-        if let Some(turnstile) = engine.turnstiles.get(&note.provider)
+        if let Some(gate) = engine.gates.get(&note.provider)
             && ago < open_for
         {
-            turnstile.resume_open(open_for - ago);
+            gate.resume_open(open_for - ago);
         }
     }
     Ok(())

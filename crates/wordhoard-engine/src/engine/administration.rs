@@ -11,7 +11,7 @@ use wordhoard_store::{Error, ProviderSwitch};
 use wordhoard_wal::{Position, SegmentInfo, Usage};
 
 use super::Engine;
-use crate::calls::Turnstile;
+use crate::calls::{Load, ProviderGate};
 use crate::switches::ProviderState;
 
 /// How long a probe may take (SPEC FD 2).
@@ -63,32 +63,40 @@ pub struct ProviderReport {
     pub running: usize,
     /// Calls that wait for their turn.
     pub waiting: usize,
-    /// Calls that may run at the same time.
+    /// Calls of the native API that may run at the same time.
     pub concurrency: usize,
+    /// Calls of the drop-in APIs that may run at the same time.
+    pub drop_in_concurrency: usize,
     /// Keys that the provider did not accept when they were used last.
     pub refused_keys: usize,
+    /// Keys whose account has no credit left.
+    pub keys_without_credit: usize,
+    /// The models that were called in the last hour, each with the state of its breaker.
+    pub models: Vec<(String, ProviderState)>,
 }
 
 impl Engine {
     /// How each provider of this server is. Asks nobody.
     pub fn provider_reports(&self) -> BTreeMap<ProviderName, ProviderReport> {
-        let report = |(name, turnstile): (&ProviderName, &Arc<Turnstile>)| {
-            let (state, consecutive_failures, open_for) = turnstile.state();
-            let (running, waiting, concurrency) = turnstile.load();
-            let state = self.inner.switches.overrule(name, state);
-            let refused_keys = self.inner.providers.get(name).map_or(0, |provider| provider.refused_keys());
+        let report = |(name, gate): (&ProviderName, &Arc<ProviderGate>)| {
+            let (state, consecutive_failures, open_for) = gate.state();
+            let Load { running, waiting, concurrency, drop_in_concurrency } = gate.load();
+            let provider = self.inner.providers.get(name);
             let report = ProviderReport {
-                state,
+                state: self.inner.switches.overrule(name, state),
                 consecutive_failures,
                 open_for,
                 running,
                 waiting,
                 concurrency,
-                refused_keys,
+                drop_in_concurrency,
+                refused_keys: provider.map_or(0, |provider| provider.refused_keys()),
+                keys_without_credit: provider.map_or(0, |provider| provider.keys_without_credit()),
+                models: gate.model_states(),
             };
             (name.clone(), report)
         };
-        self.inner.turnstiles.iter().map(report).collect()
+        self.inner.gates.iter().map(report).collect()
     }
 
     /// Who answers in the place of a model that fails, unless a request says otherwise.
@@ -98,17 +106,17 @@ impl Engine {
 
     /// Whether each provider of this server is called. Asks nobody.
     pub fn provider_states(&self) -> BTreeMap<ProviderName, ProviderState> {
-        let state = |(name, turnstile): (&ProviderName, &Arc<Turnstile>)| {
-            (name.clone(), self.inner.switches.overrule(name, turnstile.state().0))
+        let state = |(name, gate): (&ProviderName, &Arc<ProviderGate>)| {
+            (name.clone(), self.inner.switches.overrule(name, gate.state().0))
         };
-        self.inner.turnstiles.iter().map(state).collect()
+        self.inner.gates.iter().map(state).collect()
     }
 
-    /// Whether this provider is called now: it is not switched off, and its breaker is not open. Asks nobody.
-    pub fn may_call(&self, name: &ProviderName) -> bool {
+    /// Whether this model is called now: its provider is not switched off, and no breaker is open. Asks nobody.
+    pub fn may_call(&self, model: &ModelRef) -> bool {
         let is_refused =
-            || self.inner.turnstiles.get(name).is_some_and(|turnstile| turnstile.refuses().is_some());
-        !self.inner.switches.is_disabled(name) && !is_refused()
+            || self.inner.gates.get(&model.provider).is_some_and(|gate| gate.refuses(&model.model).is_some());
+        !self.inner.switches.is_disabled(&model.provider) && !is_refused()
     }
 
     /// Switches a provider on or off, on every server of this database. What it answers just now goes on.
@@ -127,8 +135,8 @@ impl Engine {
     /// Where this server has no such provider, or SQL cannot take it.
     pub async fn reset_provider(&self, name: &ProviderName) -> Result<(), SwitchError> {
         self.known(name)?;
-        if let Some(turnstile) = self.inner.turnstiles.get(name) {
-            turnstile.reset();
+        if let Some(gate) = self.inner.gates.get(name) {
+            gate.reset();
         }
         Ok(self.inner.switches.reset(&*self.inner.store, name.clone()).await?)
     }
@@ -162,8 +170,8 @@ impl Engine {
             let reason = format!("no whole answer within {PROBE_PATIENCE:?}");
             Some(Failure::new(FailureClass::FirstTokenTimeout, reason))
         });
-        if let Some(turnstile) = self.inner.turnstiles.get(name) {
-            turnstile.tried_by_hand(failure.as_ref());
+        if let Some(gate) = self.inner.gates.get(name) {
+            gate.tried_by_hand(model, failure.as_ref());
         }
         let failure = failure.map(|failure| failure.to_string());
         Ok(Probe { latency: started.elapsed(), failure })

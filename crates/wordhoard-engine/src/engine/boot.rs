@@ -15,7 +15,7 @@ use crate::accounts::Accounts;
 use crate::applier::{Applier, Link};
 use crate::archiver::Archiver;
 use crate::boot_log::BootLog;
-use crate::calls::{self, Turnstiles};
+use crate::calls::{self, ProviderGates};
 use crate::consistency::{self, Consistency, Depth};
 use crate::fleet::{self, Fleet};
 use crate::history::History;
@@ -111,7 +111,7 @@ fn assemble(parts: Parts) -> Inner {
         applier.sql_away(),
         Arc::clone(&clock),
     );
-    let turnstiles = Turnstiles::new(providers.names(), &settings.calls, &metrics);
+    let gates = ProviderGates::new(providers.names(), &settings.calls, &metrics);
     let accounts = Arc::new(Accounts::default());
     accounts.set_limits(settings.key_limits.clone());
     let hub = Hub::default();
@@ -130,7 +130,7 @@ fn assemble(parts: Parts) -> Inner {
         keys: admission::Keys::default(),
         accounts,
         started: (clock.now(), wal.progress().durable),
-        turnstiles,
+        gates,
         switches: Arc::new(Switches::open(settings.switches_copy.clone())),
         accepting: admission::Accepting::default(),
         draining: admission::Accepting::default(),

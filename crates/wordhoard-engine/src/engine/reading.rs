@@ -1,7 +1,7 @@
 use std::collections::HashSet;
 use std::sync::Arc;
 
-use wordhoard_model::{Event, RequestId, RequestStatus, Seq, Transcript};
+use wordhoard_model::{Event, EventBody, KeyId, RequestId, RequestStatus, Seq, Transcript};
 use wordhoard_store::{ListQuery, LogKey, RequestSummary};
 
 use super::Inner;
@@ -59,6 +59,17 @@ impl Inner {
         }
     }
 
+    pub(crate) async fn key_of(&self, id: RequestId) -> Result<Option<Option<KeyId>>, ReadError> {
+        let first = self.history.stored(id, Seq::FIRST, 1, &mut LogPlace::default()).await?;
+        if first.is_empty() && !self.hub.is_whole() {
+            return Err(ReadError::Interrupted);
+        }
+        Ok(first.first().and_then(|event| match &event.body {
+            EventBody::RequestCreated(created) => Some(created.key),
+            _ => None,
+        }))
+    }
+
     pub(crate) async fn list(&self, query: ListQuery) -> Result<Vec<RequestSummary>, ReadError> {
         let log = self.log();
         let live = self.hub.all();
@@ -87,6 +98,7 @@ fn summary(live: &LiveRequest, log: LogKey) -> Option<RequestSummary> {
     Some(RequestSummary {
         request_id: live.id(),
         log,
+        key: live.created().key,
         created_at: state.created_at(),
         status: finished
             .as_ref()

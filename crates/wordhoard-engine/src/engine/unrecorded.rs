@@ -1,16 +1,16 @@
 //! Calls of which nothing is recorded, for nothing of them is lost when they are made again: embeddings, and counts of tokens.
-//! They go through the same turnstile as every other.
+//! They go through the same gate as every other.
 
 use futures_util::future::BoxFuture;
 use serde_json::{Map, Value};
-use wordhoard_model::{Failure, FailureClass, KeyId, ModelRef};
+use wordhoard_model::{Failure, FailureClass, KeyId, ModelRef, RequestId};
 use wordhoard_providers::{Call, Provider};
 
 use super::Engine;
 use crate::accounts::tokens_of_fields;
 use crate::admission::AdmitError;
-use crate::calls::Verdict;
-use crate::request::readiness::{cooling_down, overloaded, provider_down};
+use crate::calls::{Caller, Pool, Verdicts};
+use crate::request::readiness::{overloaded, provider_down};
 
 /// Why a call of which nothing is recorded gave nothing.
 #[derive(Debug, thiserror::Error)]
@@ -42,7 +42,7 @@ impl Engine {
     ) -> Result<Value, UnrecordedError> {
         let asked = key.map_or(0, |_| tokens_of_fields(&body));
         let mut counted = self.inner.reserve_unrecorded(key, model, asked, true)?;
-        let embedded = self.call(model, |provider| provider.embed(&model.model, body)).await;
+        let embedded = self.call(model, key, |provider| provider.embed(&model.model, body)).await;
         if let (Some(counted), Ok(told)) = (&mut counted, &embedded) {
             counted.tokens = told["usage"]["total_tokens"].as_u64().unwrap_or(counted.tokens);
         }
@@ -61,42 +61,42 @@ impl Engine {
         key: Option<KeyId>,
     ) -> Result<u64, UnrecordedError> {
         let _counted = self.inner.reserve_unrecorded(key, model, 0, false)?;
-        Ok(self.call(model, |provider| provider.count_tokens(call)).await?)
+        Ok(self.call(model, key, |provider| provider.count_tokens(call)).await?)
     }
 
     async fn call<T>(
         &self,
         model: &ModelRef,
+        key: Option<KeyId>,
         call: impl FnOnce(&dyn Provider) -> BoxFuture<'static, Result<T, Failure>>,
     ) -> Result<T, Failure> {
         let inner = &self.inner;
-        let (Some(provider), Some(turnstile)) =
-            (inner.providers.get(&model.provider), inner.turnstiles.get(&model.provider))
+        let (Some(provider), Some(gate)) =
+            (inner.providers.get(&model.provider), inner.gates.get(&model.provider))
         else {
             let message = format!("provider {:?} is not configured here", model.provider.as_str());
             return Err(Failure::new(FailureClass::Unavailable, message));
         };
-        let patience = turnstile.queue_patience();
-        let place = turnstile.queue().map_err(|full| Failure {
+        let patience = gate.queue_patience();
+        let place = gate.queue(Pool::DropIn, key).map_err(|full| Failure {
             retry_after_ms: u64::try_from(full.retry_after.as_millis()).ok(),
             ..overloaded(model, patience)
         })?;
-        let permit = place.wait(patience).await.ok_or_else(|| overloaded(model, patience))?;
+        let slot = place.wait(patience).await.ok_or_else(|| overloaded(model, patience))?;
         if inner.switches.is_disabled(&model.provider) {
             return Err(Failure::new(FailureClass::Unavailable, "the provider is disabled"));
         }
-        if let Some(left) = provider.cooling(&model.model) {
-            return Err(cooling_down(model, left));
+        if let Some(resting) = provider.resting(&model.model) {
+            return Err(resting.into_failure());
         }
-        let passage = turnstile.pass().map_err(|left| provider_down(model, left))?;
-        turnstile.note_call();
+        let caller = Caller { request: RequestId::generate(inner.clock.now()), is_retry: false };
+        let permit = gate.admit(&model.model, caller, slot).map_err(|closed| provider_down(model, closed))?;
+        gate.note_call();
         let answered = call(&**provider).await;
-        let verdict = match &answered {
-            Ok(_) => Verdict::Success,
-            Err(failure) => passage.verdict_of(failure),
-        };
-        passage.end(verdict);
-        drop(permit);
+        match &answered {
+            Ok(_) => permit.end(Verdicts::SUCCESS, None),
+            Err(failure) => permit.end(Verdicts::of(failure), Some(failure)),
+        }
         answered
     }
 }

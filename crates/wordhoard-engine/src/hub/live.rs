@@ -6,12 +6,13 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wordhoard_model::{
-    AttemptSeq, Event, EventBody, Failure, FailureClass, Idempotency, Outcome, Prompt, RequestCreated,
+    AttemptSeq, Event, EventBody, Failure, FailureClass, Outcome, Prompt, RequestCreated,
     RequestFinished, RequestId, RequestState, Seq, Violation,
 };
 use wordhoard_wal::{MAX_RECORD_SIZE_BYTES, Position};
 
 use super::Journal;
+use crate::admission::OwnedKey;
 use crate::record::{self, Encoded};
 use crate::settings::Durability;
 use crate::subscription::AttemptLabel;
@@ -248,8 +249,8 @@ impl LiveRequest {
         &self.created.prompt
     }
 
-    pub(crate) fn idempotency(&self) -> Option<&Idempotency> {
-        self.created.idempotency.as_ref()
+    pub(crate) fn idempotency(&self) -> Option<OwnedKey> {
+        OwnedKey::of(&self.created)
     }
 
     pub(crate) fn journal(&self) -> &Arc<Journal> {

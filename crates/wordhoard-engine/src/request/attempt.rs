@@ -5,17 +5,17 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, EventBody, Failure, FailureClass, Lane,
-    ModelRef, Outcome, RequestState, Token, TokenIndex, Violation,
+    ModelRef, Outcome, Prompt, RequestState, Token, TokenIndex, Violation,
 };
 use wordhoard_providers::{
-    AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Provider, client_dialect_of, conversation_of,
-    verbatim_of,
+    AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Forwarded, Provider, Recorded, Verbatim,
+    body_of, client_dialect_of, conversation_of,
 };
 
 use super::Run;
 use super::delivered::{Beginning, Delivered};
 use super::report::AttemptReport;
-use crate::calls::{Passage, Verdict};
+use crate::calls::{Permit, Verdicts};
 use crate::hub::{AppendError, LiveRequest};
 use crate::tasks::TaskKind;
 
@@ -30,7 +30,7 @@ enum End {
 /// All that a call needs.
 pub(super) struct Going {
     pub(super) provider: Arc<dyn Provider>,
-    pub(super) passage: Passage,
+    pub(super) permit: Permit,
     /// Where it goes on from an earlier answer.
     pub(super) beginning: Option<Beginning>,
 }
@@ -48,7 +48,7 @@ pub(super) async fn run(
     going: Going,
     delivered: &mut Delivered,
 ) -> Result<Outcome, AppendError> {
-    let Going { provider, mut passage, beginning } = going;
+    let Going { provider, mut permit, beginning } = going;
     let continues = beginning.as_ref().map(|beginning| beginning.continues);
     let attempt = start(&run.live, lane, model, continues)?;
     let mut report = AttemptReport::start(run, lane, attempt, model);
@@ -60,9 +60,9 @@ pub(super) async fn run(
                 conversation.max_tokens = conversation.max_tokens.map(|limit| left_of(limit, beginning));
             }
             let call = Call {
-                // What goes on from another call's answer is told in that one's words.
-                client_dialect: client_dialect_of(run.live.prompt()).filter(|_| beginning.is_none()),
-                verbatim: verbatim_of(run.live.prompt()).cloned().map(Arc::new),
+                verbatim: verbatim_of(run.live.prompt()),
+                // The events of an answer that continues another's are not its own, and several answers make one of ours.
+                keeps_envelopes: beginning.is_none() && run.live.created().lanes.len() == 1,
                 answer_so_far: beginning.map(|beginning| beginning.text),
                 ..Call::new(model.model.as_str(), Arc::new(conversation))
             };
@@ -71,7 +71,7 @@ pub(super) async fn run(
                 run,
                 attempt,
                 report: &mut report,
-                passage: &mut passage,
+                permit: &mut permit,
                 delivering: &mut delivering,
             };
             recording.run(answer).await?
@@ -79,12 +79,11 @@ pub(super) async fn run(
         Err(error) => End::Failed(Failure::new(FailureClass::BadRequest, error.to_string()).into()),
     };
     delivered.take(delivering);
-    let verdict = match &end {
-        End::Completed(_) => Verdict::Success,
-        End::Failed(broken) => passage.verdict_of(&broken.failure),
-        End::Cancelled | End::ServerStopped => Verdict::Nothing,
-    };
-    passage.end(verdict);
+    match &end {
+        End::Completed(_) => permit.end(Verdicts::SUCCESS, None),
+        End::Failed(broken) => permit.end(Verdicts::of(&broken.failure), Some(&broken.failure)),
+        End::Cancelled | End::ServerStopped => permit.end(Verdicts::NOTHING, None),
+    }
     let mut finished = finished(attempt, end);
     finished.cost = cost(&*provider, model, &finished);
     report.finish(&finished);
@@ -95,6 +94,17 @@ pub(super) async fn run(
         run.engine.tasks.spawn(TaskKind::AnswerRest, async move { while rest.next().await.is_some() {} });
     }
     Ok(outcome)
+}
+
+/// The request as its client sent it, with what goes along.
+fn verbatim_of(prompt: &Prompt) -> Option<Verbatim> {
+    let recorded = Recorded::of(prompt)?;
+    Some(Verbatim {
+        dialect: client_dialect_of(prompt)?,
+        body: Arc::new(body_of(prompt)?.clone()),
+        forwarded: Forwarded { headers: recorded.headers, query: recorded.query },
+        is_compaction: recorded.is_compaction,
+    })
 }
 
 /// Records an attempt that ended before anybody was called, so that a reader sees why this model did not answer.
@@ -153,7 +163,7 @@ struct Recording<'r, 'a> {
     run: &'a Run,
     attempt: AttemptSeq,
     report: &'r mut AttemptReport<'a>,
-    passage: &'r mut Passage,
+    permit: &'r mut Permit,
     delivering: &'r mut Delivered,
 }
 
@@ -191,7 +201,7 @@ impl Recording<'_, '_> {
 
     async fn token(&mut self, Delta { kind, text, envelope }: Delta) -> Result<(), AppendError> {
         if self.report.token() {
-            self.passage.first_token();
+            self.permit.first_token();
         }
         self.run.live.journal().has_room().await?;
         let attempt = self.attempt;

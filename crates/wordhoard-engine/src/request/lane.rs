@@ -1,7 +1,7 @@
 //! One lane: attempts, one after the other, as the plan says.
 
 use wordhoard_model::{Fallback, Lane, ModelRef, Outcome};
-use wordhoard_providers::{conversation_of, verbatim_of};
+use wordhoard_providers::{client_dialect_of, conversation_of};
 
 use super::Run;
 use super::attempt::{self, Going};
@@ -26,28 +26,35 @@ pub(super) async fn run(run: &Run, lane: Lane) -> Result<LaneEnd, AppendError> {
     let mut ticket = run.going.tickets.take(lane);
     loop {
         let candidates = candidates(run, lane);
-        let Next::Attempt(step) = next(run, lane, &candidates, &delivered) else {
-            return Ok(LaneEnd::Ended);
-        };
-        let Some(candidate) = candidates.get(step.candidate) else { return Ok(LaneEnd::Ended) };
-        let outcome = take(run, lane, &candidate.model, &step, ticket.take(), &mut delivered).await?;
+        let Some(turn) = next(run, lane, &candidates, &delivered) else { return Ok(LaneEnd::Ended) };
+        let outcome = take(run, lane, &turn, ticket.take(), &mut delivered).await?;
         if outcome == Outcome::Interrupted {
             return Ok(LaneEnd::Stopped);
         }
     }
 }
 
+/// What a lane does next.
+pub(super) struct Turn {
+    pub(super) model: ModelRef,
+    pub(super) step: Step,
+    /// Whether another model can answer in the place of this one: then nobody waits for it.
+    pub(super) has_alternative: bool,
+    /// Whether the budget of retries has to be waited for.
+    pub(super) waits_for_budget: bool,
+}
+
 /// Takes one step. `Interrupted` where the server stops.
 async fn take(
     run: &Run,
     lane: Lane,
-    model: &ModelRef,
-    step: &Step,
+    turn: &Turn,
     ticket: Option<Ticket>,
     delivered: &mut Delivered,
 ) -> Result<Outcome, AppendError> {
-    match readiness::wait(run, model, step.why, ticket).await? {
-        Ready::Call { provider, turnstile, permit, passage } => {
+    let (model, step) = (&turn.model, &turn.step);
+    match readiness::wait(run, turn, ticket).await? {
+        Ready::Call { provider, gate, permit } => {
             let metrics = run.engine.metrics.models.of_provider(&model.provider);
             match step.why {
                 Why::Retry { .. } => metrics.retries.add(1),
@@ -55,14 +62,11 @@ async fn take(
                 Why::First => {}
             }
             if !matches!(step.why, Why::Retry { .. }) {
-                turnstile.note_call();
+                gate.note_call();
             }
             let beginning = step.continues.then(|| delivered.beginning()).flatten();
             metrics.continuations.add(u64::from(beginning.is_some()));
-            let going = Going { provider, passage, beginning };
-            let outcome = attempt::run(run, lane, model, going, delivered).await;
-            drop(permit);
-            outcome
+            attempt::run(run, lane, model, Going { provider, permit, beginning }, delivered).await
         }
         Ready::NotCalled(failure) => attempt::note_uncalled(run, lane, model, Outcome::Failed, Some(failure)),
         Ready::Cancelled => attempt::note_uncalled(run, lane, model, Outcome::Cancelled, None),
@@ -70,8 +74,9 @@ async fn take(
     }
 }
 
-/// What the plan says, within the budget of retries.
-fn next(run: &Run, lane: Lane, candidates: &[Candidate], delivered: &Delivered) -> Next {
+/// What the plan says, within the budget of retries: where that is exhausted, another model answers, and where there is none,
+/// the retry waits for it (SPEC FD 2).
+fn next(run: &Run, lane: Lane, candidates: &[Candidate], delivered: &Delivered) -> Option<Turn> {
     let settings = &run.engine.settings.calls.retry;
     let rules = Rules {
         max_retries: settings.max,
@@ -80,14 +85,18 @@ fn next(run: &Run, lane: Lane, candidates: &[Candidate], delivered: &Delivered) 
     };
     let state = run.live.state();
     let attempts: Vec<_> = state.attempts().iter().filter(|attempt| attempt.started.lane == lane).collect();
-    let next = plan::next(&attempts, candidates, rules);
-    let Next::Attempt(Step { candidate, why: Why::Retry { .. }, .. }) = &next else { return next };
-    let turnstile =
-        candidates.get(*candidate).and_then(|other| run.engine.turnstiles.get(&other.model.provider));
-    if turnstile.is_none_or(|turnstile| turnstile.take_retry()) {
-        return next;
+    let Next::Attempt(mut step) = plan::next(&attempts, candidates, rules) else { return None };
+    let gate = |step: &Step| run.engine.gates.get(&candidates.get(step.candidate)?.model.provider);
+    let is_retry = matches!(step.why, Why::Retry { .. });
+    let mut waits_for_budget = is_retry && gate(&step).is_some_and(|gate| !gate.take_retry());
+    if waits_for_budget
+        && let Next::Attempt(other) = plan::next(&attempts, candidates, Rules { max_retries: 0, ..rules })
+    {
+        (step, waits_for_budget) = (other, false);
     }
-    plan::next(&attempts, candidates, Rules { max_retries: 0, ..rules })
+    let model = candidates.get(step.candidate)?.model.clone();
+    let has_alternative = plan::has_alternative(&attempts, candidates, step.candidate);
+    Some(Turn { model, step, has_alternative, waits_for_budget })
 }
 
 /// The model that was asked for, and those that may answer in its place: of providers that are there and
@@ -106,17 +115,21 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
             && !engine.switches.is_disabled(&model.provider)
             && engine.key_allows(created.key, model)
     };
-    // What only the first call could be told would be missing from the one that goes on.
-    let is_placed = || conversation_of(&created.prompt).is_ok_and(|asked| asked.unplaced.is_empty());
-    let can_go_on = verbatim_of(&created.prompt).is_none() || is_placed();
+    // A provider of the client's own dialect gets the beginning behind the request as it came; another one can continue only
+    // what a conversation holds.
+    let own_dialect = client_dialect_of(&created.prompt);
+    let is_placed = conversation_of(&created.prompt).is_ok_and(|asked| !asked.loses_meaning());
     let mut candidates: Vec<Candidate> = Vec::new();
     for model in std::iter::once(&spec.model).chain(queue.iter().filter(may_answer)) {
         if candidates.iter().all(|other| other.model != *model) {
-            let capabilities =
-                engine.providers.get(&model.provider).map(|provider| provider.capabilities(&model.model));
+            let provider = engine.providers.get(&model.provider);
+            let capabilities = provider.map(|provider| provider.capabilities(&model.model));
+            let is_own =
+                own_dialect.is_some() && provider.and_then(|provider| provider.dialect()) == own_dialect;
+            let prefills = capabilities.as_ref().is_some_and(|known| known.prefill.is_some());
             candidates.push(Candidate {
                 model: model.clone(),
-                can_continue: can_go_on && capabilities.as_ref().is_some_and(|known| known.prefill.is_some()),
+                can_continue: prefills && (is_own || is_placed),
                 context_window: capabilities.and_then(|known| known.context_window),
             });
         }

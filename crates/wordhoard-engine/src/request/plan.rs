@@ -22,7 +22,7 @@ pub(super) struct Candidate {
 pub(super) struct Rules {
     /// Tries of one model after its first one failed.
     pub(super) max_retries: u32,
-    /// The longest wait that a provider may ask for.
+    /// The longest rest that a lane without another candidate waits for.
     pub(super) longest_wait: Duration,
     /// Whether there is the beginning of an answer to go on from.
     pub(super) has_beginning: bool,
@@ -63,6 +63,8 @@ enum Remedy {
     None,
     /// The same model, while it may be tried again; then another.
     Retry,
+    /// Another model; where there is none, the same one once it has rested.
+    Rest,
     /// Another model.
     Fallback,
 }
@@ -102,6 +104,10 @@ impl Plan<'_> {
         match remedy(failure.class) {
             Remedy::None => Next::End,
             Remedy::Fallback => self.fallback(was_not_called(failure.class)),
+            Remedy::Rest => match self.fallback(false) {
+                Next::End => self.retry(current, failure).unwrap_or(Next::End),
+                fallback @ Next::Attempt(_) => fallback,
+            },
             Remedy::Retry => {
                 let retry = self.retry(current, failure);
                 // An answer that broke in the middle and that its model cannot go on with is better restarted by another.
@@ -194,15 +200,16 @@ fn remedy(class: FailureClass) -> Remedy {
     match class {
         FailureClass::Connect
         | FailureClass::ConnectTimeout
-        | FailureClass::RateLimited
         | FailureClass::ProviderError
         | FailureClass::StreamError
         | FailureClass::Cut
         | FailureClass::Malformed => Remedy::Retry,
+        FailureClass::RateLimited | FailureClass::ProviderOverloaded => Remedy::Rest,
         // Silent to its limit: the same route would be silent again.
         FailureClass::FirstTokenTimeout
         | FailureClass::StallTimeout
         | FailureClass::ContextLength
+        | FailureClass::OutOfCredit
         | FailureClass::Unauthorized
         | FailureClass::NotFound
         | FailureClass::Unavailable
@@ -216,6 +223,13 @@ fn remedy(class: FailureClass) -> Remedy {
         | FailureClass::ServerStopped
         | FailureClass::Internal => Remedy::None,
     }
+}
+
+/// Whether another candidate than this one was not tried yet.
+pub(super) fn has_alternative(attempts: &[&AttemptState], candidates: &[Candidate], current: usize) -> bool {
+    let is_untried =
+        |candidate: &Candidate| attempts.iter().all(|attempt| attempt.started.model != candidate.model);
+    candidates.iter().enumerate().any(|(place, candidate)| place != current && is_untried(candidate))
 }
 
 /// Whether the attempt ended before anybody was called.

@@ -1,6 +1,7 @@
 //! What is told of a request and its attempts: a line of the log each, figures, and a span.
 
 use wordhoard_model::{AttemptFinished, AttemptSeq, Cost, Lane, ModelRef, RequestFinished};
+use wordhoard_providers::Recorded;
 
 use super::Run;
 use crate::metrics::AttemptMeter;
@@ -81,6 +82,7 @@ pub(super) fn request_finished(run: &Run, finished: &RequestFinished) {
         output_tokens = usage.map(|usage| usage.output_tokens),
         cost_usd = finished.cost.map(Cost::usd),
         duration_ms = run.live.journal().now().millis_since(accepted_at),
+        dropped_fields = Recorded::of(run.live.prompt()).and_then(|recorded| recorded.dropped_list()),
         trace_id = run.trace.trace_id(),
         "request finished"
     );

@@ -1,7 +1,7 @@
 use parking_lot::Mutex;
-use wordhoard_model::{Lane, LaneSpec, ProviderName};
+use wordhoard_model::{KeyId, Lane, LaneSpec, ProviderName};
 
-use crate::calls::{QueueFull, Ticket, Turnstiles};
+use crate::calls::{Pool, ProviderGates, QueueFull, Ticket};
 
 /// The places in their providers' queues that the lanes of a request took when it was accepted.
 #[derive(Debug, Default)]
@@ -13,13 +13,12 @@ impl Tickets {
     /// # Errors
     /// The provider whose queue is full.
     pub(crate) fn queue(
-        turnstiles: &Turnstiles,
+        gates: &ProviderGates,
+        (pool, key): (Pool, Option<KeyId>),
         lanes: &[LaneSpec],
     ) -> Result<Self, (ProviderName, QueueFull)> {
-        let place = |lane: &LaneSpec| match turnstiles.get(&lane.model.provider) {
-            Some(turnstile) => {
-                turnstile.queue().map(Some).map_err(|full| (lane.model.provider.clone(), full))
-            }
+        let place = |lane: &LaneSpec| match gates.get(&lane.model.provider) {
+            Some(gate) => gate.queue(pool, key).map(Some).map_err(|full| (lane.model.provider.clone(), full)),
             None => Ok(None),
         };
         Ok(Self(Mutex::new(lanes.iter().map(place).collect::<Result<_, _>>()?)))

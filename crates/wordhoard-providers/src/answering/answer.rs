@@ -99,7 +99,7 @@ impl Answer {
     }
 }
 
-/// Calls, and reads the head of the answer. The limit for the first token runs from here.
+/// Calls, and reads the head of the answer.
 async fn begin(
     call: BoxFuture<'static, Result<Reply, Failure>>,
     dialect: Dialect,
@@ -107,14 +107,15 @@ async fn begin(
     keeps_envelopes: bool,
     pending: &mut VecDeque<Delta>,
 ) -> Stage {
-    let clock = Clock::start(limits);
+    let mut clock = Clock::start(limits);
     let deadline = clock.deadline();
     let reply = match timeout_at(deadline.at, call).await {
         Ok(Ok(reply)) => reply,
         Ok(Err(failure)) => return Stage::Failed(failure.into()),
         Err(_) => return Stage::Failed(deadline.failure().into()),
     };
-    match head::read(reply, dialect, deadline, clock.total()).await {
+    clock.saw_byte();
+    match head::read(reply, dialect, clock.deadline(), clock.total()).await {
         Ok(Head::Stream(body)) => {
             let mut decoder = dialect.stream_decoder(Limits::default());
             if keeps_envelopes {
@@ -158,7 +159,8 @@ pub(super) async fn document(
 impl Streaming {
     /// Reads until at least one delta is pending or the answer ends.
     async fn read(mut self: Box<Self>, pending: &mut VecDeque<Delta>) -> Stage {
-        let deadline = self.clock.deadline();
+        self.clock.wait();
+        let mut deadline = self.clock.deadline();
         let mut deltas = Vec::new();
         // The limit is looked at before each read too: a timer alone never fires where bytes are always ready. Such
         // bytes must leave room for others on this thread as well.
@@ -168,7 +170,11 @@ impl Streaming {
                 Err(_) => break,
                 Ok(None) => return self.end_of_body(pending),
                 Ok(Some(Err(failure))) => return self.end_or(failure),
-                Ok(Some(Ok(bytes))) => self.decoder.push(&bytes, &mut deltas),
+                Ok(Some(Ok(bytes))) => {
+                    self.clock.saw_byte();
+                    deadline = self.clock.deadline();
+                    self.decoder.push(&bytes, &mut deltas)
+                }
             };
             if !deltas.is_empty() {
                 self.clock.saw_token();

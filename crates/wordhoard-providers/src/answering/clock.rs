@@ -8,6 +8,8 @@ use crate::TimeLimits;
 pub(super) struct Clock {
     limits: TimeLimits,
     started: Instant,
+    /// When the provider last gave a sign of life.
+    last_byte: Instant,
     token_seen: bool,
 }
 
@@ -21,22 +23,34 @@ pub(super) struct Deadline {
 
 impl Clock {
     pub(super) fn start(limits: TimeLimits) -> Self {
-        Self { limits, started: Instant::now(), token_seen: false }
+        let now = Instant::now();
+        Self { limits, started: now, last_byte: now, token_seen: false }
     }
 
-    /// Says that a delta came: from now on the limit between tokens counts.
+    /// Says that bytes came, whatever they were.
+    pub(super) fn saw_byte(&mut self) {
+        self.last_byte = Instant::now();
+    }
+
+    /// Says that a delta came: from now on the limit between bytes counts.
     pub(super) fn saw_token(&mut self) {
         self.token_seen = true;
     }
 
-    /// The deadline of a wait for the next delta that begins now. Before the first one it counts from the start of
-    /// the call, so that no number of headers, comments or empty chunks moves it.
+    /// Says that somebody waits for the next delta from now on; until now nobody did.
+    pub(super) fn wait(&mut self) {
+        if self.token_seen {
+            self.last_byte = Instant::now();
+        }
+    }
+
+    /// The deadline of the wait for the next byte.
     pub(super) fn deadline(&self) -> Deadline {
-        let Self { limits, started, .. } = *self;
+        let Self { limits, last_byte, .. } = *self;
         let next = if self.token_seen {
-            Deadline::new(Instant::now(), limits.between_tokens, FailureClass::StallTimeout)
+            Deadline::new(last_byte, limits.between_bytes, FailureClass::StallTimeout)
         } else {
-            Deadline::new(started, limits.first_token, FailureClass::FirstTokenTimeout)
+            Deadline::new(last_byte, limits.first_token, FailureClass::FirstTokenTimeout)
         };
         let total = self.total();
         if total.at < next.at { total } else { next }
@@ -62,8 +76,10 @@ impl Deadline {
     pub(super) fn failure(&self) -> Failure {
         let limit = self.limit;
         let message = match self.class {
-            FailureClass::FirstTokenTimeout => format!("no token came within {limit:?}"),
-            FailureClass::StallTimeout => format!("the stream stood still for {limit:?}"),
+            FailureClass::FirstTokenTimeout => {
+                format!("the provider was silent for {limit:?} before its first token")
+            }
+            FailureClass::StallTimeout => format!("the provider was silent for {limit:?} in mid-answer"),
             _ => format!("the answer took longer than {limit:?}"),
         };
         Failure::new(self.class, message)

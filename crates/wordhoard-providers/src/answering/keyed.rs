@@ -1,7 +1,6 @@
 //! Posts with the keys of a provider, one after the other, as long as each says that it has had enough.
 
 use std::sync::Arc;
-use std::time::Duration;
 
 use bytes::{Bytes, BytesMut};
 use futures_util::future::BoxFuture;
@@ -13,7 +12,7 @@ use super::head::{MAX_ERROR_BODY_BYTES, retry_hint};
 use crate::key_ring::{KeyRing, Pick};
 use crate::transport::{Post, Reply, Transport};
 
-/// Posts with the first key that may be used. After a 429, and where the key is not accepted, the next one is tried at
+/// Posts with the first key that may be used. Where the key is limited, not accepted or has no credit, the next one is tried at
 /// once: nothing of an answer has come yet, and each key is tried only once.
 pub(super) fn post(
     transport: Arc<dyn Transport>,
@@ -26,29 +25,25 @@ pub(super) fn post(
         loop {
             post.key = match keys.pick(&post.model) {
                 Pick::Key(place) => place,
-                Pick::Rest(left) => return Err(resting(left)),
+                Pick::Resting(resting) => return Err(resting.into_failure()),
             };
             let mut reply = transport.post(post.clone()).await?;
             tried.push(post.key);
-            match reply.status {
-                429 => {
-                    let asked = retry_hint(&reply.headers).wait_ms().map(Duration::from_millis);
-                    keys.rest(post.key, &post.model, asked);
-                }
-                401 => keys.refuse(post.key),
-                // Google tells a key that is none by 400, and others one that may not any more by 403: what they say
-                // beside it tells these from other faults.
-                400 | 403 => {
-                    let told = read_error(&mut reply).await;
-                    let class =
-                        dialect.classify_error(reply.status, &retry_hint(&reply.headers), &told).class;
-                    if class != FailureClass::Unauthorized {
-                        return Ok(reply);
-                    }
-                    keys.refuse(post.key);
-                }
-                200..=299 => {
-                    keys.accept(post.key, &post.model);
+            if (200..300).contains(&reply.status) {
+                keys.accept(post.key, &post.model);
+                return Ok(reply);
+            }
+            if !MAY_CONCERN_KEY.contains(&reply.status) {
+                return Ok(reply);
+            }
+            let body = read_error(&mut reply).await;
+            let failure = dialect.classify_error(reply.status, &retry_hint(&reply.headers), &body);
+            match failure.class {
+                FailureClass::RateLimited => keys.rest(post.key, &post.model, failure),
+                FailureClass::OutOfCredit => keys.rest_for_credit(post.key, failure),
+                FailureClass::Unauthorized => keys.refuse(post.key),
+                FailureClass::ProviderOverloaded => {
+                    keys.rest_model(&post.model, failure);
                     return Ok(reply);
                 }
                 _ => return Ok(reply),
@@ -63,6 +58,10 @@ pub(super) fn post(
     .boxed()
 }
 
+/// The statuses that may concern the key, or the model for all keys. Google answers a key that is none with 400, and others one
+/// that may not any more, or has no credit, with 400 or 403: the body says which it is.
+const MAY_CONCERN_KEY: [u16; 7] = [400, 401, 402, 403, 429, 503, 529];
+
 /// Reads the body as far as that of an error may go, and leaves it there to be read.
 async fn read_error(reply: &mut Reply) -> Bytes {
     let mut told = BytesMut::new();
@@ -76,10 +75,4 @@ async fn read_error(reply: &mut Reply) -> Bytes {
     let told = told.freeze();
     reply.body = stream::iter([Ok(told.clone())]).boxed();
     told
-}
-
-fn resting(left: Duration) -> Failure {
-    let message = format!("the provider wants to be left alone for another {:.1} s", left.as_secs_f64());
-    let retry_after_ms = Some(u64::try_from(left.as_millis()).unwrap_or(u64::MAX));
-    Failure { retry_after_ms, ..Failure::new(FailureClass::RateLimited, message) }
 }

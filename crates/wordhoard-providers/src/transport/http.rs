@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderName, HeaderValue};
+use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::Client;
 use wordhoard_model::{Failure, FailureClass};
 
@@ -13,9 +13,11 @@ use crate::address_policy::PolicyResolver;
 
 /// Idle connections are closed before load balancers, which commonly take 60 s, close them under a request.
 const POOL_IDLE: Duration = Duration::from_secs(50);
-/// A ping every 15 s finds a dead HTTP/2 connection, on which many streams may hang, before their own limits do.
+/// A dead connection is found after 60 s without an answer (SPEC FD 2), long before the limits of its answers: by probes of
+/// TCP, of which three may fail, and by pings of HTTP/2.
 const PING_INTERVAL: Duration = Duration::from_secs(15);
-const PING_TIMEOUT: Duration = Duration::from_secs(10);
+const TCP_PROBES: u32 = 3;
+const PING_TIMEOUT: Duration = Duration::from_secs(45);
 
 /// Posts to one provider over HTTP/1.1 or HTTP/2, with TLS by rustls.
 #[derive(Debug)]
@@ -59,6 +61,8 @@ impl HttpTransport {
             .referer(false)
             .tcp_nodelay(true)
             .tcp_keepalive(PING_INTERVAL)
+            .tcp_keepalive_interval(PING_INTERVAL)
+            .tcp_keepalive_retries(TCP_PROBES)
             .pool_idle_timeout(POOL_IDLE)
             .http2_keep_alive_interval(PING_INTERVAL)
             .http2_keep_alive_timeout(PING_TIMEOUT)
@@ -80,19 +84,30 @@ impl HttpTransport {
 impl Transport for HttpTransport {
     fn post(&self, post: Post) -> BoxFuture<'static, Result<Reply, Failure>> {
         let accept = if post.stream { "text/event-stream" } else { "application/json" };
-        let mut request = self
-            .client
-            .post(match post.endpoint {
-                Endpoint::Answer => self.route.url(&post.model, post.stream),
-                Endpoint::Embeddings => self.route.below_base(&["embeddings"]),
-                Endpoint::TokenCount => self.route.token_count(&post.model),
-            })
-            .header(ACCEPT, HeaderValue::from_static(accept))
-            .header(CONTENT_TYPE, HeaderValue::from_static("application/json"))
-            .body(post.body);
-        for (name, value) in self.headers {
-            request = request.header(name, value);
+        let mut url = match post.endpoint {
+            Endpoint::Answer => self.route.url(&post.model, post.stream),
+            Endpoint::Compaction => self.route.below_base(&["responses", "compact"]),
+            Endpoint::Embeddings => self.route.below_base(&["embeddings"]),
+            Endpoint::TokenCount => self.route.token_count(&post.model),
+        };
+        if let Some(query) = &post.forwarded.query {
+            let own = url.query().map(|own| format!("{own}&")).unwrap_or_default();
+            url.set_query(Some(&format!("{own}{query}")));
         }
+        let mut headers = HeaderMap::new();
+        headers.insert(ACCEPT, HeaderValue::from_static(accept));
+        headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        headers.extend(self.headers.iter().cloned());
+        // What the client says stands in the place of what we say by default.
+        let forwarded = post.forwarded.headers.iter().filter_map(|(name, value)| {
+            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+        });
+        let forwarded: Vec<_> = forwarded.collect();
+        forwarded.iter().for_each(|(name, _)| drop(headers.remove(name)));
+        for (name, value) in forwarded {
+            headers.append(name, value);
+        }
+        let mut request = self.client.post(url).headers(headers).body(post.body);
         let mut tokens = None;
         match &self.credentials {
             Credentials::Keys(name, keys) => {

@@ -70,7 +70,7 @@ async fn a_slow_reader_is_no_stall_and_holds_the_provider_back() {
     let mut stream = provider(&mock).answer(call("tiny-flood"));
     assert!(stream.next().await.is_some());
     // 100,000 events of about 250 bytes cannot lie in the buffers of two sockets.
-    sleep(LIMITS.between_tokens * 2).await;
+    sleep(LIMITS.between_bytes * 2).await;
     assert!(!mock.calls()[0].ended, "the provider could send all though nobody read");
     let parts: Vec<_> = stream.collect().await;
     assert_eq!(parts.len(), 100_000);

@@ -74,7 +74,7 @@ async fn when_all_keys_have_had_enough_nobody_is_called_until_the_first_may_be()
     assert_eq!(told.class, FailureClass::RateLimited);
     let left_ms = told.retry_after_ms.unwrap();
     assert!((25_000..=30_000).contains(&left_ms), "{left_ms}");
-    assert!(provider.cooling(model).is_some() && provider.cooling("ok-2").is_none());
+    assert!(provider.resting(model).is_some() && provider.resting("ok-2").is_none());
     assert_eq!(keys_used(&mock), ["first", "other"], "the second call went nowhere");
 }
 

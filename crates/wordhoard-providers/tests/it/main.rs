@@ -31,7 +31,7 @@ const KEY: &str = "canary.0123456789abcdef";
 const LIMITS: TimeLimits = TimeLimits {
     connect: Duration::from_millis(150),
     first_token: Duration::from_millis(300),
-    between_tokens: Duration::from_millis(200),
+    between_bytes: Duration::from_millis(200),
     total: Duration::from_secs(5),
 };
 

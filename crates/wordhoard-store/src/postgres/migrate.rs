@@ -35,6 +35,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "erasure",
         sql: include_str!("../../migrations/postgres/0006_erasure.sql"),
     },
+    Migration {
+        version: 7,
+        name: "key_groups",
+        sql: include_str!("../../migrations/postgres/0007_key_groups.sql"),
+    },
 ];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so

@@ -10,15 +10,15 @@ use super::types::{Key, Moment, Sha256};
 use crate::columns::{limits_from_json, limits_to_json};
 use crate::{BreakerNote, Error, KeyRecord, ProviderSwitch, Registry, Scope};
 
-pub(super) const ADD_KEY: &str = "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at, limits) VALUES ($1, $2, $3, $4, $5, $6, $7)";
+pub(super) const ADD_KEY: &str = "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at, limits, group_name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
 pub(super) const KEYS: &str =
-    "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits FROM api_keys ORDER BY key_id";
-pub(super) const ACTIVE_KEYS: &str = "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits FROM api_keys WHERE revoked_at IS NULL ORDER BY key_id";
+    "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits, group_name FROM api_keys ORDER BY key_id";
+pub(super) const ACTIVE_KEYS: &str = "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits, group_name FROM api_keys WHERE revoked_at IS NULL ORDER BY key_id";
 pub(super) const REVOKE_KEY: &str =
     "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE key_id = $1
-    RETURNING key_id, name, scope, sha256, created_at, revoked_at, limits";
+    RETURNING key_id, name, scope, sha256, created_at, revoked_at, limits, group_name";
 pub(super) const LIMIT_KEY: &str = "UPDATE api_keys SET limits = $2 WHERE key_id = $1
-    RETURNING key_id, name, scope, sha256, created_at, revoked_at, limits";
+    RETURNING key_id, name, scope, sha256, created_at, revoked_at, limits, group_name";
 pub(super) const SWITCHES: &str =
     "SELECT provider, enabled, changed_at FROM provider_status ORDER BY provider";
 pub(super) const SWITCH_PROVIDER: &str =
@@ -104,6 +104,7 @@ async fn add_key(session: &Session, key: KeyRecord) -> Result<(), Error> {
                 &created_at,
                 &revoked_at,
                 &limits,
+                &key.group.map(Written),
             ],
         )
         .await?;
@@ -173,5 +174,6 @@ fn key(row: &Row) -> Result<KeyRecord, Error> {
         revoked_at: get::<Option<Moment>>(row, 5)?.map(Moment::timestamp),
         limits: limits_from_json(optional_text(row, 6)?.as_deref())
             .map_err(|error| damaged(row, 6, error))?,
+        group: optional_text(row, 7)?,
     })
 }

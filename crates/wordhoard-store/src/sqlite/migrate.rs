@@ -28,6 +28,11 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0006_envelopes.sql"),
     },
     Migration { version: 7, name: "erasure", sql: include_str!("../../migrations/sqlite/0007_erasure.sql") },
+    Migration {
+        version: 8,
+        name: "key_groups",
+        sql: include_str!("../../migrations/sqlite/0008_key_groups.sql"),
+    },
 ];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {

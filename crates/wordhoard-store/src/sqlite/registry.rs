@@ -7,7 +7,7 @@ use super::rows::{damaged, named};
 use crate::columns::{limits_from_json, limits_to_json};
 use crate::{BreakerNote, Error, KeyRecord, ProviderSwitch, Registry, Scope};
 
-const COLUMNS: &str = "key_id, name, scope, sha256, created_at, revoked_at, limits";
+const COLUMNS: &str = "key_id, name, scope, sha256, created_at, revoked_at, limits, group_name";
 
 #[async_trait]
 impl Registry for SqliteStore {
@@ -78,7 +78,7 @@ fn reset_provider(connection: &Connection, provider: &ProviderName) -> Result<()
 }
 
 fn add_key(connection: &Connection, key: &KeyRecord) -> Result<(), Error> {
-    let sql = format!("INSERT INTO api_keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)");
+    let sql = format!("INSERT INTO api_keys ({COLUMNS}) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8)");
     connection.prepare_cached(&sql)?.execute((
         key.id.as_bytes(),
         &key.name,
@@ -87,6 +87,7 @@ fn add_key(connection: &Connection, key: &KeyRecord) -> Result<(), Error> {
         key.created_at.as_millis(),
         key.revoked_at.map(Timestamp::as_millis),
         limits_to_json(&key.limits).map_err(|error| damaged(6, error))?,
+        &key.group,
     ))?;
     Ok(())
 }
@@ -170,5 +171,6 @@ fn key(row: &Row<'_>) -> Result<KeyRecord, rusqlite::Error> {
         revoked_at: row.get::<_, Option<i64>>(5)?.map(Timestamp::from_millis),
         limits: limits_from_json(row.get::<_, Option<String>>(6)?.as_deref())
             .map_err(|error| damaged(6, error))?,
+        group: row.get(7)?,
     })
 }

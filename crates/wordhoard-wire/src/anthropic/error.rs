@@ -16,7 +16,10 @@ pub(super) fn error_value(failure: &Failure) -> Value {
             "invalid_request_error"
         }
         FailureClass::Unsupported => "invalid_request_error",
-        FailureClass::Overloaded | FailureClass::ProviderDown => "overloaded_error",
+        FailureClass::Overloaded | FailureClass::ProviderDown | FailureClass::ProviderOverloaded => {
+            "overloaded_error"
+        }
+        FailureClass::OutOfCredit => "billing_error",
         _ => "api_error",
     };
     json!({"type": "error", "error": {"type": kind, "message": failure.message}})

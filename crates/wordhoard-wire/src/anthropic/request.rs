@@ -1,6 +1,7 @@
 use serde_json::{Map, Value, json};
 use wordhoard_model::{Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
 
+use crate::instructions::{JSON_INSTRUCTION, instruction_between};
 use crate::{Ask, CannotHonour};
 
 const DIALECT: &str = "Anthropic's dialect";
@@ -31,14 +32,10 @@ pub(crate) fn encode_count(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
 
 fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     let asked = ask.conversation;
-    ask.check_further(DIALECT, &["user", "service_tier"])?;
-    for (name, is_given) in [
-        ("seed", asked.seed.is_some()),
-        ("frequency_penalty", asked.frequency_penalty.is_some()),
-        ("presence_penalty", asked.presence_penalty.is_some()),
-    ] {
-        ask.check_absent(DIALECT, name, is_given)?;
-    }
+    ask.settle_further(DIALECT, &["user", "service_tier", "top_k"])?;
+    ask.settle_number(DIALECT, "seed", asked.seed)?;
+    ask.settle_number(DIALECT, "frequency_penalty", asked.frequency_penalty)?;
+    ask.settle_number(DIALECT, "presence_penalty", asked.presence_penalty)?;
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
@@ -46,15 +43,17 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
         }
     };
     let max_tokens = asked.max_tokens.or(ask.capabilities.max_output_tokens).unwrap_or(DEFAULT_MAX_TOKENS);
-    let thinking = thinking_tokens(ask, max_tokens)?;
+    let thinking = thinking_tokens(ask, max_tokens);
     set("model", Some(ask.model.into()));
     set("max_tokens", Some(max_tokens.into()));
     set("messages", Some(messages(ask)?.into()));
-    set("system", asked.system.as_deref().map(Value::from));
+    set("system", system(ask).map(Value::from));
     set("stream", ask.stream.then(|| true.into()));
     set("temperature", temperature(ask, thinking.is_some())?.map(Value::from));
     set("top_p", asked.top_p.map(Value::from));
-    set("stop_sequences", (!asked.stop.is_empty()).then(|| asked.stop.clone().into()));
+    set("top_k", asked.further.get("top_k").cloned());
+    let stop: Vec<&str> = asked.stop.iter().map(String::as_str).filter(|stop| takes_stop(stop)).collect();
+    set("stop_sequences", (!stop.is_empty()).then(|| stop.into()));
     set("thinking", thinking.map(|tokens| json!({"type": "enabled", "budget_tokens": tokens})));
     let tools = ask.tools()?;
     if !tools.is_empty() {
@@ -62,12 +61,10 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
         set("tool_choice", tool_choice(ask));
     }
     set("metadata", asked.further.get("user").map(|user| json!({"user_id": user})));
-    set("service_tier", asked.further.get("service_tier").cloned());
+    set("service_tier", service_tier(ask).map(Value::from));
     match ask.response_format()? {
-        Some(ResponseFormat::JsonObject) => {
-            let problem = "json_object has no counterpart in Anthropic's dialect: give a json_schema";
-            ask.leave_out("response_format", problem)?;
-        }
+        // The instruction above the conversation asks for it.
+        Some(ResponseFormat::JsonObject) => ask.list("response_format"),
         // <https://platform.claude.com/docs/en/build-with-claude/structured-outputs>
         Some(ResponseFormat::JsonSchema { schema, .. }) => {
             set("output_config", Some(json!({"format": {"type": "json_schema", "schema": schema}})));
@@ -77,39 +74,59 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     Ok(body)
 }
 
+/// Whether a text can be given as a stop sequence: it has to hold more than white space. The others are looked for by us.
+pub(crate) fn takes_stop(stop: &str) -> bool {
+    !stop.trim().is_empty()
+}
+
+/// What stands above the conversation, with the request for JSON where the dialect has no field for it.
+fn system(ask: &Ask<'_>) -> Option<String> {
+    let asked = ask.conversation;
+    let json = matches!(asked.response_format, Some(ResponseFormat::JsonObject)).then_some(JSON_INSTRUCTION);
+    let parts: Vec<&str> = asked.system.as_deref().into_iter().chain(json).collect();
+    (!parts.is_empty()).then(|| parts.join("\n\n"))
+}
+
+/// The tier by its name here; OpenAI's others have no counterpart.
+/// <https://platform.claude.com/docs/en/api/messages>, service_tier.
+fn service_tier(ask: &Ask<'_>) -> Option<&'static str> {
+    match ask.conversation.further.get("service_tier")?.as_str() {
+        Some("auto") => Some("auto"),
+        Some("default" | "standard_only") => Some("standard_only"),
+        _ => {
+            ask.list("service_tier");
+            None
+        }
+    }
+}
+
 /// How much the model may reason: of the answer's limit a share that grows with the effort, and always less than all of
-/// it. None where it goes on from a beginning: both together are refused.
-fn thinking_tokens(ask: &Ask<'_>, max_tokens: u32) -> Result<Option<u32>, CannotHonour> {
-    let share = match ask.conversation.reasoning_effort.as_deref() {
-        None | Some("none") => return Ok(None),
+/// it. The effort is a hint: it gives way to a temperature, to a forced tool, to a limit that leaves no room for it, and to the
+/// beginning of an answer, none of which the dialect allows beside it.
+/// <https://platform.claude.com/docs/en/build-with-claude/extended-thinking>
+fn thinking_tokens(ask: &Ask<'_>, max_tokens: u32) -> Option<u32> {
+    let asked = ask.conversation;
+    let share = match asked.reasoning_effort.as_deref() {
+        None | Some("none") => return None,
         Some("minimal") => 0.1,
         Some("low") => 0.2,
         Some("medium") => 0.5,
         Some(_) => 0.8,
     };
-    if ask.answer_so_far.is_some() {
-        return Ok(None);
+    let forces_tool = matches!(asked.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_)));
+    let has_temperature = asked.temperature.is_some_and(|temperature| temperature != 1.0);
+    if ask.answer_so_far.is_some() || forces_tool || has_temperature || max_tokens <= MIN_THINKING_TOKENS {
+        ask.list("reasoning_effort");
+        return None;
     }
-    if max_tokens <= MIN_THINKING_TOKENS {
-        let problem = format!("needs max_tokens above {MIN_THINKING_TOKENS} in {DIALECT}");
-        ask.leave_out("reasoning_effort", &problem)?;
-        return Ok(None);
-    }
-    Ok(Some(((f64::from(max_tokens) * share) as u32).clamp(MIN_THINKING_TOKENS, max_tokens - 1)))
+    Some(((f64::from(max_tokens) * share) as u32).clamp(MIN_THINKING_TOKENS, max_tokens - 1))
 }
 
-/// 0 to 1 here, and not beside reasoning.
+/// 0 to 1 here; with reasoning it is 1, which need not be said.
 fn temperature(ask: &Ask<'_>, is_thinking: bool) -> Result<Option<f64>, CannotHonour> {
-    let Some(temperature) = ask.conversation.temperature else { return Ok(None) };
-    if is_thinking {
-        ask.leave_out(
-            "temperature",
-            "cannot be given together with reasoning_effort in Anthropic's dialect",
-        )?;
-        return Ok(None);
-    }
+    let Some(temperature) = ask.conversation.temperature.filter(|_| !is_thinking) else { return Ok(None) };
     if temperature > 1.0 {
-        ask.leave_out("temperature", "may be at most 1 in Anthropic's dialect")?;
+        ask.leave_out("temperature", "must be at most 1 in Anthropic's dialect")?;
     }
     Ok(Some(temperature.min(1.0)))
 }
@@ -123,6 +140,10 @@ fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
     };
     for message in &ask.conversation.messages {
         match message {
+            Message::System(parts) => {
+                ask.list("messages.system");
+                say("user", vec![json!({"type": "text", "text": instruction_between(parts)})]);
+            }
             Message::User(parts) => say("user", content(ask, parts)?),
             Message::Assistant { parts, tool_calls } => {
                 let mut blocks = content(ask, parts)?;

@@ -4,7 +4,7 @@ use wordhoard_model::{Conversation, ResponseFormat, ToolChoice};
 use super::request::effort;
 use crate::fields::{count, flag, integer, list, number, object, text, texts};
 use crate::openai_chat::{take_messages, tools};
-use crate::{ClientRequest, InvalidRequest};
+use crate::{ClientRequest, InvalidRequest, field_kind};
 
 /// Reads a client's request.
 ///
@@ -46,7 +46,12 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
     if let Some(format) = fields.remove("response_format").filter(|format| !format.is_null()) {
         asked.response_format = Some(response_format(&format)?);
     }
-    asked.further.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+    if let Some(top_k) = fields.remove("k").filter(|top_k| !top_k.is_null()) {
+        asked.further.insert("top_k".to_owned(), top_k);
+    }
+    for (name, value) in fields {
+        field_kind::leave(&name, &value, "other dialects", &mut asked);
+    }
     Ok(ClientRequest { model: Some(model), stream, include_usage: true, conversation: asked })
 }
 

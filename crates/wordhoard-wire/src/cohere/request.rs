@@ -1,14 +1,10 @@
 use serde_json::{Map, Value, json};
-use wordhoard_model::{ResponseFormat, ToolChoice};
+use wordhoard_model::{ResponseFormat, Tool, ToolChoice};
 
 use crate::openai_chat::{messages, tool_value};
 use crate::{Ask, CannotHonour};
 
 const DIALECT: &str = "Cohere's dialect";
-/// Fields of this dialect alone, which go through as they are.
-const OWN_FIELDS: [&str; 6] =
-    ["k", "documents", "citation_options", "safety_mode", "priority", "raw_prompting"];
-
 /// Of how much reasoning each effort is the limit, in tokens; more than the last has none.
 const REASONING_TOKENS: [(&str, u32); 3] = [("minimal", 512), ("low", 1_024), ("medium", 4_096)];
 
@@ -18,10 +14,9 @@ const REASONING_TOKENS: [(&str, u32); 3] = [("minimal", 512), ("low", 1_024), ("
 /// A field that the dialect or the model cannot honour, where such are refused.
 pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
     let asked = ask.conversation;
-    ask.check_further(DIALECT, &OWN_FIELDS)?;
-    ask.check_absent(DIALECT, "parallel_tool_calls", asked.parallel_tool_calls == Some(false))?;
-    let mut body: Map<String, Value> = asked.further.clone();
-    body.retain(|name, _| OWN_FIELDS.contains(&name.as_str()));
+    ask.settle_further(DIALECT, &["top_k"])?;
+    ask.settle_number(DIALECT, "parallel_tool_calls", asked.parallel_tool_calls)?;
+    let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             body.insert(name.to_owned(), value);
@@ -33,19 +28,19 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
     set("max_tokens", asked.max_tokens.map(Value::from));
     set("temperature", asked.temperature.map(Value::from));
     set("p", asked.top_p.map(Value::from));
+    set("k", asked.further.get("top_k").cloned());
     set("seed", asked.seed.map(Value::from));
     set("stop_sequences", (!asked.stop.is_empty()).then(|| asked.stop.clone().into()));
     set("frequency_penalty", penalty(ask, "frequency_penalty", asked.frequency_penalty)?);
     set("presence_penalty", penalty(ask, "presence_penalty", asked.presence_penalty)?);
     set("thinking", asked.reasoning_effort.as_deref().map(|effort| thinking(effort, asked.max_tokens)));
-    let tools = ask.tools()?;
-    if !tools.is_empty() {
+    let mut plain = ask.tools()?.to_vec();
+    if !plain.is_empty() {
+        set("tool_choice", tool_choice(ask, &mut plain).map(Value::from));
         // <https://docs.cohere.com/docs/structured-outputs>, tools: one switch for all of them.
-        let mut plain = tools.to_vec();
         let is_strict = plain.iter_mut().filter_map(|tool| tool.strict.take()).any(|strict| strict);
         set("tools", Some(plain.iter().map(tool_value).collect()));
         set("strict_tools", is_strict.then(|| true.into()));
-        set("tool_choice", tool_choice(ask)?);
     }
     set("response_format", ask.response_format()?.and_then(response_format));
     Ok(Value::Object(body).to_string().into_bytes())
@@ -100,16 +95,18 @@ pub(super) fn effort(thinking: &Value) -> Option<String> {
     Some(effort.to_owned())
 }
 
-fn tool_choice(ask: &Ask<'_>) -> Result<Option<Value>, CannotHonour> {
-    Ok(match &ask.conversation.tool_choice {
-        None | Some(ToolChoice::Auto) => None,
-        Some(ToolChoice::None) => Some("NONE".into()),
-        Some(ToolChoice::Required) => Some("REQUIRED".into()),
-        Some(ToolChoice::Function(_)) => {
-            ask.leave_out("tool_choice", "cannot name a function in Cohere's dialect")?;
-            Some("REQUIRED".into())
+/// No single tool can be named here: where one has to be called, it is the only one that is offered.
+fn tool_choice(ask: &Ask<'_>, tools: &mut Vec<Tool>) -> Option<&'static str> {
+    match ask.conversation.tool_choice.as_ref()? {
+        ToolChoice::Auto => None,
+        ToolChoice::None => Some("NONE"),
+        ToolChoice::Required => Some("REQUIRED"),
+        ToolChoice::Function(name) => {
+            ask.list("tool_choice");
+            tools.retain(|tool| tool.name == *name);
+            Some("REQUIRED")
         }
-    })
+    }
 }
 
 /// <https://docs.cohere.com/docs/structured-outputs>

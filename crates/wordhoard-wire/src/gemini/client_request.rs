@@ -4,7 +4,7 @@ use wordhoard_model::{Conversation, ResponseFormat, Tool, ToolChoice};
 use super::client_content::{take_content, text_of};
 use super::request::REASONING_TOKENS;
 use crate::fields::{count, integer, list, number, object, text, texts};
-use crate::{ClientRequest, InvalidRequest};
+use crate::{ClientRequest, InvalidRequest, field_kind};
 
 /// Reads a client's request. As Google does, it takes every name in `camelCase` and in `snake_case`.
 ///
@@ -27,7 +27,7 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
         );
     }
     for (place, written) in list(&mut fields, "tools")?.unwrap_or_default().into_iter().enumerate() {
-        take_tools(place, written, &mut asked.tools)?;
+        take_tools(place, written, &mut asked)?;
     }
     asked.tool_choice = tool_choice(fields.remove("toolConfig"))?;
     match fields.remove("generationConfig") {
@@ -35,7 +35,9 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
         Some(Value::Object(config)) => take_config(camel_case(config), &mut asked)?,
         Some(_) => return Err(InvalidRequest::field("generationConfig", "must be an object")),
     }
-    asked.further.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+    for (name, value) in fields {
+        field_kind::leave(&name, &value, "other dialects", &mut asked);
+    }
     Ok(ClientRequest { model: None, stream: None, include_usage: true, conversation: asked })
 }
 
@@ -82,9 +84,9 @@ fn take_config(mut config: Map<String, Value>, asked: &mut Conversation) -> Resu
         (Some("application/json"), None) => Some(ResponseFormat::JsonObject),
         _ => None,
     };
-    // One candidate is what everybody gets.
-    config.retain(|name, value| !value.is_null() && (name != "candidateCount" || *value != 1));
-    asked.further.extend(config);
+    for (name, value) in config {
+        field_kind::leave(&name, &value, "other dialects", asked);
+    }
     Ok(())
 }
 
@@ -100,11 +102,15 @@ fn effort(thinking: &Map<String, Value>) -> Option<String> {
     Some(as_much.map_or("high", |(name, _)| name).to_owned())
 }
 
-fn take_tools(place: usize, written: Value, tools: &mut Vec<Tool>) -> Result<(), InvalidRequest> {
-    let wrong = || InvalidRequest::field(format!("tools[{place}]"), "must have functionDeclarations");
+/// Tools that Google runs itself are listed and left out.
+fn take_tools(place: usize, written: Value, asked: &mut Conversation) -> Result<(), InvalidRequest> {
+    let wrong = || InvalidRequest::field(format!("tools[{place}]"), "must be an object");
     let Value::Object(written) = written else { return Err(wrong()) };
     let mut written = camel_case(written);
-    let declarations = list(&mut written, "functionDeclarations")?.ok_or_else(wrong)?;
+    let declarations = list(&mut written, "functionDeclarations")?.unwrap_or_default();
+    if !written.is_empty() {
+        asked.leave_hint(format!("tools[{place}]"));
+    }
     for (at, declaration) in declarations.into_iter().enumerate() {
         let wrong = || {
             let field = format!("tools[{place}].functionDeclarations[{at}]");
@@ -113,7 +119,7 @@ fn take_tools(place: usize, written: Value, tools: &mut Vec<Tool>) -> Result<(),
         let Value::Object(declaration) = declaration else { return Err(wrong()) };
         let mut declaration = camel_case(declaration);
         let schema = declaration.remove("parametersJsonSchema").or_else(|| declaration.remove("parameters"));
-        tools.push(Tool {
+        asked.tools.push(Tool {
             name: text(&mut declaration, "name")?.ok_or_else(wrong)?,
             description: text(&mut declaration, "description")?,
             parameters: schema.filter(|schema| !schema.is_null()),

@@ -2,12 +2,10 @@ use serde_json::{Map, Value, json};
 use wordhoard_model::{Conversation, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
 
 use super::content::image_part;
+use crate::instructions::instruction_between;
 use crate::{Ask, CannotHonour, logprobs};
 
 const DIALECT: &str = "Gemini's dialect";
-/// Fields of this dialect alone: `top_k` of the chat dialect's relatives, the others as they are.
-const OWN_FIELDS: [&str; 5] = ["top_k", "safetySettings", "cachedContent", "labels", "serviceTier"];
-
 /// How many tokens of reasoning each effort is: <https://ai.google.dev/gemini-api/docs/openai>.
 pub(super) const REASONING_TOKENS: [(&str, u64); 5] =
     [("none", 0), ("minimal", 1_024), ("low", 1_024), ("medium", 8_192), ("high", 24_576)];
@@ -38,17 +36,14 @@ pub(crate) fn encode_count(ask: &Ask<'_>, is_vertex: bool) -> Result<Vec<u8>, Ca
 
 fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     let asked = ask.conversation;
-    ask.check_further(DIALECT, &[&OWN_FIELDS[..], &["logprobs", "top_logprobs"]].concat())?;
-    ask.check_absent(DIALECT, "parallel_tool_calls", asked.parallel_tool_calls == Some(false))?;
+    ask.settle_further(DIALECT, &["top_k", "logprobs", "top_logprobs"])?;
+    ask.settle_number(DIALECT, "parallel_tool_calls", asked.parallel_tool_calls)?;
     let mut body = Map::new();
     let mut set = |name: &str, value: Option<Value>| {
         if let Some(value) = value {
             body.insert(name.to_owned(), value);
         }
     };
-    for name in OWN_FIELDS.iter().skip(1) {
-        set(name, asked.further.get(*name).cloned());
-    }
     set("contents", Some(contents(ask)?.into()));
     set("systemInstruction", asked.system.as_ref().map(|text| json!({"parts": [{"text": text}]})));
     let tools = ask.tools()?;
@@ -114,6 +109,10 @@ fn contents(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
     };
     for message in &ask.conversation.messages {
         match message {
+            Message::System(parts) => {
+                ask.list("messages.system");
+                say("user", vec![json!({"text": instruction_between(parts)})]);
+            }
             Message::User(parts) => say("user", content_parts(ask, parts)?),
             Message::Assistant { parts, tool_calls } => {
                 let mut parts = content_parts(ask, parts)?;
@@ -146,7 +145,7 @@ fn name_of_call<'a>(conversation: &'a Conversation, call_id: &str) -> Option<&'a
     let newest_first = conversation.messages.iter().rev();
     let mut calls = newest_first.filter_map(|message| match message {
         Message::Assistant { tool_calls, .. } => Some(tool_calls),
-        Message::User(_) | Message::ToolResult { .. } => None,
+        Message::System(_) | Message::User(_) | Message::ToolResult { .. } => None,
     });
     calls.find_map(|calls| calls.iter().find(|call| call.id == call_id)).map(|call| call.name.as_str())
 }

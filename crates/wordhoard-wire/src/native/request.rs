@@ -2,7 +2,7 @@ use serde::Serialize;
 use serde_json::{Map, Value};
 use wordhoard_model::{AttemptState, AttemptTranscript, Lane, LaneState, Parameters, RequestId, Transcript};
 
-use crate::openai_chat::REMEMBERED;
+use crate::recorded::{Recorded, given_parameters};
 
 use super::{ContinuesView, CostView, FailureView, UsageView};
 
@@ -16,6 +16,9 @@ pub struct RequestView<'a> {
     prompt: &'a str,
     system_message: Option<&'a str>,
     parameters: Map<String, Value>,
+    /// Fields of the request that its provider was not given, or in another form.
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    dropped_fields: Vec<String>,
     lanes: Vec<LaneView<'a>>,
     /// How many events there are; `starting_after` of the newest is one less.
     event_count: u64,
@@ -79,6 +82,7 @@ pub fn request_view(id: RequestId, transcript: &Transcript) -> RequestView<'_> {
         prompt: &prompt.text,
         system_message: prompt.system_message.as_deref(),
         parameters: parameters(&prompt.parameters),
+        dropped_fields: Recorded::of(prompt).unwrap_or_default().dropped_fields,
         lanes: (0..state.lanes().len()).map(|lane| lane_view(transcript, Lane(lane as u8))).collect(),
         event_count: state.next_seq().0,
         token_count: totals.token_count,
@@ -135,13 +139,7 @@ fn attempt_view<'a>(attempt: &'a AttemptState, texts: &'a AttemptTranscript) -> 
 
 /// All parameters that were given, by their names in the request.
 pub(super) fn parameters(parameters: &Parameters) -> Map<String, Value> {
-    let mut all = parameters.extra.clone();
-    // What the server remembers is its own, but for what the client sent.
-    if let Some(Value::Object(mut remembered)) = all.remove(REMEMBERED)
-        && let Some(Value::Object(body)) = remembered.remove("body")
-    {
-        all.extend(body);
-    }
+    let mut all = given_parameters(parameters);
     if let Some(max_tokens) = parameters.max_tokens {
         all.insert("max_tokens".to_owned(), max_tokens.into());
     }

@@ -2,6 +2,7 @@ use serde_json::{Map, Value};
 use wordhoard_model::{Conversation, Image, Message, Part, ToolCall};
 
 use super::options;
+use crate::tool_shape::custom_arguments;
 use crate::{ClientRequest, InvalidRequest};
 
 /// Reads a client's request.
@@ -60,21 +61,28 @@ fn take_message(
 ) -> Result<(), InvalidRequest> {
     let content = message.remove("content").unwrap_or_default();
     let parts = parts(at, content, conversation)?;
-    match message.get("role").and_then(Value::as_str) {
-        // What stands further down counts as well; the other dialects have one place for it.
-        Some("system" | "developer") => {
-            let text = Part::text_of(&parts);
-            conversation.system = Some(match conversation.system.take() {
-                Some(system) => format!("{system}\n\n{text}"),
-                None => text,
-            });
+    for mark in
+        ["name", "reasoning_content", "reasoning", "reasoning_details", "annotations", "cache_control"]
+    {
+        let is_of_tool = mark == "name" && message.get("role").is_some_and(|role| role == "tool");
+        if !is_of_tool && message.get(mark).is_some_and(is_said) {
+            conversation.leave_hint(format!("messages.{mark}"));
         }
+    }
+    match message.get("role").and_then(Value::as_str) {
+        Some("system" | "developer") => conversation.add_instruction(parts),
         Some("user") => conversation.messages.push(Message::User(parts)),
         Some("assistant") => {
             let tool_calls = match message.remove("tool_calls") {
                 None | Some(Value::Null) => Vec::new(),
-                Some(calls) => tool_calls(at, &calls, conversation)?,
+                Some(calls) => tool_calls(at, &calls)?,
             };
+            for field in ["audio", "function_call"]
+                .into_iter()
+                .filter(|field| message.get(*field).is_some_and(is_said))
+            {
+                conversation.leave_unplaced(format!("{at}.{field}"), "has no counterpart in other dialects");
+            }
             conversation.messages.push(Message::Assistant { parts, tool_calls });
         }
         Some("tool") => {
@@ -89,6 +97,16 @@ fn take_message(
         }
     }
     Ok(())
+}
+
+/// Whether a field says anything.
+fn is_said(value: &Value) -> bool {
+    match value {
+        Value::Null => false,
+        Value::String(text) => !text.is_empty(),
+        Value::Array(items) => !items.is_empty(),
+        _ => true,
+    }
 }
 
 fn parts(at: &str, content: Value, asked: &mut Conversation) -> Result<Vec<Part>, InvalidRequest> {
@@ -107,6 +125,12 @@ fn parts(at: &str, content: Value, asked: &mut Conversation) -> Result<Vec<Part>
 
 /// None for a part of a kind that has no place in a conversation, such as sound or a file.
 fn one_part(at: &str, part: &Value, asked: &mut Conversation) -> Result<Option<Part>, InvalidRequest> {
+    if part.get("cache_control").is_some_and(is_said) {
+        asked.leave_hint("cache_control");
+    }
+    if part.pointer("/image_url/detail").is_some_and(|detail| is_said(detail) && *detail != "auto") {
+        asked.leave_hint("image_url.detail");
+    }
     let placed = match part.get("type").and_then(Value::as_str) {
         Some("text") => match part.get("text").and_then(Value::as_str) {
             Some(text) => Ok(Part::Text(text.to_owned())),
@@ -122,8 +146,9 @@ fn one_part(at: &str, part: &Value, asked: &mut Conversation) -> Result<Option<P
                 InvalidRequest::field(format!("{at}.image_url.url"), "must be a URL, or data:…;base64,…")
             })
         }
-        Some(_) => {
-            asked.leave_unplaced(format!("{at}.type"), "must be text or image_url for this model");
+        Some(kind) => {
+            let problem = format!("is {kind}, which has no counterpart in other dialects");
+            asked.leave_unplaced(format!("{at}.type"), problem);
             return Ok(None);
         }
         None => Err(InvalidRequest::field(format!("{at}.type"), "must be text or image_url")),
@@ -148,25 +173,20 @@ pub(crate) fn url_of_image(image: &Image) -> String {
     }
 }
 
-fn tool_calls(at: &str, calls: &Value, asked: &mut Conversation) -> Result<Vec<ToolCall>, InvalidRequest> {
-    let mut one = |(place, call): (usize, &Value)| {
-        if call.get("type").is_some_and(|kind| kind != "function") {
-            asked.leave_unplaced(
-                format!("{at}.tool_calls[{place}]"),
-                "must be of type function for this model",
-            );
-            return None;
-        }
-        Some(one_call(&format!("{at}.tool_calls[{place}]"), call))
-    };
+fn tool_calls(at: &str, calls: &Value) -> Result<Vec<ToolCall>, InvalidRequest> {
+    let one = |(place, call)| one_call(&format!("{at}.tool_calls[{place}]"), call);
     match calls {
-        Value::Array(calls) => calls.iter().enumerate().filter_map(&mut one).collect(),
+        Value::Array(calls) => calls.iter().enumerate().map(one).collect(),
         _ => Err(InvalidRequest::field(format!("{at}.tool_calls"), "must be a list")),
     }
 }
 
+/// The call of a custom tool becomes one of the function that stands for it.
 fn one_call(at: &str, call: &Value) -> Result<ToolCall, InvalidRequest> {
     let text = |pointer: &str| call.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    if let (Some(id), Some(name), Some(input)) = (text("/id"), text("/custom/name"), text("/custom/input")) {
+        return Ok(ToolCall { id, name, arguments: custom_arguments(&input) });
+    }
     match (text("/id"), text("/function/name"), text("/function/arguments")) {
         (Some(id), Some(name), Some(arguments)) => Ok(ToolCall { id, name, arguments }),
         _ => {

@@ -5,11 +5,13 @@ use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 use super::beside;
 use super::chunk::Choice;
 use super::decoder::failure_of;
+use super::encoder::custom_call;
 use super::usage::UsageBody;
 use crate::clean_text::{model_name, one_line};
 use crate::error_body::{classify_error_body, classify_stream_error};
+use crate::tool_shape::{ToolShape, ToolShapes};
 use crate::whole::{self, Block};
-use crate::{AnswerHead, Completion, Delta, stream};
+use crate::{AnswerHead, Asked, Completion, Delta, stream};
 
 /// Decodes an answer that comes whole, and appends its pieces. Other choices than the first are passed over.
 ///
@@ -49,7 +51,17 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
 
 /// A whole answer as one body, for a client that asked for no stream.
 pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
-    body(head, vec![choice(0, deltas, completion)], completion.usage.as_ref())
+    encode_answer_for(head, &Asked::default(), deltas, completion)
+}
+
+/// As [`encode_answer`], for the answer to a request.
+pub fn encode_answer_for(
+    head: &AnswerHead,
+    asked: &Asked,
+    deltas: &[Delta],
+    completion: &Completion,
+) -> Vec<u8> {
+    body(head, vec![choice(0, &asked.tools, deltas, completion)], completion.usage.as_ref())
 }
 
 /// One of several answers.
@@ -67,7 +79,7 @@ pub struct WholeChoice {
 /// that of all of them.
 pub fn encode_choices(head: &AnswerHead, choices: &[WholeChoice]) -> Vec<u8> {
     let value = |(index, one): (usize, &WholeChoice)| {
-        let mut value = choice(index, &one.deltas, &one.completion);
+        let mut value = choice(index, &ToolShapes::default(), &one.deltas, &one.completion);
         value["model"] = one.model.as_str().into();
         value
     };
@@ -89,7 +101,7 @@ fn body(head: &AnswerHead, choices: Vec<Value>, usage: Option<&Usage>) -> Vec<u8
     body.to_string().into_bytes()
 }
 
-pub(super) fn choice(index: usize, deltas: &[Delta], completion: &Completion) -> Value {
+pub(super) fn choice(index: usize, tools: &ToolShapes, deltas: &[Delta], completion: &Completion) -> Value {
     let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
     let joined = |kind| {
         let pieces: Vec<&str> =
@@ -104,7 +116,7 @@ pub(super) fn choice(index: usize, deltas: &[Delta], completion: &Completion) ->
     if let Some(reasoning) = joined(TokenKind::Reasoning) {
         message["reasoning_content"] = reasoning.into();
     }
-    let calls = tool_calls(deltas);
+    let calls = tool_calls(tools, deltas);
     if !calls.is_empty() {
         message["tool_calls"] = calls.into();
     }
@@ -118,9 +130,12 @@ pub(super) fn choice(index: usize, deltas: &[Delta], completion: &Completion) ->
 }
 
 /// The calls that the fragments make up, in the order of their first fragments.
-fn tool_calls(deltas: &[Delta]) -> Vec<Value> {
+fn tool_calls(tools: &ToolShapes, deltas: &[Delta]) -> Vec<Value> {
     let call = |block: Block| match block {
         Block::ToolCall(call) => {
+            if matches!(tools.of_call(call.name.as_deref().unwrap_or_default()), ToolShape::Custom { .. }) {
+                return Some(custom_call(&call, None));
+            }
             let arguments = call.arguments.unwrap_or_default();
             Some(
                 json!({"id": call.id, "type": "function", "function": {"name": call.name, "arguments": arguments}}),

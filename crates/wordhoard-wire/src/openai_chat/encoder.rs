@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use bytes::{BufMut, BytesMut};
 use serde_json::{Value, json};
 use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
@@ -5,11 +7,22 @@ use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 use super::beside::Beside;
 use super::usage::UsageBody;
 use super::{DONE, error_value};
-use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
+use crate::tool_shape::{ToolShape, ToolShapes, custom_input};
+use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 
 /// An encoder for one answer as a stream. It tells the usage only where the client asked for it.
 pub fn stream_encoder(head: AnswerHead, include_usage: bool) -> Box<dyn EncodeStream> {
-    Box::new(ClientStream { encoder: StreamEncoder::new(head), include_usage })
+    stream_encoder_for(head, include_usage, Asked::default())
+}
+
+/// As [`stream_encoder`], for the answer to a request.
+pub(super) fn stream_encoder_for(
+    head: AnswerHead,
+    include_usage: bool,
+    asked: Asked,
+) -> Box<dyn EncodeStream> {
+    let encoder = StreamEncoder { tools: asked.tools, ..StreamEncoder::new(head) };
+    Box::new(ClientStream { encoder, include_usage })
 }
 
 #[derive(Debug)]
@@ -54,6 +67,10 @@ pub struct StreamEncoder {
     /// Which of several answers it is.
     index: usize,
     role_written: bool,
+    /// What the tools are to the client.
+    tools: ToolShapes,
+    /// The calls of custom tools so far: their text is known when they are complete.
+    custom_calls: BTreeMap<u64, ToolCallPiece>,
 }
 
 impl StreamEncoder {
@@ -64,7 +81,8 @@ impl StreamEncoder {
 
     /// An encoder for one of several answers that share a stream.
     pub fn of_choice(head: AnswerHead, index: usize) -> Self {
-        Self { head, index, role_written: false }
+        let (tools, custom_calls) = (ToolShapes::default(), BTreeMap::new());
+        Self { head, index, role_written: false, tools, custom_calls }
     }
 
     /// Writes the chunk that opens the answer. The first delta or the end writes it if it was not written yet.
@@ -82,7 +100,10 @@ impl StreamEncoder {
             TokenKind::Text => json!({"content": delta.text}),
             TokenKind::Reasoning => json!({"reasoning_content": delta.text}),
             TokenKind::Refusal => json!({"refusal": delta.text}),
-            TokenKind::ToolCall => json!({"tool_calls": [tool_call(&delta.text)]}),
+            TokenKind::ToolCall => match self.tool_call(ToolCallPiece::from_text(&delta.text)) {
+                Some(call) => json!({"tool_calls": [call]}),
+                None => return,
+            },
             TokenKind::Annotation => match Beside::of(delta) {
                 Some(Beside::Citation(said)) => json!({"annotations": [said]}),
                 Some(Beside::LogProbs(logprobs)) => return self.write_logprobs(out, logprobs),
@@ -102,6 +123,9 @@ impl StreamEncoder {
         include_usage: bool,
     ) {
         self.open(out);
+        for call in std::mem::take(&mut self.custom_calls).into_values() {
+            self.write(out, json!({"tool_calls": [custom_call(&call, Some(call.index))]}), None);
+        }
         self.write(out, json!({}), Some(reason));
         if let Some(usage) = usage.filter(|_| include_usage) {
             self.usage(out, usage);
@@ -125,6 +149,20 @@ impl StreamEncoder {
         write_data(out, &error_value(failure));
     }
 
+    /// The fragment of a call of a function; nothing for one of a custom tool, which is kept until the end.
+    fn tool_call(&mut self, piece: ToolCallPiece) -> Option<Value> {
+        if let Some(so_far) = self.custom_calls.get_mut(&piece.index) {
+            so_far.append(piece);
+            return None;
+        }
+        let name = piece.name.as_deref().unwrap_or_default();
+        if !name.is_empty() && matches!(self.tools.of_call(name), ToolShape::Custom { .. }) {
+            self.custom_calls.insert(piece.index, piece);
+            return None;
+        }
+        Some(function_call(piece))
+    }
+
     fn write(&self, out: &mut impl BufMut, delta: Value, finish_reason: Option<&str>) {
         let choice = json!({"index": self.index, "delta": delta, "finish_reason": finish_reason});
         write_data(out, &self.chunk(json!([choice])));
@@ -146,8 +184,7 @@ impl StreamEncoder {
     }
 }
 
-fn tool_call(text: &str) -> Value {
-    let piece = ToolCallPiece::from_text(text);
+fn function_call(piece: ToolCallPiece) -> Value {
     let mut function = json!({});
     if let Some(name) = piece.name {
         function["name"] = name.into();
@@ -162,6 +199,17 @@ fn tool_call(text: &str) -> Value {
     }
     call["function"] = function;
     call
+}
+
+/// A complete call of a custom tool; its number stands in streams only.
+/// <https://platform.openai.com/docs/api-reference/chat/object>, tool_calls.
+pub(super) fn custom_call(call: &ToolCallPiece, index: Option<u64>) -> Value {
+    let custom = json!({"name": call.name, "input": custom_input(call)});
+    let mut value = json!({"id": call.id, "type": "custom", "custom": custom});
+    if let Some(index) = index {
+        value["index"] = index.into();
+    }
+    value
 }
 
 fn write_data(out: &mut impl BufMut, chunk: &Value) {

@@ -9,6 +9,8 @@ pub fn encode_error(failure: &Failure) -> Vec<u8> {
 pub(crate) fn error_value(failure: &Failure) -> Value {
     let (kind, code) = match failure.class {
         FailureClass::RateLimited => ("rate_limit_error", "rate_limit_exceeded"),
+        FailureClass::OutOfCredit => ("insufficient_quota", "insufficient_quota"),
+        FailureClass::ProviderOverloaded => ("server_error", "overloaded_error"),
         FailureClass::Unauthorized => ("invalid_request_error", "invalid_api_key"),
         FailureClass::NotFound => ("invalid_request_error", "model_not_found"),
         FailureClass::ContextLength => ("invalid_request_error", "context_length_exceeded"),
@@ -28,6 +30,8 @@ mod tests {
     fn an_error_for_a_client_reads_back_as_its_class() {
         for class in [
             FailureClass::RateLimited,
+            FailureClass::OutOfCredit,
+            FailureClass::ProviderOverloaded,
             FailureClass::ContextLength,
             FailureClass::ContentPolicy,
             FailureClass::Unauthorized,

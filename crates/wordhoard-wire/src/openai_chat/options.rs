@@ -4,12 +4,17 @@ use serde_json::{Map, Value, json};
 use wordhoard_model::{Conversation, ResponseFormat, Tool, ToolChoice};
 
 use crate::InvalidRequest;
+use crate::tool_shape::custom_as_function;
 
 /// Takes the fields into the conversation; what has no place of its own there goes to `further`.
 pub(super) fn take(
-    fields: Map<String, Value>,
+    mut fields: Map<String, Value>,
     conversation: &mut Conversation,
 ) -> Result<(), InvalidRequest> {
+    // A choice may leave some of them out.
+    if let Some(tools) = fields.remove("tools").filter(|tools| !tools.is_null()) {
+        take_tools(&tools, conversation)?;
+    }
     for (name, value) in fields {
         if value.is_null() {
             continue;
@@ -21,16 +26,7 @@ pub(super) fn take(
             count.ok_or_else(|| wrong("must be a whole number of at least 1"))
         };
         match name.as_str() {
-            "tools" => take_tools(&value, conversation)?,
-            "tool_choice" => match value.get("type").and_then(Value::as_str) {
-                Some(kind) if kind != "function" => {
-                    conversation.leave_unplaced(
-                        name,
-                        "must be auto, none, required or name a function for this model",
-                    );
-                }
-                _ => conversation.tool_choice = Some(tool_choice(&value)?),
-            },
+            "tool_choice" => take_tool_choice(&value, conversation)?,
             "parallel_tool_calls" => {
                 conversation.parallel_tool_calls =
                     Some(value.as_bool().ok_or_else(|| wrong("must be true or false"))?);
@@ -73,51 +69,81 @@ fn stop(value: &Value) -> Result<Vec<String>, InvalidRequest> {
     }
 }
 
-/// Takes the functions of a list of tools. Tools of another kind have no place in a conversation.
+/// Takes the tools. A custom tool becomes a function and is listed; one of another kind only its own provider can run.
 fn take_tools(value: &Value, conversation: &mut Conversation) -> Result<(), InvalidRequest> {
-    let is_function =
-        |tool: &Value| tool.get("type").and_then(Value::as_str).is_none_or(|kind| kind == "function");
     let Value::Array(written) = value else {
         return Err(InvalidRequest::field("tools", "must be a list"));
     };
-    for (place, _) in written.iter().enumerate().filter(|(_, tool)| !is_function(tool)) {
-        conversation.leave_unplaced(format!("tools[{place}]"), "must be of type function for this model");
+    for (place, tool) in written.iter().enumerate() {
+        match tool.get("type").and_then(Value::as_str) {
+            None | Some("function") => conversation.tools.push(function(place, tool)?),
+            Some("custom") => {
+                let custom = tool.get("custom").unwrap_or(tool);
+                let name = custom.get("name").and_then(Value::as_str);
+                let wrong = || {
+                    InvalidRequest::field(format!("tools[{place}]"), "must have a custom tool with a name")
+                };
+                let name = name.ok_or_else(wrong)?.to_owned();
+                conversation.tools.push(custom_as_function(name, custom));
+                conversation.leave_hint(format!("tools[{place}]"));
+            }
+            Some(_) => conversation.leave_hint(format!("tools[{place}]")),
+        }
     }
-    let functions = written.iter().filter(|tool| is_function(tool)).cloned().collect();
-    conversation.tools = tools(&Value::Array(functions))?;
     Ok(())
 }
 
-/// Reads a list of tools.
+/// Reads a list of functions.
 pub(crate) fn tools(value: &Value) -> Result<Vec<Tool>, InvalidRequest> {
     let Value::Array(tools) = value else {
         return Err(InvalidRequest::field("tools", "must be a list"));
     };
-    let one = |(place, tool): (usize, &Value)| {
-        let wrong = |problem| InvalidRequest::field(format!("tools[{place}]"), problem);
-        let text = |pointer: &str| tool.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
-        if tool.get("type").and_then(Value::as_str).unwrap_or("function") != "function" {
-            return Err(wrong("must be of type function"));
-        }
-        Ok(Tool {
-            name: text("/function/name").ok_or_else(|| wrong("must have a function with a name"))?,
-            description: text("/function/description"),
-            parameters: tool.pointer("/function/parameters").filter(|schema| !schema.is_null()).cloned(),
-            strict: tool.pointer("/function/strict").and_then(Value::as_bool),
-        })
-    };
-    tools.iter().enumerate().map(one).collect()
+    tools.iter().enumerate().map(|(place, tool)| function(place, tool)).collect()
 }
 
-fn tool_choice(value: &Value) -> Result<ToolChoice, InvalidRequest> {
-    let function = || value.pointer("/function/name").and_then(Value::as_str);
-    match value.as_str() {
-        Some("auto") => Ok(ToolChoice::Auto),
-        Some("none") => Ok(ToolChoice::None),
-        Some("required") => Ok(ToolChoice::Required),
-        None if function().is_some() => Ok(ToolChoice::Function(function().unwrap_or_default().to_owned())),
-        _ => Err(InvalidRequest::field("tool_choice", "must be auto, none, required or name a function")),
+fn function(place: usize, tool: &Value) -> Result<Tool, InvalidRequest> {
+    let wrong = |problem| InvalidRequest::field(format!("tools[{place}]"), problem);
+    let text = |pointer: &str| tool.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
+    if tool.get("type").and_then(Value::as_str).unwrap_or("function") != "function" {
+        return Err(wrong("must be of type function"));
     }
+    Ok(Tool {
+        name: text("/function/name").ok_or_else(|| wrong("must have a function with a name"))?,
+        description: text("/function/description"),
+        parameters: tool.pointer("/function/parameters").filter(|schema| !schema.is_null()).cloned(),
+        strict: tool.pointer("/function/strict").and_then(Value::as_bool),
+    })
+}
+
+/// `any` is Mistral's name for `required`: <https://docs.mistral.ai/api/>, chat completions. A list of allowed tools leaves the
+/// others out: <https://platform.openai.com/docs/guides/function-calling>, allowed tools.
+fn take_tool_choice(value: &Value, conversation: &mut Conversation) -> Result<(), InvalidRequest> {
+    let name_of = |choice: &Value| {
+        let name = choice.pointer("/function/name").or_else(|| choice.pointer("/custom/name"));
+        name.and_then(Value::as_str).map(str::to_owned)
+    };
+    conversation.tool_choice = Some(match (value.as_str(), name_of(value)) {
+        (Some("auto"), _) => ToolChoice::Auto,
+        (Some("none"), _) => ToolChoice::None,
+        (Some("required" | "any"), _) => ToolChoice::Required,
+        (None, Some(name)) => ToolChoice::Function(name),
+        (None, None) if value.get("allowed_tools").is_some() => {
+            let names = value.pointer("/allowed_tools/tools").and_then(Value::as_array);
+            let names: Vec<String> = names.into_iter().flatten().filter_map(name_of).collect();
+            conversation.tools.retain(|tool| names.contains(&tool.name));
+            match value.pointer("/allowed_tools/mode").and_then(Value::as_str) {
+                Some("required") => ToolChoice::Required,
+                _ => ToolChoice::Auto,
+            }
+        }
+        _ => {
+            return Err(InvalidRequest::field(
+                "tool_choice",
+                "must be auto, none, required or name a function",
+            ));
+        }
+    });
+    Ok(())
 }
 
 fn response_format(value: &Value) -> Result<ResponseFormat, InvalidRequest> {

@@ -3,16 +3,17 @@
 use bytes::BytesMut;
 use serde_json::{Map, Value, json};
 
-use super::encoder::stream_encoder;
+use super::encoder::stream_encoder_for;
 use super::{DONE, completion};
 use crate::envelope::WireEvent;
 use crate::pass_through::{self, PassThrough, Rules, Whole};
-use crate::{AnswerHead, Completion, Delta, EncodeStream, sse};
+use crate::tool_shape::ToolShapes;
+use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, sse};
 
 /// An encoder that passes a provider's chunks through.
-pub fn passing_encoder(head: AnswerHead, include_usage: bool) -> Box<dyn EncodeStream> {
+pub fn passing_encoder(head: AnswerHead, include_usage: bool, asked: Asked) -> Box<dyn EncodeStream> {
     let rules = ChunkRules { include_usage, head: None, has_begun: false };
-    Box::new(PassThrough::new(rules, stream_encoder(head, include_usage)))
+    Box::new(PassThrough::new(rules, stream_encoder_for(head, include_usage, asked)))
 }
 
 #[derive(Debug)]
@@ -60,7 +61,8 @@ pub fn passed_answer(deltas: &[Delta], completion: &Completion) -> Option<Vec<u8
         Whole::Document(body) => return Some(body.into_bytes()),
         Whole::Events(events) => events,
     };
-    let (mut body, mut choice) = (Map::new(), completion::choice(0, deltas, completion));
+    let (mut body, mut choice) =
+        (Map::new(), completion::choice(0, &ToolShapes::default(), deltas, completion));
     let mut message = MessageParts::of(choice["message"].take());
     for event in events {
         let Ok(Value::Object(mut chunk)) = serde_json::from_str(&event.data) else { continue };

@@ -68,6 +68,7 @@ pub(crate) fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
     }
     for message in &ask.conversation.messages {
         messages.push(match message {
+            Message::System(parts) => json!({"role": "system", "content": content(ask, parts)?}),
             Message::User(parts) => json!({"role": "user", "content": content(ask, parts)?}),
             Message::Assistant { parts, tool_calls } => {
                 let mut message = json!({"role": "assistant", "content": content(ask, parts)?});
@@ -132,7 +133,8 @@ mod tests {
 
     use super::*;
     use crate::Unsupported;
-    use crate::openai_chat::{conversation_of, decode_request};
+    use crate::conversation_of;
+    use crate::openai_chat::decode_request;
 
     fn encoded(prompt: &Prompt, so_far: Option<&str>, capabilities: &Capabilities) -> Value {
         let conversation = conversation_of(prompt).unwrap();

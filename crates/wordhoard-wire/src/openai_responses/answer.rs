@@ -1,4 +1,3 @@
-use serde_json::{Map, Value};
 use wordhoard_model::Failure;
 
 use super::decoder::finish_reason;
@@ -7,14 +6,20 @@ use super::event::{Response, UsageBody};
 use super::output::item_deltas;
 use crate::clean_text::model_name;
 use crate::error_body::classify_error_body;
-use crate::{AnswerHead, Completion, Delta, EncodeStream, stream};
+use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, stream};
+
+/// What an answer of the call for compaction calls itself; it is always complete.
+const COMPACTION: &str = "response.compaction";
 
 /// Decodes an answer that comes whole, and appends its pieces.
 ///
 /// # Errors
 /// As a stream of it would fail.
 pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Failure> {
-    let response: Response = serde_json::from_slice(body).map_err(|error| stream::bad_event(&error))?;
+    let mut response: Response = serde_json::from_slice(body).map_err(|error| stream::bad_event(&error))?;
+    if response.object.as_deref() == Some(COMPACTION) {
+        response.status = Some("completed".to_owned());
+    }
     if response.status.is_none() {
         return Err(classify_error_body(body).unwrap_or_else(stream::cut));
     }
@@ -30,14 +35,13 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
 
 /// An answer as one body: what the last event of a stream of it holds.
 pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
-    encode_answer_for(head, Map::new(), None, deltas, completion)
+    encode_answer_for(head, Asked::default(), None, deltas, completion)
 }
 
-/// As [`encode_answer`]; the response repeats these fields of its request, see [`fields_of`](super::fields_of), and says
-/// when it ended, in seconds since 1970.
+/// As [`encode_answer`], for the answer to a request; it says when it ended, in seconds since 1970.
 pub fn encode_answer_for(
     head: &AnswerHead,
-    asked: Map<String, Value>,
+    asked: Asked,
     completed_at_s: Option<u64>,
     deltas: &[Delta],
     completion: &Completion,

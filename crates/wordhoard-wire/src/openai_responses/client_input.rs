@@ -4,7 +4,9 @@ use serde_json::Value;
 use wordhoard_model::{Conversation, Message, Part, ToolCall};
 
 use crate::InvalidRequest;
+use crate::compaction;
 use crate::openai_chat::image_of_url;
+use crate::tool_shape::{LOCAL_SHELL, custom_arguments, flat_name, local_shell_arguments};
 
 /// A turn of the assistant is several items here: its text, and each of its calls.
 pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Result<(), InvalidRequest> {
@@ -12,6 +14,7 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
     let needed = |field: &str| {
         text(field).ok_or_else(|| InvalidRequest::field(format!("{at}.{field}"), "must be a string"))
     };
+    let function = |name: &str| flat_name(item.get("namespace").and_then(Value::as_str), name);
     match (text("type").as_deref(), text("role").as_deref()) {
         (None | Some("message"), Some("user")) => {
             let parts = parts(at, item, "content", asked)?;
@@ -22,30 +25,46 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
             asked.messages.push(Message::Assistant { parts, tool_calls: Vec::new() });
         }
         (None | Some("message"), Some("system" | "developer")) => {
-            let text = Part::text_of(&parts(at, item, "content", asked)?);
-            asked.system = Some(match asked.system.take() {
-                Some(system) => format!("{system}\n\n{text}"),
-                None => text,
-            });
+            let parts = parts(at, item, "content", asked)?;
+            asked.add_instruction(parts);
         }
         (Some("function_call"), _) => {
-            let call =
-                ToolCall { id: needed("call_id")?, name: needed("name")?, arguments: needed("arguments")? };
-            match asked.messages.last_mut() {
-                Some(Message::Assistant { tool_calls, .. }) => tool_calls.push(call),
-                _ => asked.messages.push(Message::Assistant { parts: Vec::new(), tool_calls: vec![call] }),
-            }
+            let (id, name) = (needed("call_id")?, function(&needed("name")?));
+            add_call(ToolCall { id, name, arguments: needed("arguments")? }, asked);
         }
-        (Some("function_call_output"), _) => {
-            let (call_id, parts) = (needed("call_id")?, parts(at, item, "output", asked)?);
+        (Some("custom_tool_call"), _) => {
+            let (id, name) = (needed("call_id")?, function(&needed("name")?));
+            add_call(ToolCall { id, name, arguments: custom_arguments(&needed("input")?) }, asked);
+        }
+        (Some("local_shell_call"), _) => {
+            let id = text("call_id").map_or_else(|| needed("id"), Ok)?;
+            let arguments = local_shell_arguments(item.get("action"));
+            add_call(ToolCall { id, name: LOCAL_SHELL.to_owned(), arguments }, asked);
+        }
+        (Some("function_call_output" | "custom_tool_call_output" | "local_shell_call_output"), _) => {
+            let call_id = text("call_id").map_or_else(|| needed("id"), Ok)?;
+            let parts = parts(at, item, "output", asked)?;
             asked.messages.push(Message::ToolResult { call_id, name: None, parts });
         }
         // Reasoning of earlier turns belongs to the model that made it.
-        (Some("reasoning"), _) => {}
+        (Some("reasoning"), _) => asked.leave_hint("input.reasoning"),
+        (Some(compaction::ITEM), _) => match compaction::summary_of(item) {
+            Some(summary) => asked.messages.push(Message::User(vec![Part::Text(summary)])),
+            None => asked.leave_unplaced(
+                format!("{at}.encrypted_content"),
+                "is a summary that only the provider which made it can read",
+            ),
+        },
+        (Some(compaction::TRIGGER), _) => compaction::ask_for_summary(asked),
         (Some(kind), _) if kind != "message" => {
-            let problem =
-                "must be a message, a function_call, a function_call_output or reasoning for this model";
+            let problem = format!("is {kind}, which has no counterpart in other dialects");
             asked.leave_unplaced(format!("{at}.type"), problem);
+        }
+        (_, Some(role)) => {
+            asked.leave_unplaced(
+                format!("{at}.role"),
+                format!("is {role:?}, which other dialects do not know"),
+            );
         }
         _ => {
             let problem = "must be a message, a function_call, a function_call_output or reasoning";
@@ -53,6 +72,13 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
         }
     }
     Ok(())
+}
+
+fn add_call(call: ToolCall, asked: &mut Conversation) {
+    match asked.messages.last_mut() {
+        Some(Message::Assistant { tool_calls, .. }) => tool_calls.push(call),
+        _ => asked.messages.push(Message::Assistant { parts: Vec::new(), tool_calls: vec![call] }),
+    }
 }
 
 fn parts(at: &str, item: &Value, field: &str, asked: &mut Conversation) -> Result<Vec<Part>, InvalidRequest> {
@@ -74,23 +100,27 @@ fn one_part(at: &str, part: &Value, asked: &mut Conversation) -> Result<Option<P
         Some("input_text" | "output_text" | "text") => text("text"),
         Some("refusal") => text("refusal"),
         Some("input_image") => {
+            if part.get("detail").is_some_and(|detail| !detail.is_null() && *detail != "auto") {
+                asked.leave_hint("input_image.detail");
+            }
             let image = text("image_url").as_deref().and_then(image_of_url).map(Part::Image);
             // One that was uploaded to the provider has an id there.
             if part.get("file_id").is_some_and(Value::is_string) {
-                asked.leave_unplaced(format!("{at}.file_id"), "cannot be given to this model");
+                asked.leave_unplaced(format!("{at}.file_id"), "names a file that only its own provider has");
                 return Ok(None);
             }
             let wrong =
                 || InvalidRequest::field(format!("{at}.image_url"), "must be a URL, or data:…;base64,…");
             return image.ok_or_else(wrong).map(Some);
         }
-        kind => {
-            let problem = "must be input_text, input_image, output_text or refusal";
-            if kind.is_none() {
-                return Err(InvalidRequest::field(format!("{at}.type"), problem));
-            }
-            asked.leave_unplaced(format!("{at}.type"), format!("{problem} for this model"));
+        Some(kind) => {
+            let problem = format!("is {kind}, which has no counterpart in other dialects");
+            asked.leave_unplaced(format!("{at}.type"), problem);
             return Ok(None);
+        }
+        None => {
+            let problem = "must be input_text, input_image, output_text or refusal";
+            return Err(InvalidRequest::field(format!("{at}.type"), problem));
         }
     };
     said.map(Part::Text).map(Some).ok_or_else(|| InvalidRequest::field(at, "must have a text"))

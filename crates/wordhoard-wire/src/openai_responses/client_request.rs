@@ -1,9 +1,21 @@
 use serde_json::{Value, json};
-use wordhoard_model::{Conversation, Message, Part, ResponseFormat, Tool, ToolChoice};
+use wordhoard_model::{Conversation, Message, Part, ResponseFormat};
 
 use super::client_input::take_item;
-use crate::fields::{count, flag, list, number, object, text};
-use crate::{ClientRequest, InvalidRequest};
+use super::tools::take_tools;
+use crate::fields::{Fields, count, flag, number, object, optional_text, text};
+use crate::{ClientRequest, InvalidRequest, field_kind};
+
+/// Fields that the chat dialect has too.
+const FIELDS_OF_CHAT: [&str; 7] = [
+    "metadata",
+    "prompt_cache_key",
+    "prompt_cache_retention",
+    "safety_identifier",
+    "service_tier",
+    "store",
+    "user",
+];
 
 /// Reads a client's request.
 ///
@@ -13,22 +25,21 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
     let mut fields = object(body)?;
     let model = text(&mut fields, "model")?.ok_or_else(|| InvalidRequest::field("model", "is missing"))?;
     let stream = flag(&mut fields, "stream")?;
-    for name in ["previous_response_id", "conversation", "prompt"] {
-        if fields.remove(name).is_some_and(|value| !value.is_null()) {
-            return Err(InvalidRequest::field(name, "is not supported: send the whole conversation"));
-        }
-    }
-    if flag(&mut fields, "background")? == Some(true) {
-        return Err(InvalidRequest::field("background", "is not supported"));
+    if fields.remove("previous_response_id").is_some_and(|value| !value.is_null()) {
+        return Err(InvalidRequest::field(
+            "previous_response_id",
+            "is not supported: send the whole conversation",
+        ));
     }
     let mut asked = Conversation {
         max_tokens: count(&mut fields, "max_output_tokens")?,
         temperature: number(&mut fields, "temperature")?,
         top_p: number(&mut fields, "top_p")?,
         parallel_tool_calls: flag(&mut fields, "parallel_tool_calls")?,
-        system: text(&mut fields, "instructions")?,
+        system: optional_text(&mut fields, "instructions")?,
         ..Conversation::default()
     };
+    take_tools(&mut fields, &mut asked)?;
     match fields.remove("input") {
         Some(Value::String(text)) if !text.is_empty() => {
             asked.messages.push(Message::User(vec![Part::Text(text)]));
@@ -40,66 +51,43 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
         }
         _ => return Err(InvalidRequest::field("input", "must be a text or a list of items, not empty")),
     }
-    let tools = list(&mut fields, "tools")?.unwrap_or_default();
-    for (place, written) in tools.iter().enumerate() {
-        match written.get("type").and_then(Value::as_str) {
-            Some(kind) if kind != "function" => {
-                let problem = "must be of type function: this model has none of the provider's own tools";
-                asked.leave_unplaced(format!("tools[{place}]"), problem);
-            }
-            _ => asked.tools.push(tool(place, written)?),
-        }
-    }
-    if let Some(choice) = fields.remove("tool_choice").filter(|choice| !choice.is_null()) {
-        match choice.get("type").and_then(Value::as_str) {
-            Some(kind) if kind != "function" => asked.leave_unplaced(
-                "tool_choice",
-                "must be auto, none, required or name a function for this model",
-            ),
-            _ => asked.tool_choice = Some(tool_choice(&choice)?),
-        }
-    }
-    if let Some(Value::Object(mut reasoning)) = fields.remove("reasoning") {
-        asked.reasoning_effort = text(&mut reasoning, "effort")?;
-        reasoning.retain(|_, value| !value.is_null());
-        if !reasoning.is_empty() {
-            asked.further.insert("reasoning".to_owned(), reasoning.into());
-        }
-    }
-    if let Some(Value::Object(mut written)) = fields.remove("text") {
-        if let Some(verbosity) = written.remove("verbosity").filter(|verbosity| !verbosity.is_null()) {
-            asked.further.insert("verbosity".to_owned(), verbosity);
-        }
-        if let Some(format) = written.remove("format").filter(|format| !format.is_null()) {
-            asked.response_format = Some(response_format(&format)?);
-        }
-    }
-    asked.further.extend(fields.into_iter().filter(|(_, value)| !value.is_null()));
+    take_reasoning(fields.remove("reasoning"), &mut asked)?;
+    take_text(fields.remove("text"), &mut asked)?;
+    take_further(fields, &mut asked);
     Ok(ClientRequest { model: Some(model), stream, include_usage: true, conversation: asked })
 }
 
-fn tool(place: usize, written: &Value) -> Result<Tool, InvalidRequest> {
-    let wrong = |problem| InvalidRequest::field(format!("tools[{place}]"), problem);
-    let text = |field: &str| written.get(field).and_then(Value::as_str).map(str::to_owned);
-    if text("type").as_deref() != Some("function") {
-        return Err(wrong("must be of type function: the provider's own tools are not supported"));
+/// What the chat dialect has too stands among its fields, the rest has no place.
+fn take_further(fields: Fields, asked: &mut Conversation) {
+    for (name, value) in fields {
+        if FIELDS_OF_CHAT.contains(&name.as_str()) {
+            if !value.is_null() {
+                asked.further.insert(name, value);
+            }
+        } else {
+            field_kind::leave(&name, &value, "the chat dialect", asked);
+        }
     }
-    Ok(Tool {
-        name: text("name").ok_or_else(|| wrong("must have a name"))?,
-        description: text("description"),
-        parameters: written.get("parameters").filter(|schema| !schema.is_null()).cloned(),
-        strict: Some(written.get("strict").and_then(Value::as_bool).unwrap_or(true)),
-    })
 }
 
-fn tool_choice(choice: &Value) -> Result<ToolChoice, InvalidRequest> {
-    match (choice.as_str(), choice.get("name").and_then(Value::as_str)) {
-        (Some("auto"), _) => Ok(ToolChoice::Auto),
-        (Some("none"), _) => Ok(ToolChoice::None),
-        (Some("required"), _) => Ok(ToolChoice::Required),
-        (None, Some(name)) => Ok(ToolChoice::Function(name.to_owned())),
-        _ => Err(InvalidRequest::field("tool_choice", "must be auto, none, required or name a function")),
+fn take_reasoning(written: Option<Value>, asked: &mut Conversation) -> Result<(), InvalidRequest> {
+    let Some(Value::Object(mut reasoning)) = written else { return Ok(()) };
+    asked.reasoning_effort = optional_text(&mut reasoning, "effort")?;
+    for (name, value) in reasoning {
+        field_kind::leave(&format!("reasoning.{name}"), &value, "the chat dialect", asked);
     }
+    Ok(())
+}
+
+fn take_text(written: Option<Value>, asked: &mut Conversation) -> Result<(), InvalidRequest> {
+    let Some(Value::Object(mut written)) = written else { return Ok(()) };
+    if let Some(verbosity) = written.remove("verbosity").filter(|verbosity| !verbosity.is_null()) {
+        asked.further.insert("verbosity".to_owned(), verbosity);
+    }
+    if let Some(format) = written.remove("format").filter(|format| !format.is_null()) {
+        asked.response_format = Some(response_format(&format)?);
+    }
+    Ok(())
 }
 
 fn response_format(format: &Value) -> Result<ResponseFormat, InvalidRequest> {

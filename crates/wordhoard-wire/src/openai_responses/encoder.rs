@@ -1,29 +1,25 @@
 use std::collections::BTreeMap;
 
 use bytes::BytesMut;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wordhoard_model::{Failure, FailureClass, FinishReason, TokenKind};
 
 use super::event::UsageBody;
-use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
+use crate::tool_shape::{ToolShape, custom_input, local_shell_action};
+use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, ToolCallPiece, compaction, sse};
 
 /// An encoder for one answer as a stream, with every event that the official clients put an answer together from.
 pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
-    stream_encoder_for(head, Map::new())
+    stream_encoder_for(head, Asked::default())
 }
 
-/// As [`stream_encoder`]; every response in it repeats these fields of its request, see [`fields_of`](super::fields_of).
-pub fn stream_encoder_for(head: AnswerHead, asked: Map<String, Value>) -> Box<dyn EncodeStream> {
+/// As [`stream_encoder`], for the answer to a request.
+pub fn stream_encoder_for(head: AnswerHead, asked: Asked) -> Box<dyn EncodeStream> {
     Box::new(ResponseStream::new(head, asked))
 }
 
 /// A response that is no whole answer: one that runs, was cancelled, or failed.
-pub fn encode_state(
-    head: AnswerHead,
-    asked: Map<String, Value>,
-    status: &str,
-    failure: Option<&Failure>,
-) -> Value {
+pub fn encode_state(head: AnswerHead, asked: Asked, status: &str, failure: Option<&Failure>) -> Value {
     let mut response = ResponseStream::new(head, asked).response(status);
     if let Some(failure) = failure {
         response["error"] = error_of(failure);
@@ -47,8 +43,7 @@ fn error_of(failure: &Failure) -> Value {
 #[derive(Debug)]
 pub(super) struct ResponseStream {
     head: AnswerHead,
-    /// The fields of the request that its response repeats.
-    asked: Map<String, Value>,
+    asked: Asked,
     sequence_number: u64,
     opened: bool,
     /// The items so far, each as it is now; those that are open too.
@@ -56,8 +51,19 @@ pub(super) struct ResponseStream {
     current: Option<OpenItem>,
     /// When the answer ended, in seconds since 1970, where that is known.
     completed_at_s: Option<u64>,
-    /// Where in `output` the open calls of tools stand, by the number of the call.
-    calls: BTreeMap<u64, usize>,
+    /// The open calls of tools, by the number of the call.
+    calls: BTreeMap<u64, OpenCall>,
+    /// The summary so far, where the answer is one.
+    summary: String,
+}
+
+/// A call of a tool that may still grow.
+#[derive(Debug)]
+struct OpenCall {
+    /// Its fragments so far, joined.
+    call: ToolCallPiece,
+    /// Where its item stands in `output`; none before there is one.
+    place: Option<usize>,
 }
 
 /// The open item of text, reasoning or a refusal.
@@ -110,7 +116,7 @@ impl EncodeStream for ResponseStream {
 }
 
 impl ResponseStream {
-    pub(super) fn new(head: AnswerHead, asked: Map<String, Value>) -> Self {
+    pub(super) fn new(head: AnswerHead, asked: Asked) -> Self {
         Self {
             head,
             asked,
@@ -120,6 +126,7 @@ impl ResponseStream {
             current: None,
             completed_at_s: None,
             calls: BTreeMap::new(),
+            summary: String::new(),
         }
     }
 
@@ -127,6 +134,8 @@ impl ResponseStream {
     pub(super) fn take(&mut self, out: &mut BytesMut, delta: &Delta) {
         self.open(out);
         match delta.kind {
+            TokenKind::Text if self.asked.is_summary => self.summary.push_str(&delta.text),
+            _ if self.asked.is_summary => {}
             TokenKind::Text | TokenKind::Reasoning | TokenKind::Refusal => {
                 self.say(out, delta.kind, &delta.text);
             }
@@ -142,14 +151,12 @@ impl ResponseStream {
     pub(super) fn end(&mut self, out: &mut BytesMut, completion: &Completion) -> Value {
         self.open(out);
         self.close_current(out);
-        for place in std::mem::take(&mut self.calls).into_values() {
-            self.output[place]["status"] = "completed".into();
-            let item = self.output[place].clone();
-            let arguments = json!({
-                "item_id": item["id"], "output_index": place, "arguments": item["arguments"], "name": item["name"],
-            });
-            self.write(out, "response.function_call_arguments.done", arguments);
-            self.write(out, "response.output_item.done", json!({"output_index": place, "item": item}));
+        for call in std::mem::take(&mut self.calls).into_values() {
+            self.close_call(out, call);
+        }
+        if self.asked.is_summary {
+            let item = compaction::item(&std::mem::take(&mut self.summary));
+            self.add_complete(out, item);
         }
         let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
         let why = match reason {
@@ -225,26 +232,81 @@ impl ResponseStream {
         self.write(out, "response.output_item.done", json!({"output_index": place, "item": item}));
     }
 
+    /// Takes a fragment of a call. Its item has the form of the client's tool; only that of a function grows piece by piece.
     fn call(&mut self, out: &mut BytesMut, piece: ToolCallPiece) {
         self.close_current(out);
-        let place = match self.calls.get(&piece.index) {
-            Some(place) => *place,
-            None => {
-                let item = json!({
-                    "type": "function_call", "call_id": piece.id.unwrap_or_default(),
-                    "name": piece.name.unwrap_or_default(), "arguments": "",
-                });
-                let place = self.add_item(out, item);
-                self.calls.insert(piece.index, place);
-                place
-            }
-        };
-        let Some(arguments) = piece.arguments.filter(|arguments| !arguments.is_empty()) else { return };
+        let (index, arguments) = (piece.index, piece.arguments.clone());
+        if !self.calls.contains_key(&index) {
+            let opened = self.open_call(out, piece);
+            self.calls.insert(index, opened);
+        } else if let Some(open) = self.calls.get_mut(&index) {
+            open.call.append(piece);
+        }
+        let Some(OpenCall { place: Some(place), .. }) = self.calls.get(&index) else { return };
+        let (place, arguments) = (*place, arguments.unwrap_or_default());
+        if arguments.is_empty() || self.output[place]["type"] != "function_call" {
+            return;
+        }
         let so_far = self.output[place]["arguments"].as_str().unwrap_or_default();
         self.output[place]["arguments"] = format!("{so_far}{arguments}").into();
         let id = self.output[place]["id"].clone();
         let delta = json!({"item_id": id, "output_index": place, "delta": arguments});
         self.write(out, "response.function_call_arguments.delta", delta);
+    }
+
+    fn open_call(&mut self, out: &mut BytesMut, call: ToolCallPiece) -> OpenCall {
+        let id = call.id.clone().unwrap_or_default();
+        let shape = self.asked.tools.of_call(call.name.as_deref().unwrap_or_default());
+        let mut item = match &shape {
+            ToolShape::Function { name, .. } => {
+                json!({"type": "function_call", "call_id": id, "name": name, "arguments": ""})
+            }
+            ToolShape::Custom { name, .. } => {
+                json!({"type": "custom_tool_call", "call_id": id, "name": name, "input": ""})
+            }
+            // Its item says at once what it is to do.
+            ToolShape::LocalShell => return OpenCall { call, place: None },
+        };
+        if let ToolShape::Function { namespace: Some(namespace), .. }
+        | ToolShape::Custom { namespace: Some(namespace), .. } = shape
+        {
+            item["namespace"] = namespace.into();
+        }
+        OpenCall { call, place: Some(self.add_item(out, item)) }
+    }
+
+    fn close_call(&mut self, out: &mut BytesMut, OpenCall { call, place }: OpenCall) {
+        let Some(place) = place else {
+            let action = local_shell_action(&call);
+            let item = json!({"type": "local_shell_call", "call_id": call.id, "action": action});
+            return self.add_complete(out, item);
+        };
+        self.output[place]["status"] = "completed".into();
+        let id = self.output[place]["id"].clone();
+        if self.output[place]["type"] == "custom_tool_call" {
+            let input = custom_input(&call);
+            self.output[place]["input"] = input.as_str().into();
+            let delta = json!({"item_id": id, "output_index": place, "delta": input});
+            self.write(out, "response.custom_tool_call_input.delta", delta);
+            let done = json!({"item_id": id, "output_index": place, "input": input});
+            self.write(out, "response.custom_tool_call_input.done", done);
+        } else {
+            let item = &self.output[place];
+            let done = json!({
+                "item_id": id, "output_index": place, "arguments": item["arguments"], "name": item["name"],
+            });
+            self.write(out, "response.function_call_arguments.done", done);
+        }
+        let item = self.output[place].clone();
+        self.write(out, "response.output_item.done", json!({"output_index": place, "item": item}));
+    }
+
+    /// Adds an item that is complete at once.
+    fn add_complete(&mut self, out: &mut BytesMut, item: Value) {
+        let place = self.add_item(out, item);
+        self.output[place]["status"] = "completed".into();
+        let item = self.output[place].clone();
+        self.write(out, "response.output_item.done", json!({"output_index": place, "item": item}));
     }
 
     /// An item of a tool that the provider ran stands by itself; all else belongs to a text.
@@ -276,6 +338,9 @@ impl ResponseStream {
         let prefix = match item["type"].as_str() {
             Some("reasoning") => "rs",
             Some("function_call") => "fc",
+            Some("custom_tool_call") => "ctc",
+            Some("local_shell_call") => "lsh",
+            Some(compaction::ITEM) => "cmp",
             _ => "msg",
         };
         item["id"] = format!("{prefix}_{}_{place}", self.head.id).into();
@@ -322,7 +387,7 @@ impl ResponseStream {
             "usage": null,
             "user": null,
         });
-        for (name, value) in &self.asked {
+        for (name, value) in &self.asked.repeated {
             response[name] = value.clone();
         }
         response

@@ -59,6 +59,8 @@ pub(super) struct Piece {
 #[derive(Debug, Deserialize)]
 pub(super) struct Response {
     #[serde(default)]
+    pub(super) object: Option<String>,
+    #[serde(default)]
     pub(super) id: Option<String>,
     #[serde(default)]
     pub(super) model: Option<String>,

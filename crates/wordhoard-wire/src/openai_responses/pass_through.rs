@@ -9,7 +9,7 @@ use super::answer::encode_answer_for;
 use super::encoder::stream_encoder_for;
 use crate::envelope::{WireEvent, fill_own};
 use crate::pass_through::{self, PassThrough, Rules, Whole};
-use crate::{AnswerHead, Completion, Delta, EncodeStream};
+use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream};
 
 /// What the server does by itself, so that the provider was not asked for it.
 const OURS: [&str; 2] = ["background", "previous_response_id"];
@@ -18,8 +18,8 @@ const OPENING: [&str; 2] = ["response.created", "response.in_progress"];
 
 /// An encoder that passes a provider's events through. A response of them repeats of its request what the provider was not
 /// told.
-pub fn passing_encoder(head: AnswerHead, asked: Map<String, Value>) -> Box<dyn EncodeStream> {
-    let rules = ResponseRules::new(&head, &asked);
+pub fn passing_encoder(head: AnswerHead, asked: Asked) -> Box<dyn EncodeStream> {
+    let rules = ResponseRules::new(&head, &asked.repeated);
     let opening = OPENING.len() as u64;
     Box::new(PassThrough::new(rules, stream_encoder_for(head, asked)).opening_at_once(opening))
 }
@@ -86,7 +86,7 @@ impl Rules for ResponseRules {
 /// A provider's answer as one body, with all that it said; none where that is not kept.
 pub fn passed_answer(
     head: &AnswerHead,
-    asked: &Map<String, Value>,
+    asked: &Asked,
     ended_at_s: Option<u64>,
     deltas: &[Delta],
     completion: &Completion,
@@ -94,7 +94,7 @@ pub fn passed_answer(
     completion.envelope.as_ref()?;
     let known = encode_answer_for(head, asked.clone(), ended_at_s, deltas, completion);
     let known = serde_json::from_slice(&known).unwrap_or_default();
-    let mut rules = ResponseRules { known, ..ResponseRules::new(head, asked) };
+    let mut rules = ResponseRules { known, ..ResponseRules::new(head, &asked.repeated) };
     let response = match pass_through::whole(&mut rules, deltas, completion)? {
         Whole::Document(body) => {
             let mut response: Map<String, Value> = serde_json::from_str(&body).ok()?;

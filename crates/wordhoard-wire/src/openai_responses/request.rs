@@ -1,8 +1,7 @@
 use serde_json::{Map, Value, json};
-use wordhoard_model::{
-    Capabilities, Conversation, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice,
-};
+use wordhoard_model::{Capabilities, Conversation, Message, Part, ResponseFormat, ToolCall};
 
+use super::tools::{tool_choice_value, tool_value};
 use crate::logprobs;
 use crate::openai_chat::url_of_image;
 use crate::{Ask, CannotHonour, Unsupported};
@@ -10,19 +9,15 @@ use crate::{Ask, CannotHonour, Unsupported};
 const DIALECT: &str = "OpenAI's responses dialect";
 /// What has to be included for log-probabilities: <https://platform.openai.com/docs/api-reference/responses/create>.
 const LOGPROBS_OF_TEXT: &str = "message.output_text.logprobs";
-/// Fields that this dialect has under the same names.
-const SAME_FIELDS: [&str; 12] = [
+/// Fields that this dialect has under the same names as the chat dialect.
+const SAME_FIELDS: [&str; 8] = [
     "user",
     "service_tier",
     "metadata",
-    "include",
-    "truncation",
     "prompt_cache_key",
     "prompt_cache_retention",
     "safety_identifier",
-    "max_tool_calls",
     "verbosity",
-    "reasoning",
     "store",
 ];
 
@@ -40,6 +35,13 @@ pub fn encode_request(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
 /// # Errors
 /// As [`encode_request`].
 pub(crate) fn encode_count(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
+    let mut fields = fields(ask)?;
+    keep_counted(&mut fields);
+    Ok(Value::Object(fields).to_string().into_bytes())
+}
+
+/// Keeps the fields that count.
+pub(crate) fn keep_counted(fields: &mut Map<String, Value>) {
     const COUNTED: [&str; 9] = [
         "model",
         "input",
@@ -51,23 +53,16 @@ pub(crate) fn encode_count(ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
         "text",
         "truncation",
     ];
-    let mut fields = fields(ask)?;
     fields.retain(|name, _| COUNTED.contains(&name.as_str()));
-    Ok(Value::Object(fields).to_string().into_bytes())
 }
 
 /// The fields of [`encode_request`].
 fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     let asked = ask.conversation;
-    ask.check_further(DIALECT, &[&SAME_FIELDS[..], &["logprobs", "top_logprobs"]].concat())?;
-    for (name, is_given) in [
-        ("seed", asked.seed.is_some()),
-        ("stop", !asked.stop.is_empty()),
-        ("frequency_penalty", asked.frequency_penalty.is_some()),
-        ("presence_penalty", asked.presence_penalty.is_some()),
-    ] {
-        ask.check_absent(DIALECT, name, is_given)?;
-    }
+    ask.settle_further(DIALECT, &[&SAME_FIELDS[..], &["logprobs", "top_logprobs"]].concat())?;
+    ask.settle_number(DIALECT, "seed", asked.seed)?;
+    ask.settle_number(DIALECT, "frequency_penalty", asked.frequency_penalty)?;
+    ask.settle_number(DIALECT, "presence_penalty", asked.presence_penalty)?;
     let mut body: Map<String, Value> = asked.further.clone();
     body.retain(|name, _| SAME_FIELDS.contains(&name.as_str()));
     let verbosity = body.remove("verbosity");
@@ -87,14 +82,12 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     set("reasoning", reasoning(ask));
     let tools = ask.tools()?;
     if !tools.is_empty() {
-        set("tools", Some(tools.iter().map(tool).collect()));
-        set("tool_choice", asked.tool_choice.as_ref().map(tool_choice));
+        set("tools", Some(tools.iter().map(tool_value).collect()));
+        set("tool_choice", asked.tool_choice.as_ref().map(tool_choice_value));
         set("parallel_tool_calls", asked.parallel_tool_calls.map(Value::from));
     }
     if let Some(likeliest) = logprobs::asked_for(&asked.further) {
-        let mut include = asked.further.get("include").and_then(Value::as_array).cloned().unwrap_or_default();
-        include.push(LOGPROBS_OF_TEXT.into());
-        set("include", Some(include.into()));
+        set("include", Some(json!([LOGPROBS_OF_TEXT])));
         set("top_logprobs", Some(likeliest.into()));
     }
     let mut text = Map::new();
@@ -130,23 +123,21 @@ pub fn repeated(mut fields: Map<String, Value>) -> Map<String, Value> {
     fields
 }
 
-/// The effort, and what else the caller gave of it. The reasoning is asked for in short, for there is no other way to
-/// see any of it.
+/// The effort. The reasoning is asked for in short, since there is no other way to see any of it.
 fn reasoning(ask: &Ask<'_>) -> Option<Value> {
-    let given = ask.conversation.further.get("reasoning").cloned();
-    let Some(effort) = ask.conversation.reasoning_effort.as_deref() else { return given };
-    let mut reasoning = given.filter(Value::is_object).unwrap_or_else(|| json!({}));
-    if effort != "none" && reasoning.get("summary").is_none() {
-        reasoning["summary"] = "auto".into();
-    }
-    reasoning["effort"] = effort.into();
-    Some(reasoning)
+    Some(match ask.conversation.reasoning_effort.as_deref()? {
+        "none" => json!({"effort": "none"}),
+        effort => json!({"effort": effort, "summary": "auto"}),
+    })
 }
 
 fn input(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
     let mut items = Vec::new();
     for message in &ask.conversation.messages {
         match message {
+            Message::System(parts) => {
+                items.push(json!({"type": "message", "role": "developer", "content": content(ask, parts)?}));
+            }
             Message::User(parts) => {
                 items.push(json!({"type": "message", "role": "user", "content": content(ask, parts)?}));
             }
@@ -188,27 +179,6 @@ fn content(ask: &Ask<'_>, parts: &[Part]) -> Result<Vec<Value>, CannotHonour> {
 
 fn function_call(call: &ToolCall) -> Value {
     json!({"type": "function_call", "call_id": call.id, "name": call.name, "arguments": call.arguments})
-}
-
-/// A tool here is strict where nothing is said, and in the chat dialect is not.
-fn tool(tool: &Tool) -> Value {
-    let schema = tool.parameters.clone().unwrap_or_else(|| json!({"type": "object", "properties": {}}));
-    let mut encoded = json!({
-        "type": "function", "name": tool.name, "parameters": schema, "strict": tool.strict.unwrap_or(false),
-    });
-    if let Some(description) = &tool.description {
-        encoded["description"] = description.as_str().into();
-    }
-    encoded
-}
-
-fn tool_choice(choice: &ToolChoice) -> Value {
-    match choice {
-        ToolChoice::Auto => "auto".into(),
-        ToolChoice::None => "none".into(),
-        ToolChoice::Required => "required".into(),
-        ToolChoice::Function(name) => json!({"type": "function", "name": name}),
-    }
 }
 
 fn response_format(format: &ResponseFormat) -> Value {

@@ -5,9 +5,9 @@ use std::path::Path;
 use bytes::BytesMut;
 use proptest::collection::vec;
 use proptest::prelude::*;
-use serde_json::{Map, Value, json};
+use serde_json::{Value, json};
 use wordhoard_model::TokenKind;
-use wordhoard_wire::{AnswerHead, Completion, Delta, Dialect, Limits, sse};
+use wordhoard_wire::{AnswerHead, Asked, Completion, Delta, Dialect, Limits, sse};
 
 use crate::answers::{any_answer, head};
 
@@ -32,7 +32,7 @@ fn recorded(dialect: Dialect, stream: &[u8], piece_bytes: usize) -> Option<(Vec<
 
 /// What a client gets of it.
 fn told(dialect: Dialect, head: AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<sse::Event> {
-    let mut encoder = dialect.passing_encoder(head, true, Map::new());
+    let mut encoder = dialect.passing_encoder(head, true, Asked::default());
     let mut out = BytesMut::new();
     encoder.open(&mut out);
     deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
@@ -124,7 +124,8 @@ fn every_recorded_stream_reaches_its_client_event_by_event() {
                 let mut deltas = Vec::new();
                 let Ok(mut completion) = dialect.decode_answer(&bytes, &mut deltas) else { continue };
                 completion.envelope = dialect.envelope_of_answer(&bytes, &deltas);
-                let passed = dialect.passed_answer(&head(), &Map::new(), None, &deltas, &completion).unwrap();
+                let passed =
+                    dialect.passed_answer(&head(), &Asked::default(), None, &deltas, &completion).unwrap();
                 let mut due: Value = serde_json::from_slice(&bytes).unwrap();
                 let passed: Value = serde_json::from_slice(&passed).unwrap();
                 if dialect == Dialect::OpenAiResponses {
@@ -156,7 +157,7 @@ proptest! {
     ) {
         let provider = dialect.encode_stream(head(), &answer.deltas, &answer.completion, true);
         let (deltas, completion) = recorded(dialect, &provider, piece_bytes).unwrap();
-        let mut encoder = dialect.passing_encoder(head(), true, Map::new());
+        let mut encoder = dialect.passing_encoder(head(), true, Asked::default());
         let mut out = BytesMut::new();
         deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
         encoder.finish(&mut out, &completion);
@@ -180,7 +181,7 @@ proptest! {
         let provider_head = AnswerHead { id: "theirs".into(), ..head() };
         let provider = dialect.encode_stream(provider_head, &text(&before), &Completion::default(), true);
         let (deltas, completion) = recorded(dialect, &provider, usize::MAX).unwrap();
-        let mut encoder = dialect.passing_encoder(head(), true, Map::new());
+        let mut encoder = dialect.passing_encoder(head(), true, Asked::default());
         let mut out = BytesMut::new();
         deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
         encoder.another_call(&mut out);
@@ -241,7 +242,8 @@ fn unknown_fields_come_through_and_cost_little() {
     let told = told(Dialect::OpenAiChat, head(), &deltas, &completion);
     assert_eq!(unpadded(told), unpadded(events(stream.as_bytes())));
 
-    let whole = Dialect::OpenAiChat.passed_answer(&head(), &Map::new(), None, &deltas, &completion).unwrap();
+    let whole =
+        Dialect::OpenAiChat.passed_answer(&head(), &Asked::default(), None, &deltas, &completion).unwrap();
     let whole: Value = serde_json::from_slice(&whole).unwrap();
     let message = &whole["choices"][0]["message"];
     assert!(message["content"].as_str().unwrap().ends_with("w499 é\n\u{1f600}xy"));
@@ -253,7 +255,7 @@ fn unknown_fields_come_through_and_cost_little() {
     assert_eq!(whole["object"], "chat.completion");
 
     // Who did not ask for the usage gets no chunk without a choice.
-    let mut encoder = Dialect::OpenAiChat.passing_encoder(head(), false, Map::new());
+    let mut encoder = Dialect::OpenAiChat.passing_encoder(head(), false, Asked::default());
     let mut out = BytesMut::new();
     deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
     encoder.finish(&mut out, &completion);
@@ -267,7 +269,8 @@ fn a_message_is_whole_with_all_that_its_events_say() {
     let (deltas, completion) =
         recorded(Dialect::Anthropic, &std::fs::read(path).unwrap(), usize::MAX).unwrap();
     assert!(deltas.iter().any(|delta| delta.kind == TokenKind::Annotation));
-    let whole = Dialect::Anthropic.passed_answer(&head(), &Map::new(), None, &deltas, &completion).unwrap();
+    let whole =
+        Dialect::Anthropic.passed_answer(&head(), &Asked::default(), None, &deltas, &completion).unwrap();
     let whole: Value = serde_json::from_slice(&whole).unwrap();
     let kinds: Vec<&str> =
         whole["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect();

@@ -1,3 +1,5 @@
+use std::sync::LazyLock;
+
 use proptest::collection::vec;
 use proptest::option;
 use proptest::prelude::*;
@@ -5,7 +7,9 @@ use serde_json::{Value, json};
 use wordhoard_model::{
     Capabilities, Conversation, Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice,
 };
-use wordhoard_wire::{Ask, Dialect, Unsupported, openai_chat};
+use wordhoard_wire::{
+    Ask, CannotHonour, Dialect, LeftOut, Recorded, Unsupported, body_of, client_dialect_of, conversation_of,
+};
 
 use crate::answers::any_dialect;
 
@@ -139,8 +143,9 @@ fn kept(dialect: Dialect, asked: &Conversation) -> Conversation {
         Dialect::Anthropic => {
             kept.max_tokens = Some(kept.max_tokens.unwrap_or(4_096));
             (kept.seed, kept.frequency_penalty, kept.presence_penalty) = (None, None, None);
-            if kept.response_format == Some(ResponseFormat::JsonObject) {
-                kept.response_format = None;
+            if kept.response_format.take_if(|format| *format == ResponseFormat::JsonObject).is_some() {
+                let asks = "Answer with one JSON object and nothing else, without a code fence.";
+                kept.system = Some(kept.system.map_or(asks.into(), |system| format!("{system}\n\n{asks}")));
             }
             // Both are one field.
             match (&kept.tool_choice, kept.parallel_tool_calls) {
@@ -158,7 +163,10 @@ fn kept(dialect: Dialect, asked: &Conversation) -> Conversation {
             kept.tools.iter_mut().for_each(|tool| tool.strict = is_strict.then_some(true));
             kept.parallel_tool_calls = None;
             kept.tool_choice = match kept.tool_choice {
-                Some(ToolChoice::Function(_)) => Some(ToolChoice::Required),
+                Some(ToolChoice::Function(name)) => {
+                    kept.tools.retain(|tool| tool.name == name);
+                    Some(ToolChoice::Required)
+                }
                 Some(ToolChoice::Auto) | None => None,
                 other => other,
             };
@@ -185,17 +193,30 @@ fn messages_kept(dialect: Dialect, messages: &[Message]) -> Vec<Message> {
     kept
 }
 
-fn encode(dialect: Dialect, asked: &Conversation, unsupported: Unsupported) -> Result<Vec<u8>, String> {
-    let ask = Ask {
+static ALL: LazyLock<Capabilities> = LazyLock::new(Capabilities::default);
+
+fn ask(asked: &Conversation, unsupported: Unsupported) -> Ask<'_> {
+    Ask {
         model: "m",
         conversation: asked,
         answer_so_far: None,
         stream: true,
-        capabilities: &Capabilities::default(),
+        capabilities: &ALL,
         unsupported,
         left_out: None,
-    };
-    dialect.encode_request(&ask).map_err(|error| error.to_string())
+    }
+}
+
+fn encode(dialect: Dialect, asked: &Conversation, unsupported: Unsupported) -> Result<Vec<u8>, CannotHonour> {
+    dialect.encode_request(&ask(asked, unsupported))
+}
+
+/// The request of a client in one dialect as a provider of another gets it, and what is listed of it.
+fn translated(from: Dialect, to: Dialect, body: &Value) -> Result<(Value, Vec<String>), CannotHonour> {
+    let asked = from.decode_request(body.to_string().as_bytes()).unwrap().conversation;
+    let listed = LeftOut::default();
+    let sent = to.encode_request(&Ask { left_out: Some(&listed), ..ask(&asked, Unsupported::Refuse) })?;
+    Ok((serde_json::from_slice(&sent).unwrap(), listed.into_names().into_iter().collect()))
 }
 
 proptest! {
@@ -213,22 +234,25 @@ proptest! {
     }
 
     #[test]
-    fn nothing_is_left_out_unasked(dialect in any_dialect(), asked in any_conversation()) {
-        // What is refused is named; what is not refused is all there.
-        match encode(dialect, &asked, Unsupported::Refuse) {
-            Err(problem) => {
-                let field = problem.split(' ').next().unwrap();
+    fn unhonoured_fields_are_refused_or_listed(dialect in any_dialect(), asked in any_conversation()) {
+        let listed = LeftOut::default();
+        let ask = Ask { left_out: Some(&listed), ..ask(&asked, Unsupported::Refuse) };
+        let encoded = dialect.encode_request(&ask);
+        let listed = listed.into_names();
+        let is_listed = |name: &str| listed.contains(name);
+        match encoded {
+            Err(cannot) => {
                 let all = format!("{asked:?}");
-                prop_assert!(all.contains(field), "{} is none of the fields", field);
+                prop_assert!(all.contains(&cannot.field), "{} is none of the fields", cannot.field);
             }
             Ok(body) => {
                 let read = dialect.decode_request(&body).unwrap().conversation;
-                let numbers = |of: &Conversation| {
-                    (of.temperature, of.top_p, of.seed, of.frequency_penalty, of.presence_penalty, of.stop.clone())
-                };
-                prop_assert_eq!(numbers(&read), numbers(&asked));
-                prop_assert_eq!(read.response_format.is_some(), asked.response_format.is_some());
-                prop_assert_eq!(read.tools.len(), asked.tools.len());
+                let honoured = |of: &Conversation| (of.temperature, of.top_p);
+                prop_assert_eq!(honoured(&read), honoured(&asked));
+                prop_assert!(read.seed == asked.seed || is_listed("seed"));
+                prop_assert!(read.stop == asked.stop || is_listed("stop"));
+                prop_assert!(read.response_format.is_some() == asked.response_format.is_some() || is_listed("response_format"));
+                prop_assert!(read.tools.len() == asked.tools.len() || is_listed("tool_choice"));
             }
         }
     }
@@ -256,10 +280,32 @@ fn problem(dialect: Dialect, body: &Value) -> String {
 
 proptest! {
     #[test]
-    fn a_conversation_is_recorded_as_a_prompt_and_comes_back(asked in any_conversation()) {
-        let prompt = openai_chat::prompt_of(&asked).unwrap();
-        prop_assert_eq!(openai_chat::conversation_of(&prompt), Ok(asked));
+    fn recorded_request_reads_back(dialect in any_dialect(), asked in any_conversation()) {
+        let body = encode(dialect, &asked, Unsupported::Drop).unwrap();
+        let body: serde_json::Map<String, Value> = serde_json::from_slice(&body).unwrap();
+        let read = dialect.read_request(&body).conversation;
+        let mut recorded = Recorded::of_client(dialect);
+        recorded.dropped_fields.push("seed".into());
+        let prompt = recorded.clone().prompt_of(&read, body.clone());
+        prop_assert_eq!(Recorded::of(&prompt), Some(recorded));
+        prop_assert_eq!((client_dialect_of(&prompt), body_of(&prompt)), (Some(dialect), Some(&body)));
+        prop_assert_eq!(conversation_of(&prompt), Ok(read));
     }
+}
+
+/// A provider of the client's dialect judges what we cannot read; no other is asked.
+#[test]
+fn unreadable_request_is_for_its_own_dialect_only() {
+    let body = json!({"model": "m", "stream": true, "messages": [{"role": "robot", "content": "hi"}]});
+    let request = Dialect::OpenAiChat.read_request(body.as_object().unwrap());
+    assert_eq!((request.model.as_deref(), request.stream), (Some("m"), Some(true)));
+    let ask = ask(&request.conversation, Unsupported::Refuse);
+    for other in Dialect::ALL {
+        assert_eq!(other.encode_request(&ask).unwrap_err().field, "messages[0].role");
+    }
+    let sent = Dialect::OpenAiChat.encode_verbatim(body.as_object().unwrap(), &ask);
+    let sent: Value = serde_json::from_slice(&sent).unwrap();
+    assert_eq!(sent["messages"], body["messages"]);
 }
 
 #[test]
@@ -296,7 +342,7 @@ fn a_wrong_field_is_named_with_its_place() {
         (
             Dialect::OpenAiResponses,
             json!({"model": "m", "input": "hi", "tools": [{"name": "f"}]}),
-            "tools[0] must be of type function: the provider's own tools are not supported",
+            "tools[0] must have a type, such as function",
         ),
         (Dialect::Gemini, json!({"contents": []}), "contents must be a list that is not empty"),
         (
@@ -317,9 +363,9 @@ fn a_wrong_field_is_named_with_its_place() {
     }
 }
 
-/// What only one dialect can say is no fault: it is noted, and refused by whoever cannot honour it.
+/// What only one dialect can say goes to a provider of that dialect as it came, and is refused by name elsewhere.
 #[test]
-fn what_has_no_place_in_a_conversation_is_noted_with_its_place() {
+fn content_without_counterpart_is_refused_elsewhere() {
     let user = |content: Value| json!([{"role": "user", "content": content}]);
     for (dialect, body, place) in [
         (
@@ -329,65 +375,60 @@ fn what_has_no_place_in_a_conversation_is_noted_with_its_place() {
         ),
         (
             Dialect::OpenAiResponses,
-            json!({"model": "m", "input": "hi", "tools": [{"type": "web_search"}]}),
-            "tools[0]",
+            json!({"model": "m", "input": "hi", "tools": [{"type": "web_search"}], "tool_choice": {"type": "web_search"}}),
+            "tool_choice",
+        ),
+        (
+            Dialect::OpenAiResponses,
+            json!({"model": "m", "input": [{"type": "compaction", "encrypted_content": "sealed"}]}),
+            "input[0].encrypted_content",
         ),
         (
             Dialect::OpenAiChat,
             json!({"model": "m", "messages": user(json!([{"type": "file", "file": {}}]))}),
             "messages[0].content[0].type",
         ),
+        (
+            Dialect::OpenAiResponses,
+            json!({"model": "m", "input": "hi", "conversation": "conv_1"}),
+            "conversation",
+        ),
     ] {
         let asked = dialect.decode_request(body.to_string().as_bytes()).unwrap().conversation;
-        assert_eq!(asked.unplaced[0].field, place);
-        let capabilities = Capabilities::default();
-        let ask = Ask {
-            model: "m",
-            conversation: &asked,
-            answer_so_far: None,
-            stream: true,
-            capabilities: &capabilities,
-            unsupported: Unsupported::Refuse,
-            left_out: None,
-        };
+        let ask = ask(&asked, Unsupported::Refuse);
         for other in Dialect::ALL {
             assert_eq!(other.encode_request(&ask).unwrap_err().field, place, "{other:?}");
         }
         let sent: Value =
-            serde_json::from_slice(&dialect.encode_verbatim(body.as_object().unwrap(), &ask).unwrap())
-                .unwrap();
+            serde_json::from_slice(&dialect.encode_verbatim(body.as_object().unwrap(), &ask)).unwrap();
         assert!(body.as_object().unwrap().iter().all(|(name, value)| sent[name] == *value), "{sent}");
     }
 }
 
 #[test]
-fn what_a_dialect_or_a_model_cannot_honour_is_refused_by_name() {
+fn fields_that_change_the_answer_are_refused_by_name() {
     let asked = |change: fn(&mut Conversation)| {
         let mut asked = Conversation::of_user("hi");
         change(&mut asked);
         asked
     };
+    let refusal =
+        |start: &str| format!("{start}; with unsupported = \"drop\" at the provider it is left out");
     for (dialect, asked, expected) in [
-        (Dialect::Anthropic, asked(|c| c.seed = Some(1)), "seed has no counterpart in Anthropic's dialect"),
         (
             Dialect::Anthropic,
-            asked(|c| drop(c.further.insert("logit_bias".into(), json!({})))),
+            asked(|c| drop(c.further.insert("logit_bias".into(), json!({"1": 1})))),
             "logit_bias has no counterpart in Anthropic's dialect",
         ),
         (
             Dialect::Anthropic,
             asked(|c| c.temperature = Some(1.5)),
-            "temperature may be at most 1 in Anthropic's dialect",
+            "temperature must be at most 1 in Anthropic's dialect",
         ),
         (
             Dialect::OpenAiResponses,
-            asked(|c| c.stop = vec!["x".into()]),
-            "stop has no counterpart in OpenAI's responses dialect",
-        ),
-        (
-            Dialect::Gemini,
-            asked(|c| c.parallel_tool_calls = Some(false)),
-            "parallel_tool_calls has no counterpart in Gemini's dialect",
+            asked(|c| c.frequency_penalty = Some(0.5)),
+            "frequency_penalty has no counterpart in OpenAI's responses dialect",
         ),
         (
             Dialect::Cohere,
@@ -395,8 +436,129 @@ fn what_a_dialect_or_a_model_cannot_honour_is_refused_by_name() {
             "presence_penalty must be 0 to 1 in Cohere's dialect",
         ),
     ] {
-        assert_eq!(encode(dialect, &asked, Unsupported::Refuse).unwrap_err(), expected);
+        assert_eq!(encode(dialect, &asked, Unsupported::Refuse).unwrap_err().to_string(), refusal(expected));
         assert!(encode(dialect, &asked, Unsupported::Drop).is_ok());
+    }
+}
+
+/// SPEC FD 12: hints never refuse. Each is listed where it is left out, and at its default it is nothing.
+#[test]
+fn hints_are_left_out_and_listed() {
+    let chat = |field: &str, value: Value| json!({"model": "m", "messages": [{"role": "user", "content": "hi"}], field: value});
+    let responses = |field: &str, value: Value| json!({"model": "m", "input": "hi", field: value});
+    let messages = |field: &str, value: Value| json!({"model": "m", "max_tokens": 9, "messages": [{"role": "user", "content": "hi"}], field: value});
+    use Dialect::{Anthropic, Cohere, Gemini, OpenAiChat, OpenAiResponses};
+    for (from, to, body, listed) in [
+        (OpenAiChat, Anthropic, chat("seed", json!(1)), "seed"),
+        (OpenAiChat, Anthropic, chat("service_tier", json!("flex")), "service_tier"),
+        (OpenAiChat, Gemini, chat("prompt_cache_key", json!("k")), "prompt_cache_key"),
+        (OpenAiChat, Gemini, chat("parallel_tool_calls", json!(false)), "parallel_tool_calls"),
+        (OpenAiChat, Cohere, chat("metadata", json!({"a": "b"})), "metadata"),
+        (OpenAiChat, Anthropic, chat("frequency_penalty", json!(0.0)), ""),
+        (OpenAiChat, OpenAiResponses, chat("chat_template_kwargs", json!({"a": 1})), "chat_template_kwargs"),
+        (OpenAiChat, OpenAiResponses, chat("logprobs", json!(false)), ""),
+        (
+            OpenAiResponses,
+            OpenAiChat,
+            responses("include", json!(["reasoning.encrypted_content"])),
+            "include",
+        ),
+        (OpenAiResponses, OpenAiChat, responses("client_metadata", json!({"a": "b"})), "client_metadata"),
+        (OpenAiResponses, Gemini, responses("truncation", json!("auto")), "truncation"),
+        (OpenAiResponses, Anthropic, responses("truncation", json!("disabled")), ""),
+        (OpenAiResponses, Anthropic, responses("tools", json!([{"type": "web_search"}])), "tools[0]"),
+        (Anthropic, OpenAiChat, messages("context_management", json!({"edits": []})), "context_management"),
+        (Anthropic, OpenAiChat, messages("mcp_servers", json!([{"name": "x"}])), "mcp_servers"),
+        (Anthropic, Gemini, messages("thinking", json!({"type": "adaptive"})), ""),
+    ] {
+        let (sent, names) = translated(from, to, &body).unwrap_or_else(|cannot| panic!("{body}: {cannot}"));
+        let expected: Vec<&str> = Some(listed).filter(|name| !name.is_empty()).into_iter().collect();
+        assert_eq!(names, expected, "{from:?} to {to:?}: {body}");
+        let name = body.as_object().unwrap().keys().next_back().unwrap();
+        assert!(name == "tools" || sent.get(name).is_none(), "{to:?} got {name}: {sent}");
+    }
+}
+
+/// What coding agents send beside functions and text.
+#[test]
+fn tools_and_messages_of_agents_are_adapted() {
+    let codex = json!({
+        "model": "m",
+        "input": [
+            {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "rules"}]},
+            {"type": "message", "role": "user", "content": [{"type": "input_text", "text": "patch it"}]},
+            {"type": "message", "role": "developer", "content": [{"type": "input_text", "text": "now briefly"}]},
+            {"type": "custom_tool_call", "call_id": "c1", "name": "apply_patch", "input": "*** Begin"},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": "Done"},
+            {"type": "local_shell_call", "call_id": "c2", "action": {"type": "exec", "command": ["ls"]}},
+            {"type": "local_shell_call_output", "call_id": "c2", "output": "a.txt"},
+            {"type": "function_call", "call_id": "c3", "namespace": "mcp__fs__", "name": "read", "arguments": "{}"},
+            {"type": "function_call_output", "call_id": "c3", "output": "text"},
+            {"type": "compaction", "encrypted_content": "wordhoard.summary.1:all of it"},
+        ],
+        "tools": [
+            {"type": "custom", "name": "apply_patch", "format": {"type": "grammar", "syntax": "lark", "definition": "start: X"}},
+            {"type": "local_shell"},
+            {"type": "namespace", "name": "mcp__fs__", "tools": [{"type": "function", "name": "read"}]},
+            {"type": "web_search"},
+        ],
+    });
+    for to in Dialect::ALL {
+        let (sent, listed) = translated(Dialect::OpenAiResponses, to, &codex).unwrap();
+        let text = sent.to_string();
+        for part in
+            ["rules", "now briefly", "*** Begin", "Done", "a.txt", "mcp__fs__read", "all of it", "start: X"]
+        {
+            assert!(text.contains(part), "{to:?} lacks {part}: {text}");
+        }
+        assert!(!text.contains("web_search"), "{to:?}: {text}");
+        for place in 0..4 {
+            assert!(listed.contains(&format!("tools[{place}]")), "{to:?}: {listed:?}");
+        }
+    }
+    let claude = json!({
+        "model": "m", "max_tokens": 9,
+        "system": [{"type": "text", "text": "rules", "cache_control": {"type": "ephemeral"}}],
+        "messages": [
+            {"role": "user", "content": "count"},
+            {"role": "system", "content": "stop now"},
+        ],
+        "tools": [
+            {"name": "Bash", "input_schema": {"type": "object"}, "defer_loading": true},
+            {"type": "web_search_20250305", "name": "web_search"},
+        ],
+        "output_config": {"effort": "max"},
+    });
+    for to in [Dialect::OpenAiChat, Dialect::OpenAiResponses, Dialect::Gemini, Dialect::Cohere] {
+        let (sent, listed) = translated(Dialect::Anthropic, to, &claude).unwrap();
+        assert!(sent.to_string().contains("stop now"), "{to:?}: {sent}");
+        for name in ["cache_control", "tools.defer_loading", "tools[1]"] {
+            assert!(listed.iter().any(|listed| listed == name), "{to:?} lists not {name}: {listed:?}");
+        }
+    }
+    let (sent, _) = translated(Dialect::Anthropic, Dialect::OpenAiChat, &claude).unwrap();
+    let roles: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
+    assert_eq!(json!([roles, sent["reasoning_effort"]]), json!([["system", "user", "system"], "high"]));
+}
+
+/// A continuation in the client's own dialect keeps all that its request says.
+#[test]
+fn verbatim_request_continues_after_the_beginning() {
+    let body = json!({
+        "model": "m", "max_tokens": 10, "stream": true, "top_k": 5, "messages": [{"role": "user", "content": "hi"}],
+    });
+    let mut asked = Conversation::of_user("hi");
+    asked.max_tokens = Some(6);
+    let continued = |dialect: Dialect| -> Value {
+        let ask = Ask { answer_so_far: Some("so "), ..ask(&asked, Unsupported::Refuse) };
+        serde_json::from_slice(&dialect.encode_verbatim(body.as_object().unwrap(), &ask)).unwrap()
+    };
+    for (dialect, text) in
+        [(Dialect::OpenAiChat, "so "), (Dialect::Anthropic, "so"), (Dialect::Cohere, "so ")]
+    {
+        let sent = continued(dialect);
+        assert_eq!(sent["messages"][1], json!({"role": "assistant", "content": text}), "{dialect:?}");
+        assert_eq!((&sent["max_tokens"], &sent["top_k"]), (&json!(6), &json!(5)), "{dialect:?}");
     }
 }
 
@@ -448,15 +610,7 @@ fn requests_have_the_shape_that_the_providers_document() {
 fn an_answer_goes_on_from_its_beginning_in_every_dialect() {
     let asked = Conversation::of_user("hi");
     for dialect in Dialect::ALL {
-        let ask = Ask {
-            model: "m",
-            conversation: &asked,
-            answer_so_far: Some("so far"),
-            stream: false,
-            capabilities: &Capabilities::default(),
-            unsupported: Unsupported::Refuse,
-            left_out: None,
-        };
+        let ask = Ask { answer_so_far: Some("so far"), stream: false, ..ask(&asked, Unsupported::Refuse) };
         let read = dialect.decode_request(&dialect.encode_request(&ask).unwrap()).unwrap();
         let Some(Message::Assistant { parts, .. }) = read.conversation.messages.last() else {
             panic!("{dialect:?} does not end with the assistant");

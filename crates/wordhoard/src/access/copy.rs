@@ -26,6 +26,10 @@ struct CopiedKey {
     /// As SQL has them; none where nothing is limited.
     #[serde(default, skip_serializing_if = "Option::is_none")]
     limits: Option<String>,
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    group: Option<String>,
+    #[serde(default, skip_serializing_if = "std::ops::Not::not")]
+    is_revoked: bool,
 }
 
 /// What the last run knew. Where that cannot be read no key is known: what is doubtful opens nothing.
@@ -52,7 +56,8 @@ fn parse(text: &str) -> anyhow::Result<Vec<KnownKey>> {
         let limits = limits_from_json(key.limits.as_deref());
         let limits = limits.map_err(|error| anyhow::anyhow!("limits: {error}"))?;
         let sha256 = from_hex(&key.sha256).context("no digest")?;
-        Ok(KnownKey { id: key.key_id.parse()?, scope, sha256, limits })
+        let (group, is_revoked) = (key.group.clone(), key.is_revoked);
+        Ok(KnownKey { id: key.key_id.parse()?, scope, sha256, limits, group, is_revoked })
     };
     copy.keys.iter().map(key).collect()
 }
@@ -64,6 +69,8 @@ pub(super) fn write(path: &Path, keys: &[KnownKey]) -> io::Result<()> {
             scope: key.scope.as_str().to_owned(),
             sha256: key.sha256.iter().map(|byte| format!("{byte:02x}")).collect(),
             limits: limits_to_json(&key.limits)?,
+            group: key.group.clone(),
+            is_revoked: key.is_revoked,
         })
     };
     let copy = Copy { version: VERSION, keys: keys.iter().map(key).collect::<io::Result<_>>()? };
@@ -96,9 +103,12 @@ mod tests {
         assert!(read(&path).is_empty());
         let key = |scope, digest, requests_per_minute| {
             let limits = KeyLimits { requests_per_minute, ..KeyLimits::default() };
-            KnownKey { id: KeyId::generate(), scope, sha256: [digest; 32], limits }
+            let group = (scope == Scope::Use).then(|| "web".to_owned());
+            let (id, sha256, is_revoked) = (KeyId::generate(), [digest; 32], scope == Scope::Metrics);
+            KnownKey { id, scope, sha256, limits, group, is_revoked }
         };
-        let keys = [key(Scope::Use, 0xab, Some(7)), key(Scope::Admin, 3, None)];
+        let keys =
+            [key(Scope::Use, 0xab, Some(7)), key(Scope::Metrics, 4, None), key(Scope::Admin, 3, None)];
         write(&path, &keys).unwrap();
         assert_eq!(read(&path), keys);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -13,6 +13,19 @@ const SUSPICIOUS_DIGITS: usize = 8;
 /// The longest name of a key, in characters.
 const MAX_NAME_CHARS: usize = 100;
 
+/// What a key is to be.
+#[derive(Clone, Debug)]
+pub(crate) struct NewKey {
+    /// What people call it; may be empty.
+    pub(crate) name: String,
+    /// What it opens.
+    pub(crate) scope: Scope,
+    /// What it may use.
+    pub(crate) limits: KeyLimits,
+    /// The group whose keys see each other's requests.
+    pub(crate) group: Option<String>,
+}
+
 /// A key that was just made. It is shown once; only its digest is kept.
 pub(crate) struct FreshKey {
     /// The key itself: `wh_` and 32 random bytes.
@@ -24,15 +37,21 @@ pub(crate) struct FreshKey {
 impl FreshKey {
     /// # Errors
     /// Where the system gives no random bytes.
-    pub(crate) fn make(name: String, scope: Scope, limits: KeyLimits, at: Timestamp) -> anyhow::Result<Self> {
+    pub(crate) fn make(new: NewKey, at: Timestamp) -> anyhow::Result<Self> {
+        let NewKey { name, scope, limits, group } = new;
         let mut random = [0; 32];
         getrandom::fill(&mut random).context("the system gives no random bytes")?;
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
         let key = format!("{PREFIX}{hex}");
         let sha256 = Sha256::digest(key.as_bytes()).into();
         let id = KeyId::generate();
-        let record = KeyRecord { id, name, scope, sha256, created_at: at, revoked_at: None, limits };
+        let record = KeyRecord { id, name, scope, sha256, created_at: at, revoked_at: None, limits, group };
         Ok(Self { key, record })
+    }
+
+    /// What is wrong with the name of a group, if anything.
+    pub(crate) fn problem_of_group(name: &str) -> Option<String> {
+        if name.trim().is_empty() { Some("must not be empty".to_owned()) } else { Self::problem_of_name(name) }
     }
 
     /// What is wrong with the name of a key, if anything.

@@ -11,7 +11,7 @@ use wordhoard_store::{KeyRecord, Scope, Store};
 
 use super::ServeArgs;
 use super::key_limits::{self, LimitArgs};
-use crate::access::FreshKey;
+use crate::access::{FreshKey, NewKey};
 use crate::config::{Config, DatabaseConfig};
 use crate::{app, http};
 
@@ -49,12 +49,15 @@ pub(super) enum KeysCommand {
 
 #[derive(Debug, Args)]
 pub(super) struct CreateArgs {
-    /// What it opens: "use" (prompts, streams, requests, metrics) or "admin" (that, and the administration).
+    /// What it opens: "use" (prompts, streams, its own requests), "metrics" (GET /metrics) or "admin" (everything).
     #[arg(long, value_parser = scope)]
     scope: Scope,
     /// What people shall call it.
     #[arg(long, default_value = "")]
     name: String,
+    /// A group: its keys see each other's requests. Without one, a key sees its own only.
+    #[arg(long)]
+    group: Option<String>,
     #[command(flatten)]
     limits: LimitArgs,
     #[command(flatten)]
@@ -94,7 +97,7 @@ pub(super) struct RevokeArgs {
 }
 
 fn scope(text: &str) -> Result<Scope, String> {
-    Scope::from_name(text).ok_or_else(|| "write \"use\" or \"admin\"".to_owned())
+    Scope::from_name(text).ok_or_else(|| "write \"use\", \"metrics\" or \"admin\"".to_owned())
 }
 
 impl KeysCommand {
@@ -125,6 +128,9 @@ async fn create(args: CreateArgs, config: &Config, store: &Arc<dyn Store>) -> an
     if let Some(problem) = FreshKey::problem_of_name(&args.name) {
         bail!("--name {problem}");
     }
+    if let Some(problem) = args.group.as_deref().and_then(FreshKey::problem_of_group) {
+        bail!("--group {problem}");
+    }
     // The first key is made before the first start.
     if let DatabaseConfig::Sqlite(path) = &config.database
         && let Some(dir) = path.parent()
@@ -133,11 +139,13 @@ async fn create(args: CreateArgs, config: &Config, store: &Arc<dyn Store>) -> an
     }
     let now = SystemClock.now();
     store.migrate(now).await?;
-    let fresh = FreshKey::make(args.name, args.scope, args.limits.into_limits(), now)?;
+    let limits = args.limits.into_limits();
+    let new = NewKey { name: args.name, scope: args.scope, limits, group: args.group };
+    let fresh = FreshKey::make(new, now)?;
     store.add_key(fresh.record.clone()).await?;
     writeln!(std::io::stdout(), "{}", fresh.key)?;
     let told = format!(
-        "key {} of the scope {:?} was made; it is shown this once",
+        "Created key {} with scope {:?}. Store it now: it will not be shown again.",
         fresh.record.id,
         args.scope.as_str()
     );
@@ -155,9 +163,10 @@ async fn list(args: &ListArgs, config: &Config, store: &Arc<dyn Store>) -> anyho
     }
     for key in &keys {
         let state = key.revoked_at.map_or("active".to_owned(), |at| format!("revoked {at}"));
-        let limits = key_limits::told(&key.limits);
+        let group = key.group.as_deref().map(|group| format!("group={group} ")).unwrap_or_default();
+        let limits = format!("{group}{}", key_limits::told(&key.limits));
         let (id, scope, created_at, name) = (key.id, key.scope.as_str(), key.created_at, &key.name);
-        writeln!(out, "{}", format!("{id}  {scope:<5}  {created_at}  {state}  {name}  {limits}").trim_end())?;
+        writeln!(out, "{}", format!("{id}  {scope:<7}  {created_at}  {state}  {name}  {limits}").trim_end())?;
     }
     if keys.is_empty() {
         writeln!(out, "there are no keys; make one with `wordhoard keys create --scope admin`")?;
@@ -203,6 +212,7 @@ fn view(key: &KeyRecord) -> Value {
         "key_id": key.id.to_string(),
         "name": key.name,
         "scope": key.scope.as_str(),
+        "group": key.group,
         "created_at": key.created_at.to_string(),
         "revoked_at": key.revoked_at.map(|at| at.to_string()),
         "limits": http::limits_of_key(&key.limits),

@@ -12,8 +12,10 @@ pub struct ProviderConfig {
     pub reach: Reach,
     /// How long it may take.
     pub limits: TimeLimits,
-    /// How many calls to it may run at the same time.
+    /// How many calls of native prompts to it may run at the same time.
     pub concurrency: usize,
+    /// How many calls of the drop-in APIs may.
+    pub drop_in_concurrency: usize,
     /// Its models; empty where any name passes.
     pub models: Vec<ModelConfig>,
 }

@@ -174,7 +174,7 @@ fn limits(table: &LimitsTable, environment: &Environment) -> Result<Limits, Erro
         Some(0) => Err(Error::setting(setting, "must be at least 1")),
         other => Ok(other.unwrap_or(default)),
     };
-    let body_bytes = table.body.map_or(10 << 20, |size| size.0);
+    let body_bytes = table.body.map_or(50 << 20, |size| size.0);
     Ok(Limits {
         connections: positive("limits.connections", table.connections, 10_000)?,
         running_requests: positive("limits.running_requests", table.running_requests, 1_000)?,

@@ -187,12 +187,13 @@ fn provider(provider: &ProviderConfig) -> Value {
     let timeouts = entries([
         ("connect", duration(limits.connect)),
         ("first_token", duration(limits.first_token)),
-        ("between_tokens", duration(limits.between_tokens)),
+        ("between_bytes", duration(limits.between_bytes)),
         ("total", duration(limits.total)),
     ]);
     let mut table = Table::from_iter([
         ("name".into(), provider.name.as_str().into()),
         ("concurrency".into(), integer(provider.concurrency)),
+        ("drop_in_concurrency".into(), integer(provider.drop_in_concurrency)),
         ("timeouts".into(), timeouts),
     ]);
     let Reach::Http(http) = &provider.reach else {

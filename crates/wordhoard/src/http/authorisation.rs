@@ -46,7 +46,7 @@ pub(super) fn keyed(
     surface: &Surface,
     document: &mut OpenApi,
 ) -> Router<Surface> {
-    let open = needed == Scope::Use && !surface.config.require_keys;
+    let open = needed != Scope::Admin && !surface.config.require_keys;
     let (router, mut paths) = group.split_for_parts();
     for operation in paths.paths.paths.values_mut().flat_map(operations) {
         let with_key = SecurityRequirement::new(openapi::BEARER, [needed.as_str()]);

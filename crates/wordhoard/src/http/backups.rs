@@ -127,7 +127,7 @@ pub(super) async fn restore(
 ) -> Result<Response, Problem> {
     let Path(name) = name.map_err(|_| Error::BadName("(not UTF-8)".into()))?;
     let name: BackupName = name.parse()?;
-    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let bytes = surface.bodies.read(&headers, body).await?;
     let options = options(&headers, &bytes)?;
     if options.to.is_some() || !options.replays {
         ensure_alone(&surface).await?;

@@ -1,5 +1,7 @@
 //! Reading a JSON body, so that each way in which it can be wrong has its own answer.
 
+use std::ops::Deref;
+use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
@@ -7,45 +9,148 @@ use axum::http::{HeaderMap, StatusCode, header};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
+use tokio::sync::{OwnedSemaphorePermit, Semaphore};
+use tokio::time::{Instant, timeout, timeout_at};
 
 use super::problem::Problem;
+use crate::config::Limits;
 
-/// How much of a body that is too long is read and thrown away. A client that is cut off while it still sends may
-/// never see why.
+/// How much of a body that is too long is read and thrown away. A client that is cut off while it still sends may never see
+/// why.
 const DRAINED_BYTES: usize = 64 << 20;
+/// What a body has to bring within each window of time (SPEC FD 12).
+const MIN_WINDOW_BYTES: usize = 16 << 10;
+/// The bytes of all bodies that are in memory at the same time (SPEC FD 12).
+const ALL_BODIES_BYTES: usize = 512 << 20;
+/// The room for bodies is given in pieces of this size.
+const PIECE_BYTES: usize = 64 << 10;
 
-/// Reads the whole body, at most `limit_bytes`, within the time limit.
-pub(super) async fn read(mut body: Body, limit_bytes: usize, timeout: Duration) -> Result<Bytes, Problem> {
-    match tokio::time::timeout(timeout, collect(&mut body, limit_bytes)).await {
-        Ok(Ok(Some(bytes))) => Ok(bytes),
-        Ok(Ok(None)) => {
-            // However that ends, the answer is the same.
-            drop(tokio::time::timeout(timeout, drain(&mut body)).await);
-            let detail = format!("the body is longer than {limit_bytes} bytes");
-            Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
-        }
-        Ok(Err(_)) => Err(Problem::bad_request("body-cut", "the body ended before its announced length")),
-        Err(_) => {
-            let detail = format!("the body did not come within {timeout:?}");
-            Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", detail))
-        }
+/// Reads bodies, each within its limits and all of them within one.
+#[derive(Clone, Debug)]
+pub(crate) struct Bodies {
+    limit_bytes: usize,
+    /// In which time a body has to bring so much.
+    window: Duration,
+    /// In pieces.
+    room: Arc<Semaphore>,
+}
+
+/// A complete body, and its room, which is given back when this is dropped.
+#[derive(Debug)]
+pub(crate) struct ReadBody {
+    bytes: Bytes,
+    _room: Vec<OwnedSemaphorePermit>,
+}
+
+impl Deref for ReadBody {
+    type Target = [u8];
+
+    fn deref(&self) -> &[u8] {
+        &self.bytes
     }
 }
 
-/// The bytes of the body; none where there are more than the limit, or more are announced.
-async fn collect(body: &mut Body, limit_bytes: usize) -> Result<Option<Bytes>, axum::Error> {
-    if body.size_hint().lower() > limit_bytes as u64 {
-        return Ok(None);
+/// Why a body cannot be had.
+enum Fault {
+    TooLong,
+    TooSlow,
+    Cut,
+    NoRoom,
+}
+
+impl Bodies {
+    pub(crate) fn new(limits: &Limits) -> Self {
+        let room = Arc::new(Semaphore::new(ALL_BODIES_BYTES / PIECE_BYTES));
+        Self { limit_bytes: limits.body_bytes, window: limits.header_timeout, room }
     }
-    let mut bytes = BytesMut::new();
-    while let Some(frame) = body.frame().await {
-        let data = frame?.into_data().unwrap_or_default();
-        if bytes.len() + data.len() > limit_bytes {
-            return Ok(None);
+
+    /// Reads a complete body of a request with these headers.
+    pub(super) async fn read(&self, headers: &HeaderMap, body: Body) -> Result<ReadBody, Problem> {
+        self.read_within(self.limit_bytes, headers, body).await
+    }
+
+    /// As [`Bodies::read`], with a limit of its own.
+    pub(super) async fn read_within(
+        &self,
+        limit_bytes: usize,
+        headers: &HeaderMap,
+        mut body: Body,
+    ) -> Result<ReadBody, Problem> {
+        match self.collect(&mut body, limit_bytes).await {
+            Ok(read) => Ok(read),
+            Err(Fault::TooLong) => {
+                // A client that waits for a word before it sends gets its answer instead.
+                if !headers.contains_key(header::EXPECT) {
+                    drop(timeout(self.window, drain(&mut body)).await);
+                }
+                let detail = format!("the body is longer than {limit_bytes} bytes");
+                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
+            }
+            Err(Fault::TooSlow) => {
+                let detail =
+                    format!("the body brought less than {MIN_WINDOW_BYTES} bytes in {:?}", self.window);
+                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", detail))
+            }
+            Err(Fault::Cut) => {
+                Err(Problem::bad_request("body-cut", "the body ended before its announced length"))
+            }
+            Err(Fault::NoRoom) => {
+                let detail = "too many large bodies are being read; try again shortly".to_owned();
+                Err(Problem::unavailable("bodies-full", detail, 1))
+            }
         }
-        bytes.extend_from_slice(&data);
     }
-    Ok(Some(bytes.freeze()))
+
+    async fn collect(&self, body: &mut Body, limit_bytes: usize) -> Result<ReadBody, Fault> {
+        let announced = usize::try_from(body.size_hint().lower()).unwrap_or(usize::MAX);
+        if announced > limit_bytes {
+            return Err(Fault::TooLong);
+        }
+        let mut room = vec![self.take_room(announced)?];
+        let mut room_bytes = announced;
+        let mut bytes = BytesMut::with_capacity(announced);
+        let mut window = Window::new(self.window);
+        while let Some(frame) = timeout_at(window.ends_at, body.frame()).await.map_err(|_| Fault::TooSlow)? {
+            let data = frame.map_err(|_| Fault::Cut)?.into_data().unwrap_or_default();
+            let length = bytes.len() + data.len();
+            if length > limit_bytes {
+                return Err(Fault::TooLong);
+            }
+            if length > room_bytes {
+                let more = (length - room_bytes).max(PIECE_BYTES);
+                room.push(self.take_room(more)?);
+                room_bytes += more;
+            }
+            bytes.extend_from_slice(&data);
+            window.note(data.len());
+        }
+        Ok(ReadBody { bytes: bytes.freeze(), _room: room })
+    }
+
+    fn take_room(&self, bytes: usize) -> Result<OwnedSemaphorePermit, Fault> {
+        let pieces = u32::try_from(bytes.div_ceil(PIECE_BYTES)).map_err(|_| Fault::NoRoom)?;
+        Arc::clone(&self.room).try_acquire_many_owned(pieces).map_err(|_| Fault::NoRoom)
+    }
+}
+
+/// The time in which the next bytes of a body have to come.
+struct Window {
+    length: Duration,
+    ends_at: Instant,
+    bytes: usize,
+}
+
+impl Window {
+    fn new(length: Duration) -> Self {
+        Self { length, ends_at: Instant::now() + length, bytes: 0 }
+    }
+
+    fn note(&mut self, bytes: usize) {
+        self.bytes += bytes;
+        if self.bytes >= MIN_WINDOW_BYTES {
+            *self = Self::new(self.length);
+        }
+    }
 }
 
 async fn drain(body: &mut Body) {

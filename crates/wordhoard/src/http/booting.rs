@@ -7,13 +7,14 @@ use axum::extract::State;
 use axum::http::{StatusCode, header};
 use axum::middleware;
 use axum::response::{IntoResponse, Json, Response};
-use axum::routing::get;
+use axum::routing::{get, head};
 use wordhoard_engine::{BootLog, Clock};
 use wordhoard_model::Timestamp;
 
 use super::guard::{self, Hosts};
 use super::health;
 use super::problem::Problem;
+use super::unread_body;
 use crate::metrics;
 
 #[derive(Clone)]
@@ -26,6 +27,7 @@ struct Start {
 pub(crate) fn router(boot: BootLog, clock: Arc<dyn Clock>, hosts: Arc<Hosts>) -> Router {
     let started_at = clock.now();
     Router::new()
+        .route("/", head(health::root))
         .route("/livez", get(health::livez))
         .route("/readyz", get(readyz))
         .route("/api/health", get(report))
@@ -33,6 +35,7 @@ pub(crate) fn router(boot: BootLog, clock: Arc<dyn Clock>, hosts: Arc<Hosts>) ->
         .fallback(async || Problem::starting())
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::close_behind_chunks))
+        .layer(middleware::from_fn(unread_body::close))
         .with_state(Start { boot, clock, started_at })
 }
 

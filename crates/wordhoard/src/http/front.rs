@@ -6,15 +6,18 @@ mod ask;
 mod chat;
 mod choices;
 mod count_tokens;
+mod dropped_fields;
 mod embeddings;
 mod encoder;
 mod errors;
 mod failures;
+mod forwarding;
 mod messages;
 mod models;
 mod refusals;
 mod relay;
 mod responses;
+mod targets;
 
 pub(super) use errors::{is_anthropic, speak_dialect};
 
@@ -28,9 +31,11 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(chat::create))
         .routes(routes!(messages::create))
         .routes(routes!(count_tokens::create))
-        .routes(routes!(responses::create))
+        .routes(routes!(responses::create, responses::upgrade))
         .routes(routes!(responses::retrieve, responses::delete))
         .routes(routes!(responses::cancel))
+        .routes(routes!(responses::input_items))
+        .routes(routes!(responses::compact))
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list))
         .routes(routes!(models::one))

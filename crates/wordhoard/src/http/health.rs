@@ -10,7 +10,6 @@ use wordhoard_engine::{BootLog, Storage};
 
 use super::Surface;
 use super::authorisation::is_administrator;
-use crate::provider_states::provider_states;
 use document::{Health, StartHealth, StartServices};
 
 /// How the server is.
@@ -23,7 +22,7 @@ pub(super) async fn health(State(surface): State<Surface>, headers: HeaderMap) -
         status: engine.status(),
         consistency: engine.consistency(),
         counted: engine.counted(),
-        providers: provider_states(engine),
+        providers: engine.provider_reports(),
         upkeep: surface.upkeep.now(),
         tell_problems: is_administrator(&surface, &headers),
     };
@@ -43,6 +42,12 @@ pub(super) fn of_a_start(boot: &BootLog, timestamp: String) -> StartHealth {
 #[utoipa::path(get, path = "/livez", tag = "operation", responses((status = 200, description = "It does", body = String)))]
 pub(super) async fn livez() -> Response {
     no_store("ok\n".into_response())
+}
+
+/// Whether a server is here, as clients of Anthropic's API ask before their first request.
+#[utoipa::path(head, path = "/", tag = "operation", responses((status = 200, description = "It is")))]
+pub(super) async fn root() -> Response {
+    no_store(StatusCode::OK.into_response())
 }
 
 /// Whether new prompts are taken in: not while booting, draining, or while the log cannot be written.

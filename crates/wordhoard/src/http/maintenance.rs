@@ -77,7 +77,7 @@ pub(super) async fn prune(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let bytes = body::read(body, BODY_LIMIT_BYTES, surface.limits.header_timeout).await?;
+    let bytes = surface.bodies.read_within(BODY_LIMIT_BYTES, &headers, body).await?;
     let fields = if bytes.is_empty() { Map::new() } else { body::json_object(&headers, &bytes)? };
     let PruneBody { retention_days, dry_run } =
         parse(fields).map_err(|broken| Problem::invalid(&[broken]))?;

@@ -27,7 +27,7 @@ fn sources(surface: &Surface) -> Sources<'_> {
         engine: &surface.engine,
         http: &surface.http_metrics,
         upkeep: surface.upkeep.now(),
-        limits: &surface.limits,
+        limits: &surface.config.limits,
         started_at: surface.started_at,
     }
 }

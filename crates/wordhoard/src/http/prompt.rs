@@ -71,7 +71,7 @@ pub(super) async fn submit(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let bytes = surface.bodies.read(&headers, body).await?;
     let fields = body::json_object(&headers, &bytes)?;
     let idempotency = idempotency(&headers, &bytes)?;
     let new = prompt_body::parse(fields, &surface.catalogue, &surface.engine, key)
@@ -109,7 +109,7 @@ pub(super) async fn validate(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Validation>, Problem> {
-    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let bytes = surface.bodies.read(&headers, body).await?;
     let fields = body::json_object(&headers, &bytes)?;
     let prompt_length =
         fields.get("prompt").and_then(|prompt| prompt.as_str()).map_or(0, |text| text.chars().count());

@@ -1,5 +1,6 @@
 //! The body of a prompt: from JSON to a prompt and its lanes, with every broken rule named.
 
+use std::collections::BTreeSet;
 use std::sync::Arc;
 
 use serde::{Deserialize, Serialize};
@@ -7,10 +8,10 @@ use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use wordhoard_engine::{Engine, NewRequest};
 use wordhoard_model::{
-    Fallback, Invalid, KeyId, LaneSpec, MAX_FALLBACK_MODELS, MAX_LANES, ModelRef, Parameters, Prompt,
+    Fallback, Invalid, KeyId, LaneSpec, Loss, MAX_FALLBACK_MODELS, MAX_LANES, ModelRef, Parameters, Prompt,
     ProviderName,
 };
-use wordhoard_providers::{Call, conversation_of};
+use wordhoard_providers::{Call, Recorded, conversation_of};
 
 use crate::selection::Catalogue;
 
@@ -91,8 +92,7 @@ pub(crate) fn parse(
     let lanes = match models {
         None | Some(Value::Null) => {
             let text = text.as_deref().unwrap_or_default();
-            let may_ask =
-                |model: &ModelRef| engine.may_call(&model.provider) && engine.key_allows(key, model);
+            let may_ask = |model: &ModelRef| engine.may_call(model) && engine.key_allows(key, model);
             let selected = catalogue.select(text, may_ask, uniform);
             selected.into_iter().map(|model| LaneSpec { model, weight: None }).collect()
         }
@@ -106,8 +106,9 @@ pub(crate) fn parse(
         );
     }
     match Prompt::new(text.unwrap_or_else(|| "?".into()), system_message, parameters) {
-        Ok(prompt) if broken.is_empty() => {
-            check_models(&prompt, &lanes, engine)?;
+        Ok(mut prompt) if broken.is_empty() => {
+            let dropped_fields = check_models(&prompt, &lanes, engine)?;
+            Recorded { dropped_fields, ..Recorded::default() }.keep_in(&mut prompt);
             Ok(NewRequest { prompt, lanes, idempotency: None, fallback, key, deserted_after: None })
         }
         Ok(_) => Err(broken),
@@ -115,25 +116,34 @@ pub(crate) fn parse(
     }
 }
 
-/// Whether each model, and its dialect, can honour all that the prompt asks for. Nobody is called for it.
-fn check_models(prompt: &Prompt, lanes: &[LaneSpec], engine: &Engine) -> Result<(), Vec<Invalid>> {
+/// Whether each model, and its dialect, can honour what the prompt asks for; and the hints that it is not given. Nobody is
+/// called for it.
+fn check_models(prompt: &Prompt, lanes: &[LaneSpec], engine: &Engine) -> Result<Vec<String>, Vec<Invalid>> {
     let conversation = conversation_of(prompt).map_err(|invalid| {
         vec![Invalid::shape(invalid.field.unwrap_or_else(|| "the body".into()), invalid.problem)]
     })?;
     let mut broken = Vec::new();
     // Here nothing goes to a provider as it came.
     for unplaced in &conversation.unplaced {
-        broken.push(Invalid::shape(unplaced.field.clone(), unplaced.problem.clone()));
+        let problem = match &unplaced.loss {
+            Loss::Meaning(problem) => problem.as_str(),
+            Loss::Hint => "cannot be given to a model by this API",
+        };
+        broken.push(Invalid::shape(unplaced.field.clone(), problem));
     }
     let conversation = Arc::new(conversation);
+    let mut dropped = BTreeSet::new();
     for LaneSpec { model, .. } in lanes {
         let call = Call::new(model.model.as_str(), Arc::clone(&conversation));
-        let checked = engine.providers().get(&model.provider).map(|provider| provider.check(&call));
-        if let Some(Err(cannot)) = checked {
-            broken.push(Invalid::shape(cannot.field, format!("{} (asked of {model})", cannot.problem)));
+        match engine.providers().get(&model.provider).map(|provider| provider.check(&call)) {
+            Some(Err(cannot)) => {
+                broken.push(Invalid::shape(cannot.field, format!("{} (asked of {model})", cannot.problem)));
+            }
+            Some(Ok(names)) => dropped.extend(names),
+            None => {}
         }
     }
-    if broken.is_empty() { Ok(()) } else { Err(broken) }
+    if broken.is_empty() { Ok(dropped.into_iter().collect()) } else { Err(broken) }
 }
 
 /// A number from 0 up to 1, for the choice among weighted models.

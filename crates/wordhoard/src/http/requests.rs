@@ -14,7 +14,7 @@ use wordhoard_wire::native;
 use super::Surface;
 use super::problem::Problem;
 use super::query::{Query, invalid};
-use super::request_path::RequestPath;
+use super::request_path::{RequestPath, Seen};
 
 const DEFAULT_PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
@@ -58,7 +58,7 @@ pub(super) struct Cancelled {
     status: &'static str,
 }
 
-/// List requests, newest first.
+/// List requests, newest first: those that the caller sees.
 #[utoipa::path(
     get,
     path = "/api/llm/requests",
@@ -76,11 +76,12 @@ pub(super) struct Cancelled {
     )
 )]
 pub(super) async fn list(
+    Seen(owners): Seen,
     State(surface): State<Surface>,
     RawQuery(query): RawQuery,
 ) -> Result<Json<RequestPage>, Problem> {
     let query = Query::parse(query.as_deref(), &["limit", "before", "status"])?;
-    page(&surface, list_query(&query)?).await
+    page(&surface, ListQuery { owners, ..list_query(&query)? }).await
 }
 
 /// The parameters that every list of requests takes.

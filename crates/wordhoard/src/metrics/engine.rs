@@ -119,20 +119,23 @@ fn providers(engine: &Engine) -> Vec<Family> {
 }
 
 /// How each provider is now.
-fn provider_states_now(engine: &Engine) -> [Family; 5] {
+fn provider_states_now(engine: &Engine) -> [Family; 6] {
     let mut breaker = Family::gauge("llm_provider_breaker_state", "1 for the state of a provider's breaker.");
     let mut enabled = Family::gauge("llm_provider_enabled", "Whether a provider may be called.");
     let mut waiting = Family::gauge("llm_calls_waiting", "Calls that wait for their turn at a provider.");
     let mut limit = Family::gauge("llm_concurrency_limit", "Calls that may run at a provider at a time.");
     let mut refused =
         Family::gauge("llm_refused_keys", "Keys that a provider did not accept when they were used last.");
+    let mut credit = Family::gauge("llm_keys_without_credit", "Keys whose account has no credit left.");
     for (provider, report) in engine.provider_reports() {
         let of = [("provider", provider.as_str())];
         breaker = breaker.one_of(STATES, report.state.as_str(), &of);
         enabled.add(&of, f64::from(u8::from(report.state != ProviderState::Disabled)));
         waiting.add(&of, report.waiting as f64);
-        limit.add(&of, report.concurrency as f64);
+        limit.add(&[of[0], ("pool", "native")], report.concurrency as f64);
+        limit.add(&[of[0], ("pool", "drop_in")], report.drop_in_concurrency as f64);
+        credit.add(&of, report.keys_without_credit as f64);
         refused.add(&of, report.refused_keys as f64);
     }
-    [breaker, enabled, waiting, limit, refused]
+    [breaker, enabled, waiting, limit, refused, credit]
 }

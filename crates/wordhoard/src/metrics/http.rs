@@ -10,7 +10,11 @@ use super::family::Family;
 pub(crate) struct HttpMetrics {
     responses: Mutex<BTreeMap<Answered, u64>>,
     streams: Gauge,
+    dropped_fields: Mutex<BTreeMap<String, u64>>,
 }
+
+/// Names of fields come from clients; past so many they share one label.
+const MAX_FIELD_LABELS: usize = 100;
 
 #[derive(Clone, Debug, PartialEq, Eq, PartialOrd, Ord)]
 struct Answered {
@@ -32,7 +36,18 @@ impl HttpMetrics {
         self.streams.enter()
     }
 
-    pub(super) fn families(&self) -> [Family; 2] {
+    /// A request goes without these fields, or with them in another form. The place in a list is no part of the label.
+    pub(crate) fn dropped(&self, fields: &[String]) {
+        let mut counts = self.dropped_fields.lock();
+        for field in fields {
+            let label: String = field.chars().filter(|letter| !letter.is_ascii_digit()).collect();
+            let is_known = counts.contains_key(&label) || counts.len() < MAX_FIELD_LABELS;
+            let label = if is_known { label } else { "other".to_owned() };
+            *counts.entry(label).or_default() += 1;
+        }
+    }
+
+    pub(super) fn families(&self) -> [Family; 3] {
         let mut responses = Family::counter("wordhoard_http_responses_total", "Answers to HTTP requests.");
         for (answered, count) in &*self.responses.lock() {
             let of =
@@ -40,7 +55,14 @@ impl HttpMetrics {
             responses.add(&of, *count as f64);
         }
         let streams = Family::gauge("llm_open_streams", "Streams that clients have open.");
-        [responses, streams.number(self.streams.get() as f64)]
+        let mut dropped = Family::counter(
+            "wordhoard_dropped_fields_total",
+            "Fields of requests that were dropped or adapted, by field.",
+        );
+        for (field, count) in &*self.dropped_fields.lock() {
+            dropped.add(&[("field", field.as_str())], *count as f64);
+        }
+        [responses, streams.number(self.streams.get() as f64), dropped]
     }
 }
 

@@ -21,7 +21,7 @@ fn provider_table(name: &str, base_url: &str) -> String {
     format!(
         "[[providers]]\nname = {name:?}\ndialect = \"openai\"\nbase_url = {base_url:?}\nallow_private = true\n\
          timeouts = {{ connect = \"{CONNECT_MS}ms\", first_token = \"{FIRST_TOKEN_MS}ms\", \
-         between_tokens = \"{BETWEEN_TOKENS_MS}ms\" }}\n"
+         between_bytes = \"{BETWEEN_TOKENS_MS}ms\" }}\n"
     )
 }
 

@@ -10,11 +10,20 @@ fn at(seconds: u64) -> Instant {
     *START.get_or_init(Instant::now) + Duration::from_secs(1_000_000 + seconds)
 }
 
+fn caller(request: u8) -> Caller {
+    Caller { request: RequestId::from_bytes([request; 16]), is_retry: false }
+}
+
+fn fail(breaker: &mut Breaker, caller: Caller) {
+    let pass = breaker.ask(at(0)).unwrap();
+    breaker.end(&pass, caller, Verdict::Failure, at(0));
+}
+
 fn opened(now: Instant) -> Breaker {
     let mut breaker = Breaker::new(SETTINGS);
-    for _ in 0..3 {
+    for request in 0..3 {
         let pass = breaker.ask(now).unwrap();
-        breaker.end(&pass, Verdict::Failure, now);
+        breaker.end(&pass, caller(request), Verdict::Failure, now);
     }
     assert!(matches!(breaker.state(), State::Open { .. }));
     breaker
@@ -26,7 +35,7 @@ fn it_opens_after_three_failures_in_a_row_and_lets_one_probe_through_after_its_t
     assert_eq!(breaker.ask(at(10)), Err(Duration::from_secs(20)));
     let probe = breaker.ask(at(30)).unwrap();
     assert_eq!(breaker.ask(at(31)), Err(Duration::ZERO), "one probe at a time");
-    breaker.end(&probe, Verdict::Failure, at(31));
+    breaker.end(&probe, caller(9), Verdict::Failure, at(31));
     assert_eq!(
         breaker.ask(at(32)),
         Err(Duration::from_secs(29)),
@@ -35,9 +44,28 @@ fn it_opens_after_three_failures_in_a_row_and_lets_one_probe_through_after_its_t
     let mut probe = breaker.ask(at(61)).unwrap();
     breaker.first_token(&mut probe);
     let other = breaker.ask(at(61)).unwrap();
-    breaker.end(&probe, Verdict::Success, at(62));
-    breaker.end(&other, Verdict::Failure, at(63));
-    assert_eq!(breaker.state(), State::Closed { failures: 1 });
+    breaker.end(&probe, caller(9), Verdict::Success, at(62));
+    breaker.end(&other, caller(9), Verdict::Failure, at(63));
+    assert!(matches!(breaker.state(), State::Closed { failures: 1, .. }));
+}
+
+#[test]
+fn one_request_alone_opens_nothing() {
+    let mut breaker = Breaker::new(SETTINGS);
+    (0..9).for_each(|_| fail(&mut breaker, caller(1)));
+    assert!(matches!(breaker.state(), State::Closed { failures: 9, .. }));
+    fail(&mut breaker, caller(2));
+    assert!(matches!(breaker.state(), State::Open { .. }));
+}
+
+#[test]
+fn retries_of_a_call_count_once() {
+    let mut breaker = Breaker::new(SETTINGS);
+    for request in 1..3 {
+        fail(&mut breaker, caller(request));
+        (0..3).for_each(|_| fail(&mut breaker, Caller { is_retry: true, ..caller(request) }));
+    }
+    assert!(matches!(breaker.state(), State::Closed { failures: 2, .. }));
 }
 
 #[test]
@@ -46,9 +74,9 @@ fn successes_between_failures_keep_it_closed_and_refusals_do_not_count() {
     for verdict in [Verdict::Failure, Verdict::Failure, Verdict::Success, Verdict::Failure, Verdict::Answered]
     {
         let pass = breaker.ask(at(0)).unwrap();
-        breaker.end(&pass, verdict, at(0));
+        breaker.end(&pass, caller(9), verdict, at(0));
     }
-    assert_eq!(breaker.state(), State::Closed { failures: 1 });
+    assert!(matches!(breaker.state(), State::Closed { failures: 1, .. }));
 }
 
 #[test]
@@ -57,7 +85,7 @@ fn a_probe_that_begins_well_and_breaks_opens_it_again() {
     let mut probe = breaker.ask(at(30)).unwrap();
     breaker.first_token(&mut probe);
     assert!(breaker.ask(at(30)).is_ok());
-    breaker.end(&probe, Verdict::Failure, at(31));
+    breaker.end(&probe, caller(9), Verdict::Failure, at(31));
     assert!(breaker.ask(at(32)).is_err());
 }
 
@@ -65,20 +93,17 @@ fn a_probe_that_begins_well_and_breaks_opens_it_again() {
 fn a_cancelled_probe_frees_its_place() {
     let mut breaker = opened(at(0));
     let probe = breaker.ask(at(30)).unwrap();
-    breaker.end(&probe, Verdict::Nothing, at(31));
+    breaker.end(&probe, caller(9), Verdict::Nothing, at(31));
     assert!(breaker.ask(at(31)).is_ok());
 }
 
 #[test]
-fn what_says_that_it_is_down_opens_at_once_and_by_hand_it_closes() {
-    let mut breaker = Breaker::new(SETTINGS);
-    let pass = breaker.ask(at(0)).unwrap();
-    breaker.end(&pass, Verdict::Down(Duration::from_secs(90)), at(0));
-    assert_eq!(breaker.ask(at(60)), Err(Duration::from_secs(30)));
-    breaker.tried_by_hand(Verdict::Success, at(61));
-    assert!(breaker.ask(at(61)).is_ok());
-    breaker.tried_by_hand(Verdict::Failure, at(62));
-    assert!(breaker.ask(at(62)).is_err());
+fn trial_by_hand_decides_at_once() {
+    let mut breaker = opened(at(0));
+    breaker.tried_by_hand(Verdict::Success, at(1));
+    assert!(breaker.ask(at(1)).is_ok());
+    breaker.tried_by_hand(Verdict::Failure, at(2));
+    assert!(breaker.ask(at(2)).is_err());
 }
 
 #[test]
@@ -86,7 +111,7 @@ fn switched_off_it_never_opens() {
     let mut breaker = Breaker::new(BreakerSettings { failures: 0, ..SETTINGS });
     for _ in 0..100 {
         let pass = breaker.ask(at(0)).unwrap();
-        breaker.end(&pass, Verdict::Failure, at(0));
+        breaker.end(&pass, caller(9), Verdict::Failure, at(0));
     }
     assert!(breaker.ask(at(0)).is_ok());
 }
@@ -106,7 +131,6 @@ fn any_step() -> impl Strategy<Value = Step> {
         Verdict::Answered,
         Verdict::Failure,
         Verdict::Failure,
-        Verdict::Down(Duration::from_secs(45)),
         Verdict::Nothing,
     ]);
     prop_oneof![
@@ -152,7 +176,7 @@ proptest! {
                 Step::End(which, verdict) if !out.is_empty() => {
                     let pass = out.swap_remove(which.index(out.len()));
                     let was_current = breaker.is_current(&pass);
-                    breaker.end(&pass, verdict, now);
+                    breaker.end(&pass, caller(u8::from(now_s % 2 == 0)), verdict, now);
                     if !was_current {
                         prop_assert_eq!(breaker.state(), before, "a stale end changes nothing");
                     }

@@ -63,7 +63,9 @@ fn told(attempts: &[AttemptState], candidates: &[Candidate], rules: Rules) -> St
 fn each_failure_has_its_remedy() {
     let both = [candidate("a:x"), candidate("b:y")];
     for (class, tokens, expected) in [
-        (FailureClass::RateLimited, 0, "a:x anew, retry 1 after 0ns"),
+        (FailureClass::RateLimited, 0, "b:y anew, fallback"),
+        (FailureClass::ProviderOverloaded, 0, "b:y anew, fallback"),
+        (FailureClass::OutOfCredit, 0, "b:y anew, fallback"),
         (FailureClass::ProviderError, 0, "a:x anew, retry 1 after 0ns"),
         (FailureClass::Connect, 0, "a:x anew, retry 1 after 0ns"),
         (FailureClass::Cut, 0, "a:x anew, retry 1 after 0ns"),
@@ -103,7 +105,8 @@ fn after_its_retries_a_model_gives_way_and_a_long_wait_is_not_waited_for() {
         let failure = Failure { retry_after_ms: Some(ms), ..Failure::new(FailureClass::RateLimited, "") };
         attempt("a:x", 0, Outcome::Failed, Some(failure))
     };
-    assert_eq!(told(&[asks(2_000)], &both, RULES), "a:x anew, retry 1 after 2s");
+    assert_eq!(told(&[asks(2_000)], &both, RULES), "b:y anew, fallback", "another one need not wait");
+    assert_eq!(told(&[asks(2_000)], &both[..1], RULES), "a:x anew, retry 1 after 2s");
     assert_eq!(told(&[asks(60_000)], &both, RULES), "b:y anew, fallback");
     assert_eq!(told(&[asks(60_000)], &both[..1], RULES), "end");
 }

@@ -12,7 +12,7 @@ use super::*;
 const LIMITS: TimeLimits = TimeLimits {
     connect: Duration::from_millis(100),
     first_token: Duration::from_millis(300),
-    between_tokens: Duration::from_millis(200),
+    between_bytes: Duration::from_millis(200),
     total: Duration::from_secs(5),
 };
 const TOKEN: &[u8] = b"data: {\"choices\":[{\"index\":0,\"delta\":{\"content\":\"a\"}}]}\n\n";
@@ -50,24 +50,25 @@ async fn outcome(answer: Answer) -> (usize, Option<FailureClass>, u128) {
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_for_the_first_token_counts_from_the_call_whatever_comes_meanwhile() {
+async fn first_token_limit_counts_from_the_last_byte() {
     let first = Some(FailureClass::FirstTokenTimeout);
     let silent = answer(Duration::from_millis(200), stream::pending().boxed());
-    assert_eq!(outcome(silent).await, (0, first, 300));
-    let empty = answer(Duration::from_millis(200), pieces(vec![(20, EMPTY); 100]));
-    assert_eq!(outcome(empty).await, (0, first, 300));
-    let in_time = answer(Duration::from_millis(200), pieces(vec![(90, EMPTY), (9, TOKEN), (0, END)]));
-    assert_eq!(outcome(in_time).await, (1, None, 299));
+    assert_eq!(outcome(silent).await, (0, first, 500));
+    let never = answer(Duration::from_millis(301), pieces(vec![(0, TOKEN)]));
+    assert_eq!(outcome(never).await, (0, first, 300));
+    // Pings are signs of life.
+    let mut thinking = vec![(250, EMPTY); 8];
+    thinking.extend([(299, TOKEN), (0, END)]);
+    assert_eq!(outcome(answer(Duration::ZERO, pieces(thinking))).await, (1, None, 2_299));
 }
 
 #[tokio::test(start_paused = true)]
-async fn the_limit_between_tokens_starts_anew_with_each_token_only() {
-    let steady = answer(Duration::ZERO, pieces(vec![(190, TOKEN), (190, TOKEN), (190, END)]));
-    assert_eq!(outcome(steady).await, (2, None, 570));
-    let mut stalled = vec![(100, TOKEN), (100, TOKEN)];
-    stalled.extend(vec![(20, EMPTY); 100]);
-    let stalled = answer(Duration::ZERO, pieces(stalled));
-    assert_eq!(outcome(stalled).await, (2, Some(FailureClass::StallTimeout), 400));
+async fn stall_limit_counts_from_the_last_byte() {
+    let steady = answer(Duration::ZERO, pieces(vec![(190, TOKEN), (190, EMPTY), (190, TOKEN), (190, END)]));
+    assert_eq!(outcome(steady).await, (2, None, 760));
+    let stalled =
+        answer(Duration::ZERO, pieces(vec![(100, TOKEN), (100, EMPTY)]).chain(stream::pending()).boxed());
+    assert_eq!(outcome(stalled).await, (1, Some(FailureClass::StallTimeout), 400));
 }
 
 #[tokio::test(start_paused = true)]
@@ -83,18 +84,19 @@ async fn the_readers_own_slowness_is_no_stall() {
         let (part, rest) = answer.next().await.unwrap();
         assert!(matches!(part, Ok(AnswerPart::Delta(_))));
         answer = rest;
-        sleep(LIMITS.between_tokens * 2).await;
+        sleep(LIMITS.between_bytes * 2).await;
     }
     assert_eq!(outcome(answer).await.1, None);
 }
 
 /// In real time: a paused clock stands still while there is work, and here there always is.
 #[tokio::test]
-async fn bytes_that_are_always_ready_do_not_hide_the_limit() {
+async fn endless_pings_end_by_the_total_limit() {
     let flood = stream::repeat_with(|| Ok(Bytes::from_static(EMPTY))).boxed();
-    let (_, class, took_ms) = outcome(answer(Duration::ZERO, flood)).await;
-    assert_eq!(class, Some(FailureClass::FirstTokenTimeout));
-    assert!((300..1_500).contains(&took_ms), "{took_ms} ms");
+    let call = async move { Ok(Reply { status: 200, headers: HeaderMap::new(), body: flood }) };
+    let limits = TimeLimits { total: Duration::from_millis(300), ..LIMITS };
+    let answer = Answer::new(call.boxed(), Dialect::OpenAiChat, limits, Redactor::default(), false);
+    assert_eq!(outcome(answer).await.1, Some(FailureClass::TotalTimeout));
 }
 
 #[tokio::test(start_paused = true)]

@@ -18,6 +18,7 @@ pub(in crate::config) struct ProviderTable {
     #[serde(default)]
     pub(in crate::config) allow_private: bool,
     pub(in crate::config) concurrency: Option<usize>,
+    pub(in crate::config) drop_in_concurrency: Option<usize>,
     pub(in crate::config) unsupported: Option<UnsupportedText>,
     #[serde(default)]
     pub(in crate::config) timeouts: TimeoutsTable,
@@ -53,7 +54,7 @@ pub(in crate::config) enum UnsupportedText {
 pub(in crate::config) struct TimeoutsTable {
     pub(in crate::config) connect: Option<DurationText>,
     pub(in crate::config) first_token: Option<DurationText>,
-    pub(in crate::config) between_tokens: Option<DurationText>,
+    pub(in crate::config) between_bytes: Option<DurationText>,
     pub(in crate::config) total: Option<DurationText>,
 }
 

@@ -43,6 +43,10 @@ pub(super) fn resolve(
     }
     Ok(CallSettings {
         concurrency: providers.iter().map(|provider| (provider.name.clone(), provider.concurrency)).collect(),
+        drop_in_concurrency: providers
+            .iter()
+            .map(|provider| (provider.name.clone(), provider.drop_in_concurrency))
+            .collect(),
         queue_limit: queue.waiting.unwrap_or(defaults.queue_limit),
         queue_patience: queue.patience.map_or(defaults.queue_patience, |text| text.0),
         breaker: BreakerSettings {

@@ -20,6 +20,8 @@ const SEEDED: [(&str, Dialect, &str, &str); 5] = [
 const CONCURRENCY: [(&str, usize); 5] =
     [("openai", 5), ("anthropic", 3), ("google_ai", 3), ("deepseek", 3), ("cohere", 3)];
 const OTHER_CONCURRENCY: usize = 64;
+/// The same of the drop-in APIs.
+const DROP_IN_CONCURRENCY: usize = 64;
 /// The demo is in this process, so only the number of requests limits it; each has up to five lanes.
 const DEMO_CONCURRENCY: usize = 1 << 20;
 
@@ -54,6 +56,7 @@ pub(super) fn resolve(
             reach,
             limits: TimeLimits::default(),
             concurrency: concurrency(name, None, environment)?,
+            drop_in_concurrency: DROP_IN_CONCURRENCY,
             models: Vec::new(),
         });
     }
@@ -80,7 +83,8 @@ fn demo_provider(
         |model: &demo::DemoModel| ModelConfig { name: model.name.to_owned(), declared: Declared::default() };
     let concurrency = concurrency("demo", Some(written.unwrap_or(DEMO_CONCURRENCY)), environment)?;
     let models = demo::MODELS.iter().map(model).collect();
-    Ok(ProviderConfig { name, reach: Reach::Demo, limits, concurrency, models })
+    let drop_in_concurrency = DEMO_CONCURRENCY;
+    Ok(ProviderConfig { name, reach: Reach::Demo, limits, concurrency, drop_in_concurrency, models })
 }
 
 fn provider(table: ProviderTable, environment: &Environment) -> Result<ProviderConfig, Error> {
@@ -121,7 +125,11 @@ fn provider(table: ProviderTable, environment: &Environment) -> Result<ProviderC
     {
         return Err(refuse(format!("lists the model {:?} twice", twice.name)));
     }
-    Ok(ProviderConfig { name, reach, limits, concurrency, models })
+    let drop_in_concurrency = match table.drop_in_concurrency {
+        Some(0) => return Err(refuse("drop_in_concurrency must be a whole number of at least 1".into())),
+        count => count.unwrap_or(DROP_IN_CONCURRENCY),
+    };
+    Ok(ProviderConfig { name, reach, limits, concurrency, drop_in_concurrency, models })
 }
 
 fn auth(setting: &str, text: &str) -> Result<Auth, Error> {
@@ -194,7 +202,7 @@ fn limits(table: TimeoutsTable) -> TimeLimits {
     TimeLimits {
         connect: table.connect.map_or(defaults.connect, |text| text.0),
         first_token: table.first_token.map_or(defaults.first_token, |text| text.0),
-        between_tokens: table.between_tokens.map_or(defaults.between_tokens, |text| text.0),
+        between_bytes: table.between_bytes.map_or(defaults.between_bytes, |text| text.0),
         total: table.total.map_or(defaults.total, |text| text.0),
     }
 }

@@ -34,6 +34,6 @@ pub(super) async fn show(_: Administrator, State(surface): State<Surface>) -> Js
     let queue = engine
         .fallback_queue()
         .iter()
-        .map(|model| FallbackModel { model: model.to_string(), callable: engine.may_call(&model.provider) });
+        .map(|model| FallbackModel { model: model.to_string(), callable: engine.may_call(model) });
     Json(FallbackQueue { queue: queue.collect() })
 }

@@ -83,7 +83,7 @@ pub(super) async fn replace(
     body: Body,
 ) -> Result<Json<KeyView>, Problem> {
     let id = id.parse().map_err(|_| no_such_key())?;
-    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let bytes = surface.bodies.read(&headers, body).await?;
     let limits = parse(body::json_object(&headers, &bytes)?)?;
     let limited = surface.store.limit_key(id, limits).await.map_err(keys::unavailable)?;
     let record = limited.ok_or_else(no_such_key)?;

@@ -9,20 +9,22 @@ use wordhoard_model::KeyLimits;
 use wordhoard_store::{Error, KeyRecord, Scope};
 
 use super::key_limits::{self, Limits, Usage};
-use crate::access::FreshKey;
+use crate::access::{FreshKey, NewKey};
 use crate::http::administration::Administrator;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
 
 /// A key to make.
 #[derive(Serialize, Deserialize, ToSchema)]
-pub(super) struct NewKey {
-    /// `use` or `admin`.
+pub(super) struct NewKeyBody {
+    /// `use`, `metrics` or `admin`.
     scope: String,
     /// What people shall call it: at most 100 characters.
     name: Option<String>,
     /// What it may use; without it, it is not limited.
     limits: Option<Limits>,
+    /// The group whose keys see each other's requests.
+    group: Option<String>,
 }
 
 /// A key, without the key.
@@ -30,8 +32,10 @@ pub(super) struct NewKey {
 pub(super) struct KeyView {
     key_id: String,
     name: String,
-    /// `use` or `admin`.
+    /// `use`, `metrics` or `admin`.
     scope: &'static str,
+    /// The group whose keys see each other's requests, where it is in one.
+    group: Option<String>,
     created_at: String,
     /// When it was taken away, if it was.
     revoked_at: Option<String>,
@@ -78,7 +82,7 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Re
     path = "/api/admin/keys",
     operation_id = "create_key",
     tag = "administration",
-    request_body = NewKey,
+    request_body = NewKeyBody,
     responses(
         (status = 201, body = CreatedKey),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
@@ -95,14 +99,14 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
-    let (scope, name, limits) = parse(body::json_object(&headers, &bytes)?)?;
-    let made = FreshKey::make(name, scope, limits, surface.clock.now());
+    let bytes = surface.bodies.read(&headers, body).await?;
+    let new = parse(body::json_object(&headers, &bytes)?)?;
+    let made = FreshKey::make(new, surface.clock.now());
     let FreshKey { key, record } = made.map_err(|error| {
         Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-random-bytes", error.to_string())
     })?;
     surface.store.add_key(record.clone()).await.map_err(unavailable)?;
-    tracing::info!(key_id = %record.id, scope = scope.as_str(), by = %caller, "a key was made");
+    tracing::info!(key_id = %record.id, scope = record.scope.as_str(), by = %caller, "a key was made");
     know_at_once(&surface).await;
     let created = CreatedKey { key, view: KeyView::of(record, &surface) };
     let mut response = (StatusCode::CREATED, Json(created)).into_response();
@@ -147,7 +151,7 @@ pub(super) fn no_such_key() -> Problem {
     Problem::new(StatusCode::NOT_FOUND, "no-such-key", "there is no key with this id")
 }
 
-fn parse(mut fields: Map<String, Value>) -> Result<(Scope, String, KeyLimits), Problem> {
+fn parse(mut fields: Map<String, Value>) -> Result<NewKey, Problem> {
     let wrong = |field: &str, what: &str| {
         let detail = format!("{field} {what}");
         Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail).field(field))
@@ -156,7 +160,7 @@ fn parse(mut fields: Map<String, Value>) -> Result<(Scope, String, KeyLimits), P
         Some(Value::String(text)) => Scope::from_name(&text),
         _ => None,
     };
-    let Some(scope) = scope else { return wrong("scope", "must be \"use\" or \"admin\"") };
+    let Some(scope) = scope else { return wrong("scope", "must be \"use\", \"metrics\" or \"admin\"") };
     let name = match fields.remove("name") {
         None | Some(Value::Null) => String::new(),
         Some(Value::String(text)) => text,
@@ -164,6 +168,14 @@ fn parse(mut fields: Map<String, Value>) -> Result<(Scope, String, KeyLimits), P
     };
     if let Some(problem) = FreshKey::problem_of_name(&name) {
         return wrong("name", &problem);
+    }
+    let group = match fields.remove("group") {
+        None | Some(Value::Null) => None,
+        Some(Value::String(text)) => Some(text),
+        Some(_) => return wrong("group", "must be a string"),
+    };
+    if let Some(problem) = group.as_deref().and_then(FreshKey::problem_of_group) {
+        return wrong("group", &problem);
     }
     let limits = match fields.remove("limits") {
         None | Some(Value::Null) => KeyLimits::default(),
@@ -175,7 +187,7 @@ fn parse(mut fields: Map<String, Value>) -> Result<(Scope, String, KeyLimits), P
             let shown: String = unknown.chars().take(80).collect();
             wrong(&shown, "is no field of a key")
         }
-        None => Ok((scope, name, limits)),
+        None => Ok(NewKey { name, scope, limits, group }),
     }
 }
 
@@ -191,6 +203,7 @@ impl KeyView {
             key_id: record.id.to_string(),
             name: record.name,
             scope: record.scope.as_str(),
+            group: record.group,
             created_at: record.created_at.to_string(),
             revoked_at: record.revoked_at.map(|at| at.to_string()),
         }

@@ -1,3 +1,5 @@
+use std::collections::BTreeMap;
+
 use axum::extract::{Path, RawQuery, State};
 use axum::http::StatusCode;
 use axum::response::Json;
@@ -27,10 +29,16 @@ pub(super) struct ProviderView {
     running: usize,
     /// Calls that wait for their turn.
     waiting: usize,
-    /// Calls that may run at the same time.
+    /// Calls of native prompts that may run at the same time.
     concurrency: usize,
+    /// Calls of the drop-in APIs that may.
+    drop_in_concurrency: usize,
     /// Keys that it did not accept when they were used last.
     refused_keys: usize,
+    /// Keys whose account has no credit left.
+    keys_without_credit: usize,
+    /// The models that were called in the last hour, by name, each with the state of its breaker.
+    models: BTreeMap<String, &'static str>,
 }
 
 /// The providers of this server, by name.
@@ -200,7 +208,10 @@ impl ProviderView {
             running: report.running,
             waiting: report.waiting,
             concurrency: report.concurrency,
+            drop_in_concurrency: report.drop_in_concurrency,
             refused_keys: report.refused_keys,
+            keys_without_credit: report.keys_without_credit,
+            models: report.models.iter().map(|(name, state)| (name.clone(), state.as_str())).collect(),
         }
     }
 }

@@ -64,7 +64,7 @@ pub(super) async fn show(_: Administrator, State(surface): State<Surface>) -> Js
         applied: report.applied.0,
         durable: report.durable.0,
         size_bytes: report.usage.size_bytes,
-        limit_bytes: surface.limits.wal_limit_bytes,
+        limit_bytes: surface.config.limits.wal_limit_bytes,
         free_bytes: report.usage.free_bytes,
         segments: report.segments.into_iter().map(segment).collect(),
     })

@@ -1,19 +1,20 @@
 use std::collections::BTreeMap;
 use std::io;
+use std::time::Duration;
 
 use axum::body::{Body, Bytes};
 use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, BytesMut};
 use futures_util::Stream;
-use serde_json::{Map, Value};
+use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::metrics::Inside;
 use wordhoard_engine::{ReadError, Subscribed, Subscription};
 use wordhoard_model::{Failure, FailureClass, ModelRef, RequestId, Timestamp};
 use wordhoard_providers::{Delta, Dialect};
 use wordhoard_wire::openai_chat::{self, WholeChoice};
-use wordhoard_wire::{AnswerHead, openai_responses, sse};
+use wordhoard_wire::{AnswerHead, Asked};
 
 use super::choices::Choices;
 use super::encoder::Encoder;
@@ -21,10 +22,9 @@ use super::failures::problem_of;
 use super::relay::Said;
 use crate::http::Surface;
 use crate::http::problem::Problem;
+use crate::http::request_path::RESPONSE_PREFIX;
 use crate::http::stream::{KEEP_ALIVE, LAST_WORDS, event_stream};
 
-/// What stands before a request's id where it is a response.
-pub(super) const RESPONSE_PREFIX: &str = "resp_";
 /// The id under which the native API has the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-wordhoard-request-id");
 /// The names under which clients look for the id of a call: OpenAI's, and Anthropic's.
@@ -38,21 +38,28 @@ pub(super) struct Telling {
     pub(super) models: Vec<ModelRef>,
     /// Whether a stream of the chat dialect tells the usage.
     pub(super) include_usage: bool,
-    /// What a response of the responses dialect repeats of its request.
-    pub(super) asked: Map<String, Value>,
+    /// What the answer takes over from its request.
+    pub(super) asked: Asked,
     /// Events of the stream that the client has already.
     pub(super) known_events: u64,
 }
 
-/// Answers with a stream. Its status waits for the first piece of the answer, so that what fails before it is told as
-/// clients expect it; but for responses, of which the first event says the id under which they can be resumed.
+/// How long the status of a stream waits for the first piece of the answer (SPEC FD 12).
+const STATUS_PATIENCE: Duration = Duration::from_secs(15);
+
+/// Answers with a stream. Its status waits a while for the first piece of the answer, so that what fails before it has the form
+/// that clients expect. Responses do not wait: their first event has the id under which they can be resumed.
 pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -> Result<Response, Problem> {
     let mut following = Following::open(surface, id, Choices::telling(telling.dialect)).await?;
     let mut waiting = following.next().await?.unwrap_or_default();
     if telling.dialect != Dialect::OpenAiResponses {
+        let opens_at = Instant::now() + STATUS_PATIENCE;
         while waiting.is_empty() {
             let end = || vec![(0, Said::Failed(without_a_word()))];
-            waiting = following.next_unless_stopped().await?.unwrap_or_else(end);
+            match timeout_at(opens_at, following.next_unless_stopped()).await {
+                Ok(said) => waiting = said?.unwrap_or_else(end),
+                Err(_) => break,
+            }
         }
         if let Some((_, Said::Failed(failure))) = waiting.first() {
             return Err(problem_of(failure));
@@ -61,6 +68,7 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
     let head = following.head(id, &telling);
     let writer = Writer {
         id,
+        dialect: telling.dialect,
         following,
         encoder: Encoder::new(&telling, head),
         waiting,
@@ -68,14 +76,14 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
         stage: Stage::Unopened,
         _open: surface.http_metrics.open_stream(),
     };
-    Ok(with_ids(event_stream(Body::from_stream(writer.into_stream())), id))
+    Ok(event_stream(Body::from_stream(writer.into_stream())))
 }
 
 /// Answers with the whole, once it is there.
 pub(super) async fn whole(surface: &Surface, id: RequestId, telling: Telling) -> Result<Response, Problem> {
     let gathered = gather(surface, id, telling).await?;
     let body = gathered.map_err(|failure| problem_of(&failure))?;
-    Ok(document(id, body))
+    Ok(document(body))
 }
 
 /// The whole answer as a body, once it is there; or why there is none.
@@ -99,18 +107,12 @@ pub(super) async fn gather(
     if let Some(passed) = dialect.passed_answer(&head, asked, ended_at_s, deltas, completion) {
         return Ok(Ok(passed));
     }
-    Ok(Ok(match telling.dialect {
-        Dialect::OpenAiResponses => {
-            openai_responses::encode_answer_for(&head, telling.asked, ended_at_s, deltas, completion)
-        }
-        dialect => dialect.encode_answer(&head, deltas, completion),
-    }))
+    Ok(Ok(telling.dialect.encode_answer_for(&head, telling.asked, ended_at_s, deltas, completion)))
 }
 
 /// A body that is all there.
-pub(super) fn document(id: RequestId, body: Vec<u8>) -> Response {
-    let response = (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response();
-    with_ids(response, id)
+pub(super) fn document(body: Vec<u8>) -> Response {
+    (StatusCode::OK, [(header::CONTENT_TYPE, "application/json")], body).into_response()
 }
 
 /// What every event of the answer repeats. The same request gives the same, whenever it is asked for.
@@ -127,14 +129,14 @@ fn seconds(at: Timestamp) -> u64 {
     u64::try_from(at.as_millis() / 1_000).unwrap_or_default()
 }
 
-fn with_ids(mut response: Response, id: RequestId) -> Response {
+/// Names the request in the headers of its answer.
+pub(super) fn add_ids(response: &mut Response, id: RequestId) {
     if let Ok(value) = HeaderValue::try_from(id.to_string()) {
         for name in CLIENTS_REQUEST_IDS {
             response.headers_mut().insert(name, value.clone());
         }
         response.headers_mut().insert(REQUEST_ID, value);
     }
-    response
 }
 
 fn without_a_word() -> Failure {
@@ -229,6 +231,7 @@ enum Stage {
 /// gathers here.
 struct Writer {
     id: RequestId,
+    dialect: Dialect,
     following: Following,
     encoder: Encoder,
     /// Told and not yet written, and of which choice.
@@ -271,7 +274,7 @@ impl Writer {
             }
             tokio::select! {
                 biased;
-                () = &mut silence => sse::write_keep_alive(&mut out),
+                () = &mut silence => self.dialect.write_keep_alive(&mut out),
                 said = self.following.next() => self.hear(said),
                 () = disconnect.cancelled() => self.stage = Stage::Broken,
             }

@@ -2,15 +2,15 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Json;
 use serde_json::{Value, json};
 use wordhoard_engine::UnrecordedError;
-use wordhoard_providers::{Call, Dialect};
+use wordhoard_providers::{Call, Dialect, Forwarded, Verbatim};
 
-use super::ask;
 use super::failures::problem_of;
 use super::refusals::Refusals;
+use super::{forwarding, targets};
 use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
@@ -38,19 +38,24 @@ const ANY_MAX_TOKENS: u32 = 64_000;
 pub(super) async fn create(
     State(surface): State<Surface>,
     Calling(key): Calling,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let bytes = surface.bodies.read(&headers, body).await?;
     let mut fields = body::json_object(&headers, &bytes)?;
     fields.entry("max_tokens").or_insert_with(|| ANY_MAX_TOKENS.into());
-    let request = Dialect::Anthropic.decode_request(Value::Object(fields.clone()).to_string().as_bytes())?;
-    let model = ask::model(&surface, request.model.as_deref().unwrap_or_default())?;
-    let call = Call {
-        client_dialect: Some(Dialect::Anthropic),
-        verbatim: Some(Arc::new(fields)),
-        ..Call::new(model.model.as_str(), Arc::new(request.conversation))
+    let request = Dialect::Anthropic.read_request(&fields);
+    let model = targets::model(&surface, request.model.as_deref().unwrap_or_default())?;
+    let recorded = forwarding::recorded(Dialect::Anthropic, &uri, &headers);
+    let verbatim = Verbatim {
+        dialect: Dialect::Anthropic,
+        body: Arc::new(fields),
+        forwarded: Forwarded { headers: recorded.headers, query: recorded.query },
+        is_compaction: false,
     };
+    let call =
+        Call { verbatim: Some(verbatim), ..Call::new(model.model.as_str(), Arc::new(request.conversation)) };
     match surface.engine.count_tokens(&model, call, key).await {
         Ok(input_tokens) => Ok(Json(json!({"input_tokens": input_tokens}))),
         Err(UnrecordedError::Refused(refused)) => Err(refused.into()),

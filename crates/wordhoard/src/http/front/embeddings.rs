@@ -5,9 +5,9 @@ use axum::response::Json;
 use serde_json::Value;
 use wordhoard_engine::UnrecordedError;
 
-use super::ask;
 use super::failures::problem_of;
 use super::refusals::Refusals;
+use super::{ask, targets};
 use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
@@ -34,10 +34,10 @@ pub(super) async fn create(
     headers: HeaderMap,
     body: Body,
 ) -> Result<Json<Value>, Problem> {
-    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let bytes = surface.bodies.read(&headers, body).await?;
     let mut fields = body::json_object(&headers, &bytes)?;
     let model = match fields.remove("model") {
-        Some(Value::String(name)) if !name.is_empty() => ask::model(&surface, &name)?,
+        Some(Value::String(name)) if !name.is_empty() => targets::model(&surface, &name)?,
         None => return Err(ask::refused("model", "is missing")),
         Some(_) => return Err(ask::refused("model", "must be a string that is not empty")),
     };

@@ -14,14 +14,21 @@ enum Shape {
     Anthropic,
 }
 
+/// Source: <https://docs.anthropic.com/en/api/errors>.
+const OVERLOADED: u16 = 529;
+
 /// Tells errors of the drop-in APIs in the shape of their dialects, wherever they come from.
 pub(in crate::http) async fn speak_dialect(request: Request, next: Next) -> Response {
     let Some(shape) = shape_of(&request) else { return next.run(request).await };
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
-    // These APIs know no 422.
+    // These APIs know no 422, and Anthropic's has a status of its own for a provider that has too much to do.
     if response.status() == StatusCode::UNPROCESSABLE_ENTITY {
         *response.status_mut() = StatusCode::BAD_REQUEST;
+    } else if (shape, problem.slug()) == (Shape::Anthropic, "provider-overloaded")
+        && let Ok(status) = StatusCode::from_u16(OVERLOADED)
+    {
+        *response.status_mut() = status;
     }
     let told = match shape {
         Shape::OpenAi => openai(&problem),
@@ -51,12 +58,14 @@ pub(in crate::http) fn is_anthropic(request: &Request) -> bool {
 /// Source: <https://platform.openai.com/docs/guides/error-codes>.
 fn openai(problem: &Problem) -> Value {
     let kind = match problem.status() {
+        _ if problem.slug() == "insufficient-quota" => "insufficient_quota",
         429 => "rate_limit_error",
         500.. => "server_error",
         _ => "invalid_request_error",
     };
     let code = match problem.slug() {
         "unauthorized" => "invalid_api_key".to_owned(),
+        "provider-overloaded" => "overloaded_error".to_owned(),
         slug => slug.replace('-', "_"),
     };
     json!({"error": {"message": problem.detail, "type": kind, "param": problem.field, "code": code}})
@@ -65,6 +74,7 @@ fn openai(problem: &Problem) -> Value {
 /// Source: <https://docs.anthropic.com/en/api/errors>.
 fn anthropic(problem: &Problem) -> Value {
     let kind = match problem.status() {
+        _ if problem.slug() == "insufficient-quota" => "billing_error",
         401 => "authentication_error",
         403 => "permission_error",
         404 => "not_found_error",

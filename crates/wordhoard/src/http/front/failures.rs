@@ -7,6 +7,8 @@ use crate::http::problem::Problem;
 /// no fault of the caller's key, so it is never a 401.
 pub(super) fn problem_of(failure: &Failure) -> Problem {
     use FailureClass as Class;
+    // A model that was not called after others had failed: its provider's own words and status stand for it.
+    let provider_status = failure.provider_status.and_then(|status| StatusCode::from_u16(status).ok());
     let (status, slug) = match failure.class {
         Class::BadRequest => (StatusCode::BAD_REQUEST, "provider-refused"),
         Class::Unsupported => (StatusCode::BAD_REQUEST, "unsupported-parameter"),
@@ -16,6 +18,14 @@ pub(super) fn problem_of(failure: &Failure) -> Problem {
         Class::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate-limit-exceeded"),
         Class::ConnectTimeout | Class::FirstTokenTimeout | Class::StallTimeout | Class::TotalTimeout => {
             (StatusCode::GATEWAY_TIMEOUT, "provider-timeout")
+        }
+        Class::ProviderOverloaded => (StatusCode::SERVICE_UNAVAILABLE, "provider-overloaded"),
+        Class::OutOfCredit => {
+            let status = provider_status.filter(|status| status.is_client_error());
+            (status.unwrap_or(StatusCode::PAYMENT_REQUIRED), "insufficient-quota")
+        }
+        Class::ProviderDown if provider_status.is_some_and(|status| status.is_server_error()) => {
+            (StatusCode::BAD_GATEWAY, "provider-failed")
         }
         Class::ProviderDown | Class::Overloaded | Class::Unavailable => {
             (StatusCode::SERVICE_UNAVAILABLE, "provider-unavailable")

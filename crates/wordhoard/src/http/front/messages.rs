@@ -1,6 +1,6 @@
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::HeaderMap;
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use wordhoard_providers::Dialect;
 
@@ -32,8 +32,9 @@ use crate::http::problem::Problem;
 pub(super) async fn create(
     State(surface): State<Surface>,
     Calling(key): Calling,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    ask::answer(&surface, key, &headers, body, Dialect::Anthropic).await
+    ask::answer(&surface, key, &uri, &headers, body, Dialect::Anthropic).await
 }

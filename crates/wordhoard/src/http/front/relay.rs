@@ -83,7 +83,8 @@ impl Relay {
             EventBody::RequestCreated(created) => {
                 self.created_at = Some(event.at);
                 let asked_in = client_dialect_of(&created.prompt);
-                self.keeps_envelopes = asked_in.is_some() && asked_in == self.dialect;
+                let is_only_one = created.lanes.len() == 1;
+                self.keeps_envelopes = is_only_one && asked_in.is_some() && asked_in == self.dialect;
             }
             EventBody::AttemptStarted(started) => self.begin(started, out),
             EventBody::Token(token) => self.token(token, out),

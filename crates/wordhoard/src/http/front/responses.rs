@@ -1,24 +1,32 @@
-use axum::body::{Body, Bytes};
-use axum::extract::{Path, RawQuery, State};
-use axum::http::{HeaderMap, StatusCode};
+mod compact;
+mod input_items;
+mod previous;
+mod stored;
+
+use axum::body::Body;
+use axum::extract::{RawQuery, State};
+use axum::http::{HeaderMap, StatusCode, Uri, header};
 use axum::response::Response;
+pub(super) use compact::{__path_compact, compact};
+pub(super) use input_items::{__path_input_items, input_items};
 use serde_json::{Map, Value, json};
-use wordhoard_model::{Conversation, ModelRef, Outcome, Prompt, RequestId, RequestStatus, Transcript};
-use wordhoard_providers::{Dialect, client_dialect_of, conversation_of, verbatim_of};
-use wordhoard_wire::openai_chat::REMEMBERED;
+use wordhoard_providers::Dialect;
+use wordhoard_store::Owners;
 use wordhoard_wire::openai_responses;
 
-use super::answer::{self, RESPONSE_PREFIX, Telling};
+use self::stored::Stored;
+use super::answer;
 use super::ask::{self, Client};
+use super::forwarding;
 use super::refusals::Refusals;
 use crate::http::authorisation::Calling;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
+use crate::http::request_path::{RESPONSE_PREFIX, ResponsePath, Seen};
 use crate::http::{Surface, body, prompt};
 
 const DIALECT: Dialect = Dialect::OpenAiResponses;
 const BACKGROUND: &str = "background";
-const PREVIOUS: &str = "previous_response_id";
 
 /// Create a response, as OpenAI's API has it.
 ///
@@ -42,49 +50,72 @@ const PREVIOUS: &str = "previous_response_id";
 pub(super) async fn create(
     State(surface): State<Surface>,
     Calling(key): Calling,
+    Seen(owners): Seen,
+    uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    let bytes = body::read(body, surface.limits.body_bytes, surface.limits.header_timeout).await?;
+    let bytes = surface.bodies.read(&headers, body).await?;
+    let fields = body::json_object(&headers, &bytes)?;
     let idempotency = prompt::idempotency(&headers, &bytes)?;
-    let mut fields = body::json_object(&headers, &bytes)?;
+    let recorded = forwarding::recorded(DIALECT, &uri, &headers);
+    let (background, accepted) =
+        accept(&surface, fields, &owners, Client { key, idempotency, waits: true, recorded }).await?;
+    let id = accepted.request_id;
+    let answered = match (accepted.stream, background) {
+        (true, _) => {
+            let stored = Stored::find(&surface, id).await?;
+            answer::stream(&surface, id, stored.telling(0)?).await
+        }
+        (false, false) => {
+            let stored = Stored::find(&surface, id).await?;
+            answer::whole(&surface, id, stored.telling(0)?).await
+        }
+        (false, true) => Stored::find(&surface, id).await?.state(&surface).await,
+    };
+    Ok(accepted.annotate(answered))
+}
+
+/// Records a request with what the server carries out itself: it keeps every response (`store`), runs those of `background`
+/// whoever waits, and puts the items of `previous_response_id` before the input.
+async fn accept(
+    surface: &Surface,
+    mut fields: Map<String, Value>,
+    owners: &Owners,
+    mut client: Client,
+) -> Result<(bool, ask::Accepted), Problem> {
     let background = take_flag(&mut fields, BACKGROUND)?;
-    // Everything is kept here, and nothing is padded.
     take_flag(&mut fields, "store")?;
+    // Nothing is padded.
     fields.remove("stream_options");
-    let previous = take_previous(&mut fields)?;
-    if let Some(previous) = previous {
-        let mut all = items_before(&surface, previous).await?;
-        all.extend(items(fields.remove("input")));
+    if let Some(previous) = previous::take(&mut fields)? {
+        let mut all = previous::items_before(surface, owners, previous).await?;
+        all.extend(previous::items(fields.remove("input")));
         fields.insert("input".to_owned(), all.into());
+        client.recorded.previous_response_id = Some(format!("{RESPONSE_PREFIX}{previous}"));
     }
-    let sent = Bytes::from(Value::Object(fields).to_string());
-    let request = DIALECT.decode_request(&sent)?;
-    let mut remembered = Map::new();
-    if background {
-        remembered.insert(BACKGROUND.to_owned(), true.into());
+    client.recorded.background = background.then_some(true);
+    client.waits = !background;
+    Ok((background, ask::record(surface, fields, client, DIALECT).await?))
+}
+
+/// Refuse a WebSocket at once, so that its client takes the HTTP API instead.
+#[utoipa::path(
+    get,
+    path = "/v1/responses",
+    operation_id = "upgrade_responses",
+    tag = "drop-in",
+    responses(
+        (status = 405, description = "Responses are not listed", body = Object),
+        (status = 426, description = "WebSockets are not served: POST the request", body = Object),
+    )
+)]
+pub(super) async fn upgrade(headers: HeaderMap) -> Problem {
+    if headers.contains_key(header::UPGRADE) {
+        let detail = "WebSockets are not served here: POST /v1/responses with \"stream\": true";
+        return Problem::new(StatusCode::UPGRADE_REQUIRED, "websocket-not-served", detail);
     }
-    if let Some(previous) = previous {
-        remembered.insert(PREVIOUS.to_owned(), format!("{RESPONSE_PREFIX}{previous}").into());
-    }
-    let client = Client {
-        key,
-        idempotency,
-        waits: !background,
-        has_choices: false,
-        dialect: DIALECT,
-        remembered: remembered.clone(),
-        sent,
-    };
-    let asked = ask::record(&surface, request, client).await?;
-    let repeated = repeated(&asked.conversation, asked.verbatim.as_deref())?;
-    let telling = telling(asked.models, repeated, remembered, 0);
-    let answered = match (asked.stream, background) {
-        (true, _) => answer::stream(&surface, asked.request_id, telling).await,
-        (false, false) => answer::whole(&surface, asked.request_id, telling).await,
-        (false, true) => state(&surface, asked.request_id).await,
-    };
-    answered.map(|response| asked.beside.tell(response))
+    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path does not take that method")
 }
 
 /// Show a response as it stands, or stream it, from its first event or from behind one.
@@ -108,21 +139,20 @@ pub(super) async fn create(
 )]
 pub(super) async fn retrieve(
     State(surface): State<Surface>,
-    Path(id): Path<String>,
+    ResponsePath(id): ResponsePath,
     RawQuery(query): RawQuery,
 ) -> Result<Response, Problem> {
-    let id = request_id(&id)?;
     let query = Query::parse(query.as_deref(), &["stream", "starting_after", "include_obfuscation"])?;
     let after =
         query.get::<u64>("starting_after", "the sequence_number of an event, a whole number from 0")?;
+    let stored = Stored::find(&surface, id).await?;
     if query.get::<bool>("stream", "true or false")? != Some(true) {
-        return state(&surface, id).await;
+        return stored.state(&surface).await;
     }
-    let transcript = transcript(&surface, id).await?;
-    let (model, repeated) = asked_by(&transcript)?;
-    let remembered = remembered(&transcript);
     let known_events = after.map_or(0, |after| after.saturating_add(1));
-    answer::stream(&surface, id, telling(vec![model], repeated, remembered, known_events)).await
+    let mut response = answer::stream(&surface, id, stored.telling(known_events)?).await?;
+    answer::add_ids(&mut response, id);
+    Ok(response)
 }
 
 /// Stop a response that runs.
@@ -142,11 +172,10 @@ pub(super) async fn retrieve(
 )]
 pub(super) async fn cancel(
     State(surface): State<Surface>,
-    Path(id): Path<String>,
+    ResponsePath(id): ResponsePath,
 ) -> Result<Response, Problem> {
-    let id = request_id(&id)?;
     surface.engine.cancel(id).await?;
-    state(&surface, id).await
+    Stored::find(&surface, id).await?.state(&surface).await
 }
 
 /// Erase what a response said, and what it was asked.
@@ -160,7 +189,6 @@ pub(super) async fn cancel(
     params(("response_id" = String, Path, description = "As the response has it")),
     responses(
         (status = 200, description = "It is gone", body = Object),
-        (status = 403, description = "It was asked with another key", body = Object),
         (status = 404, description = "No such response", body = Object),
         (status = 409, description = "It still runs: cancel it first", body = Object),
         (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
@@ -169,90 +197,12 @@ pub(super) async fn cancel(
 )]
 pub(super) async fn delete(
     State(surface): State<Surface>,
-    Calling(key): Calling,
-    Path(id): Path<String>,
+    ResponsePath(id): ResponsePath,
 ) -> Result<Response, Problem> {
-    let id = request_id(&id)?;
-    let owner = transcript(&surface, id).await?.created.key;
-    if owner.is_some() && owner != key {
-        let detail = "the response was asked with another key".to_owned();
-        return Err(Problem::new(StatusCode::FORBIDDEN, "another-key", detail));
-    }
     surface.engine.erase(id).await?;
     tracing::info!(request_id = %id, "what a request said was erased, as its client wants it");
     let gone = json!({"id": format!("{RESPONSE_PREFIX}{id}"), "object": "response", "deleted": true});
-    Ok(answer::document(id, gone.to_string().into_bytes()))
-}
-
-/// A response as it stands.
-async fn state(surface: &Surface, id: RequestId) -> Result<Response, Problem> {
-    let transcript = transcript(surface, id).await?;
-    let (model, repeated) = asked_by(&transcript)?;
-    let remembered = remembered(&transcript);
-    let created_at = transcript.state.created_at();
-    let head = answer::head_of(id, DIALECT, created_at, model.to_string());
-    let telling = telling(vec![model], repeated, remembered, 0);
-    let fields = telling.asked.clone();
-    let state = match transcript.state.status() {
-        RequestStatus::Running => openai_responses::encode_state(head, fields, "in_progress", None),
-        RequestStatus::Finished(Outcome::Cancelled) => {
-            openai_responses::encode_state(head, fields, "cancelled", None)
-        }
-        RequestStatus::Finished(_) => match answer::gather(surface, id, telling).await? {
-            Ok(body) => return Ok(answer::document(id, body)),
-            Err(failure) => openai_responses::encode_state(head, fields, "failed", Some(&failure)),
-        },
-    };
-    Ok(answer::document(id, state.to_string().into_bytes()))
-}
-
-/// What a request with one lane was recorded as; the others are no responses.
-async fn transcript(surface: &Surface, id: RequestId) -> Result<Transcript, Problem> {
-    let found = surface.engine.transcript(id).await?;
-    found.filter(|found| found.created.lanes.len() == 1).ok_or_else(Problem::no_such_request)
-}
-
-/// The model that was asked, and the fields of the request that its response repeats.
-fn asked_by(transcript: &Transcript) -> Result<(ModelRef, Map<String, Value>), Problem> {
-    let lane = transcript.created.lanes.first().ok_or_else(Problem::no_such_request)?;
-    let prompt = &transcript.created.prompt;
-    Ok((lane.model.clone(), repeated(&conversation_of(prompt)?, own_words(prompt))?))
-}
-
-/// The request as it came, where it came in this dialect and says more than a conversation holds.
-fn own_words(prompt: &Prompt) -> Option<&Map<String, Value>> {
-    verbatim_of(prompt).filter(|_| client_dialect_of(prompt) == Some(DIALECT))
-}
-
-fn repeated(
-    conversation: &Conversation,
-    verbatim: Option<&Map<String, Value>>,
-) -> Result<Map<String, Value>, Problem> {
-    Ok(match verbatim {
-        Some(body) => openai_responses::repeated(body.clone()),
-        None => openai_responses::fields_of(conversation)?,
-    })
-}
-
-/// What a response says of its request beside the conversation.
-fn remembered(transcript: &Transcript) -> Map<String, Value> {
-    let recorded = transcript.created.prompt.parameters.extra.get(REMEMBERED);
-    let told = [BACKGROUND, PREVIOUS].map(|name| Some((name.to_owned(), recorded?.get(name)?.clone())));
-    told.into_iter().flatten().collect()
-}
-
-fn telling(
-    models: Vec<ModelRef>,
-    mut asked: Map<String, Value>,
-    remembered: Map<String, Value>,
-    known_events: u64,
-) -> Telling {
-    asked.extend(remembered);
-    Telling { dialect: DIALECT, models, include_usage: true, asked, known_events }
-}
-
-fn request_id(text: &str) -> Result<RequestId, Problem> {
-    text.strip_prefix(RESPONSE_PREFIX).unwrap_or(text).parse().map_err(|_| Problem::no_such_request())
+    Ok(answer::document(gone.to_string().into_bytes()))
 }
 
 fn take_flag(fields: &mut Map<String, Value>, name: &str) -> Result<bool, Problem> {
@@ -263,67 +213,7 @@ fn take_flag(fields: &mut Map<String, Value>, name: &str) -> Result<bool, Proble
     }
 }
 
-fn take_previous(fields: &mut Map<String, Value>) -> Result<Option<RequestId>, Problem> {
-    match fields.remove(PREVIOUS) {
-        None | Some(Value::Null) => Ok(None),
-        Some(Value::String(id)) => match request_id(&id) {
-            Ok(id) => Ok(Some(id)),
-            Err(_) => Err(ask::refused(PREVIOUS, "is no id of a response")),
-        },
-        Some(_) => Err(ask::refused(PREVIOUS, "must be a string")),
-    }
-}
-
-/// The conversation of an earlier response and its answer, as items. Its instructions are not carried over.
-async fn items_before(surface: &Surface, previous: RequestId) -> Result<Vec<Value>, Problem> {
-    let refuse = |problem: &str| ask::refused(PREVIOUS, problem);
-    let earlier =
-        transcript(surface, previous).await.map_err(|_| refuse("names no response that is kept"))?;
-    if earlier.state.status() != RequestStatus::Finished(Outcome::Completed) {
-        return Err(refuse("names a response that is not completed"));
-    }
-    let prompt = &earlier.created.prompt;
-    let mut before = match own_words(prompt) {
-        Some(body) => items(body.get("input").cloned()),
-        None => {
-            let asked = conversation_of(prompt)?;
-            if let Some(unplaced) = asked.unplaced.first() {
-                return Err(refuse(&format!(
-                    "names a request whose {} {}",
-                    unplaced.field, unplaced.problem
-                )));
-            }
-            openai_responses::items_of(&asked)?
-        }
-    };
-    let (model, repeated) = asked_by(&earlier)?;
-    let answer = answer::gather(surface, previous, telling(vec![model], repeated, Map::new(), 0)).await?;
-    let answer: Option<Value> = answer.ok().and_then(|body| serde_json::from_slice(&body).ok());
-    let Some(Value::Array(said)) = answer.and_then(|mut answer| Some(answer.get_mut("output")?.take()))
-    else {
-        return Err(refuse("names a response without an answer"));
-    };
-    before.extend(said.into_iter().map(without_id));
-    Ok(before)
-}
-
-/// The items of an `input`: a text is the message of a user.
-fn items(input: Option<Value>) -> Vec<Value> {
-    match input {
-        Some(Value::Array(items)) => items,
-        Some(Value::String(text)) => vec![json!({"type": "message", "role": "user", "content": text})],
-        // Refused by whoever reads it.
-        Some(other) => vec![other],
-        None => Vec::new(),
-    }
-}
-
-/// What was said needs no id, and the provider of the next call may not know it.
-fn without_id(mut item: Value) -> Value {
-    if let (Some("message" | "function_call"), Some(fields)) =
-        (item["type"].as_str().map(str::to_owned).as_deref(), item.as_object_mut())
-    {
-        fields.remove("id");
-    }
-    item
+/// The fields of a request that its response repeats.
+fn repeated(body: &Map<String, Value>) -> Map<String, Value> {
+    openai_responses::repeated(body.clone())
 }

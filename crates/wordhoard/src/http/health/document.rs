@@ -14,6 +14,12 @@ pub(crate) struct Health {
     /// By name: `closed` (it is called), `open` (it fails and is not called), `half-open` (it is being tried) or
     /// `disabled`.
     pub(super) providers: BTreeMap<String, &'static str>,
+    /// The models that were called in the last hour, as `provider:model`, each with the state of its breaker; for administrators
+    /// only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) models: Option<BTreeMap<String, &'static str>>,
+    /// Providers of which a key has no credit left.
+    pub(super) out_of_credit: Vec<String>,
     pub(super) database: Database,
     /// Whether SQL can be used.
     pub(super) db_ok: bool,

@@ -1,7 +1,12 @@
 //! From what the parts say of themselves to the answer.
 
+use std::collections::BTreeMap;
+
 use wordhoard_engine::consistency::ConsistencyStatus;
-use wordhoard_engine::{BootLog, BootStep, Counted, Database as DatabaseState, Status, Storage};
+use wordhoard_engine::{
+    BootLog, BootStep, Counted, Database as DatabaseState, ProviderReport, Status, Storage,
+};
+use wordhoard_model::ProviderName;
 use wordhoard_store::{ProviderTotals, Weakness};
 
 use super::document::{
@@ -15,7 +20,7 @@ pub(super) struct Seen {
     pub(super) status: Status,
     pub(super) consistency: ConsistencyStatus,
     pub(super) counted: Option<Counted>,
-    pub(super) providers: Vec<(String, &'static str)>,
+    pub(super) providers: BTreeMap<ProviderName, ProviderReport>,
     pub(super) upkeep: Upkeep,
     /// Whether problems are told in their own words, which may name hosts and paths.
     pub(super) tell_problems: bool,
@@ -30,7 +35,12 @@ impl Seen {
         Health {
             status,
             timestamp,
-            providers: providers.into_iter().collect(),
+            models: self.tell_problems.then(|| models(&providers)),
+            out_of_credit: without_credit(&providers),
+            providers: providers
+                .iter()
+                .map(|(name, of)| (name.as_str().to_owned(), of.state.as_str()))
+                .collect(),
             db_ok: database.connected,
             database,
             buffer_len: engine.buffer_len,
@@ -51,6 +61,7 @@ impl Seen {
         let sound = status.conflicts == 0
             && status.quarantined == 0
             && status.weaknesses.is_empty()
+            && without_credit(&self.providers).is_empty()
             && consistency.token_gap != Some(true);
         match (status.draining, db_ok && storage_ok && sound) {
             (true, _) => "shutting_down",
@@ -107,6 +118,24 @@ impl Seen {
             },
         }
     }
+}
+
+/// The state of each model, as `provider:model`.
+fn models(providers: &BTreeMap<ProviderName, ProviderReport>) -> BTreeMap<String, &'static str> {
+    let of_provider = |(name, report): (&ProviderName, &ProviderReport)| {
+        let name = name.as_str().to_owned();
+        report
+            .models
+            .clone()
+            .into_iter()
+            .map(move |(model, state)| (format!("{name}:{model}"), state.as_str()))
+    };
+    providers.iter().flat_map(of_provider).collect()
+}
+
+fn without_credit(providers: &BTreeMap<ProviderName, ProviderReport>) -> Vec<String> {
+    let without = providers.iter().filter(|(_, report)| report.keys_without_credit > 0);
+    without.map(|(name, _)| name.as_str().to_owned()).collect()
 }
 
 pub(super) fn boot(boot: &BootLog) -> BootHealth {

@@ -29,7 +29,7 @@ base_url = "http://127.0.0.1:9/v1"
 allow_private = true
 api_key_file = "key"
 models = [{ name = "a" }, { name = "b:c" }]
-timeouts = { connect = "1s", first_token = "2m", between_tokens = "250ms", total = "1h" }
+timeouts = { connect = "1s", first_token = "2m", between_bytes = "250ms", total = "1h" }
 
 [[providers]]
 name = "theirs"

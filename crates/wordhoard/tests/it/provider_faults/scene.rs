@@ -85,7 +85,7 @@ impl Scene {
 fn provider(name: &str, dialect: &str, base_url: &str, models: &str) -> String {
     format!(
         "[[providers]]\nname = {name:?}\ndialect = {dialect:?}\nbase_url = {base_url:?}\nallow_private = true\n\
-         timeouts = {{ connect = \"600ms\", first_token = \"{}ms\", between_tokens = \"{}ms\" }}\n\
+         timeouts = {{ connect = \"600ms\", first_token = \"{}ms\", between_bytes = \"{}ms\" }}\n\
          models = [{models}]\n",
         FIRST_TOKEN.as_millis(),
         BETWEEN_TOKENS.as_millis(),

@@ -32,7 +32,7 @@ const AFTER_TOKENS: &[&str] = &["cut", "stall", "bad-json", "stream-error", "con
 #[tokio::test]
 async fn flaky_fails_through_the_server_as_it_was_asked_to() {
     let config = "[[providers]]\nname = \"demo\"\ndialect = \"demo\"\n\
-                  timeouts = { first_token = \"5s\", between_tokens = \"1500ms\" }";
+                  timeouts = { first_token = \"5s\", between_bytes = \"1500ms\" }";
     let config = [config, ONE_CALL].concat();
     let home = ServerHome::new(EXE, &config).unwrap();
     let server = home.start().unwrap();

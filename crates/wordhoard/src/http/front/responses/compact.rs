@@ -1,0 +1,72 @@
+use axum::body::Body;
+use axum::extract::State;
+use axum::http::{HeaderMap, Uri};
+use axum::response::Response;
+use serde_json::{Map, Value, json};
+use wordhoard_providers::Recorded;
+use wordhoard_wire::compaction;
+
+use super::{DIALECT, accept, previous};
+use crate::http::authorisation::Calling;
+use crate::http::front::ask::{self, Accepted, Client};
+use crate::http::front::refusals::Refusals;
+use crate::http::front::responses::stored::Stored;
+use crate::http::front::{answer, forwarding};
+use crate::http::problem::Problem;
+use crate::http::request_path::Seen;
+use crate::http::{Surface, body, prompt};
+
+/// Compact a conversation: the answer holds a summary that takes its place in later requests.
+///
+/// A model is asked for the summary by an ordinary call, which is recorded and charged.
+#[utoipa::path(
+    post,
+    path = "/v1/responses/compact",
+    operation_id = "compact_response",
+    tag = "drop-in",
+    request_body(content = Object, description = "See OpenAI's reference of `POST /v1/responses/compact`"),
+    responses(
+        (status = 200, description = "The items that take the place of the conversation", body = Object),
+        (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have OpenAI's shape", body = Object),
+        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
+        Refusals,
+    )
+)]
+pub(in crate::http::front) async fn compact(
+    State(surface): State<Surface>,
+    Calling(key): Calling,
+    Seen(owners): Seen,
+    uri: Uri,
+    headers: HeaderMap,
+    body: Body,
+) -> Result<Response, Problem> {
+    let bytes = surface.bodies.read(&headers, body).await?;
+    let mut fields = body::json_object(&headers, &bytes)?;
+    if fields.get("stream").is_some_and(|stream| *stream == true) {
+        return Err(ask::refused("stream", "must be false: a compacted conversation comes at once"));
+    }
+    let mut items = previous::items(fields.remove("input"));
+    items.push(compaction::trigger());
+    fields.insert("input".to_owned(), items.into());
+    let idempotency = prompt::idempotency(&headers, &bytes)?;
+    let recorded = Recorded { is_compaction: true, ..forwarding::recorded(DIALECT, &uri, &headers) };
+    let client = Client { key, idempotency, waits: true, recorded };
+    let (_, accepted) = accept(&surface, fields, &owners, client).await?;
+    let compacted = compacted(&surface, &accepted).await;
+    Ok(accepted.annotate(compacted))
+}
+
+/// The answer as this call has it: <https://platform.openai.com/docs/api-reference/responses/compact>.
+async fn compacted(surface: &Surface, accepted: &Accepted) -> Result<Response, Problem> {
+    let id = accepted.request_id;
+    let stored = Stored::find(surface, id).await?;
+    let gathered = answer::gather(surface, id, stored.telling(0)?).await?;
+    let body = gathered.map_err(|failure| crate::http::front::failures::problem_of(&failure))?;
+    let mut response: Map<String, Value> = serde_json::from_slice(&body).unwrap_or_default();
+    let mut take = |name: &str| response.remove(name).unwrap_or_default();
+    let compacted = json!({
+        "id": take("id"), "object": "response.compaction", "created_at": take("created_at"),
+        "output": take("output"), "usage": take("usage"),
+    });
+    Ok(answer::document(compacted.to_string().into_bytes()))
+}

@@ -1,0 +1,81 @@
+use axum::extract::{RawQuery, State};
+use axum::response::Json;
+use serde_json::{Value, json};
+
+use super::stored::Stored;
+use crate::http::Surface;
+use crate::http::front::ask;
+use crate::http::problem::Problem;
+use crate::http::query::Query;
+use crate::http::request_path::ResponsePath;
+
+/// Items of a page where nothing is said, and at most:
+/// <https://platform.openai.com/docs/api-reference/responses/input-items>.
+const DEFAULT_LIMIT: usize = 20;
+const MAX_LIMIT: usize = 100;
+
+/// List the items that a response was asked with, those of earlier responses included.
+#[utoipa::path(
+    get,
+    path = "/v1/responses/{response_id}/input_items",
+    operation_id = "list_input_items",
+    tag = "drop-in",
+    params(
+        ("response_id" = String, Path, description = "As the response has it"),
+        ("after" = Option<String>, Query, description = "Begin after the item with this id"),
+        ("limit" = Option<usize>, Query, description = "Items of the page, 1 to 100, 20 by default"),
+        ("order" = Option<String>, Query, description = "`desc` (newest first, the default) or `asc`"),
+    ),
+    responses(
+        (status = 200, description = "A page of the items", body = Object),
+        (status = 400, description = "A bad parameter", body = Object),
+        (status = 404, description = "No such response", body = Object),
+        (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
+        (status = 503, description = "The history cannot be read now", body = Object),
+    )
+)]
+pub(in crate::http::front) async fn input_items(
+    State(surface): State<Surface>,
+    ResponsePath(id): ResponsePath,
+    RawQuery(query): RawQuery,
+) -> Result<Json<Value>, Problem> {
+    let query = Query::parse(query.as_deref(), &["after", "limit", "order", "include", "include[]"])?;
+    let limit = query.get::<usize>("limit", "a whole number from 1 to 100")?.unwrap_or(DEFAULT_LIMIT);
+    if !(1..=MAX_LIMIT).contains(&limit) {
+        return Err(ask::refused("limit", "must be a whole number from 1 to 100"));
+    }
+    let order = query.get::<String>("order", "asc or desc")?.unwrap_or_else(|| "desc".to_owned());
+    let mut items: Vec<Value> =
+        Stored::find(&surface, id).await?.items()?.into_iter().enumerate().map(with_id).collect();
+    match order.as_str() {
+        "asc" => {}
+        "desc" => items.reverse(),
+        _ => return Err(ask::refused("order", "must be asc or desc")),
+    }
+    if let Some(after) = query.get::<String>("after", "the id of an item")? {
+        let Some(place) = items.iter().position(|item| item["id"] == after.as_str()) else {
+            return Err(ask::refused("after", "names no item of this response"));
+        };
+        items.drain(..=place);
+    }
+    let has_more = items.len() > limit;
+    items.truncate(limit);
+    let id_of = |item: Option<&Value>| item.map_or(Value::Null, |item| item["id"].clone());
+    Ok(Json(json!({
+        "object": "list",
+        "first_id": id_of(items.first()),
+        "last_id": id_of(items.last()),
+        "has_more": has_more,
+        "data": items,
+    })))
+}
+
+/// An item that came without an id is known by its place.
+fn with_id((place, mut item): (usize, Value)) -> Value {
+    if let Some(fields) = item.as_object_mut()
+        && !fields.get("id").is_some_and(Value::is_string)
+    {
+        fields.insert("id".to_owned(), format!("item_{place}").into());
+    }
+    item
+}
