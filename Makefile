@@ -39,6 +39,7 @@ soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 mi
 	WORDHOARD_BOOT_TOKENS=10000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(boot::size::)' --no-capture --profile soak
 	WORDHOARD_RESTORE_KILLS=50 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(backups::kills::)' --no-capture --profile soak
 	WORDHOARD_OUTAGE_TOKENS=20000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(long_outage::)' --no-capture --profile soak
+	WORDHOARD_CREDENTIAL_REQUESTS=1000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(security::own_credential::)' --no-capture --profile soak
 	WORDHOARD_OVERLOAD_SECONDS=60 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(provider_faults::overload)' --no-capture --profile soak
 	WORDHOARD_FUZZ_EXAMPLES=500 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(front::fuzz)' --no-capture --profile soak
 	WORDHOARD_PRUNE_TOKENS=10000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(pruning::volume::)' --no-capture --profile soak

@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use account::Account;
-pub(crate) use estimate::{Estimate, tokens_of_fields};
+pub(crate) use estimate::{Estimate, tokens_of, tokens_of_fields};
 pub(crate) use loading::{load_at_start, run};
 use parking_lot::Mutex;
 use wordhoard_model::{Cost, KeyId, KeyLimits, RequestFinished, Timestamp};

@@ -7,9 +7,11 @@ mod keys;
 
 use std::time::Duration;
 
-pub(crate) use gate::{Accepting, Running, RunningGuard};
+pub(crate) use gate::{Accepting, Place, Places, Running, RunningGuard};
 pub(crate) use keys::{Claim, Keys, OwnedKey};
 use wordhoard_model::{Fallback, Idempotency, KeyId, LaneSpec, ModelRef, Prompt, ProviderName, RequestId};
+
+use wordhoard_providers::ClientCredential;
 
 use crate::accounts::{Refusal, Standing};
 
@@ -24,11 +26,10 @@ pub struct NewRequest {
     pub idempotency: Option<Idempotency>,
     /// Who answers in the place of a model that fails.
     pub fallback: Fallback,
+    /// The client's own credential, for a provider that is asked with it. It is recorded nowhere.
+    pub credential: Option<ClientCredential>,
     /// The key that it comes with, where the database knows it.
     pub key: Option<KeyId>,
-    /// How long nobody may follow it before it is cancelled; none where it goes on for itself. Not recorded: a request that
-    /// a restart has taken up again goes on.
-    pub deserted_after: Option<Duration>,
 }
 
 /// An accepted prompt. Its record is durable.

@@ -17,14 +17,14 @@ pub use boot::StartError;
 pub use erasure::EraseError;
 use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;
-pub use unrecorded::UnrecordedError;
+pub use unrecorded::{TokenCount, UnrecordedError};
 pub use upkeep::Rotation;
 use wordhoard_model::{KeyId, Outcome, RequestId, RequestStatus, Seq, Timestamp, Transcript};
 use wordhoard_store::{ListQuery, LogKey, RequestSummary, Store};
 use wordhoard_wal::{Position, Wal};
 
 use crate::accounts::Accounts;
-use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Running};
+use crate::admission::{Accepting, AdmitError, Admitted, Keys, NewRequest, Places, Running};
 use crate::applier::{Applier, Link};
 use crate::archiver::{ArchiveStatus, Archiver};
 use crate::boot_log::BootLog;
@@ -35,6 +35,7 @@ use crate::fleet::{Fleet, Owner};
 use crate::history::{History, ReadError};
 use crate::hub::{Hub, Journal};
 use crate::metrics::{Metrics, PromptFate};
+use crate::orphans::Orphans;
 use crate::providers::ProviderSet;
 use crate::settings::Settings;
 use crate::statistics::{Counted, Statistics};
@@ -105,6 +106,8 @@ pub(crate) struct Inner {
     /// Open once the server has begun to stop.
     pub(crate) draining: Accepting,
     pub(crate) running: Running,
+    pub(crate) places: Places,
+    pub(crate) orphans: Orphans,
     /// Held while open requests are recovered, which only one may do at a time.
     pub(crate) recovering: tokio::sync::Mutex<()>,
     /// Ends the attempts that run.
@@ -162,6 +165,24 @@ impl Engine {
         admitted
     }
 
+    /// As [`Engine::admit`], for a client that gets the answer of a call which it had to leave, if that call asked the same.
+    ///
+    /// # Errors
+    /// Why it was not taken in.
+    pub async fn adopt_or_admit(&self, new: NewRequest) -> Result<Admitted, AdmitError> {
+        match self.inner.adopt(&new) {
+            Some(adopted) => Ok(adopted),
+            None => self.admit(new).await,
+        }
+    }
+
+    /// The client of a call of a drop-in API is gone without the end of the answer.
+    pub fn note_client_gone(&self, id: RequestId) {
+        if let Some(live) = self.inner.hub.get(id) {
+            self.inner.orphans.note(live, self.inner.clock.now());
+        }
+    }
+
     /// Follows a request from the event behind `after` on, or from its first one.
     ///
     /// # Errors
@@ -184,9 +205,6 @@ impl Engine {
     /// # Errors
     /// Where its events cannot be read now.
     pub async fn transcript(&self, id: RequestId) -> Result<Option<Transcript>, ReadError> {
-        if let Some(live) = self.inner.hub.get(id) {
-            live.note_look();
-        }
         let ask = || self.inner.transcript(id);
         let found = self.inner.unless_new_elsewhere(id, Option::is_none, ask).await?;
         if found.is_none() {
@@ -260,6 +278,8 @@ impl Engine {
             draining: inner.is_draining(),
             storage: inner.storage(),
             running_requests: inner.hub.running_count(),
+            recovery_due: !inner.hub.is_whole(),
+            waiting_for_recovery: inner.hub.waiting_for_recovery(),
             buffer_len: durable.0.saturating_sub(applied.0),
             wal_size_bytes: usage.size_bytes,
             disk_free_bytes: usage.free_bytes,

@@ -9,11 +9,11 @@ mod live;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
 
 pub(crate) use journal::Journal;
 pub(crate) use live::{AppendError, LiveRequest, Visible};
 use parking_lot::Mutex;
+use tokio::sync::watch;
 use wordhoard_model::RequestId;
 use wordhoard_wal::Position;
 
@@ -34,13 +34,16 @@ pub(crate) struct Hub {
     /// Keys of requests that are not in memory and not in SQL, with a position at which SQL has the key.
     keys_not_applied: Mutex<VecDeque<(Position, RequestId, OwnedKey)>>,
     /// While recovery is due, a request that is not here may come back: that it does not exist cannot be said.
-    incomplete: AtomicBool,
+    incomplete: watch::Sender<bool>,
+    /// Requests that the log could not record any more and that recovery has not taken up yet.
+    broken_off: Mutex<HashSet<RequestId>>,
 }
 
 impl Hub {
     pub(crate) fn insert(&self, live: Arc<LiveRequest>) {
         let mut requests = self.requests.lock();
         live.journal().note_live_requests(requests.len() + 1);
+        self.broken_off.lock().remove(&live.id());
         requests.insert(live.id(), live);
     }
 
@@ -117,6 +120,7 @@ impl Hub {
             let has_ended = ended.contains(id);
             if !has_ended {
                 live.break_off();
+                self.broken_off.lock().insert(*id);
             }
             has_ended
         });
@@ -124,16 +128,27 @@ impl Hub {
 
     /// Recovery is due.
     pub(crate) fn note_incomplete(&self) {
-        self.incomplete.store(true, Ordering::Release);
+        self.incomplete.send_replace(true);
     }
 
     /// Recovery has brought back what there is.
     pub(crate) fn is_whole_again(&self) {
-        self.incomplete.store(false, Ordering::Release);
+        self.broken_off.lock().clear();
+        self.incomplete.send_replace(false);
     }
 
     /// Whether what is neither here nor in SQL does not exist.
     pub(crate) fn is_whole(&self) -> bool {
-        !self.incomplete.load(Ordering::Acquire)
+        !*self.incomplete.borrow()
+    }
+
+    /// Whether recovery is due, and when that changes.
+    pub(crate) fn watch_incomplete(&self) -> watch::Receiver<bool> {
+        self.incomplete.subscribe()
+    }
+
+    /// How many requests wait for recovery, as far as this run of the server knows them.
+    pub(crate) fn waiting_for_recovery(&self) -> usize {
+        self.broken_off.lock().len()
     }
 }

@@ -20,6 +20,7 @@ mod history;
 mod hub;
 mod log_index;
 pub mod metrics;
+mod orphans;
 mod providers;
 mod quarantine;
 pub mod record;
@@ -45,7 +46,7 @@ pub use boot_log::{BootLog, BootStep, BootStepState, RunningStep};
 pub use clock::{Clock, SystemClock};
 pub use engine::{
     CancelError, Engine, EraseError, LogReport, Parts, Probe, ProviderReport, Rotation, StartError,
-    SwitchError, UnrecordedError,
+    SwitchError, TokenCount, UnrecordedError,
 };
 pub use fleet::Owner;
 pub use history::ReadError;

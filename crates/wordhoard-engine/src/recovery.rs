@@ -9,7 +9,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap, HashSet};
 use std::sync::Arc;
 
 use wordhoard_model::{
-    Event, EventBody, Lane, Outcome, RequestCreated, RequestId, RequestState, Seq, Violation,
+    AttemptSeq, Event, EventBody, Lane, Outcome, RequestCreated, RequestId, RequestState, Seq, Violation,
 };
 use wordhoard_store::{LogKey, Store};
 use wordhoard_wal::{Position, Wal};
@@ -17,6 +17,7 @@ use wordhoard_wal::{Position, Wal};
 use crate::admission::Keys;
 use crate::consistency::LogPlaces;
 use crate::hub::{AppendError, Hub, Journal, LiveRequest};
+use crate::providers::ProviderSet;
 use crate::replay::FENCE;
 use crate::survey::{self, Survey};
 use crate::{consistency, request};
@@ -67,6 +68,7 @@ pub(crate) struct Ground<'a> {
     pub(crate) store: Option<&'a dyn Store>,
     pub(crate) wal: &'a Wal,
     pub(crate) hub: &'a Hub,
+    pub(crate) providers: &'a ProviderSet,
     pub(crate) journal: &'a Arc<Journal>,
     /// Learns the keys of requests that SQL does not have yet.
     pub(crate) keys: &'a Keys,
@@ -102,7 +104,12 @@ pub(crate) async fn recover(
     for (id, (created, state)) in stories.whole {
         let live = take_up(ground, id, created, state)?;
         // What was open at a moment of the past must not call providers again today.
-        if resume_interrupted && !stories.of_the_past.contains(&id) && may_go_on(&live.state()) {
+        let can_be_asked = ground.providers.can_be_asked_again(live.created());
+        if resume_interrupted
+            && can_be_asked
+            && !stories.of_the_past.contains(&id)
+            && may_go_on(&live.state())
+        {
             recovered.resumed.push(live);
         } else {
             live.append(|state| EventBody::RequestFinished(state.closing()))?;
@@ -259,11 +266,23 @@ fn may_go_on(state: &RequestState) -> bool {
     due.peek().is_some() && due.all(|lane| interruptions(state, lane) < MAX_INTERRUPTIONS_PER_LANE)
 }
 
+/// How often the lane was interrupted since it last came further than ever before. Whoever makes progress goes on, however often
+/// it is interrupted; who brings the server down at the same place does not.
 fn interruptions(state: &RequestState, lane: Lane) -> usize {
-    let of_lane = state.attempts().iter().filter(|attempt| attempt.started.lane == lane);
-    of_lane
-        .filter(|attempt| {
-            attempt.finished.as_ref().is_some_and(|(_, end)| end.outcome == Outcome::Interrupted)
-        })
-        .count()
+    let (mut furthest, mut count) = (0, 0);
+    // Where in the answer each attempt began.
+    let mut beginnings: HashMap<AttemptSeq, u64> = HashMap::new();
+    for attempt in state.attempts().iter().filter(|attempt| attempt.started.lane == lane) {
+        let began = attempt.started.continues.map_or(0, |from| {
+            beginnings.get(&from.attempt_seq).map_or(0, |began| began + from.token_index.0 + 1)
+        });
+        beginnings.insert(attempt.started.attempt_seq, began);
+        let reached = began + attempt.next_token_index.0;
+        if reached > furthest {
+            (furthest, count) = (reached, 0);
+        }
+        let end = attempt.finished.as_ref();
+        count += usize::from(end.is_some_and(|(_, end)| end.outcome == Outcome::Interrupted));
+    }
+    count
 }

@@ -10,7 +10,6 @@ mod report;
 mod tickets;
 
 use std::sync::Arc;
-use std::time::Duration;
 
 pub(crate) use attempt::server_stopped;
 use futures_util::future::join_all;
@@ -19,7 +18,10 @@ pub(crate) use tickets::Tickets;
 use wordhoard_model::{EventBody, Lane, LaneState, Outcome, Prompt};
 use wordhoard_providers::client_dialect_of;
 
+use wordhoard_providers::ClientCredential;
+
 use crate::accounts::Reservation;
+use crate::admission::Place;
 use crate::calls::Pool;
 use crate::engine::Inner;
 use crate::hub::{AppendError, LiveRequest};
@@ -39,10 +41,12 @@ pub(crate) struct Run {
 pub(crate) struct Going {
     /// Its places in the queues of its providers.
     pub(crate) tickets: Tickets,
-    /// How long nobody may follow it before it is cancelled.
-    pub(crate) deserted_after: Option<Duration>,
     /// What its key has reserved for it.
     pub(crate) reservation: Option<Reservation>,
+    /// The client's own credential, which an earlier run has taken with it.
+    pub(crate) credential: Option<ClientCredential>,
+    /// Its place among those that run, given back at its end.
+    pub(crate) _place: Place,
 }
 
 impl Run {

@@ -53,6 +53,8 @@ pub struct Settings {
     pub damaged_records: u64,
     /// How providers are called.
     pub calls: CallSettings,
+    /// How long a call of a drop-in API goes on that nobody follows; for ever if none.
+    pub client_gone_grace: Option<Duration>,
     /// Logs that this server had before its present one. Requests that were open in them are this server's to end.
     pub previous_logs: Vec<LogKey>,
 }
@@ -76,6 +78,7 @@ impl Settings {
             key_limits: HashMap::new(),
             damaged_records: 0,
             calls: CallSettings::default(),
+            client_gone_grace: None,
             previous_logs: Vec::new(),
         }
     }

@@ -66,6 +66,10 @@ pub struct Status {
     pub storage: Storage,
     /// Requests that run.
     pub running_requests: usize,
+    /// Whether recovery is due: what is open in SQL, or was cut off by a fault of the log, is not all taken up.
+    pub recovery_due: bool,
+    /// Requests that a fault of the log has cut off and that are not taken up yet.
+    pub waiting_for_recovery: usize,
     /// Events that are accepted and not yet in SQL.
     pub buffer_len: u64,
     /// Bytes that the log has on disk, the segment reserved ahead included.

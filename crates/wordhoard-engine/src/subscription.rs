@@ -84,7 +84,7 @@ impl Subscription {
         let changes = history.changes();
         // The watch is taken before anything is read, so nothing that comes in between is missed.
         if let Some(live) = hub.get(id) {
-            let watch = live.watch();
+            let watch = live.follow();
             let visible = *watch.borrow();
             if next > visible.end {
                 return Ok(Subscribed::BeyondTail { newest: visible.end.0.checked_sub(1).map(Seq) });
@@ -105,6 +105,14 @@ impl Subscription {
             })));
         }
         Self::open_stored(history, hub, id, next).await
+    }
+
+    /// The event behind the newest that is visible now; none where it is not known here.
+    pub fn visible_end(&self) -> Option<Seq> {
+        match &self.source {
+            Source::Live(_, watch) => Some(watch.borrow().end),
+            Source::Stored(_) | Source::Ended => None,
+        }
     }
 
     async fn open_stored(
@@ -213,7 +221,7 @@ impl Subscription {
         drop(tokio::time::timeout(FOLLOW_INTERVAL.end, self.changes.changed()).await);
         tokio::time::sleep(FOLLOW_INTERVAL.start.saturating_sub(asked.elapsed())).await;
         if let Some(live) = self.hub.get(self.id) {
-            let watch = live.watch();
+            let watch = live.follow();
             self.source = Source::Live(live, watch);
         }
     }

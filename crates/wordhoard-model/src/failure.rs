@@ -41,6 +41,8 @@ pub enum FailureClass {
     ProviderError,
     /// The provider did not accept our key (401, 403).
     Unauthorized,
+    /// The provider does not accept the credential that the client itself has sent, or needs one and got none.
+    CredentialRefused,
     /// The provider does not know the model or the route (404).
     NotFound,
     /// The provider refused the request as such (other 4xx).
@@ -82,6 +84,7 @@ name_table!(FailureClass {
     OutOfCredit => "out_of_credit",
     ProviderError => "provider_error",
     Unauthorized => "unauthorized",
+    CredentialRefused => "credential_refused",
     NotFound => "not_found",
     BadRequest => "bad_request",
     ContextLength => "context_length",

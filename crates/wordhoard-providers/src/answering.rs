@@ -1,5 +1,6 @@
 //! Calls in any dialect, over whatever transport: the one path that every answer takes.
 
+mod account;
 mod answer;
 mod clock;
 mod head;
@@ -17,13 +18,15 @@ use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Failure, FailureClass, ProviderName};
 use wordhoard_wire::{Ask, CannotHonour, Dialect, LeftOut, Unsupported};
 
+pub(crate) use self::account::Account;
+use self::account::Pass;
 use self::answer::Answer;
 use crate::catalogue::Catalogue;
 use crate::key_ring::{KeyRing, Resting};
 use crate::provider::no_embeddings;
 use crate::redaction::Redactor;
 use crate::transport::{Endpoint, Post, Transport};
-use crate::{AnswerStream, Call, Provider, TimeLimits};
+use crate::{AnswerStream, Broken, Call, ClientCredential, Provider, TimeLimits};
 
 /// A provider of some dialect.
 #[derive(Debug)]
@@ -41,7 +44,7 @@ pub(crate) struct Speaker {
     pub(crate) redactor: Redactor,
     pub(crate) catalogue: Catalogue,
     pub(crate) unsupported: Unsupported,
-    pub(crate) keys: Arc<KeyRing>,
+    pub(crate) account: Account,
 }
 
 impl DialectProvider {
@@ -86,14 +89,18 @@ impl DialectProvider {
         endpoint: Endpoint,
         model: &str,
         body: Bytes,
+        credential: Option<ClientCredential>,
     ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send + use<> {
         let speaker = &self.0;
+        let pass = speaker.account.pass(&speaker.name, &speaker.redactor, credential);
         let post = Post { model: model.to_owned(), body, ..Post::new(endpoint) };
-        let (transport, keys) = (Arc::clone(&speaker.transport), Arc::clone(&speaker.keys));
-        let (dialect, limits, redactor) = (speaker.dialect, speaker.limits, speaker.redactor.clone());
+        let (transport, is_clients) = (Arc::clone(&speaker.transport), speaker.account.is_clients());
+        let (dialect, limits) = (speaker.dialect, speaker.limits);
         async move {
-            let called = keyed::post(transport, keys, dialect, post);
-            answer::document(called, dialect, limits).await.map_err(|failure| redactor.redact(failure))
+            let Pass { keys, credential, redactor } = pass?;
+            let called = keyed::post(transport, keys, dialect, Post { credential, ..post });
+            let document = answer::document(called, dialect, limits).await;
+            document.map_err(|failure| Account::blame(is_clients, redactor.redact(failure)))
         }
     }
 }
@@ -118,7 +125,7 @@ impl Provider for DialectProvider {
     }
 
     fn resting(&self, model: &str) -> Option<Resting> {
-        let resting = self.0.keys.resting(model)?;
+        let resting = self.0.account.our_keys()?.resting(model)?;
         Some(Resting { failure: self.0.redactor.redact(resting.failure), ..resting })
     }
 
@@ -127,11 +134,15 @@ impl Provider for DialectProvider {
     }
 
     fn keys_without_credit(&self) -> usize {
-        self.0.keys.without_credit_count()
+        self.0.account.our_keys().map_or(0, KeyRing::without_credit_count)
     }
 
     fn refused_keys(&self) -> usize {
-        self.0.keys.refused_count()
+        self.0.account.our_keys().map_or(0, KeyRing::refused_count)
+    }
+
+    fn takes_client_credential(&self) -> bool {
+        self.0.account.is_clients()
     }
 
     fn answer(&self, call: Call) -> AnswerStream {
@@ -143,6 +154,10 @@ impl Provider for DialectProvider {
                 let failure = Failure::new(FailureClass::Unsupported, error.to_string());
                 return stream::once(future::ready(Err(failure.into()))).boxed();
             }
+        };
+        let pass = match speaker.account.pass(&speaker.name, &speaker.redactor, call.credential) {
+            Ok(pass) => pass,
+            Err(failure) => return stream::once(future::ready(Err(failure.into()))).boxed(),
         };
         let verbatim = call.verbatim.filter(|verbatim| verbatim.dialect == speaker.dialect);
         let stops = match verbatim {
@@ -157,15 +172,19 @@ impl Provider for DialectProvider {
             stream: is_stream,
             body: body.into(),
             forwarded: verbatim.map(|verbatim| verbatim.forwarded).unwrap_or_default(),
+            credential: pass.credential,
             ..Post::new(if is_compaction { Endpoint::Compaction } else { Endpoint::Answer })
         };
-        let called =
-            keyed::post(Arc::clone(&speaker.transport), Arc::clone(&speaker.keys), speaker.dialect, post);
+        let called = keyed::post(Arc::clone(&speaker.transport), pass.keys, speaker.dialect, post);
         // An answer that comes whole has its head when all of it is there.
         let first_token = if is_stream { speaker.limits.first_token } else { speaker.limits.total };
         let limits = TimeLimits { first_token, ..speaker.limits };
-        let answer = Answer::new(called, speaker.dialect, limits, speaker.redactor.clone(), keeps_envelopes);
-        stops::cut_at(stops, stream::unfold(answer, Answer::next).boxed())
+        let answer = Answer::new(called, speaker.dialect, limits, pass.redactor, keeps_envelopes);
+        let is_clients = speaker.account.is_clients();
+        let blamed =
+            move |broken: Broken| Broken { failure: Account::blame(is_clients, broken.failure), ..broken };
+        let answer = stream::unfold(answer, Answer::next).map(move |part| part.map_err(blamed));
+        stops::cut_at(stops, answer.boxed())
     }
 
     fn embed(&self, model: &str, mut body: Map<String, Value>) -> BoxFuture<'static, Result<Value, Failure>> {
@@ -173,7 +192,7 @@ impl Provider for DialectProvider {
             return future::ready(Err(no_embeddings(&self.0.name))).boxed();
         }
         body.insert("model".to_owned(), model.into());
-        let document = self.ask(Endpoint::Embeddings, model, Value::Object(body).to_string().into());
+        let document = self.ask(Endpoint::Embeddings, model, Value::Object(body).to_string().into(), None);
         async move {
             serde_json::from_slice(&document.await?)
                 .map_err(|_| Failure::new(FailureClass::Malformed, "the provider's embeddings are no JSON"))
@@ -195,7 +214,7 @@ impl Provider for DialectProvider {
             Ok(None) => return refused(format!("provider {:?} does not count tokens", self.0.name.as_str())),
             Err(cannot) => return refused(cannot.to_string()),
         };
-        let document = self.ask(Endpoint::TokenCount, &call.model, body.into());
+        let document = self.ask(Endpoint::TokenCount, &call.model, body.into(), call.credential.clone());
         async move {
             let counted = dialect.decode_count(&document.await?);
             counted.ok_or_else(|| Failure::new(FailureClass::Malformed, "the provider's count is no number"))

@@ -14,7 +14,7 @@ use wordhoard_wire::{Dialect, Unsupported};
 
 pub use self::models::{DemoModel, MODELS};
 use self::transport::DemoTransport;
-use crate::answering::{DialectProvider, Speaker};
+use crate::answering::{Account, DialectProvider, Speaker};
 use crate::catalogue::{Catalogue, Declared};
 use crate::key_ring::KeyRing;
 use crate::redaction::Redactor;
@@ -36,7 +36,7 @@ pub(crate) fn provider(limits: TimeLimits) -> Arc<dyn Provider> {
         redactor: Redactor::default(),
         catalogue: Catalogue::new(Dialect::OpenAiChat, &models),
         unsupported: Unsupported::Drop,
-        keys: Arc::new(KeyRing::new(name.clone(), Vec::new())),
+        account: Account::Ours(Arc::new(KeyRing::new(name.clone(), Vec::new()))),
         name,
     }))
 }

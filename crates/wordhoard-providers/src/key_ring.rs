@@ -37,6 +37,8 @@ pub struct NamedKey {
 pub(crate) struct KeyRing {
     provider: ProviderName,
     keys: Vec<NamedKey>,
+    /// Whether it stands for a client's own credential, which is no concern of the operator's.
+    is_clients: bool,
     state: Mutex<State>,
 }
 
@@ -102,7 +104,12 @@ impl Rest {
 
 impl KeyRing {
     pub(crate) fn new(provider: ProviderName, keys: Vec<NamedKey>) -> Self {
-        Self { provider, keys, state: Mutex::default() }
+        Self { provider, keys, is_clients: false, state: Mutex::default() }
+    }
+
+    /// The one place of a client's own credential.
+    pub(crate) fn of_client(provider: ProviderName) -> Self {
+        Self { is_clients: true, ..Self::new(provider, Vec::new()) }
     }
 
     /// The first key that neither rests for this model nor was refused; if all were refused, the first that does not rest: it
@@ -169,7 +176,7 @@ impl KeyRing {
     pub(crate) fn rest_for_credit(&self, place: usize, failure: Failure) {
         let rest = Rest { until: Instant::now() + CREDIT_REST, times: 1, failure };
         let is_news = self.state().without_credit.insert(place, rest).is_none();
-        if is_news {
+        if is_news && !self.is_clients {
             tracing::error!(
                 provider = self.provider.as_str(),
                 key = self.source_of(place),
@@ -182,7 +189,7 @@ impl KeyRing {
     pub(crate) fn refuse(&self, place: usize) {
         let until = Instant::now() + SET_ASIDE;
         let is_news = self.state().refused.insert(place, until).is_none();
-        if is_news {
+        if is_news && !self.is_clients {
             tracing::error!(
                 provider = self.provider.as_str(),
                 key = self.source_of(place),
@@ -200,7 +207,7 @@ impl KeyRing {
         if !state.overloaded.is_empty() {
             state.overloaded.remove(model);
         }
-        if state.without_credit.remove(&place).is_some() {
+        if state.without_credit.remove(&place).is_some() && !self.is_clients {
             let (provider, key) = (self.provider.as_str(), self.source_of(place));
             tracing::info!(provider, key, "the account of this key has credit again");
         }

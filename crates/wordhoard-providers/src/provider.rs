@@ -9,6 +9,7 @@ use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Conversation, Failure, FailureClass, ProviderName};
 use wordhoard_wire::{CannotHonour, Completion, Delta, Dialect};
 
+use crate::ClientCredential;
 use crate::Resting;
 
 /// Someone who answers prompts.
@@ -45,6 +46,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// How many of its keys the provider did not accept when they were used last: for the operator, not for callers.
     fn refused_keys(&self) -> usize {
         0
+    }
+
+    /// Whether it is asked with the credential of each client, and not with keys of ours.
+    fn takes_client_credential(&self) -> bool {
+        false
     }
 
     /// Calls the provider. Everything, connecting included, happens while the stream is polled; dropping it closes
@@ -84,6 +90,8 @@ pub struct Call {
     pub verbatim: Option<Verbatim>,
     /// Whether the client gets the provider's own events where both speak one dialect: then the deltas come in envelopes.
     pub keeps_envelopes: bool,
+    /// The client's own credential, for a provider that is asked with it.
+    pub credential: Option<ClientCredential>,
 }
 
 /// A client's request as it came.
@@ -139,6 +147,7 @@ impl Call {
             answer_so_far: None,
             verbatim: None,
             keeps_envelopes: false,
+            credential: None,
         }
     }
 }

@@ -6,7 +6,7 @@ use wordhoard_model::ProviderName;
 use wordhoard_wire::{Dialect, Unsupported};
 
 use crate::address_policy::{self, PolicyResolver, Refused};
-use crate::answering::{DialectProvider, Speaker};
+use crate::answering::{Account, DialectProvider, Speaker};
 use crate::catalogue::{Catalogue, Declared};
 use crate::key_ring::{KeyRing, NamedKey};
 use crate::redaction::Redactor;
@@ -50,16 +50,19 @@ pub enum Auth {
     XGoogApiKey,
     /// A token of Google's, by the credentials of the environment (Vertex AI).
     Google,
+    /// The credential of whoever asks, which goes to this provider only.
+    Client,
 }
 
 impl Auth {
     /// Every way, with its name in configurations.
-    pub const ALL: [(&'static str, Self); 5] = [
+    pub const ALL: [(&'static str, Self); 6] = [
         ("bearer", Self::Bearer),
         ("x-api-key", Self::XApiKey),
         ("api-key", Self::ApiKey),
         ("x-goog-api-key", Self::XGoogApiKey),
         ("google", Self::Google),
+        ("client", Self::Client),
     ];
 
     /// The way of a dialect where nothing else is said.
@@ -136,7 +139,10 @@ pub fn over_http(settings: HttpSettings) -> Result<Arc<dyn Provider>, SettingsEr
         redactor: Redactor::new(settings.keys.iter().map(|named| named.key.clone())),
         catalogue: Catalogue::new(settings.dialect, &settings.models),
         unsupported: settings.unsupported,
-        keys: Arc::new(KeyRing::new(settings.name.clone(), settings.keys)),
+        account: match settings.auth {
+            Some(Auth::Client) => Account::of_clients(),
+            _ => Account::Ours(Arc::new(KeyRing::new(settings.name.clone(), settings.keys))),
+        },
         name: settings.name,
     })))
 }
@@ -144,6 +150,7 @@ pub fn over_http(settings: HttpSettings) -> Result<Arc<dyn Provider>, SettingsEr
 fn credentials(settings: &HttpSettings) -> Result<Credentials, SettingsError> {
     let name = match settings.auth.unwrap_or_else(|| Auth::of(settings.dialect)) {
         Auth::Google => return Ok(Credentials::Tokens(Arc::new(GoogleTokens::default()))),
+        Auth::Client => return Ok(Credentials::Client),
         Auth::Bearer => AUTHORIZATION,
         Auth::XApiKey => HeaderName::from_static("x-api-key"),
         Auth::ApiKey => HeaderName::from_static("api-key"),

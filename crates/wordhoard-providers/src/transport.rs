@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use wordhoard_model::Failure;
 
-use crate::Forwarded;
+use crate::{ClientCredential, Forwarded};
 
 pub(crate) use self::http::{Credentials, HttpOptions, HttpTransport, root_cause};
 pub(crate) use self::route::Route;
@@ -51,6 +51,8 @@ pub(crate) struct Post {
     pub(crate) forwarded: Forwarded,
     /// Which of the provider's keys goes with it, by its place.
     pub(crate) key: usize,
+    /// The client's own credential, where the provider is asked in its name.
+    pub(crate) credential: Option<ClientCredential>,
 }
 
 impl Post {
@@ -63,6 +65,7 @@ impl Post {
             body: Bytes::new(),
             forwarded: Forwarded::default(),
             key: 0,
+            credential: None,
         }
     }
 }

@@ -38,7 +38,7 @@ pub use sqlite::SqliteStore;
 pub use statistics::{ProviderTotals, Statistics, Totals};
 use tokio::sync::watch;
 pub use upkeep::{Prunable, PruneRange, PruneSlice, Pruned, PrunedTable, RowPlace, Upkeep};
-use wordhoard_model::{KeyId, Event, RequestId, Seq, Timestamp};
+use wordhoard_model::{Event, KeyId, RequestId, Seq, Timestamp};
 
 /// A database that holds what the log has recorded.
 ///

@@ -46,7 +46,7 @@ use session::{Session, Target};
 use tokio::sync::watch;
 use tools::Tools;
 pub use url::display_url;
-use wordhoard_model::{KeyId, Event, RequestId, Seq, Timestamp};
+use wordhoard_model::{Event, KeyId, RequestId, Seq, Timestamp};
 
 use crate::{
     Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,

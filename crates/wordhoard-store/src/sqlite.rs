@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use connection::Readers;
 use rusqlite::OptionalExtension;
 use tokio::sync::watch;
-use wordhoard_model::{KeyId, Event, RequestId, Seq, Timestamp};
+use wordhoard_model::{Event, KeyId, RequestId, Seq, Timestamp};
 use writer::Writer;
 
 use crate::{

@@ -34,6 +34,10 @@ pub struct Recorded {
     /// Whether a provider of the client's dialect is asked by its own call for compaction.
     #[serde(skip_serializing_if = "std::ops::Not::not")]
     pub is_compaction: bool,
+    /// The SHA-256, in hexadecimal, of the route and the body: a client that asks the same again after it was cut off gets the
+    /// answer of this call.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub question_sha256: Option<String>,
     /// Whether a response was asked for in the background.
     #[serde(skip_serializing_if = "Option::is_none")]
     pub background: Option<bool>,

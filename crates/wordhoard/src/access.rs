@@ -15,7 +15,7 @@ use std::time::Duration;
 
 pub(crate) use budget::budget;
 pub(crate) use failed_tries::FailedTries;
-pub(crate) use fresh_key::{FreshKey, NewKey, without_keys};
+pub(crate) use fresh_key::{FreshKey, KEY_PREFIX, NewKey, without_keys};
 use parking_lot::RwLock;
 use sha2::{Digest, Sha256};
 use subtle::ConstantTimeEq;

@@ -383,6 +383,7 @@ fn engine_settings(config: &Config) -> Settings {
         archive: config.archive.as_ref().map(archive_settings),
         switches_copy: Some(config.data_dir.join(SWITCHES_FILE)),
         calls: config.calls.clone(),
+        client_gone_grace: config.drop_in.client_gone_grace,
         ..Settings::new(config.data_dir.join("quarantine"))
     }
 }

@@ -2,6 +2,7 @@
 
 mod admin;
 mod administration;
+mod asker;
 mod authorisation;
 mod backups;
 mod body;
@@ -28,9 +29,9 @@ use std::sync::Arc;
 
 pub(crate) use admin::limits_of_key;
 pub(crate) use administration::Administration;
-pub(crate) use body::Bodies;
 use axum::http::StatusCode;
 use axum::{Extension, Router, middleware};
+pub(crate) use body::Bodies;
 pub(crate) use booting::router as booting_router;
 pub(crate) use guard::Hosts;
 use problem::Problem;
@@ -136,6 +137,7 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::close_behind_chunks))
+        .layer(middleware::from_fn(guard::limit_header_lines))
         .layer(middleware::from_fn(unread_body::close))
         .layer(middleware::from_fn(guard::log_refusals))
         .layer(middleware::from_fn_with_state(Arc::clone(&surface.http_metrics), observe::observe))

@@ -41,7 +41,7 @@ const MAX_H2_PENDING_RESETS: usize = 20;
 /// Streams of one HTTP/2 connection that we have reset because of what the client sent; past it the client is sent away.
 const MAX_H2_LOCAL_RESETS: usize = 128;
 /// Header lines of one request.
-const MAX_HEADERS: usize = 100;
+pub(crate) const MAX_HEADERS: usize = 100;
 /// Waits after an error of `accept` that has to do with us (too many open files), not with one client.
 const ACCEPT_PAUSE: Duration = Duration::from_millis(100);
 

@@ -4,8 +4,9 @@ use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Cost, Prompt, Usage};
 use wordhoard_providers::body_of;
 
-/// Characters of a token, as tokenizers cut English: <https://platform.openai.com/tokenizer>.
-const CHARS_PER_TOKEN: u64 = 4;
+/// Bytes of a token, as tokenizers cut English: <https://platform.openai.com/tokenizer>. In scripts whose characters are longer, a
+/// token has fewer of them.
+const BYTES_PER_TOKEN: u64 = 4;
 /// What an image counts for. Providers count 85 to some 1,600.
 const TOKENS_PER_IMAGE: u64 = 1_000;
 /// What an answer without a limit counts for.
@@ -36,13 +37,14 @@ impl Estimate {
     }
 }
 
-/// About how many tokens a prompt has, with all the messages and tools that it carries. A prompt whose parameters hold the
-/// messages repeats in its own text the beginning of one of them.
+/// About how many tokens a prompt has, with all the messages and tools that it carries. Of a request of a drop-in API all is in its
+/// body; what else is recorded of it is ours.
 fn of_prompt(prompt: &Prompt) -> u64 {
-    let extra = &prompt.parameters.extra;
-    let text = if body_of(prompt).is_some() { 0 } else { chars(&prompt.text) };
-    let system = prompt.system_message.as_deref().map_or(0, chars);
-    (text + system).div_ceil(CHARS_PER_TOKEN) + tokens_of_fields(extra)
+    if let Some(body) = body_of(prompt) {
+        return tokens_of_fields(body);
+    }
+    let system = prompt.system_message.as_deref().map_or(0, bytes);
+    (bytes(&prompt.text) + system).div_ceil(BYTES_PER_TOKEN) + tokens_of_fields(&prompt.parameters.extra)
 }
 
 /// About how many tokens the texts of a JSON object have.
@@ -50,10 +52,11 @@ pub(crate) fn tokens_of_fields(fields: &Map<String, Value>) -> u64 {
     fields.values().map(tokens_of).sum()
 }
 
-fn tokens_of(value: &Value) -> u64 {
+/// The same of any value.
+pub(crate) fn tokens_of(value: &Value) -> u64 {
     match value {
         Value::String(text) if text.starts_with("data:") => TOKENS_PER_IMAGE,
-        Value::String(text) => chars(text).div_ceil(CHARS_PER_TOKEN),
+        Value::String(text) => bytes(text).div_ceil(BYTES_PER_TOKEN),
         Value::Array(values) => values.iter().map(tokens_of).sum(),
         // Anthropic's way to write an image or a document.
         Value::Object(fields) if fields.get("type").is_some_and(|kind| kind == "base64") => TOKENS_PER_IMAGE,
@@ -62,8 +65,8 @@ fn tokens_of(value: &Value) -> u64 {
     }
 }
 
-fn chars(text: &str) -> u64 {
-    text.chars().count() as u64
+fn bytes(text: &str) -> u64 {
+    text.len() as u64
 }
 
 #[cfg(test)]
@@ -81,13 +84,13 @@ mod tests {
         let recorded = json!({"client_dialect": "openai", "body": {"messages": messages}});
         parameters.extra.insert("remembered".into(), recorded);
         let prompt = Prompt { text: "12345678".into(), system_message: None, parameters };
-        // A token for the role, two for the dialect.
-        assert_eq!(of_prompt(&prompt), 1_000 + 2 + 1 + 2);
+        // A token for the role.
+        assert_eq!(of_prompt(&prompt), 1_000 + 2 + 1);
         let price = Price { input: 1_000_000, cached_input: None, output: 2_000_000 };
         let known =
             Capabilities { price: Some(price), max_output_tokens: Some(10), ..Capabilities::default() };
         let estimate = Estimate::default().with_lane(&prompt, Some(&known)).with_lane(&prompt, None);
-        assert_eq!(estimate.tokens, 1_005 + 10 + 1_005 + 50);
-        assert_eq!(estimate.cost.nano_usd(), 1_005_000 + 20_000);
+        assert_eq!(estimate.tokens, 1_003 + 10 + 1_003 + 50);
+        assert_eq!(estimate.cost.nano_usd(), 1_003_000 + 20_000);
     }
 }

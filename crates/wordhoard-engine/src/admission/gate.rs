@@ -1,5 +1,5 @@
 use std::sync::Arc;
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicUsize, Ordering};
 
 use tokio::sync::watch;
 
@@ -18,6 +18,34 @@ impl Accepting {
 
     pub(crate) fn close(&self) {
         self.0.store(false, Ordering::Release);
+    }
+}
+
+/// The places of requests that run. A prompt takes one before it is recorded, so that two at once never share the last.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Places(Arc<AtomicUsize>);
+
+/// One of them; taken until it is dropped.
+#[derive(Debug)]
+pub(crate) struct Place(Arc<AtomicUsize>);
+
+impl Places {
+    /// Takes a place, or says how many are taken where that is all of them.
+    pub(crate) fn take(&self, all: usize) -> Result<Place, usize> {
+        let free = |taken| (taken < all).then_some(taken + 1);
+        self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).map(|_| Place(Arc::clone(&self.0)))
+    }
+
+    /// Takes a place for a request that was accepted earlier, whether one is free or not.
+    pub(crate) fn take_anyway(&self) -> Place {
+        self.0.fetch_add(1, Ordering::AcqRel);
+        Place(Arc::clone(&self.0))
+    }
+}
+
+impl Drop for Place {
+    fn drop(&mut self) {
+        self.0.fetch_sub(1, Ordering::AcqRel);
     }
 }
 
@@ -50,5 +78,25 @@ impl Running {
 impl Drop for RunningGuard {
     fn drop(&mut self) {
         self.0.send_modify(|count| *count -= 1);
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_at_once_never_get_more_places_than_there_are() {
+        let places = Places::default();
+        let old = places.take_anyway();
+        let taken: Vec<Place> = std::thread::scope(|scope| {
+            let takers: Vec<_> = (0..8)
+                .map(|_| scope.spawn(|| (0..100).filter_map(|_| places.take(50).ok()).collect::<Vec<_>>()))
+                .collect();
+            takers.into_iter().flat_map(|taker| taker.join().unwrap()).collect()
+        });
+        assert_eq!((taken.len(), places.take(50).err()), (49, Some(50)));
+        drop(old);
+        assert!(places.take(50).is_ok(), "a place is free again behind its request");
     }
 }

@@ -4,7 +4,7 @@ use std::time::Duration;
 use wordhoard_model::{EventBody, Idempotency, KeyId, RequestCreated, RequestId, Seq, Timestamp};
 use wordhoard_wal::State;
 
-use super::{AdmitError, Admitted, Claim, NewRequest};
+use super::{AdmitError, Admitted, Claim, NewRequest, Place};
 use crate::accounts::Standing;
 use crate::engine::Inner;
 use crate::history::LogPlace;
@@ -33,7 +33,7 @@ impl Inner {
                 Err(known) => return self.replay(known, new).await,
             },
         };
-        self.check_room()?;
+        let place = self.take_room()?;
         let (reservation, standing) = self.reserve(&new)?.unzip();
         let tickets = Tickets::queue(&self.gates, (pool_of(&new.prompt), new.key), &new.lanes)
             .map_err(|(provider, full)| AdmitError::Overloaded { provider, retry_after: full.retry_after })?;
@@ -44,7 +44,7 @@ impl Inner {
             fallback: new.fallback,
             key: new.key,
         };
-        let going = Going { tickets, deserted_after: new.deserted_after, reservation };
+        let going = Going { tickets, reservation, credential: new.credential, _place: place };
         let request_id = RequestId::generate(self.clock.now());
         let live = LiveRequest::create(request_id, created, &self.journal).map_err(refused)?;
         self.hub.insert(Arc::clone(&live));
@@ -67,8 +67,16 @@ impl Inner {
         Ok(Admitted { request_id, lanes: new.lanes, replayed: false, standing })
     }
 
-    /// Whether one more request can be recorded and run.
-    pub(crate) fn check_room(&self) -> Result<(), AdmitError> {
+    /// The call that asked the same, where its client had to leave it.
+    pub(crate) fn adopt(&self, new: &NewRequest) -> Option<Admitted> {
+        let adopted = self.orphans.adopt(new, self.clock.now())?;
+        tracing::info!(request_id = %adopted.id(), "a client asks again for an answer that it had to leave; it gets that one");
+        let lanes = adopted.created().lanes.clone();
+        Some(Admitted { request_id: adopted.id(), lanes, replayed: true, standing: Standing::default() })
+    }
+
+    /// The place of one more request, where it can be recorded and run.
+    fn take_room(&self) -> Result<Place, AdmitError> {
         match self.storage() {
             Storage::Latched => return Err(AdmitError::Storage("the log cannot be written".into())),
             Storage::Full => return Err(AdmitError::Storage("the disk of the log is full".into())),
@@ -77,11 +85,8 @@ impl Inner {
         if !self.accepting.is_open() || self.draining.is_open() {
             return Err(AdmitError::NotAccepting);
         }
-        let running = self.hub.running_count();
-        if running >= self.settings.max_running_requests {
-            return Err(AdmitError::TooManyRunning { running });
-        }
-        Ok(())
+        let place = self.places.take(self.settings.max_running_requests);
+        place.map_err(|running| AdmitError::TooManyRunning { running })
     }
 
     pub(crate) fn storage(&self) -> Storage {

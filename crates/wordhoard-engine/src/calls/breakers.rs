@@ -74,6 +74,7 @@ impl Verdicts {
             | FailureClass::ProviderOverloaded
             | FailureClass::OutOfCredit
             | FailureClass::Unauthorized
+            | FailureClass::CredentialRefused
             | FailureClass::NotFound
             | FailureClass::BadRequest
             | FailureClass::ContextLength

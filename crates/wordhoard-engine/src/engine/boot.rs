@@ -20,6 +20,7 @@ use crate::consistency::{self, Consistency, Depth};
 use crate::fleet::{self, Fleet};
 use crate::history::History;
 use crate::hub::{Hub, Journal};
+use crate::orphans::Orphans;
 use crate::recovery::{self, Ground, RecoveryError};
 use crate::request::{Going, Tickets};
 use crate::settings::{Durability, Settings};
@@ -135,6 +136,8 @@ fn assemble(parts: Parts) -> Inner {
         accepting: admission::Accepting::default(),
         draining: admission::Accepting::default(),
         running: admission::Running::default(),
+        places: admission::Places::default(),
+        orphans: Orphans::default(),
         recovering: tokio::sync::Mutex::new(()),
         stop: CancellationToken::new(),
         stop_tasks: CancellationToken::new(),
@@ -291,6 +294,7 @@ impl Inner {
             store: linked.then_some(&*self.store),
             wal: &self.wal,
             hub: &self.hub,
+            providers: &self.providers,
             journal: &self.journal,
             keys: &self.keys,
             applied: *self.applier.applied().borrow(),
@@ -300,7 +304,14 @@ impl Inner {
         let (resumed, closed) = (recovered.resumed.len(), recovered.closed.len());
         for live in recovered.resumed {
             let reservation = self.take_up(&live);
-            let going = Going { tickets: Tickets::default(), deserted_after: None, reservation };
+            // Its client is cut off, and may ask again.
+            self.orphans.note(Arc::clone(&live), self.clock.now());
+            let going = Going {
+                tickets: Tickets::default(),
+                reservation,
+                credential: None,
+                _place: self.places.take_anyway(),
+            };
             self.start(live, self.running.enter(), going);
         }
         for live in recovered.closed {
@@ -338,16 +349,22 @@ impl Inner {
         }
     }
 
-    /// Where SQL was away at the start: takes up what only SQL knows, once SQL is there.
+    /// Takes up what only SQL knows, once SQL is there: after a start without it, and after the log was opened anew without it.
     async fn recover_late(self: Arc<Self>) {
-        let mut link = self.applier.watch_link();
-        while !self.hub.is_whole() {
-            let up = link.wait_for(|link| matches!(link, Link::Up));
+        let (mut incomplete, mut link) = (self.hub.watch_incomplete(), self.applier.watch_link());
+        loop {
+            let due = async {
+                incomplete.wait_for(|incomplete| *incomplete).await.is_ok()
+                    && link.wait_for(|link| matches!(link, Link::Up)).await.is_ok()
+            };
             tokio::select! {
                 () = self.stop_tasks.cancelled() => return,
-                up = up => if up.is_err() { return },
+                is_due = due => if !is_due { return },
             }
-            if let Err(error) = self.recover().await {
+            // While the log cannot be written, its guard recovers.
+            if self.accepting.is_open()
+                && let Err(error) = self.recover().await
+            {
                 tracing::warn!(%error, "open requests cannot be recovered yet");
             }
             tokio::select! {

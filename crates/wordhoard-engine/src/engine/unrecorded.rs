@@ -7,7 +7,7 @@ use wordhoard_model::{Failure, FailureClass, KeyId, ModelRef, RequestId};
 use wordhoard_providers::{Call, Provider};
 
 use super::Engine;
-use crate::accounts::tokens_of_fields;
+use crate::accounts::{tokens_of, tokens_of_fields};
 use crate::admission::AdmitError;
 use crate::calls::{Caller, Pool, Verdicts};
 use crate::request::readiness::{overloaded, provider_down};
@@ -21,6 +21,15 @@ pub enum UnrecordedError {
     /// The call failed, or was not made.
     #[error("{}", .0.message)]
     Failed(Failure),
+}
+
+/// How many tokens a prompt has.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TokenCount {
+    /// The tokens.
+    pub input_tokens: u64,
+    /// Whether they were estimated, because the provider does not count.
+    pub is_estimated: bool,
 }
 
 impl From<Failure> for UnrecordedError {
@@ -49,19 +58,29 @@ impl Engine {
         Ok(embedded?)
     }
 
-    /// Asks how many tokens a prompt has, without making a request of it.
+    /// Asks how many tokens a prompt has, without making a request of it. Where the provider does not count, or has not the route
+    /// to be asked, it is estimated.
     ///
     /// # Errors
-    /// Where the key may not ask the model; and as a call for an answer fails, `Unsupported` where the provider does not
-    /// count.
+    /// Where the key may not ask the model; and as a call for an answer fails.
     pub async fn count_tokens(
         &self,
         model: &ModelRef,
         call: Call,
         key: Option<KeyId>,
-    ) -> Result<u64, UnrecordedError> {
+    ) -> Result<TokenCount, UnrecordedError> {
         let _counted = self.inner.reserve_unrecorded(key, model, 0, false)?;
-        Ok(self.call(model, key, |provider| provider.count_tokens(call)).await?)
+        let estimated = call.verbatim.as_ref().map_or(0, |asked| {
+            let said = |name| asked.body.get(name).map_or(0, tokens_of);
+            ["system", "messages", "tools"].into_iter().map(said).sum()
+        });
+        match self.call(model, key, |provider| provider.count_tokens(call)).await {
+            Ok(input_tokens) => Ok(TokenCount { input_tokens, is_estimated: false }),
+            Err(failure) if matches!(failure.class, FailureClass::Unsupported | FailureClass::NotFound) => {
+                Ok(TokenCount { input_tokens: estimated, is_estimated: true })
+            }
+            Err(failure) => Err(failure.into()),
+        }
     }
 
     async fn call<T>(

@@ -6,8 +6,8 @@ use parking_lot::Mutex;
 use tokio::sync::watch;
 use tokio_util::sync::CancellationToken;
 use wordhoard_model::{
-    AttemptSeq, Event, EventBody, Failure, FailureClass, Outcome, Prompt, RequestCreated,
-    RequestFinished, RequestId, RequestState, Seq, Violation,
+    AttemptSeq, Event, EventBody, Failure, FailureClass, Outcome, Prompt, RequestCreated, RequestFinished,
+    RequestId, RequestState, Seq, Violation,
 };
 use wordhoard_wal::{MAX_RECORD_SIZE_BYTES, Position};
 
@@ -32,7 +32,7 @@ pub(crate) struct LiveRequest {
     visible: watch::Sender<Visible>,
     /// Events below this are durable. Behind `visible` only where events are shown before they are.
     recorded_end: AtomicU64,
-    /// How often somebody began to follow the request, or read it.
+    /// How often somebody began to follow the request.
     looks: AtomicU64,
     cancelled: CancellationToken,
     broken: CancellationToken,
@@ -257,9 +257,20 @@ impl LiveRequest {
         &self.journal
     }
 
+    /// What is visible, and when that changes.
     pub(crate) fn watch(&self) -> watch::Receiver<Visible> {
-        self.note_look();
         self.visible.subscribe()
+    }
+
+    /// As [`LiveRequest::watch`], for a reader of the answer.
+    pub(crate) fn follow(&self) -> watch::Receiver<Visible> {
+        self.looks.fetch_add(1, Ordering::Relaxed);
+        self.visible.subscribe()
+    }
+
+    /// Whether somebody follows the request.
+    pub(crate) fn is_followed(&self) -> bool {
+        self.visible.receiver_count() > 0
     }
 
     /// Ends when nobody follows the request.
@@ -267,12 +278,7 @@ impl LiveRequest {
         self.visible.closed().await;
     }
 
-    /// Somebody wants to know of the request.
-    pub(crate) fn note_look(&self) {
-        self.looks.fetch_add(1, Ordering::Relaxed);
-    }
-
-    /// How often somebody wanted to.
+    /// How often somebody began to follow the request.
     pub(crate) fn times_looked_at(&self) -> u64 {
         self.looks.load(Ordering::Relaxed)
     }

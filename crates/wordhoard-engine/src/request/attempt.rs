@@ -64,6 +64,7 @@ pub(super) async fn run(
                 // The events of an answer that continues another's are not its own, and several answers make one of ours.
                 keeps_envelopes: beginning.is_none() && run.live.created().lanes.len() == 1,
                 answer_so_far: beginning.map(|beginning| beginning.text),
+                credential: run.going.credential.clone(),
                 ..Call::new(model.model.as_str(), Arc::new(conversation))
             };
             let answer = answer.insert(provider.answer(call));

@@ -216,7 +216,9 @@ fn remedy(class: FailureClass) -> Remedy {
         | FailureClass::ProviderDown
         | FailureClass::Overloaded
         | FailureClass::Unsupported => Remedy::Fallback,
-        FailureClass::BadRequest
+        // Who asks with a credential of its own is not to be answered at our cost.
+        FailureClass::CredentialRefused
+        | FailureClass::BadRequest
         | FailureClass::ContentPolicy
         | FailureClass::TotalTimeout
         | FailureClass::Storage

@@ -136,7 +136,7 @@ pub fn request(prompt: &str, models: &[&str], key: Option<(&str, u8)>) -> NewReq
         idempotency: key.map(|(key, body)| Idempotency { key: key.into(), body_sha256: [body; 32] }),
         fallback: Fallback::Default,
         key: None,
-        deserted_after: None,
+        credential: None,
     }
 }
 
@@ -329,8 +329,13 @@ impl Store for Gated {
     async fn open_requests(&self, log: LogKey) -> Result<Vec<RequestId>, Error> {
         self.pass()?.open_requests(log).await
     }
-    async fn find_idempotent(&self, key: String, from: Timestamp) -> Result<Option<IdempotentMatch>, Error> {
-        self.pass()?.find_idempotent(key, from).await
+    async fn find_idempotent(
+        &self,
+        owner: Option<KeyId>,
+        key: String,
+        from: Timestamp,
+    ) -> Result<Option<IdempotentMatch>, Error> {
+        self.pass()?.find_idempotent(owner, key, from).await
     }
     async fn make_durable(&self) -> Result<(), Error> {
         self.pass()?.make_durable().await

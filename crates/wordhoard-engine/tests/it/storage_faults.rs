@@ -112,6 +112,38 @@ async fn a_second_fault_during_recovery_is_recovered_from_too() {
     }
 }
 
+/// What only SQL knows goes on once SQL is back, though the log could be written long before; and a request that comes further
+/// each time is interrupted as often as it likes.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn requests_go_on_once_sql_is_back_however_often_the_disk_was_full() {
+    const FAULTS: usize = 7;
+    let bench = Bench::new();
+    let running = bench.start().await;
+    let id = running.submit("often [demo tokens=1200 rate=100]", &["demo:brisk"]).await.request_id;
+    for fault in 0..FAULTS {
+        // Long enough that it comes further than ever before.
+        tokio::time::sleep(Duration::from_millis(300 * (fault as u64 + 1))).await;
+        bench.open_database(false);
+        bench.disk.fail(FaultPoint::Write, "0", 0, ENOSPC);
+        wait_for(&running, Storage::Latched).await;
+        wait_for(&running, Storage::Open).await;
+        let status = running.engine.status();
+        assert!(status.recovery_due, "what only SQL knows cannot be taken up yet");
+        assert_eq!((status.running_requests, status.waiting_for_recovery), (0, 1));
+        bench.open_database(true);
+        while running.engine.status().running_requests == 0 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        assert_eq!(running.engine.status().waiting_for_recovery, 0);
+    }
+    let whole = running.read_to_end(id).await;
+    let interrupted = |body: &EventBody| matches!(body, EventBody::AttemptFinished(end) if end.outcome == Outcome::Interrupted);
+    assert_eq!(whole.iter().filter(|event| interrupted(&event.body)).count(), FAULTS);
+    let EventBody::RequestFinished(end) = &whole.last().unwrap().body else { panic!("no end") };
+    assert_eq!(end.outcome, Outcome::Completed);
+    running.engine.close().await;
+}
+
 /// With SQL away nothing but the log's own commit makes an event visible: none may wait for another one.
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_sql_every_last_event_becomes_visible_by_its_own_commit() {

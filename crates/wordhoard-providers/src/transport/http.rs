@@ -34,6 +34,8 @@ pub(crate) enum Credentials {
     /// By a key in that header; the keys are in the order of their places, and marked as sensitive, so that no log
     /// shows them.
     Keys(HeaderName, Vec<HeaderValue>),
+    /// Each call by the credential that comes with it.
+    Client,
     /// By a token that is had when it is needed.
     Tokens(Arc<dyn TokenSource>),
 }
@@ -107,6 +109,9 @@ impl Transport for HttpTransport {
         for (name, value) in forwarded {
             headers.append(name, value);
         }
+        if let (Credentials::Client, Some(credential)) = (&self.credentials, &post.credential) {
+            credential.headers().for_each(|(name, value)| drop(headers.insert(name, value.clone())));
+        }
         let mut request = self.client.post(url).headers(headers).body(post.body);
         let mut tokens = None;
         match &self.credentials {
@@ -115,6 +120,7 @@ impl Transport for HttpTransport {
                     request = request.header(name, key.clone());
                 }
             }
+            Credentials::Client => {}
             Credentials::Tokens(source) => tokens = Some(source.token()),
         }
         async move {

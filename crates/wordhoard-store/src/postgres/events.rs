@@ -63,7 +63,9 @@ pub(super) async fn events(
         client.query(&tokens, page),
         client.batch_execute("COMMIT"),
     )?;
-    if requests.first().is_some_and(is_erased) {
+    if let Some(row) = requests.first()
+        && is_erased(row)?
+    {
         return Err(Error::Erased);
     }
     let mut events: Vec<_> = framing(&requests, &attempts)?.map(|(_, event)| event).collect();
@@ -76,9 +78,10 @@ pub(super) async fn events(
     Ok(events)
 }
 
-/// Whether what the request of a row of [`REQUESTS`] said was erased.
-pub(super) fn is_erased(row: &Row) -> bool {
-    row.try_get(27).unwrap_or_default()
+/// Whether what the request of a row of [`REQUESTS`] said was erased. A mark that cannot be read is an error: what may have been
+/// erased is never shown.
+pub(super) fn is_erased(row: &Row) -> Result<bool, Error> {
+    get(row, 27)
 }
 
 /// All events of these rows, each with its request.

@@ -11,8 +11,7 @@ use crate::columns::{limits_from_json, limits_to_json};
 use crate::{BreakerNote, Error, KeyRecord, ProviderSwitch, Registry, Scope};
 
 pub(super) const ADD_KEY: &str = "INSERT INTO api_keys (key_id, name, scope, sha256, created_at, revoked_at, limits, group_name) VALUES ($1, $2, $3, $4, $5, $6, $7, $8)";
-pub(super) const KEYS: &str =
-    "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits, group_name FROM api_keys ORDER BY key_id";
+pub(super) const KEYS: &str = "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits, group_name FROM api_keys ORDER BY key_id";
 pub(super) const ACTIVE_KEYS: &str = "SELECT key_id, name, scope, sha256, created_at, revoked_at, limits, group_name FROM api_keys WHERE revoked_at IS NULL ORDER BY key_id";
 pub(super) const REVOKE_KEY: &str =
     "UPDATE api_keys SET revoked_at = coalesce(revoked_at, $2) WHERE key_id = $1

@@ -4,7 +4,8 @@ use wordhoard_model::{KeyId, RequestId, RequestStatus, Timestamp};
 use super::rows::{lanes_from_json, named, signed, unsigned};
 use crate::{Error, ListQuery, LogKey, Owners, RequestSummary};
 
-const COLUMNS: &str = "request_id, created_at, status, finished_at, lanes, event_count, token_count, log_id, key_id";
+const COLUMNS: &str =
+    "request_id, created_at, status, finished_at, lanes, event_count, token_count, log_id, key_id";
 
 pub(super) fn summary(snapshot: &Transaction<'_>, id: RequestId) -> Result<Option<RequestSummary>, Error> {
     let sql = format!("SELECT {COLUMNS} FROM llm_requests WHERE request_id = ?1 AND erased_at IS NULL");

@@ -15,7 +15,7 @@ use std::future::Future;
 use std::sync::Arc;
 use std::time::Duration;
 
-use wordhoard_model::{EventBody, Outcome, RequestStatus, Seq, Timestamp, TokenKind};
+use wordhoard_model::{EventBody, KeyId, Outcome, RequestStatus, Seq, Timestamp, TokenKind};
 use wordhoard_store::{Applied, Batch, Error, ListQuery, LogKey, Store};
 
 use crate::story::{LOG, Story};
@@ -218,12 +218,17 @@ async fn the_newest_request_of_a_key_is_found_while_it_counts(store: &dyn Store)
     let (older, newer) = (Story::created(1_000, Some("k")), Story::created(2_000, Some("k")));
     store.apply(older.batch(0)).await.unwrap();
     store.apply(newer.batch(1)).await.unwrap();
-    let find =
-        |key: &'static str, not_before| store.find_idempotent(key.into(), Timestamp::from_millis(not_before));
+    let find = |key: &str, not_before| {
+        store.find_idempotent(Some(Story::owner(key)), key.to_owned(), Timestamp::from_millis(not_before))
+    };
     let found = find("k", 0).await.unwrap().unwrap();
     assert_eq!((found.request_id, found.body_sha256), (newer.id, [9; 32]));
     assert!(find("k", 2_001).await.unwrap().is_none());
     assert!(find("other", 0).await.unwrap().is_none());
+    for other in [None, Some(KeyId::generate())] {
+        let found = store.find_idempotent(other, "k".to_owned(), Timestamp::from_millis(0)).await.unwrap();
+        assert!(found.is_none(), "an idempotency key belongs to the API key that sent it");
+    }
 }
 
 async fn a_closed_store_says_so(store: &dyn Store) {

@@ -31,11 +31,16 @@ impl Story {
                 Some("off") => Fallback::Off,
                 Some(_) => Fallback::Queue(vec!["demo:bard".parse().unwrap(), "other:x".parse().unwrap()]),
             },
-            key: key.map(|key| KeyId::from_bytes([key.len() as u8; 16])),
+            key: key.map(Self::owner),
         };
         let id = RequestId::generate(Timestamp::from_millis(at_ms));
         let body = EventBody::RequestCreated(Box::new(created));
         Self { id, events: vec![Event { seq: Seq(0), at: Timestamp::from_millis(at_ms), body }] }
+    }
+
+    /// The API key that asks under this idempotency key.
+    pub fn owner(key: &str) -> KeyId {
+        KeyId::from_bytes([key.len() as u8; 16])
     }
 
     /// Two attempts, every kind of token with every odd character, a failure, usage, and the end.

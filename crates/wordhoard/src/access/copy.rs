@@ -107,8 +107,7 @@ mod tests {
             let (id, sha256, is_revoked) = (KeyId::generate(), [digest; 32], scope == Scope::Metrics);
             KnownKey { id, scope, sha256, limits, group, is_revoked }
         };
-        let keys =
-            [key(Scope::Use, 0xab, Some(7)), key(Scope::Metrics, 4, None), key(Scope::Admin, 3, None)];
+        let keys = [key(Scope::Use, 0xab, Some(7)), key(Scope::Metrics, 4, None), key(Scope::Admin, 3, None)];
         write(&path, &keys).unwrap();
         assert_eq!(read(&path), keys);
         assert_eq!(fs::metadata(&path).unwrap().permissions().mode() & 0o777, 0o600);

@@ -7,7 +7,7 @@ use wordhoard_model::{KeyId, KeyLimits, Timestamp};
 use wordhoard_store::{KeyRecord, Scope};
 
 /// What every key begins with, so that people and scanners of secrets know one when they see it.
-const PREFIX: &str = "wh_";
+pub(crate) const KEY_PREFIX: &str = "wh_";
 /// So many digits behind the prefix are taken for a key, or a part of one.
 const SUSPICIOUS_DIGITS: usize = 8;
 /// The longest name of a key, in characters.
@@ -42,7 +42,7 @@ impl FreshKey {
         let mut random = [0; 32];
         getrandom::fill(&mut random).context("the system gives no random bytes")?;
         let hex: String = random.iter().map(|byte| format!("{byte:02x}")).collect();
-        let key = format!("{PREFIX}{hex}");
+        let key = format!("{KEY_PREFIX}{hex}");
         let sha256 = Sha256::digest(key.as_bytes()).into();
         let id = KeyId::generate();
         let record = KeyRecord { id, name, scope, sha256, created_at: at, revoked_at: None, limits, group };
@@ -51,7 +51,11 @@ impl FreshKey {
 
     /// What is wrong with the name of a group, if anything.
     pub(crate) fn problem_of_group(name: &str) -> Option<String> {
-        if name.trim().is_empty() { Some("must not be empty".to_owned()) } else { Self::problem_of_name(name) }
+        if name.trim().is_empty() {
+            Some("must not be empty".to_owned())
+        } else {
+            Self::problem_of_name(name)
+        }
     }
 
     /// What is wrong with the name of a key, if anything.
@@ -67,8 +71,8 @@ impl FreshKey {
 pub(crate) fn without_keys(text: &str) -> Cow<'_, str> {
     let mut shown = Cow::Borrowed(text);
     let mut from = 0;
-    while let Some(found) = shown[from..].find(PREFIX) {
-        let start = from + found + PREFIX.len();
+    while let Some(found) = shown[from..].find(KEY_PREFIX) {
+        let start = from + found + KEY_PREFIX.len();
         let digits = shown[start..].bytes().take_while(u8::is_ascii_hexdigit).count();
         if digits >= SUSPICIOUS_DIGITS {
             shown.to_mut().replace_range(start..start + digits, "…");
@@ -91,7 +95,9 @@ mod tests {
     #[test]
     fn keys_are_long_unlike_each_other_and_not_in_what_is_kept_or_printed() {
         let make = || {
-            FreshKey::make("n".into(), Scope::Use, KeyLimits::default(), Timestamp::from_millis(1)).unwrap()
+            let limits = KeyLimits::default();
+            let new = NewKey { name: "n".to_owned(), scope: Scope::Use, limits, group: None };
+            FreshKey::make(new, Timestamp::from_millis(1)).unwrap()
         };
         let (one, other) = (make(), make());
         assert!(one.key.starts_with("wh_") && one.key.len() == 67);
@@ -102,9 +108,7 @@ mod tests {
 
     #[test]
     fn what_looks_like_a_key_is_left_out_and_all_else_stays() {
-        let key = FreshKey::make(String::new(), Scope::Use, KeyLimits::default(), Timestamp::from_millis(1))
-            .unwrap()
-            .key;
+        let key = format!("{KEY_PREFIX}{}", "0a".repeat(32));
         for (text, shown) in [
             (format!("/api/admin/keys/{key}"), "/api/admin/keys/wh_…"),
             (format!("{key} and {}", &key[..20]), "wh_… and wh_…"),

@@ -99,10 +99,13 @@ fn require_keys(written: Option<bool>, listen: SocketAddr) -> Result<bool, Error
     }
 }
 
+/// How long a call goes on without its client (SPEC FD 12).
+const CLIENT_GONE_GRACE: Duration = Duration::from_secs(10);
+
 fn drop_in(table: &DropInTable) -> Result<DropInConfig, Error> {
     let grace = table.client_gone_grace.map(|text| text.0);
     let client_gone_grace = match table.client_gone {
-        None | Some(ClientGoneText::Cancel) => Some(grace.unwrap_or(Duration::from_secs(60))),
+        None | Some(ClientGoneText::Cancel) => Some(grace.unwrap_or(CLIENT_GONE_GRACE)),
         Some(ClientGoneText::Continue) if grace.is_none() => None,
         Some(ClientGoneText::Continue) => {
             let problem = "has no meaning where drop_in.client_gone is \"continue\"";

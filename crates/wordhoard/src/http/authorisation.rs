@@ -19,7 +19,7 @@ use wordhoard_store::Scope;
 
 use super::problem::Problem;
 use super::{Surface, openapi};
-use crate::access::{Access, Caller, FailedTries};
+use crate::access::{Access, Caller, FailedTries, KEY_PREFIX};
 use crate::server::Peer;
 
 /// The door before a group of routes.
@@ -135,14 +135,31 @@ pub(super) fn is_administrator(surface: &Surface, headers: &HeaderMap) -> bool {
     caller.is_some_and(|caller| caller.scope().covers(Scope::Admin))
 }
 
-/// The key of a request: a bearer or, on the drop-in APIs and where there is none, `x-api-key`, as Anthropic's clients
-/// give it.
+/// The header in which our key comes where the others hold the client's own credential.
+pub(super) const OUR_KEY: &str = "x-wordhoard-key";
+
+/// Whether a header holds a key of ours, whatever became of it.
+pub(super) fn is_our_key(value: &HeaderValue) -> bool {
+    let shown = value.to_str().ok().and_then(|text| text.split_whitespace().last());
+    shown.is_some_and(|key| key.starts_with(KEY_PREFIX))
+}
+
+/// The key of a request: in a header of its own, or a bearer or, on the drop-in APIs and where there is none, `x-api-key`, as
+/// Anthropic's clients give it.
 fn key_of(request: &Request) -> Option<&str> {
     let headers = request.headers();
+    if headers.contains_key(OUR_KEY) {
+        return only(headers, OUR_KEY);
+    }
     if headers.contains_key(header::AUTHORIZATION) || !request.uri().path().starts_with("/v1/") {
         return bearer(headers);
     }
-    let mut all = headers.get_all("x-api-key").iter();
+    only(headers, "x-api-key")
+}
+
+/// The one value of a header. Two are none: they would be read in two ways.
+fn only<'a>(headers: &'a HeaderMap, name: &str) -> Option<&'a str> {
+    let mut all = headers.get_all(name).iter();
     let (value, None) = (all.next()?, all.next()) else { return None };
     value.to_str().ok().map(str::trim).filter(|key| !key.is_empty())
 }

@@ -76,6 +76,7 @@ impl Bodies {
         headers: &HeaderMap,
         mut body: Body,
     ) -> Result<ReadBody, Problem> {
+        check_encoding(headers)?;
         match self.collect(&mut body, limit_bytes).await {
             Ok(read) => Ok(read),
             Err(Fault::TooLong) => {
@@ -177,6 +178,18 @@ pub(super) fn json_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String
         }
         Err(error) => Err(Problem::bad_request("invalid-json", format!("the body is not JSON: {error}"))),
     }
+}
+
+/// As it is only: a compressed body could unfold to any size, and would be recorded in other bytes than were sent.
+fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
+    let Some(value) = headers.get(header::CONTENT_ENCODING) else { return Ok(()) };
+    let value = value.to_str().unwrap_or_default().trim();
+    if value.is_empty() || value.eq_ignore_ascii_case("identity") {
+        return Ok(());
+    }
+    let detail = format!("the body must not be compressed, and its content encoding is {value:?}");
+    let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed", detail);
+    Err(problem.field("Content-Encoding"))
 }
 
 /// JSON only. A web page of another origin can send a form without asking first, but not this type.

@@ -35,6 +35,7 @@ pub(crate) fn router(boot: BootLog, clock: Arc<dyn Clock>, hosts: Arc<Hosts>) ->
         .fallback(async || Problem::starting())
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
         .layer(middleware::from_fn(guard::close_behind_chunks))
+        .layer(middleware::from_fn(guard::limit_header_lines))
         .layer(middleware::from_fn(unread_body::close))
         .with_state(Start { boot, clock, started_at })
 }

@@ -10,6 +10,7 @@ use axum::response::{IntoResponse, Response};
 
 use super::problem::Problem;
 use crate::access::without_keys;
+use crate::server::MAX_HEADERS;
 
 /// The names under which the server may be called. A page of another origin that had its name point here (DNS
 /// rebinding) is refused.
@@ -49,11 +50,11 @@ impl Hosts {
     }
 }
 
-/// A host without its port.
+/// A host without its port. What stands behind the last colon and is no port belongs to the name, which is then none of ours:
+/// `localhost:80@evil.example` is a page of another.
 fn name_of(authority: &str) -> String {
-    let name = match authority.rfind(':') {
-        // A colon within brackets belongs to the address.
-        Some(colon) if !authority[colon..].contains(']') => &authority[..colon],
+    let name = match authority.rsplit_once(':') {
+        Some((name, port)) if port.bytes().all(|byte| byte.is_ascii_digit()) => name,
         _ => authority,
     };
     name.trim_end_matches('.').to_ascii_lowercase()
@@ -90,6 +91,16 @@ pub(super) async fn check_host(State(hosts): State<Arc<Hosts>>, request: Request
         }
         None => Problem::bad_request("no-host", "the Host header is missing").field("Host").into_response(),
     }
+}
+
+/// Refuses more header lines than the parser of HTTP/1.1 takes, whichever version they came with.
+pub(super) async fn limit_header_lines(request: Request, next: Next) -> Response {
+    let lines = request.headers().len();
+    if lines <= MAX_HEADERS {
+        return next.run(request).await;
+    }
+    let detail = format!("the request has {lines} header lines, and at most {MAX_HEADERS} are taken");
+    Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too-many-headers", detail).into_response()
 }
 
 /// Refuses what a page of another origin has its reader's browser do. Programs send no `Origin`.
@@ -151,9 +162,19 @@ mod tests {
         {
             assert!(hosts.allow(host), "{host}");
         }
-        for host in
-            ["", "evil.example", "localhost.evil.example", "127.0.0.3", "[::2]:80", "::1", "evil:localhost"]
-        {
+        for host in [
+            "",
+            "evil.example",
+            "localhost.evil.example",
+            "127.0.0.3",
+            "[::2]:80",
+            "::1",
+            "evil:localhost",
+            "localhost:80@evil.example",
+            "localhost:@evil.example:80",
+            "localhost@evil.example",
+            "[::1]:x",
+        ] {
             assert!(!hosts.allow(host), "{host}");
         }
     }
@@ -184,6 +205,7 @@ mod tests {
             "http://127.0.0.1:8000.evil.example",
             "file://127.0.0.1:8000",
             "https://notchat.example",
+            "https://chat.example:1@evil.example",
         ] {
             assert!(!hosts.allow_origin(origin, "127.0.0.1:8000"), "{origin}");
         }

@@ -109,7 +109,7 @@ pub(crate) fn parse(
         Ok(mut prompt) if broken.is_empty() => {
             let dropped_fields = check_models(&prompt, &lanes, engine)?;
             Recorded { dropped_fields, ..Recorded::default() }.keep_in(&mut prompt);
-            Ok(NewRequest { prompt, lanes, idempotency: None, fallback, key, deserted_after: None })
+            Ok(NewRequest { prompt, lanes, idempotency: None, fallback, key, credential: None })
         }
         Ok(_) => Err(broken),
         Err(rules) => Err(rules.into_iter().chain(broken).collect()),

@@ -158,7 +158,7 @@ async fn its_faults_are_told_apart_in_every_dialect_and_a_cut_answer_is_never_wh
         );
         for (prompt, class) in [
             ("down", "provider_error"),
-            ("overloaded", "provider_error"),
+            ("overloaded", "provider_overloaded"),
             ("cut", "cut"),
             ("slow", "first_token_timeout"),
             ("nothing of the kind", "not_found"),

@@ -15,13 +15,15 @@ use wordhoard_testkit::client::SeenEvent;
 const CONNECT_MS: u64 = 600;
 const FIRST_TOKEN_MS: u64 = 1_500;
 const BETWEEN_TOKENS_MS: u64 = 1_000;
+/// What ends an answer that shows signs of life for ever.
+const TOTAL_MS: u64 = 15_000;
 
 /// The table of a provider with those limits.
 fn provider_table(name: &str, base_url: &str) -> String {
     format!(
         "[[providers]]\nname = {name:?}\ndialect = \"openai\"\nbase_url = {base_url:?}\nallow_private = true\n\
          timeouts = {{ connect = \"{CONNECT_MS}ms\", first_token = \"{FIRST_TOKEN_MS}ms\", \
-         between_bytes = \"{BETWEEN_TOKENS_MS}ms\" }}\n"
+         between_bytes = \"{BETWEEN_TOKENS_MS}ms\", total = \"{TOTAL_MS}ms\" }}\n"
     )
 }
 

@@ -63,11 +63,12 @@ pub(super) async fn events(
     let (requests, attempts) =
         (session.query(REQUESTS, &[&ids]).await?, session.query(ATTEMPTS, &[&ids]).await?);
     // Nothing of them is there to be compared, nor to be put back.
-    let erased: HashSet<RequestId> = requests
-        .iter()
-        .filter(|row| is_erased(row))
-        .map(|row| get::<Id>(row, 0).map(|id| id.0))
-        .collect::<Result<_, _>>()?;
+    let mut erased = HashSet::new();
+    for row in &requests {
+        if is_erased(row)? {
+            erased.insert(get::<Id>(row, 0)?.0);
+        }
+    }
     let mut there: HashMap<RequestId, Vec<Event>> = HashMap::with_capacity(ids.len());
     for (id, event) in framing(&requests, &attempts)? {
         there.entry(id).or_default().push(event);

@@ -44,7 +44,7 @@ pub async fn what_is_erased_is_gone_and_still_counts(store: &dyn Store) {
         assert!(matches!(read, Err(Error::Erased)), "{read:?}");
     }
     assert_eq!(store.summary(erased.id).await.unwrap(), None);
-    let found = store.find_idempotent("mine".to_owned(), month).await.unwrap();
+    let found = store.find_idempotent(Some(Story::owner("mine")), "mine".to_owned(), month).await.unwrap();
     assert!(found.is_none(), "its key against doubles is free again: {found:?}");
     let listed = store.list(ListQuery { limit: 10, ..ListQuery::default() }).await.unwrap();
     assert_eq!(listed.iter().map(|one| one.request_id).collect::<Vec<_>>(), [running.id, kept.id]);

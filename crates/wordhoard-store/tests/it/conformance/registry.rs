@@ -10,6 +10,7 @@ fn key(name: &str, scope: Scope, digest: u8) -> KeyRecord {
         created_at: Timestamp::from_millis(1_795_400_000_042),
         revoked_at: None,
         limits: KeyLimits::default(),
+        group: (digest == 2).then(|| "evals".to_owned()),
     }
 }
 

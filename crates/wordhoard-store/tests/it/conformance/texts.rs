@@ -41,7 +41,10 @@ pub async fn an_odd_key_finds_its_request(store: &dyn Store) {
     for (place, key) in ODD.iter().enumerate() {
         let story = Story::created(1_000 + place as i64, Some(key));
         store.apply(story.batch(place as u64)).await.unwrap();
-        let found = store.find_idempotent((*key).to_owned(), Timestamp::from_millis(0)).await.unwrap();
+        let found = store
+            .find_idempotent(Some(Story::owner(key)), (*key).to_owned(), Timestamp::from_millis(0))
+            .await
+            .unwrap();
         assert_eq!(found.unwrap().request_id, story.id, "{key:?}");
     }
 }

@@ -106,11 +106,16 @@ fn provider(table: ProviderTable, environment: &Environment) -> Result<ProviderC
     let Some(base_url) = table.base_url.clone() else {
         return Err(refuse("needs a base_url, such as \"https://api.openai.com/v1\"".into()));
     };
+    let auth = table.auth.as_deref().map(|text| auth(&setting, text)).transpose()?;
+    let keys = keys(&setting, &table, environment)?;
+    if auth == Some(Auth::Client) && !keys.is_empty() {
+        return Err(refuse("has auth = \"client\", which takes no key of ours: leave it out".into()));
+    }
     let reach = Reach::Http(HttpProvider {
         dialect,
         base_url,
-        auth: table.auth.as_deref().map(|text| auth(&setting, text)).transpose()?,
-        keys: keys(&setting, &table, environment)?,
+        auth,
+        keys,
         allow_private: table.allow_private,
         unsupported: match table.unsupported {
             None | Some(UnsupportedText::Refuse) => Unsupported::Refuse,

@@ -10,8 +10,8 @@ use futures_util::Stream;
 use tokio::time::{Instant, timeout_at};
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::metrics::Inside;
-use wordhoard_engine::{ReadError, Subscribed, Subscription};
-use wordhoard_model::{Failure, FailureClass, ModelRef, RequestId, Timestamp};
+use wordhoard_engine::{Engine, ReadError, Subscribed, Subscription};
+use wordhoard_model::{Failure, FailureClass, ModelRef, RequestId, Seq, Timestamp};
 use wordhoard_providers::{Delta, Dialect};
 use wordhoard_wire::openai_chat::{self, WholeChoice};
 use wordhoard_wire::{AnswerHead, Asked};
@@ -42,6 +42,9 @@ pub(super) struct Telling {
     pub(super) asked: Asked,
     /// Events of the stream that the client has already.
     pub(super) known_events: u64,
+    /// Whether what happened before the client came is told by its outcome: of several attempts, the one that counts. Otherwise
+    /// the stream is the same, event by event, whenever it is read.
+    pub(super) folds_the_past: bool,
 }
 
 /// How long the status of a stream waits for the first piece of the answer (SPEC FD 12).
@@ -50,7 +53,11 @@ const STATUS_PATIENCE: Duration = Duration::from_secs(15);
 /// Answers with a stream. Its status waits a while for the first piece of the answer, so that what fails before it has the form
 /// that clients expect. Responses do not wait: their first event has the id under which they can be resumed.
 pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -> Result<Response, Problem> {
-    let mut following = Following::open(surface, id, Choices::telling(telling.dialect)).await?;
+    let mut following = match telling.folds_the_past {
+        true => Following::open_folding(surface, id, telling.dialect).await?,
+        false => Following::open(surface, id, Choices::telling(telling.dialect)).await?,
+    };
+    let client = PresentClient::new(surface, id);
     let mut waiting = following.next().await?.unwrap_or_default();
     if telling.dialect != Dialect::OpenAiResponses {
         let opens_at = Instant::now() + STATUS_PATIENCE;
@@ -74,6 +81,7 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
         waiting,
         known_events: telling.known_events,
         stage: Stage::Unopened,
+        client,
         _open: surface.http_metrics.open_stream(),
     };
     Ok(event_stream(Body::from_stream(writer.into_stream())))
@@ -93,7 +101,10 @@ pub(super) async fn gather(
     telling: Telling,
 ) -> Result<Result<Vec<u8>, Failure>, Problem> {
     let mut following = Following::open(surface, id, Choices::gathering(telling.dialect)).await?;
-    let choices = match following.whole().await? {
+    let client = PresentClient::new(surface, id);
+    let whole = following.whole().await?;
+    client.has_it_all();
+    let choices = match whole {
         Ok(whole) => whole,
         Err(failure) => return Ok(Err(failure)),
     };
@@ -143,9 +154,36 @@ fn without_a_word() -> Failure {
     Failure::new(FailureClass::Internal, "the request ended without a word")
 }
 
+/// The client that an answer is for. Dropped before it has it all, it is gone, and may ask the same again.
+struct PresentClient {
+    engine: Engine,
+    id: RequestId,
+    has_it_all: bool,
+}
+
+impl PresentClient {
+    fn new(surface: &Surface, id: RequestId) -> Self {
+        Self { engine: surface.engine.clone(), id, has_it_all: false }
+    }
+
+    fn has_it_all(mut self) {
+        self.has_it_all = true;
+    }
+}
+
+impl Drop for PresentClient {
+    fn drop(&mut self) {
+        if !self.has_it_all {
+            self.engine.note_client_gone(self.id);
+        }
+    }
+}
+
 struct Following {
     subscription: Subscription,
     choices: Choices,
+    /// What is told of the past, as long as it is not known what of it counts.
+    past: Option<Past>,
     /// The server stops.
     disconnect: CancellationToken,
 }
@@ -154,17 +192,36 @@ impl Following {
     async fn open(surface: &Surface, id: RequestId, choices: Choices) -> Result<Self, Problem> {
         match surface.engine.subscribe(id, None).await? {
             Subscribed::Following(subscription) => {
-                Ok(Self { subscription: *subscription, choices, disconnect: surface.disconnect.clone() })
+                let disconnect = surface.disconnect.clone();
+                Ok(Self { subscription: *subscription, choices, past: None, disconnect })
             }
             _ => Err(Problem::no_such_request()),
         }
     }
 
+    /// As [`Following::open`], for a client that is told the past by its outcome.
+    async fn open_folding(surface: &Surface, id: RequestId, dialect: Dialect) -> Result<Self, Problem> {
+        let following = Self::open(surface, id, Choices::gathering(dialect)).await?;
+        let past = Past { ends_at: following.subscription.visible_end(), said: Vec::new() };
+        Ok(Self { past: Some(past), ..following })
+    }
+
     /// What the next events tell; none once there are no more.
     async fn next(&mut self) -> Result<Option<Vec<(usize, Said)>>, ReadError> {
-        let Some(events) = self.subscription.next().await? else { return Ok(None) };
+        let Some(events) = self.subscription.next().await? else {
+            return Ok(self.past.take().map(|past| past.said));
+        };
         let mut said = Vec::new();
-        events.iter().for_each(|event| self.choices.take(event, &mut said));
+        for event in events {
+            self.choices.take(&event, &mut said);
+            if let Some(past) = &mut self.past {
+                past.take(&mut said);
+                if past.is_over(event.seq) && self.choices.are_unbroken() {
+                    self.choices.tell_from_now_on();
+                    said = self.past.take().map(|past| past.said).unwrap_or_default();
+                }
+            }
+        }
         Ok(Some(said))
     }
 
@@ -216,6 +273,28 @@ impl Following {
     }
 }
 
+/// What happened before a client came, as far as it counts.
+struct Past {
+    /// The first event that is none of it; none where all that there is belongs to it.
+    ends_at: Option<Seq>,
+    said: Vec<(usize, Said)>,
+}
+
+impl Past {
+    fn take(&mut self, said: &mut Vec<(usize, Said)>) {
+        for (choice, one) in said.drain(..) {
+            match one {
+                Said::Anew => self.said.retain(|(other, _)| *other != choice),
+                one => self.said.push((choice, one)),
+            }
+        }
+    }
+
+    fn is_over(&self, last: Seq) -> bool {
+        self.ends_at.is_some_and(|end| last.next() >= end)
+    }
+}
+
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Stage {
     /// Nothing was written.
@@ -239,6 +318,7 @@ struct Writer {
     /// Events that are still to be passed over.
     known_events: u64,
     stage: Stage,
+    client: PresentClient,
     _open: Inside,
 }
 
@@ -264,7 +344,10 @@ impl Writer {
         tokio::pin!(silence);
         while out.is_empty() {
             match self.stage {
-                Stage::Ended => return None,
+                Stage::Ended => {
+                    self.client.has_it_all = true;
+                    return None;
+                }
                 Stage::Broken => {
                     // Given a moment, the connection sends what it still holds.
                     tokio::time::sleep(LAST_WORDS).await;

@@ -1,6 +1,5 @@
 use std::collections::BTreeSet;
 use std::sync::Arc;
-use std::time::Duration;
 
 use axum::body::Body;
 use axum::http::{HeaderMap, Uri};
@@ -8,12 +7,14 @@ use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
 use wordhoard_engine::{NewRequest, Standing};
 use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, ModelRef, RequestId};
-use wordhoard_providers::{Call, CannotHonour, Dialect, Forwarded, InvalidRequest, Recorded, Verbatim};
+use wordhoard_providers::{
+    Call, CannotHonour, ClientCredential, Dialect, Forwarded, InvalidRequest, Recorded, Verbatim,
+};
 use wordhoard_wire::{Asked, ClientRequest};
 
 use super::answer::{self, Telling};
 use super::{dropped_fields, forwarding, targets};
-use crate::config::DropInConfig;
+use crate::http::asker::Asker;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body, prompt};
 
@@ -36,8 +37,8 @@ pub(super) struct Accepted {
 pub(super) struct Client {
     pub(super) key: Option<KeyId>,
     pub(super) idempotency: Option<Idempotency>,
-    /// Whether it stays for the answer, or comes back for it.
-    pub(super) waits: bool,
+    /// Its own credential, for a provider that is asked with it.
+    pub(super) credential: Option<ClientCredential>,
     /// What is recorded beside the body.
     pub(super) recorded: Recorded,
 }
@@ -45,7 +46,7 @@ pub(super) struct Client {
 /// Reads a request of a dialect, records it, and answers it.
 pub(super) async fn answer(
     surface: &Surface,
-    key: Option<KeyId>,
+    asker: Asker,
     uri: &Uri,
     headers: &HeaderMap,
     body: Body,
@@ -54,10 +55,10 @@ pub(super) async fn answer(
     let bytes = surface.bodies.read(headers, body).await?;
     let fields = body::json_object(headers, &bytes)?;
     let client = Client {
-        key,
         idempotency: prompt::idempotency(headers, &bytes)?,
-        waits: true,
-        recorded: forwarding::recorded(dialect, uri, headers),
+        recorded: forwarding::recorded_question(dialect, uri, headers, (&bytes, asker.credential.as_ref())),
+        key: asker.key,
+        credential: asker.credential,
     };
     let accepted = record(surface, fields, client, dialect).await?;
     let telling = Telling {
@@ -66,19 +67,13 @@ pub(super) async fn answer(
         include_usage: accepted.include_usage,
         asked: Asked::of(&accepted.body, Map::new()),
         known_events: 0,
+        folds_the_past: true,
     };
     let answered = match accepted.stream {
         true => answer::stream(surface, accepted.request_id, telling).await,
         false => answer::whole(surface, accepted.request_id, telling).await,
     };
     Ok(accepted.annotate(answered))
-}
-
-impl Client {
-    /// How long its request goes on without it. Who gave a key means to come back with it.
-    fn may_be_gone_for(&self, config: DropInConfig) -> Option<Duration> {
-        config.client_gone_grace.filter(|_| self.waits && self.idempotency.is_none())
-    }
 }
 
 /// Records a request with a lane for each choice.
@@ -97,12 +92,12 @@ pub(super) async fn record(
     let new = NewRequest {
         prompt: recorded.clone().prompt_of(&conversation, body.as_ref().clone()),
         lanes: models.into_iter().map(|model| LaneSpec { model, weight: None }).collect(),
-        deserted_after: client.may_be_gone_for(surface.config.drop_in),
         idempotency: client.idempotency,
         key: client.key,
+        credential: client.credential,
         fallback: Fallback::Default,
     };
-    let admitted = surface.engine.admit(new).await?;
+    let admitted = surface.engine.adopt_or_admit(new).await?;
     Ok(Accepted {
         request_id: admitted.request_id,
         models: admitted.lanes.into_iter().map(|lane| lane.model).collect(),

@@ -7,7 +7,7 @@ use wordhoard_providers::Dialect;
 use super::ask;
 use super::refusals::Refusals;
 use crate::http::Surface;
-use crate::http::authorisation::Calling;
+use crate::http::asker::Asker;
 use crate::http::problem::Problem;
 
 /// Create a chat completion, as OpenAI's API has it.
@@ -31,10 +31,10 @@ use crate::http::problem::Problem;
 )]
 pub(super) async fn create(
     State(surface): State<Surface>,
-    Calling(key): Calling,
+    asker: Asker,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
 ) -> Result<Response, Problem> {
-    ask::answer(&surface, key, &uri, &headers, body, Dialect::OpenAiChat).await
+    ask::answer(&surface, asker, &uri, &headers, body, Dialect::OpenAiChat).await
 }

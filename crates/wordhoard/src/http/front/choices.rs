@@ -54,6 +54,17 @@ impl Choices {
         }
     }
 
+    /// Whether no choice waits for another attempt to take the place of one that broke.
+    pub(super) fn are_unbroken(&self) -> bool {
+        self.relays.iter().all(|relay| !relay.is_broken())
+    }
+
+    /// From now on the client gets each piece as it comes.
+    pub(super) fn tell_from_now_on(&mut self) {
+        self.relays.iter_mut().for_each(Relay::tell_from_now_on);
+        self.new_relay = Relay::telling;
+    }
+
     fn choice(&self, attempt: AttemptSeq) -> usize {
         self.choice_of.get(&attempt).copied().unwrap_or_default()
     }

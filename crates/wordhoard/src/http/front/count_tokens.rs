@@ -2,26 +2,29 @@ use std::sync::Arc;
 
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, Uri};
-use axum::response::Json;
-use serde_json::{Value, json};
-use wordhoard_engine::UnrecordedError;
+use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
+use axum::response::{IntoResponse, Json, Response};
+use serde_json::json;
+use wordhoard_engine::{TokenCount, UnrecordedError};
 use wordhoard_providers::{Call, Dialect, Forwarded, Verbatim};
 
 use super::failures::problem_of;
 use super::refusals::Refusals;
 use super::{forwarding, targets};
-use crate::http::authorisation::Calling;
+use crate::http::asker::Asker;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
 
 /// What an answer may have, for the count of a prompt that does not say. It is not counted.
 const ANY_MAX_TOKENS: u32 = 64_000;
 
-/// Count the tokens of a message, as Anthropic's API has it, by a provider that counts: those of Anthropic's dialect, and of
-/// OpenAI's responses dialect.
+/// Names what of an answer nobody has counted (SPEC FD 12).
+const ESTIMATED: HeaderName = HeaderName::from_static("x-wordhoard-estimated");
+
+/// Count the tokens of a message, as Anthropic's API has it.
 ///
-/// Nothing is recorded, and no answer is made.
+/// Where the provider does not count, the number is estimated, and `x-wordhoard-estimated: input_tokens` says so. Nothing is
+/// recorded, and no answer is made.
 #[utoipa::path(
     post,
     path = "/v1/messages/count_tokens",
@@ -30,18 +33,18 @@ const ANY_MAX_TOKENS: u32 = 64_000;
     request_body(content = Object, description = "See Anthropic's reference of `POST /v1/messages/count_tokens`"),
     responses(
         (status = 200, description = "The count", body = Object),
-        (status = 400, description = "A field is wrong, or the provider does not count; errors have Anthropic's shape", body = Object),
+        (status = 400, description = "A field is wrong; errors have Anthropic's shape", body = Object),
         (status = 503, description = "The provider cannot be called now; see Retry-After", body = Object),
         Refusals,
     )
 )]
 pub(super) async fn create(
     State(surface): State<Surface>,
-    Calling(key): Calling,
+    Asker { key, credential }: Asker,
     uri: Uri,
     headers: HeaderMap,
     body: Body,
-) -> Result<Json<Value>, Problem> {
+) -> Result<Response, Problem> {
     let bytes = surface.bodies.read(&headers, body).await?;
     let mut fields = body::json_object(&headers, &bytes)?;
     fields.entry("max_tokens").or_insert_with(|| ANY_MAX_TOKENS.into());
@@ -54,10 +57,16 @@ pub(super) async fn create(
         forwarded: Forwarded { headers: recorded.headers, query: recorded.query },
         is_compaction: false,
     };
-    let call =
-        Call { verbatim: Some(verbatim), ..Call::new(model.model.as_str(), Arc::new(request.conversation)) };
+    let conversation = Arc::new(request.conversation);
+    let call = Call { verbatim: Some(verbatim), credential, ..Call::new(model.model.as_str(), conversation) };
     match surface.engine.count_tokens(&model, call, key).await {
-        Ok(input_tokens) => Ok(Json(json!({"input_tokens": input_tokens}))),
+        Ok(TokenCount { input_tokens, is_estimated }) => {
+            let mut response = Json(json!({"input_tokens": input_tokens})).into_response();
+            if is_estimated {
+                response.headers_mut().insert(ESTIMATED, HeaderValue::from_static("input_tokens"));
+            }
+            Ok(response)
+        }
         Err(UnrecordedError::Refused(refused)) => Err(refused.into()),
         Err(UnrecordedError::Failed(failure)) => Err(problem_of(&failure)),
     }

@@ -4,7 +4,7 @@ use wordhoard_model::{Failure, FailureClass};
 use crate::http::problem::Problem;
 
 /// What a failed answer is to a client that has got nothing of it yet. A key of ours that the provider does not accept is
-/// no fault of the caller's key, so it is never a 401.
+/// no fault of the caller's key, so it is never a 401; that of a credential of the client's own is.
 pub(super) fn problem_of(failure: &Failure) -> Problem {
     use FailureClass as Class;
     // A model that was not called after others had failed: its provider's own words and status stand for it.
@@ -14,6 +14,7 @@ pub(super) fn problem_of(failure: &Failure) -> Problem {
         Class::Unsupported => (StatusCode::BAD_REQUEST, "unsupported-parameter"),
         Class::ContextLength => (StatusCode::BAD_REQUEST, "context-length-exceeded"),
         Class::ContentPolicy => (StatusCode::BAD_REQUEST, "content-filter"),
+        Class::CredentialRefused => (StatusCode::UNAUTHORIZED, "unauthorized"),
         Class::NotFound => (StatusCode::NOT_FOUND, "model-not-found"),
         Class::RateLimited => (StatusCode::TOO_MANY_REQUESTS, "rate-limit-exceeded"),
         Class::ConnectTimeout | Class::FirstTokenTimeout | Class::StallTimeout | Class::TotalTimeout => {

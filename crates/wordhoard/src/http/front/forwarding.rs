@@ -1,7 +1,8 @@
 //! What of a client's request beside its body goes to a provider of the client's dialect.
 
 use axum::http::{HeaderMap, HeaderName, Uri};
-use wordhoard_providers::{Dialect, Recorded};
+use sha2::{Digest, Sha256};
+use wordhoard_providers::{ClientCredential, Dialect, Recorded};
 
 /// Names of headers that are forwarded (DESIGN, wire rules); one that ends in `*` stands for all that begin so.
 const FORWARDED: [&str; 12] = [
@@ -33,6 +34,26 @@ pub(super) fn recorded(dialect: Dialect, uri: &Uri, headers: &HeaderMap) -> Reco
         query: uri.query().filter(|query| !query.is_empty()).map(str::to_owned),
         ..Recorded::of_client(dialect)
     }
+}
+
+/// As [`recorded`], for a call whose answer its client gets when it asks the same again after it was cut off.
+/// It is another question where it comes with another credential.
+pub(super) fn recorded_question(
+    dialect: Dialect,
+    uri: &Uri,
+    headers: &HeaderMap,
+    (body, credential): (&[u8], Option<&ClientCredential>),
+) -> Recorded {
+    let question_sha256 = Some(question(uri, body, credential));
+    Recorded { question_sha256, ..recorded(dialect, uri, headers) }
+}
+
+/// The digest of what is asked where, and with which credential. A path holds no line break.
+fn question(uri: &Uri, body: &[u8], credential: Option<&ClientCredential>) -> String {
+    let credential = credential.map(ClientCredential::sha256).unwrap_or_default();
+    let digest = Sha256::new().chain_update(uri.path()).chain_update(b"\n");
+    let digest = digest.chain_update(credential).chain_update(body).finalize();
+    digest.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 fn is_forwarded(name: &HeaderName) -> bool {

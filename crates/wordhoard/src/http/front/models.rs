@@ -25,9 +25,8 @@ pub(super) async fn list(
     headers: HeaderMap,
 ) -> Json<Value> {
     let names = surface.catalogue.names().into_iter();
-    let called = names.filter(|(_, model)| {
-        surface.engine.may_call(model) && surface.engine.key_allows(key, model)
-    });
+    let called =
+        names.filter(|(_, model)| surface.engine.may_call(model) && surface.engine.key_allows(key, model));
     let is_anthropic = headers.contains_key("anthropic-version");
     let models: Vec<Value> = called.map(|(name, model)| view(&name, &model, is_anthropic)).collect();
     if !is_anthropic {

@@ -60,6 +60,8 @@ pub(super) struct Relay {
     completion: Completion,
     /// How the last attempt ended.
     outcome: Option<Outcome>,
+    /// Whether an attempt runs.
+    is_running: bool,
     has_ended: bool,
 }
 
@@ -101,6 +103,17 @@ impl Relay {
         self.outcome
     }
 
+    /// Whether the last attempt broke, and neither another one nor the end has followed yet.
+    pub(super) fn is_broken(&self) -> bool {
+        let broke = self.outcome.is_some_and(|outcome| outcome != Outcome::Completed);
+        broke && !self.is_running && !self.has_ended
+    }
+
+    /// From now on the client gets each piece as it comes, and nothing can be taken back.
+    pub(super) fn tell_from_now_on(&mut self) {
+        self.can_take_back = false;
+    }
+
     fn finish(&mut self, outcome: Outcome, out: &mut Vec<Said>) {
         let end = match outcome {
             Outcome::Completed => Said::Completed(self.completion.clone()),
@@ -140,6 +153,7 @@ impl Relay {
             };
             out.push(Said::Anew);
         }
+        self.is_running = true;
         if self.in_envelopes.is_some() {
             out.push(Said::AnotherCall);
         }
@@ -218,7 +232,7 @@ impl Relay {
     }
 
     fn end_attempt(&mut self, finished: &AttemptFinished, out: &mut Vec<Said>) {
-        self.outcome = Some(finished.outcome);
+        (self.outcome, self.is_running) = (Some(finished.outcome), false);
         if finished.outcome != Outcome::Completed {
             if self.failure_counts || self.failure.is_none() {
                 self.failure = finished.failure.clone().or(self.failure.take());

@@ -15,11 +15,11 @@ use wordhoard_store::Owners;
 use wordhoard_wire::openai_responses;
 
 use self::stored::Stored;
-use super::answer;
+use super::answer::{self, Telling};
 use super::ask::{self, Client};
 use super::forwarding;
 use super::refusals::Refusals;
-use crate::http::authorisation::Calling;
+use crate::http::asker::Asker;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::request_path::{RESPONSE_PREFIX, ResponsePath, Seen};
@@ -49,7 +49,7 @@ const BACKGROUND: &str = "background";
 )]
 pub(super) async fn create(
     State(surface): State<Surface>,
-    Calling(key): Calling,
+    Asker { key, credential }: Asker,
     Seen(owners): Seen,
     uri: Uri,
     headers: HeaderMap,
@@ -58,14 +58,15 @@ pub(super) async fn create(
     let bytes = surface.bodies.read(&headers, body).await?;
     let fields = body::json_object(&headers, &bytes)?;
     let idempotency = prompt::idempotency(&headers, &bytes)?;
-    let recorded = forwarding::recorded(DIALECT, &uri, &headers);
+    let recorded = forwarding::recorded_question(DIALECT, &uri, &headers, (&bytes, credential.as_ref()));
     let (background, accepted) =
-        accept(&surface, fields, &owners, Client { key, idempotency, waits: true, recorded }).await?;
+        accept(&surface, fields, &owners, Client { key, credential, idempotency, recorded }).await?;
     let id = accepted.request_id;
     let answered = match (accepted.stream, background) {
         (true, _) => {
             let stored = Stored::find(&surface, id).await?;
-            answer::stream(&surface, id, stored.telling(0)?).await
+            let telling = Telling { folds_the_past: true, ..stored.telling(0)? };
+            answer::stream(&surface, id, telling).await
         }
         (false, false) => {
             let stored = Stored::find(&surface, id).await?;
@@ -95,7 +96,6 @@ async fn accept(
         client.recorded.previous_response_id = Some(format!("{RESPONSE_PREFIX}{previous}"));
     }
     client.recorded.background = background.then_some(true);
-    client.waits = !background;
     Ok((background, ask::record(surface, fields, client, DIALECT).await?))
 }
 

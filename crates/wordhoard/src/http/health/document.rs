@@ -93,6 +93,7 @@ pub(super) struct Services {
     pub(super) boot: BootHealth,
     pub(super) consistency: ConsistencyHealth,
     pub(super) storage: StorageHealth,
+    pub(super) recovery: RecoveryHealth,
     pub(super) retention: RetentionHealth,
     pub(super) backup: BackupHealth,
     pub(super) shutdown: ShutdownHealth,
@@ -142,6 +143,14 @@ pub(super) struct StorageHealth {
     pub(super) conflicts: u64,
     /// Records that could not be applied and were put aside; each is an alarm.
     pub(super) quarantined: u64,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct RecoveryHealth {
+    /// Requests may be open in the database that are not taken up yet; they are once it can be asked.
+    pub(super) due: bool,
+    /// Requests that a fault of the log has cut off and that are not taken up yet.
+    pub(super) waiting_requests: usize,
 }
 
 #[derive(Serialize, ToSchema)]

@@ -10,8 +10,9 @@ use wordhoard_model::ProviderName;
 use wordhoard_store::{ProviderTotals, Weakness};
 
 use super::document::{
-    BackupHealth, BootHealth, ConsistencyHealth, Database, Figures, Health, ProviderFigures, RequestFigures,
-    RetentionHealth, Services, ShutdownHealth, StepHealth, StorageHealth, TokenFigures, WeakSetting,
+    BackupHealth, BootHealth, ConsistencyHealth, Database, Figures, Health, ProviderFigures, RecoveryHealth,
+    RequestFigures, RetentionHealth, Services, ShutdownHealth, StepHealth, StorageHealth, TokenFigures,
+    WeakSetting,
 };
 use crate::upkeep::{ShutdownStep, Upkeep};
 
@@ -101,6 +102,7 @@ impl Seen {
                 problem: consistency.last_problem.clone().filter(|_| self.tell_problems),
             },
             storage: storage(status),
+            recovery: recovery(status),
             retention: RetentionHealth {
                 wal_file_size: status.wal_size_bytes,
                 backup_count: upkeep.backup_count,
@@ -145,6 +147,10 @@ pub(super) fn boot(boot: &BootLog) -> BootHealth {
         elapsed_ms: step.elapsed_ms,
     };
     BootHealth { ready_after_ms: boot.ready_after_ms(), steps: boot.steps().iter().map(step).collect() }
+}
+
+fn recovery(status: &Status) -> RecoveryHealth {
+    RecoveryHealth { due: status.recovery_due, waiting_requests: status.waiting_for_recovery }
 }
 
 fn storage(status: &Status) -> StorageHealth {

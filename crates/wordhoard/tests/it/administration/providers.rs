@@ -22,7 +22,8 @@ async fn a_disabled_provider_is_passed_over_survives_a_restart_and_comes_back() 
     assert_eq!(selected().await, json!(["mock:ok", "demo:terse"]));
     let disabled = json!({
         "name": "mock", "state": "disabled", "enabled": false, "consecutive_failures": 0, "open_for_ms": null,
-        "running": 0, "waiting": 0, "concurrency": 64, "refused_keys": 0,
+        "running": 0, "waiting": 0, "concurrency": 64, "drop_in_concurrency": 64,
+        "refused_keys": 0, "keys_without_credit": 0, "models": {},
     });
     assert_eq!(post(&admin, "/api/admin/providers/mock/disable").await, (200, disabled.clone()));
     assert_eq!(

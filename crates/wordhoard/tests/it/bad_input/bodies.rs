@@ -84,38 +84,38 @@ async fn other_content_types_are_refused() {
     gate.assert_nothing_stored().await;
 }
 
-fn eleven_mib() -> String {
-    format!("{{\"prompt\":\"{}\"}}", "x".repeat(11 << 20))
+fn too_long() -> String {
+    format!("{{\"prompt\":\"{}\"}}", "x".repeat(51 << 20))
 }
 
 #[tokio::test]
-async fn a_body_of_11_mib_is_refused_and_its_sender_learns_it() {
+async fn a_body_of_51_mib_is_refused_and_its_sender_learns_it() {
     let gate = Gate::open();
     for _ in 0..5 {
-        gate.refuses("11 MiB", JSON, eleven_mib(), 413, None).await;
+        gate.refuses("51 MiB", JSON, too_long(), 413, None).await;
     }
     gate.assert_nothing_stored().await;
 }
 
 #[tokio::test]
-async fn a_body_of_11_mib_in_chunks_is_refused_too() {
+async fn a_body_of_51_mib_in_chunks_is_refused_too() {
     let gate = Gate::open();
     for _ in 0..5 {
-        let body = eleven_mib().into_bytes();
+        let body = too_long().into_bytes();
         let chunks: Vec<Result<Vec<u8>, std::io::Error>> =
             body.chunks(50_000).map(|chunk| Ok(chunk.to_vec())).collect();
         let body = reqwest::Body::wrap_stream(stream::iter(chunks));
-        gate.refuses("11 MiB in chunks", JSON, body, 413, None).await;
+        gate.refuses("51 MiB in chunks", JSON, body, 413, None).await;
     }
     gate.assert_nothing_stored().await;
 }
 
 /// Within the limit of the body, but far over that of the prompt.
 #[tokio::test]
-async fn a_body_of_9_mib_is_read_and_its_prompt_refused() {
+async fn a_body_of_49_mib_is_read_and_its_prompt_refused() {
     let gate = Gate::open();
-    let body = format!("{{\"prompt\":\"{}\"}}", "x".repeat(9 << 20));
-    gate.refuses("9 MiB", JSON, body, 400, Some("prompt")).await;
+    let body = format!("{{\"prompt\":\"{}\"}}", "x".repeat(49 << 20));
+    gate.refuses("49 MiB", JSON, body, 400, Some("prompt")).await;
     gate.assert_nothing_stored().await;
 }
 
@@ -128,6 +128,22 @@ async fn a_key_that_is_empty_or_too_long_is_refused() {
         let request = request.header("content-type", JSON).header("idempotency-key", &key);
         let answer = send(request.body("{\"prompt\":\"x\"}")).await;
         gate.assert_refused(&key, before, &answer, 400, Some("Idempotency-Key"));
+    }
+    gate.assert_nothing_stored().await;
+}
+
+#[tokio::test]
+async fn a_compressed_body_is_415_whatever_is_in_it() {
+    let gate = Gate::open();
+    for path in ["/api/llm/prompt", "/v1/chat/completions", "/v1/messages", "/v1/responses"] {
+        for encoding in ["gzip", "zstd", "br, identity"] {
+            let request = gate.client.http().post(gate.client.url(path));
+            let request =
+                request.header("content-type", "application/json").header("content-encoding", encoding);
+            let answer = send(request.body("{}")).await;
+            assert_eq!(answer.status, 415, "{path} {encoding}: {}", answer.body);
+            assert!(answer.body.contains(encoding), "{path}: {}", answer.body);
+        }
     }
     gate.assert_nothing_stored().await;
 }

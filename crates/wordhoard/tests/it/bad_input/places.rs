@@ -115,7 +115,6 @@ async fn ids_that_are_unknown_or_none_are_404() {
 async fn unknown_paths_are_404_and_wrong_methods_405() {
     let gate = Gate::open();
     for path in [
-        "/",
         "/api",
         "/api/llm",
         "/api/llm/prompt/",
@@ -135,6 +134,7 @@ async fn unknown_paths_are_404_and_wrong_methods_405() {
     let request = format!("/api/llm/requests/{UNKNOWN}");
     let cancel = format!("{request}/cancel");
     for (method, path, allowed) in [
+        (Method::GET, "/", "HEAD"),
         (Method::GET, "/api/llm/prompt", "POST"),
         (Method::PUT, "/api/llm/prompt", "POST"),
         (Method::GET, "/api/llm/validate", "POST"),

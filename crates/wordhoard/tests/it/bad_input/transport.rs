@@ -24,6 +24,7 @@ async fn a_host_that_is_not_ours_is_421() {
         "127.0.0.1.evil.example",
         "localhost.evil.example",
         "localhost@evil.example",
+        "localhost:80@evil.example",
         "10.0.0.1",
         "[::2]:80",
         "0.0.0.0",

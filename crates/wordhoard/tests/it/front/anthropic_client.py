@@ -56,15 +56,13 @@ for provider in plan["providers"]:
     assert again.content[0].text == plan["expected"], again
 
     asked = {name: value for name, value in question.items() if name != "max_tokens"}
+    counted = client.messages.with_raw_response.count_tokens(model=model, **asked)
     if provider in ("anthropic", "openai_responses", "gemini"):
-        counted = client.messages.count_tokens(model=model, **asked)
-        assert counted.input_tokens == len(plan["prompt"].split()), counted
+        assert "x-wordhoard-estimated" not in counted.headers, counted.headers
+        assert counted.parse().input_tokens == len(plan["prompt"].split()), counted
     else:
-        try:
-            client.messages.count_tokens(model=model, **asked)
-            raise AssertionError(f"{provider} counts")
-        except anthropic.BadRequestError as error:
-            assert "does not count tokens" in error.body["error"]["message"], error.body
+        assert counted.headers["x-wordhoard-estimated"] == "input_tokens", counted.headers
+        assert counted.parse().input_tokens >= len(plan["prompt"].encode()) // 4, counted
     fails(anthropic.BadRequestError, 400, model=f"{provider}:status-400")
     fails(anthropic.NotFoundError, 404, model=f"{provider}:status-404")
     fails(anthropic.RateLimitError, 429, model=f"{provider}:status-429")
@@ -79,6 +77,10 @@ for provider in plan["providers"]:
         assert "broke" in str(error), error
 
 fails(anthropic.NotFoundError, 404, model="nobody:x")
-fails(anthropic.BadRequestError, 400, model="openai_responses:ok-20", stop_sequences=["x"])
+fails(anthropic.BadRequestError, 400, model="openai_responses:ok-20", extra_body={"top_k": 3})
+word = plan["expected"].split()[3]
+stopped = create(model="openai_responses:ok-20", stop_sequences=[word], **question)
+assert stopped.content[0].text == plan["expected"].split(word)[0], stopped
+assert stopped.stop_reason == "end_turn", stopped
 names = [model.id for model in client.models.list()]
 assert "demo:terse" in names, names

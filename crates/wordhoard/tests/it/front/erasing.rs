@@ -79,7 +79,7 @@ async fn is_gone_for_good(database: Database) {
     let request_id = made.header("x-wordhoard-request-id").unwrap().to_owned();
     let native = format!("/api/llm/requests/{request_id}");
     client.wait_for_end(&request_id).await.unwrap();
-    assert_eq!(delete(&other, &id).await.status, 403, "it is another key's");
+    assert_eq!(delete(&other, &id).await.status, 404, "it is another key's");
     assert_eq!(delete(&client, "resp_none").await.status, 404);
     let gone = delete(&client, &id).await;
     assert_eq!((gone.status, gone.json()), (200, json!({"id": id, "object": "response", "deleted": true})));

@@ -27,7 +27,7 @@ pub(super) fn question(model: &str) -> Value {
 #[tokio::test]
 async fn bad_requests_are_told_in_the_shape_of_their_dialect() {
     let front = Front::open("");
-    let good = question("openai:ok-20");
+    let good = question("gemini:ok-20");
     let with = |field: &str, value: Value| {
         let mut body = good.clone();
         body[field] = value;

@@ -111,7 +111,9 @@ for model, kind in [("anthropic:ok", openai.BadRequestError), ("openai:status-42
 assert create(model="fast", messages=question).choices[0].message.content == plan["expected"]
 assert fails(openai.NotFoundError, 404, model="nobody:x").param == "model"
 assert fails(openai.BadRequestError, 400, model="openai:ok-20,gemini:ok-20").param == "model"
-assert fails(openai.BadRequestError, 400, model="anthropic:ok-20", seed=1).param == "seed"
+assert fails(openai.BadRequestError, 400, model="anthropic:ok-20", logit_bias={"1": 1}).param == "logit_bias"
+seeded = client.chat.completions.with_raw_response.create(model="anthropic:ok-20", messages=question, seed=1)
+assert seeded.headers["x-wordhoard-dropped-fields"] == "seed", seeded.headers
 names = [model.id for model in client.models.list()]
 assert "fast" in names and "demo:terse" in names, names
 assert client.models.retrieve("openai:ok-20").owned_by == "openai"

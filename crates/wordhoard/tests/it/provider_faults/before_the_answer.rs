@@ -3,8 +3,8 @@ use std::time::Duration;
 use super::scene::{FIRST_TOKEN, Scene};
 
 #[tokio::test]
-async fn a_429_that_says_when_is_tried_again_then_and_not_before() {
-    let scene = Scene::usual();
+async fn a_429_that_says_when_is_tried_again_then_and_not_before_where_nobody_else_can_answer() {
+    let scene = Scene::alone();
     let told = scene.ask("primary:seq:status-429-retry-2|ok-60").await;
     told.assert_complete();
     let calls = scene.primary.calls();
@@ -15,12 +15,15 @@ async fn a_429_that_says_when_is_tried_again_then_and_not_before() {
 }
 
 #[tokio::test]
-async fn a_429_without_end_goes_to_the_fallback_after_few_calls() {
+async fn a_429_goes_to_the_fallback_at_once_and_the_model_rests_while_others_of_its_provider_answer() {
     let scene = Scene::usual();
-    let told = scene.ask("primary:status-429").await;
-    told.assert_complete();
-    assert!((2..=4).contains(&scene.primary.calls().len()), "{:?}", told.attempts());
-    assert_eq!(scene.backup.calls().len(), 1);
+    for _ in 0..2 {
+        let told = scene.ask("primary:status-429-retry-30").await;
+        told.assert_complete();
+        assert_eq!(scene.primary.calls().len(), 1, "{:?}", told.attempts());
+    }
+    scene.ask("primary:ok-60").await.assert_complete();
+    assert_eq!((scene.primary.calls().len(), scene.backup.calls().len()), (2, 2));
 }
 
 #[tokio::test]

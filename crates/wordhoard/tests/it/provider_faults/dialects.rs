@@ -23,7 +23,7 @@ const FAULTS: [(&str, Outcome); 14] = [
     ("split-utf8", Own(1)),
     ("crlf", Own(1)),
     ("nul-token", Own(1)),
-    ("seq:status-429-retry-1|ok-60", Own(2)),
+    ("status-429-retry-1", StoodIn("rate_limited")),
     ("seq:status-500|ok-60", Own(2)),
     ("status-503", StoodIn("provider_error")),
     ("cut-after-40", StoodIn("cut")),

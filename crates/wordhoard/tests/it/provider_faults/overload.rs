@@ -1,11 +1,13 @@
 use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
+use serde_json::json;
 use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::ServerHome;
 
 use super::scene::PROMPT;
 use crate::EXE;
+use crate::security::make_key;
 use crate::seed::setting;
 
 const CONCURRENCY: usize = 8;
@@ -33,7 +35,7 @@ async fn ten_times_more_prompts_than_permits_are_served_in_order_or_told_to_come
     // Ten times what can be served, each asking again as it is told, or at once with another prompt.
     let caller = async |caller: usize| {
         let (mut served, mut refused) = (Vec::new(), 0_u32);
-        let body = serde_json::json!({"prompt": format!("{PROMPT} {caller}"), "models": ["busy:rate-100"]});
+        let body = json!({"prompt": format!("{PROMPT} {caller}"), "models": ["busy:rate-100"]});
         while began.elapsed() < Duration::from_secs(seconds) {
             let answer = client.post("/api/llm/prompt", &body).await.unwrap();
             if answer.status == 202 {
@@ -90,4 +92,36 @@ async fn ten_times_more_prompts_than_permits_are_served_in_order_or_told_to_come
 fn started_ms(whole: &serde_json::Value) -> i64 {
     let at = whole["lanes"][0]["attempts"][0]["started_at"].as_str().unwrap();
     at.parse::<jiff::Timestamp>().unwrap().as_millisecond()
+}
+
+/// Turns go to the API keys one after the other: the many calls of one key do not hold up the one of another.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn fifty_calls_of_one_key_do_not_starve_another() {
+    let mock = MisbehavingProvider::start().unwrap();
+    let config = format!(
+        "require_keys = true\n[[providers]]\nname = \"mock\"\ndialect = \"openai\"\nbase_url = {:?}\nallow_private = true\n\
+         drop_in_concurrency = 4\n",
+        mock.base_url()
+    );
+    let home = ServerHome::new(EXE, &config).unwrap();
+    let (many, one) = (make_key(&home, "use"), make_key(&home, "use"));
+    let server = home.start().unwrap();
+    let ask = |key: &str, model: &str| {
+        let client = server.client().with_key(key).unwrap();
+        let body = json!({ "model": model, "messages": [{ "role": "user", "content": "hi" }] });
+        async move { client.post("/v1/chat/completions", &body).await.unwrap().status }
+    };
+    let crowd = join_all((0..50).map(|_| ask(&many, "mock:slow-tokens-20-50")));
+    let other = async {
+        while mock.calls().len() < 4 {
+            tokio::time::sleep(Duration::from_millis(10)).await;
+        }
+        // Until all of the crowd stand in the queue.
+        tokio::time::sleep(Duration::from_millis(300)).await;
+        ask(&one, "mock:ok-20").await
+    };
+    let (crowd, other) = tokio::join!(crowd, other);
+    assert!(crowd.iter().all(|status| *status == 200) && other == 200, "{crowd:?} {other}");
+    let place = mock.calls().iter().position(|call| call.model == "ok-20");
+    assert!(place.is_some_and(|place| place < 5), "it was called as number {place:?}");
 }

@@ -38,7 +38,7 @@ async fn an_answer_that_a_crash_interrupted_goes_on_behind_its_last_token() {
 /// A crash in the pause before another try: the lane is not over, and the try is made.
 #[tokio::test]
 async fn a_lane_that_a_crash_caught_between_two_tries_makes_the_second() {
-    let Scene { primary, backup, home, server } = Scene::usual();
+    let Scene { primary, backup, home, server } = Scene::alone();
     let client = server.client();
     let id = client.submit(PROMPT, &["primary:seq:status-429-retry-3|ok-60"]).await.unwrap();
     let mut stream = client.follow(&id, None).await.unwrap();

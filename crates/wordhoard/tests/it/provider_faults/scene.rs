@@ -13,6 +13,8 @@ pub const PROMPT: &str = "why do lighthouses flicker äöü 🦀";
 /// The limits of the providers here; each another, so that one sees which it was.
 pub const FIRST_TOKEN: Duration = Duration::from_millis(1_500);
 pub const BETWEEN_TOKENS: Duration = Duration::from_millis(1_000);
+/// What ends an answer that shows signs of life for ever.
+pub const TOTAL: Duration = Duration::from_secs(15);
 /// How long a breaker stays open here.
 pub const OPEN_FOR: Duration = Duration::from_millis(2_000);
 
@@ -32,7 +34,7 @@ pub struct Told {
 
 impl Scene {
     /// `primary` and `backup`, with the models of each as TOML (`{ name = "ok" }, …`; any name where it is empty), and
-    /// the backup's model that stands in.
+    /// the backup's model that stands in, if one does.
     pub fn new(primary_models: &str, backup_models: &str, stand_in: &str) -> Self {
         Self::with(("openai", primary_models), backup_models, stand_in, "failures = 3")
     }
@@ -44,7 +46,7 @@ impl Scene {
         let config = [
             provider("primary", dialect, &primary.base_url(), primary_models),
             provider("backup", "openai", &backup.base_url(), backup_models),
-            format!("[fallback]\nqueue = [\"backup:{stand_in}\"]\njitter = [\"0ms\", \"50ms\"]\n"),
+            fallback(stand_in),
             format!("[breaker]\n{breaker}\nopen = \"{}ms\"\n", OPEN_FOR.as_millis()),
         ];
         let home = ServerHome::new(EXE, &config.concat()).unwrap();
@@ -60,6 +62,11 @@ impl Scene {
     /// The usual one, for many faults one after the other.
     pub fn without_breaker() -> Self {
         Self::speaking("openai", "")
+    }
+
+    /// A primary with any model, and nobody to stand in for it.
+    pub fn alone() -> Self {
+        Self::new("", "", "")
     }
 
     /// As [`Scene::without_breaker`], with a primary of that dialect that has those models.
@@ -82,13 +89,19 @@ impl Scene {
     }
 }
 
+fn fallback(stand_in: &str) -> String {
+    let queue = if stand_in.is_empty() { String::new() } else { format!("\"backup:{stand_in}\"") };
+    format!("[fallback]\nqueue = [{queue}]\njitter = [\"0ms\", \"50ms\"]\n")
+}
+
 fn provider(name: &str, dialect: &str, base_url: &str, models: &str) -> String {
     format!(
         "[[providers]]\nname = {name:?}\ndialect = {dialect:?}\nbase_url = {base_url:?}\nallow_private = true\n\
-         timeouts = {{ connect = \"600ms\", first_token = \"{}ms\", between_bytes = \"{}ms\" }}\n\
+         timeouts = {{ connect = \"600ms\", first_token = \"{}ms\", between_bytes = \"{}ms\", total = \"{}ms\" }}\n\
          models = [{models}]\n",
         FIRST_TOKEN.as_millis(),
         BETWEEN_TOKENS.as_millis(),
+        TOTAL.as_millis(),
     )
 }
 

@@ -17,7 +17,7 @@ const BACKUP_KEY: &str = "canary-backup-key-5e2b6c8d9f0a1b2c3d4e5f60718293";
 const PASSWORD: &str = "canary-password-7a6b5c4d";
 
 /// The file below a folder that has these bytes.
-fn found_below(dir: &Path, bytes: &[u8]) -> Option<PathBuf> {
+pub(super) fn found_below(dir: &Path, bytes: &[u8]) -> Option<PathBuf> {
     let entries = fs::read_dir(dir).unwrap().map(|entry| entry.unwrap().path());
     entries.into_iter().find_map(|path| match path.is_dir() {
         true => found_below(&path, bytes),
@@ -31,7 +31,7 @@ fn parts(secrets: &[&str]) -> Vec<String> {
 }
 
 /// All that a server says of itself by GET.
-async fn said_by_get(
+pub(super) async fn said_by_get(
     server: &wordhoard_testkit::client::Client,
     key: &str,
     id: &str,

@@ -33,6 +33,21 @@ async fn too_many_or_too_long_headers_are_431_and_the_rest_goes_on() {
     is_well(&server.client()).await;
 }
 
+#[tokio::test]
+async fn http_2_takes_no_more_header_lines_than_http_1() {
+    let home = ServerHome::new(EXE, "").unwrap();
+    let server = home.start().unwrap();
+    let http = reqwest::Client::builder().no_proxy().http2_prior_knowledge().build().unwrap();
+    for (count, status) in [(90, 200), (300, 431)] {
+        let mut request = http.get(server.client().url("/livez"));
+        for _ in 0..count {
+            request = request.header("x", "y");
+        }
+        assert_eq!(send(request).await.status, status, "{count} lines");
+    }
+    is_well(&server.client()).await;
+}
+
 /// A byte now and then keeps no connection open.
 #[tokio::test]
 async fn slow_headers_and_slow_bodies_are_cut_off() {
@@ -94,7 +109,7 @@ async fn deep_and_huge_json_is_refused_and_nothing_overflows() {
         ("[".repeat(5 << 20), 400),
         ("{\"a\":".repeat(1 << 20), 400),
         (json!({ "prompt": "x".repeat(9 << 20) }).to_string(), 400),
-        (json!({ "prompt": "x".repeat(11 << 20) }).to_string(), 413),
+        (json!({ "prompt": "x".repeat(51 << 20) }).to_string(), 413),
         (format!("{{\"prompt\":\"x\",\"temperature\":1{}}}", "0".repeat(1 << 20)), 400),
         (format!("{{{}\"prompt\":\"x\"}}", "\"a\":1,".repeat(1 << 20)), 422),
     ];

@@ -12,7 +12,8 @@ const METHODS: [&str; 6] = ["get", "post", "put", "delete", "patch", "options"];
 /// The scope that a path needs, as the specification has it. What is new is for users until this says otherwise.
 fn scope_of(path: &str) -> Option<&'static str> {
     match path {
-        "/livez" | "/readyz" | "/api/health" => None,
+        "/" | "/livez" | "/readyz" | "/api/health" => None,
+        "/metrics" | "/api/metrics" => Some("metrics"),
         path if path.starts_with("/api/admin/") => Some("admin"),
         _ => Some("use"),
     }
@@ -48,7 +49,8 @@ fn filled(path: &str) -> String {
 #[tokio::test]
 async fn every_method_of_every_route_asks_for_the_key_of_its_group() {
     let home = ServerHome::new(EXE, "require_keys = true").unwrap();
-    let (admin, user) = (make_key(&home, "admin"), make_key(&home, "use"));
+    let (admin, user, scraper) =
+        (make_key(&home, "admin"), make_key(&home, "use"), make_key(&home, "metrics"));
     let server = home.start().unwrap();
     let client = server.client();
     let document = call(&client, "get", "/openapi.json", Some(&user)).await.json();
@@ -81,13 +83,21 @@ async fn every_method_of_every_route_asks_for_the_key_of_its_group() {
             assert_eq!(without.header("content-type"), Some(shape), "{case}");
             assert_eq!(status(Some("wh_no_such_key")).await, 401, "{case} with a wrong key");
             assert_eq!(status(Some(&user[..66])).await, 401, "{case} with a part of a key");
-            if needed == "admin" {
-                assert_eq!(status(Some(&user)).await, 403, "{case} with a user's key");
+            for (scope, key) in [("use", &user), ("metrics", &scraper)] {
+                if scope != needed {
+                    assert_eq!(status(Some(key)).await, 403, "{case} with a key of scope {scope}");
+                }
             }
-            let key = if needed == "admin" { &admin } else { &user };
+            let key = match needed {
+                "admin" => &admin,
+                "metrics" => &scraper,
+                _ => &user,
+            };
             let with = status(Some(key)).await;
             assert!(!matches!(with, 401 | 403), "{case} with the right key: {with}");
-            assert_eq!(with == 405, documented.is_none(), "{case} with the right key: {with}");
+            // Responses are not listed: their GET refuses WebSockets.
+            let is_there = documented.is_some() && (method, &*path) != ("get", "/v1/responses");
+            assert_eq!(with == 405, !is_there, "{case} with the right key: {with}");
             tried += 1;
         }
     }

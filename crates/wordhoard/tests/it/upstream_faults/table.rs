@@ -7,8 +7,8 @@ use wordhoard_testkit::provider::{MisbehavingProvider, NeverAccepting, expected_
 use wordhoard_testkit::server::ServerHome;
 
 use super::{
-    BETWEEN_TOKENS_MS, CONNECT_MS, FIRST_TOKEN_MS, millis_between, only, provider_table, stored_tokens,
-    tokens,
+    BETWEEN_TOKENS_MS, CONNECT_MS, FIRST_TOKEN_MS, TOTAL_MS, millis_between, only, provider_table,
+    stored_tokens, tokens,
 };
 use crate::{EXE, ONE_CALL};
 
@@ -39,13 +39,13 @@ const CASES: &[Case] = &[
     fails("mock:ends-after-0", "cut"),
     fails("mock:no-finish", "cut"),
     runs_out("mock:stall-after-7", "stall_timeout", BETWEEN_TOKENS_MS),
-    runs_out("mock:comments-after-7", "stall_timeout", BETWEEN_TOKENS_MS),
+    runs_out("mock:comments-after-7", "total_timeout", TOTAL_MS),
     runs_out("mock:stall-after-0", "first_token_timeout", FIRST_TOKEN_MS),
-    runs_out("mock:comments-after-0", "first_token_timeout", FIRST_TOKEN_MS),
+    runs_out("mock:comments-after-0", "total_timeout", TOTAL_MS),
     runs_out("mock:never-answers", "first_token_timeout", FIRST_TOKEN_MS),
     runs_out("mock:half-headers", "first_token_timeout", FIRST_TOKEN_MS),
     runs_out("mock:headers-only", "first_token_timeout", FIRST_TOKEN_MS),
-    runs_out("mock:endless-comments", "first_token_timeout", FIRST_TOKEN_MS),
+    runs_out("mock:endless-comments", "total_timeout", TOTAL_MS),
     runs_out("mock:slow-start-60000", "first_token_timeout", FIRST_TOKEN_MS),
     runs_out("wall:ok", "connect_timeout", CONNECT_MS),
     fails("gone:ok", "connect"),

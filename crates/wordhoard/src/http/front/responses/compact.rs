@@ -7,7 +7,7 @@ use wordhoard_providers::Recorded;
 use wordhoard_wire::compaction;
 
 use super::{DIALECT, accept, previous};
-use crate::http::authorisation::Calling;
+use crate::http::asker::Asker;
 use crate::http::front::ask::{self, Accepted, Client};
 use crate::http::front::refusals::Refusals;
 use crate::http::front::responses::stored::Stored;
@@ -34,7 +34,7 @@ use crate::http::{Surface, body, prompt};
 )]
 pub(in crate::http::front) async fn compact(
     State(surface): State<Surface>,
-    Calling(key): Calling,
+    Asker { key, credential }: Asker,
     Seen(owners): Seen,
     uri: Uri,
     headers: HeaderMap,
@@ -49,8 +49,11 @@ pub(in crate::http::front) async fn compact(
     items.push(compaction::trigger());
     fields.insert("input".to_owned(), items.into());
     let idempotency = prompt::idempotency(&headers, &bytes)?;
-    let recorded = Recorded { is_compaction: true, ..forwarding::recorded(DIALECT, &uri, &headers) };
-    let client = Client { key, idempotency, waits: true, recorded };
+    let recorded = Recorded {
+        is_compaction: true,
+        ..forwarding::recorded_question(DIALECT, &uri, &headers, (&bytes, credential.as_ref()))
+    };
+    let client = Client { key, credential, idempotency, recorded };
     let (_, accepted) = accept(&surface, fields, &owners, client).await?;
     let compacted = compacted(&surface, &accepted).await;
     Ok(accepted.annotate(compacted))

@@ -54,6 +54,7 @@ impl Stored {
     pub(super) fn telling(&self, known_events: u64) -> Result<Telling, Problem> {
         let (repeated, empty) = (self.repeated()?, Map::new());
         Ok(Telling {
+            folds_the_past: false,
             dialect: DIALECT,
             models: vec![self.model()?],
             include_usage: true,
