@@ -113,7 +113,7 @@ impl MisbehavingProvider {
         self.address
     }
 
-    /// Whether it is down: every connection is reset, the open ones included.
+    /// Whether it is down: every connection is reset, those of running answers included.
     pub fn set_down(&self, is_down: bool) {
         self.calls.set_down(is_down);
     }

@@ -1,7 +1,7 @@
-//! Whose turn it is: at most so many calls at a time. The others wait, fair between API keys, and for one key in the order in
-//! which they came.
+//! Whose turn it is: at most so many calls at a time. The others wait: next is the API key that holds the fewest slots, and for
+//! one key the order in which they came.
 
-use std::collections::VecDeque;
+use std::collections::{HashMap, VecDeque};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
@@ -28,7 +28,10 @@ pub(super) struct Slots {
 struct State {
     free: usize,
     waiting: usize,
-    /// Those who wait, a queue for each key; the key at the front is served next, and then goes to the back.
+    /// How many slots each key holds, of those that hold any.
+    held: HashMap<Option<KeyId>, usize>,
+    /// Those who wait, a queue for each key. Of keys that hold as many slots the one at the front is served next, and then goes
+    /// to the back.
     queues: VecDeque<(Option<KeyId>, VecDeque<oneshot::Sender<Slot>>)>,
 }
 
@@ -51,6 +54,7 @@ struct Place(Arc<Slots>);
 pub(crate) struct Slot {
     /// None once it is passed on.
     slots: Option<Arc<Slots>>,
+    key: Option<KeyId>,
     since: Instant,
 }
 
@@ -64,7 +68,7 @@ pub(crate) struct QueueFull {
 impl Slots {
     pub(super) fn new(total: usize, queue_limit: usize) -> Arc<Self> {
         let total = total.max(1);
-        let state = State { free: total, waiting: 0, queues: VecDeque::new() };
+        let state = State { free: total, waiting: 0, held: HashMap::new(), queues: VecDeque::new() };
         Arc::new(Self { total, queue_limit, state: Mutex::new(state), held_ms: AtomicU64::new(0) })
     }
 
@@ -87,7 +91,8 @@ impl Slots {
         // Whoever waits comes first: a slot that is given back goes to them and is never free in between.
         if state.free > 0 {
             state.free -= 1;
-            return Ok(Ticket(Turn::Here(self.slot())));
+            state.note_held(key);
+            return Ok(Ticket(Turn::Here(self.slot(key))));
         }
         if state.waiting >= limit {
             return Err(QueueFull { retry_after: self.until_room(state.waiting) });
@@ -111,32 +116,35 @@ impl Slots {
         Ticket(Turn::ToCome { turn, _place: Place(Arc::clone(self)) })
     }
 
-    fn slot(self: &Arc<Self>) -> Slot {
-        Slot { slots: Some(Arc::clone(self)), since: Instant::now() }
+    fn slot(self: &Arc<Self>, key: Option<KeyId>) -> Slot {
+        Slot { slots: Some(Arc::clone(self)), key, since: Instant::now() }
     }
 
-    /// Gives a slot to the next who waits, or back.
-    fn release(self: &Arc<Self>) {
+    /// Gives the slot of a key to the next who waits, or back.
+    fn release(self: &Arc<Self>, mut key: Option<KeyId>) {
         loop {
-            let Some(next) = self.next_waiting() else { return };
-            match next.send(self.slot()) {
+            let Some((next_key, next)) = self.next_waiting(key) else { return };
+            match next.send(self.slot(next_key)) {
                 Ok(()) => return,
                 // Whoever it was for has just given up. The slot is passed on here, not by its drop.
                 Err(mut unwanted) => drop(unwanted.slots.take()),
             }
+            key = next_key;
         }
     }
 
-    /// Takes the next who waits out of the queue; where nobody does, the slot is free.
-    fn next_waiting(&self) -> Option<oneshot::Sender<Slot>> {
+    /// Takes the next who waits for the slot of a key out of the queue; where nobody does, the slot is free.
+    fn next_waiting(&self, key: Option<KeyId>) -> Option<(Option<KeyId>, oneshot::Sender<Slot>)> {
         let mut state = self.state.lock();
-        while let Some((key, mut queue)) = state.queues.pop_front() {
+        state.note_given_back(key);
+        while let Some((key, mut queue)) = state.take_next_queue() {
             let next = std::iter::from_fn(|| queue.pop_front()).find(|sender| !sender.is_closed());
             if !queue.is_empty() {
                 state.queues.push_back((key, queue));
             }
-            if next.is_some() {
-                return next;
+            if let Some(next) = next {
+                state.note_held(key);
+                return Some((key, next));
             }
         }
         state.free += 1;
@@ -160,6 +168,29 @@ impl Slots {
 
     pub(super) fn waiting(&self) -> usize {
         self.state.lock().waiting
+    }
+}
+
+impl State {
+    fn note_held(&mut self, key: Option<KeyId>) {
+        *self.held.entry(key).or_default() += 1;
+    }
+
+    fn note_given_back(&mut self, key: Option<KeyId>) {
+        if let Some(held) = self.held.get_mut(&key) {
+            *held -= 1;
+            if *held == 0 {
+                self.held.remove(&key);
+            }
+        }
+    }
+
+    /// The queue of the key whose turn it is.
+    fn take_next_queue(&mut self) -> Option<(Option<KeyId>, VecDeque<oneshot::Sender<Slot>>)> {
+        let held = |(key, _): &(Option<KeyId>, _)| self.held.get(key).copied().unwrap_or_default();
+        // The first of those with the fewest.
+        let (place, _) = self.queues.iter().enumerate().min_by_key(|(_, queue)| held(queue))?;
+        self.queues.remove(place)
     }
 }
 
@@ -187,7 +218,7 @@ impl Drop for Slot {
         // An eighth of the newest; a race of two loses one of them, which a mean can bear.
         let mean = if mean == 0 { held } else { mean - mean / 8 + held / 8 };
         slots.held_ms.store(mean, Ordering::Relaxed);
-        slots.release();
+        slots.release(self.key);
     }
 }
 
@@ -227,6 +258,22 @@ mod tests {
         assert_eq!(order(&[1, 1, 1]).await, [1, 1, 1]);
         assert_eq!(order(&[1, 1, 1, 1, 2]).await, [1, 2, 1, 1, 1]);
         assert_eq!(order(&[1, 1, 2, 2, 3]).await, [1, 2, 3, 1, 2]);
+    }
+
+    #[tokio::test(start_paused = true)]
+    async fn who_holds_none_comes_before_who_holds_many() {
+        let slots = Slots::new(4, 100);
+        let mut held: Vec<_> = (0..4).map(|_| slots.queue(key(1)).unwrap()).collect();
+        let mut crowd: VecDeque<_> = (0..9).map(|_| slots.queue(key(1)).unwrap()).collect();
+        let (other, second) = (slots.queue(key(2)).unwrap(), slots.queue(key(2)).unwrap());
+        drop(held.pop());
+        let other = other.wait(Duration::ZERO).await.expect("it holds none, and the crowd three");
+        drop(held.pop());
+        let second = second.wait(Duration::ZERO).await.expect("it holds one, and the crowd two");
+        drop((other, second));
+        for _ in 0..2 {
+            assert!(crowd.pop_front().unwrap().wait(Duration::ZERO).await.is_some());
+        }
     }
 
     #[tokio::test(start_paused = true)]

@@ -4,6 +4,8 @@ use std::sync::{Arc, Mutex, MutexGuard, PoisonError};
 use std::time::Instant;
 
 use serde_json::Value;
+use tokio::sync::Notify;
+use tokio::sync::futures::Notified;
 
 use super::Dialect;
 
@@ -44,7 +46,7 @@ impl ReceivedCall {
 
 /// The log of calls. A bench makes many: past 10,000 no more are kept.
 #[derive(Clone, Debug, Default)]
-pub struct Calls(Arc<Mutex<Log>>);
+pub struct Calls(Arc<Mutex<Log>>, Arc<Notify>);
 
 #[derive(Debug, Default)]
 struct Log {
@@ -71,6 +73,14 @@ impl Calls {
 
     pub(super) fn set_down(&self, is_down: bool) {
         self.lock().is_down = is_down;
+        if is_down {
+            self.1.notify_waiters();
+        }
+    }
+
+    /// Ends when it goes down.
+    pub(super) fn until_down(&self) -> Notified<'_> {
+        self.1.notified()
     }
 
     /// Whether whoever comes now is to be refused; it is counted then.

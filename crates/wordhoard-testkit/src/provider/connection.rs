@@ -29,6 +29,7 @@ async fn serve_requests(stream: TcpStream, calls: Calls) -> io::Result<()> {
         let answered = tokio::select! {
             answered = answer::write(&mut writer, &call) => Some(answered),
             () = closed(&mut reader) => None,
+            () = calls.until_down() => Some(Ok(After::Reset)),
         };
         match answered {
             Some(Ok(After::KeepOpen)) => calls.end(place, false),

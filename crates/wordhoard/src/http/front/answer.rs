@@ -1,4 +1,3 @@
-use std::collections::BTreeMap;
 use std::io;
 use std::time::Duration;
 
@@ -8,17 +7,18 @@ use axum::response::{IntoResponse, Response};
 use bytes::{Buf, BytesMut};
 use futures_util::Stream;
 use tokio::time::{Instant, timeout_at};
-use tokio_util::sync::CancellationToken;
+use wordhoard_engine::ReadError;
 use wordhoard_engine::metrics::Inside;
-use wordhoard_engine::{Engine, ReadError, Subscribed, Subscription};
-use wordhoard_model::{Failure, FailureClass, ModelRef, RequestId, Seq, Timestamp};
-use wordhoard_providers::{Delta, Dialect};
+use wordhoard_model::{Failure, FailureClass, ModelRef, RequestId, Timestamp};
+use wordhoard_providers::Dialect;
 use wordhoard_wire::openai_chat::{self, WholeChoice};
 use wordhoard_wire::{AnswerHead, Asked};
 
 use super::choices::Choices;
 use super::encoder::Encoder;
 use super::failures::problem_of;
+use super::following::{Following, without_a_word};
+use super::present_client::PresentClient;
 use super::relay::Said;
 use crate::http::Surface;
 use crate::http::problem::Problem;
@@ -72,7 +72,7 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
             return Err(problem_of(failure));
         }
     }
-    let head = following.head(id, &telling);
+    let head = head(&following, id, &telling);
     let writer = Writer {
         id,
         dialect: telling.dialect,
@@ -101,14 +101,14 @@ pub(super) async fn gather(
     telling: Telling,
 ) -> Result<Result<Vec<u8>, Failure>, Problem> {
     let mut following = Following::open(surface, id, Choices::gathering(telling.dialect)).await?;
-    let client = PresentClient::new(surface, id);
+    let mut client = PresentClient::new(surface, id);
     let whole = following.whole().await?;
     client.has_it_all();
     let choices = match whole {
         Ok(whole) => whole,
         Err(failure) => return Ok(Err(failure)),
     };
-    let head = following.head(id, &telling);
+    let head = head(&following, id, &telling);
     let [WholeChoice { deltas, completion, .. }] = &choices[..] else {
         let all: Vec<String> = choices.iter().map(|choice| choice.model.clone()).collect();
         return Ok(Ok(openai_chat::encode_choices(&AnswerHead { model: all.join(", "), ..head }, &choices)));
@@ -150,149 +150,12 @@ pub(super) fn add_ids(response: &mut Response, id: RequestId) {
     }
 }
 
-fn without_a_word() -> Failure {
-    Failure::new(FailureClass::Internal, "the request ended without a word")
-}
-
-/// The client that an answer is for. Dropped before it has it all, it is gone, and may ask the same again.
-struct PresentClient {
-    engine: Engine,
-    id: RequestId,
-    has_it_all: bool,
-}
-
-impl PresentClient {
-    fn new(surface: &Surface, id: RequestId) -> Self {
-        Self { engine: surface.engine.clone(), id, has_it_all: false }
-    }
-
-    fn has_it_all(mut self) {
-        self.has_it_all = true;
-    }
-}
-
-impl Drop for PresentClient {
-    fn drop(&mut self) {
-        if !self.has_it_all {
-            self.engine.note_client_gone(self.id);
-        }
-    }
-}
-
-struct Following {
-    subscription: Subscription,
-    choices: Choices,
-    /// What is told of the past, as long as it is not known what of it counts.
-    past: Option<Past>,
-    /// The server stops.
-    disconnect: CancellationToken,
-}
-
-impl Following {
-    async fn open(surface: &Surface, id: RequestId, choices: Choices) -> Result<Self, Problem> {
-        match surface.engine.subscribe(id, None).await? {
-            Subscribed::Following(subscription) => {
-                let disconnect = surface.disconnect.clone();
-                Ok(Self { subscription: *subscription, choices, past: None, disconnect })
-            }
-            _ => Err(Problem::no_such_request()),
-        }
-    }
-
-    /// As [`Following::open`], for a client that is told the past by its outcome.
-    async fn open_folding(surface: &Surface, id: RequestId, dialect: Dialect) -> Result<Self, Problem> {
-        let following = Self::open(surface, id, Choices::gathering(dialect)).await?;
-        let past = Past { ends_at: following.subscription.visible_end(), said: Vec::new() };
-        Ok(Self { past: Some(past), ..following })
-    }
-
-    /// What the next events tell; none once there are no more.
-    async fn next(&mut self) -> Result<Option<Vec<(usize, Said)>>, ReadError> {
-        let Some(events) = self.subscription.next().await? else {
-            return Ok(self.past.take().map(|past| past.said));
-        };
-        let mut said = Vec::new();
-        for event in events {
-            self.choices.take(&event, &mut said);
-            if let Some(past) = &mut self.past {
-                past.take(&mut said);
-                if past.is_over(event.seq) && self.choices.are_unbroken() {
-                    self.choices.tell_from_now_on();
-                    said = self.past.take().map(|past| past.said).unwrap_or_default();
-                }
-            }
-        }
-        Ok(Some(said))
-    }
-
-    /// As [`Following::next`], for a client that has no status yet: should the server stop, it is told so. Its request goes
-    /// on at the next start.
-    async fn next_unless_stopped(&mut self) -> Result<Option<Vec<(usize, Said)>>, Problem> {
-        let disconnect = self.disconnect.clone();
-        tokio::select! {
-            said = self.next() => Ok(said?),
-            () = disconnect.cancelled() => {
-                let detail = "the server stops; the request goes on when it is back";
-                Err(Problem::unavailable("stopping", detail.to_owned(), 5))
-            }
-        }
-    }
-
-    /// Waits for all choices, whole.
-    async fn whole(&mut self) -> Result<Result<Vec<WholeChoice>, Failure>, Problem> {
-        let mut deltas: BTreeMap<usize, Vec<Delta>> = BTreeMap::new();
-        let mut whole = BTreeMap::new();
-        while let Some(said) = self.next_unless_stopped().await? {
-            for (choice, one) in said {
-                let pieces = deltas.entry(choice).or_default();
-                match one {
-                    Said::Delta(delta) => pieces.push(delta),
-                    Said::Anew => pieces.clear(),
-                    Said::AnotherCall => {}
-                    Said::Completed(completion) => {
-                        let model = self.choices.model(choice).unwrap_or_default().to_owned();
-                        let deltas = std::mem::take(pieces);
-                        whole.insert(choice, WholeChoice { model, deltas, completion });
-                    }
-                    Said::Failed(failure) => return Ok(Err(failure)),
-                }
-            }
-            if whole.len() == self.choices.count() {
-                return Ok(Ok(whole.into_values().collect()));
-            }
-        }
-        Ok(Err(without_a_word()))
-    }
-
-    /// In the responses dialect the model is the one that was asked for: its first event comes before any other is known.
-    fn head(&self, id: RequestId, telling: &Telling) -> AnswerHead {
-        let answering = self.choices.model(0).filter(|_| telling.dialect != Dialect::OpenAiResponses);
-        let asked = || telling.models.first().map(ToString::to_string).unwrap_or_default();
-        let model = answering.map_or_else(asked, str::to_owned);
-        head_of(id, telling.dialect, self.choices.created_at(), model)
-    }
-}
-
-/// What happened before a client came, as far as it counts.
-struct Past {
-    /// The first event that is none of it; none where all that there is belongs to it.
-    ends_at: Option<Seq>,
-    said: Vec<(usize, Said)>,
-}
-
-impl Past {
-    fn take(&mut self, said: &mut Vec<(usize, Said)>) {
-        for (choice, one) in said.drain(..) {
-            match one {
-                Said::Anew => self.said.retain(|(other, _)| *other != choice),
-                one => self.said.push((choice, one)),
-            }
-        }
-    }
-
-    fn is_over(&self, last: Seq) -> bool {
-        self.ends_at.is_some_and(|end| last.next() >= end)
-    }
+/// In the responses dialect the model is the one that was asked for: its first event comes before any other is known.
+fn head(following: &Following, id: RequestId, telling: &Telling) -> AnswerHead {
+    let answering = following.choices.model(0).filter(|_| telling.dialect != Dialect::OpenAiResponses);
+    let asked = || telling.models.first().map(ToString::to_string).unwrap_or_default();
+    let model = answering.map_or_else(asked, str::to_owned);
+    head_of(id, telling.dialect, following.choices.created_at(), model)
 }
 
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -345,7 +208,7 @@ impl Writer {
         while out.is_empty() {
             match self.stage {
                 Stage::Ended => {
-                    self.client.has_it_all = true;
+                    self.client.has_it_all();
                     return None;
                 }
                 Stage::Broken => {

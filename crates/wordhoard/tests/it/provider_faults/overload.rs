@@ -123,5 +123,6 @@ async fn fifty_calls_of_one_key_do_not_starve_another() {
     let (crowd, other) = tokio::join!(crowd, other);
     assert!(crowd.iter().all(|status| *status == 200) && other == 200, "{crowd:?} {other}");
     let place = mock.calls().iter().position(|call| call.model == "ok-20");
-    assert!(place.is_some_and(|place| place < 5), "it was called as number {place:?}");
+    // The four that run end at about the same time, so those that follow them may pass each other on the way.
+    assert!(place.is_some_and(|place| place < 8), "it was called as number {place:?}");
 }

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use tempfile::TempDir;
-use wordhoard_testkit::provider::{MisbehavingProvider, ReceivedCall};
+use wordhoard_testkit::provider::MisbehavingProvider;
 use wordhoard_testkit::server::{ServerHome, ServerProcess};
 
 use super::canaries::{found_below, said_by_get};
@@ -75,10 +75,6 @@ impl Scene {
     }
 }
 
-fn header<'a>(call: &'a ReceivedCall, name: &str) -> Option<&'a str> {
-    call.headers.iter().find(|(known, _)| known == name).map(|(_, value)| value.as_str())
-}
-
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn it_goes_to_the_provider_that_is_asked_with_it_and_to_no_other() {
     let scene = Scene::open();
@@ -94,18 +90,18 @@ async fn it_goes_to_the_provider_that_is_asked_with_it_and_to_no_other() {
         assert_eq!(answer.status, 200, "{path} {model}: {}", answer.body);
         let calls = scene.own.calls();
         let call = calls.last().unwrap();
-        assert_eq!(header(call, name), Some(value), "{path}");
+        assert_eq!(call.header(name), Some(value), "{path}");
         for (beside, value) in
             [("user-agent", "an-agent/1"), ("x-app", "cli"), ("chatgpt-account-id", "account-7")]
         {
-            assert_eq!(header(call, beside), Some(value), "{path}");
+            assert_eq!(call.header(beside), Some(value), "{path}");
         }
-        assert_eq!(header(call, "x-wordhoard-key"), None, "our key is for us");
+        assert_eq!(call.header("x-wordhoard-key"), None, "our key is for us");
     }
     let answer = scene.ask("/v1/chat/completions", "ours:ok-20", ("authorization", &bearer)).await;
     assert_eq!(answer.status, 200, "{}", answer.body);
     let calls = scene.ours.calls();
-    assert_eq!(header(&calls[0], "authorization"), Some(&*format!("Bearer {OUR_PROVIDER_KEY}")));
+    assert_eq!(calls[0].header("authorization"), Some(&*format!("Bearer {OUR_PROVIDER_KEY}")));
     assert!(!format!("{:?}", calls[0].headers).contains("account-7"), "{:?}", calls[0].headers);
 }
 
@@ -172,7 +168,7 @@ async fn it_is_recorded_nowhere() {
         assert!(!text.contains(part), "{place}: {text}");
     }
     assert_eq!(found_below(&scene.home.data_dir(), part.as_bytes()), None);
-    assert!(found_below(&scene.home.data_dir(), b"canary#0").is_some(), "the search finds what is there");
+    assert!(found_below(&scene.home.data_dir(), b"hi#0").is_some(), "the search finds what is there");
 }
 
 /// It is recorded nowhere, so a restart cannot ask again: the request ends interrupted, and the repeated body is a new call.
