@@ -238,7 +238,8 @@ impl Applier {
         let (problem, needs_somebody) = (error.to_string(), error.needs_somebody());
         let told = match &*self.link.borrow() {
             Link::Away(told) | Link::Refused(told) => *told == problem,
-            _ => false,
+            Link::Retired => true,
+            Link::Connecting | Link::Migrating | Link::Up => false,
         };
         if !told {
             tracing::warn!(
@@ -247,7 +248,11 @@ impl Applier {
                 "SQL cannot be written; the log keeps everything until it can, trying again"
             );
         }
-        self.link.send_replace(if needs_somebody { Link::Refused(problem) } else { Link::Away(problem) });
+        self.link.send_replace(match error {
+            LinkError::Store(Error::LogRetired) => Link::Retired,
+            _ if needs_somebody => Link::Refused(problem),
+            _ => Link::Away(problem),
+        });
     }
 
     pub(crate) fn backlog(&self) -> u64 {

@@ -5,6 +5,7 @@ mod allowance;
 mod boot;
 mod erasure;
 mod reading;
+mod servers;
 mod shutdown;
 mod unrecorded;
 mod upkeep;
@@ -31,7 +32,7 @@ use crate::boot_log::BootLog;
 use crate::calls::ProviderGates;
 use crate::clock::Clock;
 use crate::consistency::{CheckError, CheckReport, Consistency, ConsistencyStatus, Depth};
-use crate::fleet::{Fleet, Owner};
+use crate::fleet::{Fleet, ServerReport, ServerState};
 use crate::history::{History, ReadError};
 use crate::hub::{Hub, Journal};
 use crate::metrics::{Metrics, PromptFate};
@@ -46,8 +47,6 @@ use crate::tasks::{TaskKind, Tasks};
 
 /// How long a cancel waits for the end of the request to be recorded.
 const CANCEL_PATIENCE: Duration = Duration::from_secs(10);
-/// How long SQL may take to say whose a request is.
-const OWNER_PATIENCE: Duration = Duration::from_secs(2);
 
 /// What an engine is made of.
 #[derive(Debug)]
@@ -90,7 +89,7 @@ pub(crate) struct Inner {
     pub(crate) applier: Arc<Applier>,
     /// None where the log is not archived.
     pub(crate) archiver: Option<Arc<Archiver>>,
-    pub(crate) fleet: Fleet,
+    pub(crate) fleet: Arc<Fleet>,
     pub(crate) consistency: Consistency,
     pub(crate) statistics: Statistics,
     pub(crate) metrics: Arc<Metrics>,
@@ -130,11 +129,25 @@ pub enum CancelError {
     #[error("the request was told to stop, but its end is not recorded yet")]
     StillRunning,
     /// Another server runs it, or did.
-    #[error("the request belongs to another server, which has to be asked")]
-    RunsElsewhere,
+    #[error("{}", told_elsewhere(.0.as_deref()))]
+    RunsElsewhere(Option<Box<ServerReport>>),
     /// Whether there is such a request cannot be told.
     #[error("{0}")]
     Unavailable(String),
+}
+
+fn told_elsewhere(server: Option<&ServerReport>) -> String {
+    let Some(server) = server else {
+        return "the request belongs to another server, which has to be asked".to_owned();
+    };
+    let (log, address) = (server.log, &server.profile.address);
+    match server.state {
+        ServerState::Running => format!("the request belongs to server {log}: cancel it there, at {address}"),
+        state => format!(
+            "the request belongs to server {log} ({address}), which is {}: it ends when that server is back, or is retired",
+            state.as_str()
+        ),
+    }
 }
 
 impl Inner {
@@ -190,8 +203,10 @@ impl Engine {
     pub async fn subscribe(&self, id: RequestId, after: Option<Seq>) -> Result<Subscribed, ReadError> {
         let is_unknown = |found: &Subscribed| matches!(found, Subscribed::NotFound);
         let open = || {
-            let (history, hub) = (Arc::clone(&self.inner.history), Arc::clone(&self.inner.hub));
-            Subscription::open(history, hub, id, after)
+            let inner = &self.inner;
+            let (history, hub, fleet) =
+                (Arc::clone(&inner.history), Arc::clone(&inner.hub), Arc::clone(&inner.fleet));
+            Subscription::open(history, hub, fleet, id, after)
         };
         let found = self.inner.unless_new_elsewhere(id, is_unknown, open).await?;
         if matches!(found, Subscribed::NotFound) {
@@ -250,7 +265,8 @@ impl Engine {
             drop(tokio::time::timeout(CANCEL_PATIENCE, ended).await);
             return live.visible_end().map(|finished| finished.outcome).ok_or(CancelError::StillRunning);
         }
-        let found = self.inner.transcript(id).await;
+        let ask = || self.inner.transcript(id);
+        let found = self.inner.unless_new_elsewhere(id, Option::is_none, ask).await;
         let found = found.map_err(|error| match error {
             ReadError::Erased => CancelError::NotFound,
             error => CancelError::Unavailable(error.to_string()),
@@ -262,7 +278,9 @@ impl Engine {
                 Ok(()) => Err(CancelError::NotFound),
             },
             Some(RequestStatus::Finished(outcome)) => Ok(outcome),
-            Some(RequestStatus::Running) if self.inner.hub.is_whole() => Err(CancelError::RunsElsewhere),
+            Some(RequestStatus::Running) if self.inner.hub.is_whole() => {
+                Err(CancelError::RunsElsewhere(self.server_of(id).await))
+            }
             Some(RequestStatus::Running) => Err(CancelError::StillRunning),
         }
     }
@@ -290,6 +308,7 @@ impl Engine {
                 Link::Migrating => Database::Migrating,
                 Link::Away(problem) => Database::Away(problem.clone()),
                 Link::Refused(problem) => Database::Refused(problem.clone()),
+                Link::Retired => Database::Retired,
             },
             schema_version: found.schema_version,
             weaknesses: found.weaknesses,
@@ -340,11 +359,6 @@ impl Engine {
         self.inner.stop_tasks.clone()
     }
 
-    /// Whether other servers have used the database lately.
-    pub fn has_other_servers(&self) -> bool {
-        self.inner.fleet.has_others(|log| self.inner.is_ours(log))
-    }
-
     /// The log of this server, as SQL knows it.
     pub fn log(&self) -> LogKey {
         self.inner.log()
@@ -368,18 +382,6 @@ impl Engine {
     /// How the start went.
     pub fn boot(&self) -> &BootLog {
         &self.inner.boot
-    }
-
-    /// Which server runs a request that is not running here, as far as can be told.
-    pub async fn owner(&self, id: RequestId) -> Owner {
-        if self.inner.hub.get(id).is_some() {
-            return Owner::Here;
-        }
-        match tokio::time::timeout(OWNER_PATIENCE, self.inner.store.summary(id)).await {
-            Ok(Ok(Some(summary))) if self.inner.is_ours(summary.log) => Owner::Here,
-            Ok(Ok(Some(summary))) => self.inner.fleet.owner(summary.log),
-            _ => Owner::Unknown,
-        }
     }
 
     /// The providers that can be called.

@@ -1,137 +1,221 @@
-//! The servers that share a database: each says from time to time that it is there, and sees which others are.
+//! The servers that share a database: each says from time to time that it is there, sees which others are, and closes what a
+//! retired one has left.
 
-use std::collections::HashMap;
-use std::sync::Arc;
+mod beat;
+mod latecomers;
+mod retiring;
+
 use std::time::{Duration, Instant};
 
+pub(crate) use beat::run;
 use parking_lot::Mutex;
-use tokio_util::sync::CancellationToken;
-use wordhoard_model::RequestId;
-use wordhoard_store::{Error, LogKey};
+pub use retiring::{RetireError, Retired};
+use wordhoard_store::{Departure, LogKey, Retirement, ServerProfile, ServerSeen};
 
-use crate::applier::Link;
-use crate::engine::Inner;
-use crate::history::ReadError;
-
-/// How often a server says that it is there.
-const BEAT_INTERVAL: Duration = Duration::from_secs(5);
-/// How long SQL may take to hear it.
-const BEAT_PATIENCE: Duration = Duration::from_secs(5);
-/// Silence after which a server counts as gone.
-const GONE_AFTER: Duration = Duration::from_secs(30);
-
-/// A request that is younger may not be in SQL yet, though its server is well. A second is what tokens wait at most
-/// (SPEC FD 3), the rest is for the transaction and for clocks.
-const NEW: Duration = Duration::from_secs(3);
-/// How often an unknown one is asked for again.
-const NEW_PAUSE: Duration = Duration::from_millis(200);
+/// Silence after which a server counts as gone: four beats that nobody has heard.
+pub const GONE_AFTER: Duration = Duration::from_secs(20);
 
 /// Which server runs a request.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Owner {
     /// This one.
     Here,
-    /// Another one, which was there this long ago.
-    Elsewhere {
-        /// For how long it has not been heard of.
-        silent_for: Duration,
-    },
-    /// Another one, which has not been heard of for so long that it is taken for gone. The request goes on when that
-    /// server is started again.
-    Gone {
-        /// For how long, where anything was ever heard of it.
-        silent_for: Option<Duration>,
-    },
+    /// Another one. Where it does not run, the request goes on when it is started again.
+    Elsewhere(Box<ServerReport>),
+    /// One of which SQL has never heard.
+    Nobody,
     /// SQL cannot be asked.
     Unknown,
 }
 
-/// What is known of the other servers.
+/// How a server is, as far as this one knows.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ServerState {
+    /// It has spoken lately.
+    Running,
+    /// It was stopped in order, and goes on with its requests at its next start.
+    Stopped,
+    /// It has been silent for too long, and has not said that it would go.
+    Gone,
+    /// It went for good, and has ended all its requests.
+    Left,
+    /// Its log was ended, and its requests are closed by another one.
+    Retired,
+}
+
+impl ServerState {
+    /// All of them.
+    pub const ALL: [Self; 5] = [Self::Running, Self::Stopped, Self::Gone, Self::Left, Self::Retired];
+
+    /// Its stable name.
+    pub fn as_str(self) -> &'static str {
+        match self {
+            Self::Running => "running",
+            Self::Stopped => "stopped",
+            Self::Gone => "gone",
+            Self::Left => "left",
+            Self::Retired => "retired",
+        }
+    }
+
+    /// How a server is of which this is known. `watched_for` is for how long its silence could have been broken: after an outage of
+    /// SQL everybody has been silent.
+    pub fn of(seen: &ServerSeen, watched_for: Duration) -> Self {
+        match (seen.retirement, seen.departure) {
+            (Some(_), _) => Self::Retired,
+            (None, Some(Departure::Left)) => Self::Left,
+            (None, Some(Departure::Stopped)) => Self::Stopped,
+            (None, None) if seen.silent_for.min(watched_for) >= GONE_AFTER => Self::Gone,
+            (None, None) => Self::Running,
+        }
+    }
+}
+
+/// A server on this database.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ServerReport {
+    /// Its log, by which it is known.
+    pub log: LogKey,
+    /// Whether it is this one, or was before its log was put aside.
+    pub is_this: bool,
+    /// How it is.
+    pub state: ServerState,
+    /// For how long it has not spoken.
+    pub silent_for: Duration,
+    /// What it said of itself.
+    pub profile: ServerProfile,
+    /// Whether, and since when, its log is ended.
+    pub retirement: Option<Retirement>,
+    /// Its requests that have no end in SQL.
+    pub open_requests: u64,
+}
+
+impl ServerReport {
+    /// Whether somebody has to do something about it: nobody goes on with its requests.
+    pub fn needs_somebody(&self) -> bool {
+        match self.state {
+            ServerState::Gone => !self.is_this,
+            // One that is started anew is silent for a while, and nobody has to be told.
+            ServerState::Stopped => !self.is_this && self.open_requests > 0 && self.silent_for >= GONE_AFTER,
+            ServerState::Retired => self.open_requests > 0,
+            ServerState::Running | ServerState::Left => false,
+        }
+    }
+}
+
+/// What is known of the servers.
 #[derive(Debug, Default)]
-pub(crate) struct Fleet(Mutex<Option<Seen>>);
+pub(crate) struct Fleet {
+    seen: Mutex<Option<Seen>>,
+    /// Held while this server speaks; inside, whether it has said its last word.
+    speaking: tokio::sync::Mutex<bool>,
+}
 
 #[derive(Debug)]
 struct Seen {
+    /// When SQL was asked last.
     at: Instant,
-    silent_for: HashMap<LogKey, Duration>,
+    /// Since when it has been asked without a pause in which somebody could have seemed silent.
+    since: Instant,
+    servers: Vec<ServerReport>,
 }
 
 impl Fleet {
-    /// Whether servers are there whose logs are none of ours.
-    pub(crate) fn has_others(&self, is_ours: impl Fn(LogKey) -> bool) -> bool {
-        let seen = self.0.lock();
-        let there = |(log, silent_for): (&LogKey, &Duration)| !is_ours(*log) && *silent_for < GONE_AFTER;
-        seen.as_ref().is_some_and(|seen| seen.silent_for.iter().any(there))
+    /// Whether servers are there that are not this one.
+    pub(crate) fn has_others(&self) -> bool {
+        let is_there = |report: &ServerReport| !report.is_this && report.state == ServerState::Running;
+        self.seen.lock().as_ref().is_some_and(|seen| seen.servers.iter().any(is_there))
+    }
+
+    /// Whether what keys use at other servers may still change.
+    pub(crate) fn may_spend_elsewhere(&self) -> bool {
+        let may = |report: &ServerReport| {
+            !report.is_this && (report.state == ServerState::Running || report.open_requests > 0)
+        };
+        self.seen.lock().as_ref().is_some_and(|seen| seen.servers.iter().any(may))
     }
 
     /// Who runs the requests of this log.
     pub(crate) fn owner(&self, log: LogKey) -> Owner {
-        let seen = self.0.lock();
+        let seen = self.seen.lock();
         let Some(seen) = seen.as_ref().filter(|seen| seen.at.elapsed() < GONE_AFTER) else {
             return Owner::Unknown;
         };
-        match seen.silent_for.get(&log) {
-            Some(silent_for) if *silent_for < GONE_AFTER => Owner::Elsewhere { silent_for: *silent_for },
-            silent_for => Owner::Gone { silent_for: silent_for.copied() },
+        match seen.servers.iter().find(|report| report.log == log) {
+            Some(report) if report.is_this => Owner::Here,
+            Some(report) => Owner::Elsewhere(Box::new(report.clone())),
+            None => Owner::Nobody,
         }
+    }
+
+    /// All of them, as they were when SQL was asked last; none where it was not asked for too long.
+    pub(crate) fn reports(&self) -> Vec<ServerReport> {
+        let seen = self.seen.lock();
+        seen.as_ref().filter(|seen| seen.at.elapsed() < GONE_AFTER).map_or_else(Vec::new, |seen| {
+            let since_asked = seen.at.elapsed();
+            let now = |report: &ServerReport| ServerReport {
+                silent_for: report.silent_for + since_asked,
+                ..report.clone()
+            };
+            seen.servers.iter().map(now).collect()
+        })
+    }
+
+    /// The server of this log, where whoever waits for its events waits in vain.
+    pub(crate) fn absent(&self, log: LogKey) -> Option<ServerReport> {
+        self.reports().into_iter().find(|report| report.log == log).filter(|report| match report.state {
+            ServerState::Gone | ServerState::Stopped => report.needs_somebody(),
+            ServerState::Running | ServerState::Left | ServerState::Retired => false,
+        })
+    }
+
+    /// Takes in what SQL says now. Gives how the servers were before.
+    fn take_in(&self, servers: Vec<ServerSeen>, is_ours: impl Fn(LogKey) -> bool) -> Vec<ServerReport> {
+        let now = Instant::now();
+        let mut kept = self.seen.lock();
+        let before = kept.take().filter(|seen| now.duration_since(seen.at) < GONE_AFTER / 2);
+        let since = before.as_ref().map_or(now, |seen| seen.since);
+        let report = |seen: ServerSeen| ServerReport {
+            state: ServerState::of(&seen, now.duration_since(since)),
+            is_this: is_ours(seen.log),
+            log: seen.log,
+            silent_for: seen.silent_for,
+            profile: seen.profile,
+            retirement: seen.retirement,
+            open_requests: seen.open_requests,
+        };
+        let servers = servers.into_iter().map(report).collect();
+        *kept = Some(Seen { at: now, since, servers });
+        before.map_or_else(Vec::new, |seen| seen.servers)
     }
 }
 
-impl Inner {
-    /// Whether an unknown request may be so new that its server has not applied it yet.
-    fn may_be_new_elsewhere(&self, id: RequestId) -> bool {
-        let age_ms = self.clock.now().as_millis() - id.accepted_at().as_millis();
-        let is_new = age_ms.unsigned_abs() < NEW.as_millis() as u64;
-        is_new && self.fleet.has_others(|log| self.is_ours(log))
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    const OTHER: LogKey = LogKey([7; 16]);
+
+    fn silent(seconds: u64) -> ServerSeen {
+        ServerSeen {
+            log: OTHER,
+            silent_for: Duration::from_secs(seconds),
+            profile: ServerProfile::default(),
+            departure: None,
+            retirement: None,
+            open_requests: 1,
+        }
     }
 
-    /// Asks again while the answer is that there is no such request, and another server may just have taken it in.
-    pub(crate) async fn unless_new_elsewhere<T, F>(
-        &self,
-        id: RequestId,
-        is_unknown: impl Fn(&T) -> bool,
-        ask: impl Fn() -> F,
-    ) -> Result<T, ReadError>
-    where
-        F: Future<Output = Result<T, ReadError>>,
-    {
-        let mut changes = self.store.changes();
-        loop {
-            changes.mark_unchanged();
-            let answer = ask().await?;
-            if !is_unknown(&answer) || !self.may_be_new_elsewhere(id) {
-                return Ok(answer);
-            }
-            drop(tokio::time::timeout(NEW_PAUSE, changes.changed()).await);
-        }
+    #[test]
+    fn nobody_is_gone_before_there_was_time_to_speak() {
+        let fleet = Fleet::default();
+        fleet.take_in(vec![silent(3_600)], |_| false);
+        assert!(fleet.has_others() && fleet.absent(OTHER).is_none());
+        let long = Duration::from_secs(60);
+        assert_eq!(ServerState::of(&silent(3_600), long), ServerState::Gone);
+        assert_eq!(ServerState::of(&silent(3), long), ServerState::Running);
+        let stopped = ServerSeen { departure: Some(Departure::Stopped), ..silent(3_600) };
+        assert_eq!(ServerState::of(&stopped, Duration::ZERO), ServerState::Stopped);
     }
-}
-
-pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
-    let mut link = engine.applier.watch_link();
-    loop {
-        // A server that has just come back shall be seen at once.
-        let up = async { link.wait_for(|link| matches!(link, Link::Up)).await.is_ok() };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            up = up => if !up { return },
-        }
-        match tokio::time::timeout(BEAT_PATIENCE, beat(&engine)).await {
-            Ok(Ok(())) => engine.applier.note_answer(),
-            Ok(Err(error)) => engine.applier.doubt(error),
-            Err(_) => engine.applier.doubt(Error::Unavailable("it does not answer".into())),
-        }
-        tokio::select! {
-            () = stop.cancelled() => return,
-            () = tokio::time::sleep(BEAT_INTERVAL) => {}
-        }
-    }
-}
-
-async fn beat(engine: &Inner) -> Result<(), Error> {
-    engine.store.beat(engine.log()).await?;
-    let servers = engine.store.servers().await?;
-    let silent_for = servers.into_iter().map(|server| (server.log, server.silent_for)).collect();
-    *engine.fleet.0.lock() = Some(Seen { at: Instant::now(), silent_for });
-    Ok(())
 }

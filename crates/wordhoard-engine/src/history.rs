@@ -13,10 +13,11 @@ pub(crate) use log::LogPlace;
 use parking_lot::Mutex;
 use tokio::sync::watch;
 use wordhoard_model::{Event, RequestId, RequestStatus, Seq};
-use wordhoard_store::Store;
+use wordhoard_store::{LogKey, ServerSeen, Store};
 use wordhoard_wal::{Position, Wal};
 
 use crate::clock::Clock;
+use crate::fleet::{GONE_AFTER, ServerReport};
 use crate::hub::LiveRequest;
 use crate::log_index::LogIndex;
 
@@ -42,6 +43,13 @@ pub enum ReadError {
     /// Somebody had it erased.
     #[error("the request was erased")]
     Erased,
+    /// The server that runs the request has not been heard of.
+    #[error(
+        "server {} ({}), which runs the request, is {} and was last heard of {} s ago: the request goes on when it is back, or ends \
+         when it is retired; read again from the last event",
+        .0.log, .0.profile.address, .0.state.as_str(), .0.silent_for.as_secs()
+    )]
+    ServerAbsent(Box<ServerReport>),
     /// What is there has a gap. An alarm, never passed over.
     #[error("event {missing} of request {id} is missing")]
     Gap {
@@ -128,6 +136,21 @@ impl History {
             Ok(Err(error)) => Err(ReadError::Unavailable(error.to_string())),
             Err(_) => Err(ReadError::Unavailable("SQL does not answer".into())),
         }
+    }
+
+    /// The log through which a request came in; none where SQL does not say.
+    pub(crate) async fn log_of(&self, id: RequestId) -> Option<LogKey> {
+        let summary = tokio::time::timeout(READ_PATIENCE, self.store.summary(id)).await;
+        summary.ok()?.ok()?.map(|summary| summary.log)
+    }
+
+    /// Whether the server of this log has not spoken lately; so, too, where SQL does not say.
+    pub(crate) async fn is_silent(&self, log: LogKey) -> bool {
+        let Ok(Ok(servers)) = tokio::time::timeout(READ_PATIENCE, self.store.servers()).await else {
+            return true;
+        };
+        let has_spoken = |server: &ServerSeen| server.log == log && server.silent_for < GONE_AFTER;
+        !servers.iter().any(|server| has_spoken(server) && server.departure.is_none())
     }
 
     /// What runs is never pruned, however old it is.

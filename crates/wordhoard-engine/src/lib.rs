@@ -48,7 +48,7 @@ pub use engine::{
     CancelError, Engine, EraseError, LogReport, Parts, Probe, ProviderReport, Rotation, StartError,
     SwitchError, TokenCount, UnrecordedError,
 };
-pub use fleet::Owner;
+pub use fleet::{GONE_AFTER, Owner, RetireError, Retired, ServerReport, ServerState};
 pub use history::ReadError;
 pub use providers::ProviderSet;
 pub use settings::{BreakerSettings, CallSettings, Durability, RetrySettings, Settings};

@@ -57,9 +57,21 @@ pub(crate) struct Recovered {
     pub(crate) resumed: Vec<Arc<LiveRequest>>,
     /// Requests that were closed as interrupted.
     pub(crate) closed: Vec<Arc<LiveRequest>>,
+    /// How many requests of retired servers were closed. They count by their rows in SQL, as those of all other servers.
+    pub(crate) closed_for_retired: usize,
     /// Requests whose events do not make sense and cannot be put back. They are closed as interrupted where their
     /// first event is there; what is missing is for the consistency check to tell.
     pub(crate) damaged: usize,
+}
+
+impl Recovered {
+    fn note_closed(&mut self, live: Arc<LiveRequest>, stories: &Stories) {
+        if stories.of_retired.contains(&live.id()) {
+            self.closed_for_retired += 1;
+        } else {
+            self.closed.push(live);
+        }
+    }
 }
 
 /// What recovery works on.
@@ -74,11 +86,20 @@ pub(crate) struct Ground<'a> {
     pub(crate) keys: &'a Keys,
     /// Logs that this data directory had before; their requests are ours, too.
     pub(crate) previous_logs: &'a [LogKey],
+    /// Logs that were ended with their servers.
+    pub(crate) retired_logs: &'a [RetiredLog],
     pub(crate) log_places: &'a LogPlaces,
     /// SQL has everything below this; above it, it may have more or less.
     pub(crate) applied: Position,
     /// Requests that begin at or behind this began in this run of the server, and are none of recovery's.
     pub(crate) boundary: Position,
+}
+
+/// The log of a server that was retired.
+pub(crate) struct RetiredLog {
+    pub(crate) log: LogKey,
+    /// Whether it falls to this server to close its requests. Otherwise nobody here may touch them.
+    pub(crate) is_closed_here: bool,
 }
 
 type Found = (RequestCreated, RequestState);
@@ -101,27 +122,28 @@ pub(crate) async fn recover(
         }
     }
     recovered.damaged = stories.damaged.len();
-    for (id, (created, state)) in stories.whole {
+    for (id, (created, state)) in std::mem::take(&mut stories.whole) {
         let live = take_up(ground, id, created, state)?;
         // What was open at a moment of the past must not call providers again today.
         let can_be_asked = ground.providers.can_be_asked_again(live.created());
         if resume_interrupted
             && can_be_asked
             && !stories.of_the_past.contains(&id)
+            && !stories.of_retired.contains(&id)
             && may_go_on(&live.state())
         {
             recovered.resumed.push(live);
         } else {
             live.append(|state| EventBody::RequestFinished(state.closing()))?;
-            recovered.closed.push(live);
+            recovered.note_closed(live, &stories);
         }
     }
-    for id in stories.damaged {
+    for id in stories.damaged.clone() {
         let Some(store) = ground.store else { break };
         if let Some((created, state)) = salvage(store, id).await? {
             let live = take_up(ground, id, created, state)?;
             live.append(|state| EventBody::RequestFinished(state.closing()))?;
-            recovered.closed.push(live);
+            recovered.note_closed(live, &stories);
         }
     }
     Ok(recovered)
@@ -164,7 +186,14 @@ async fn open_stories(ground: &Ground<'_>) -> Result<Stories, RecoveryError> {
     // open by the first and the last and was not in memory in between is not running.
     let mut open_in_sql = Vec::new();
     if let Some(store) = ground.store {
-        for log in ground.previous_logs.iter().chain([&LogKey(ground.wal.log_id().0)]) {
+        for retired in ground.retired_logs.iter().filter(|retired| retired.is_closed_here) {
+            let open = store.open_requests(retired.log).await?;
+            stories.of_retired.extend(&open);
+            open_in_sql.extend(open);
+        }
+        let is_retired = |log| ground.retired_logs.iter().any(|retired| retired.log == log);
+        let own = LogKey(ground.wal.log_id().0);
+        for log in ground.previous_logs.iter().chain([&own]).filter(|log| !is_retired(**log)) {
             let open = store.open_requests(*log).await?;
             if store.applied(*log).await? >= FENCE {
                 stories.of_the_past.extend(&open);
@@ -217,6 +246,8 @@ struct Stories {
     damaged: BTreeSet<RequestId>,
     /// Those of logs that a restore to an earlier moment has ended.
     of_the_past: BTreeSet<RequestId>,
+    /// Those of servers that were retired.
+    of_retired: BTreeSet<RequestId>,
 }
 
 impl Stories {

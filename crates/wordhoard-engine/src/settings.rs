@@ -3,7 +3,7 @@ use std::path::PathBuf;
 use std::time::Duration;
 
 use wordhoard_model::{KeyId, KeyLimits, ModelRef, ProviderName};
-use wordhoard_store::LogKey;
+use wordhoard_store::{LogKey, ServerProfile};
 
 use crate::archiver::ArchiveSettings;
 
@@ -57,6 +57,8 @@ pub struct Settings {
     pub client_gone_grace: Option<Duration>,
     /// Logs that this server had before its present one. Requests that were open in them are this server's to end.
     pub previous_logs: Vec<LogKey>,
+    /// What this server says of itself to the others on the database.
+    pub profile: ServerProfile,
 }
 
 impl Settings {
@@ -80,6 +82,7 @@ impl Settings {
             calls: CallSettings::default(),
             client_gone_grace: None,
             previous_logs: Vec::new(),
+            profile: ServerProfile::default(),
         }
     }
 }

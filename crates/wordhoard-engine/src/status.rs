@@ -28,6 +28,8 @@ pub enum Database {
     Away(String),
     /// It is there and must not be used; somebody has to do something.
     Refused(String),
+    /// It takes nothing from this server any more: somebody has retired it.
+    Retired,
 }
 
 impl Storage {
@@ -51,6 +53,7 @@ impl Database {
             Self::Migrating => "migrating",
             Self::Away(_) => "away",
             Self::Refused(_) => "refused",
+            Self::Retired => "retired",
         }
     }
 }

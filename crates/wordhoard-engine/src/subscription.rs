@@ -6,7 +6,9 @@ use std::time::{Duration, Instant};
 
 use tokio::sync::watch;
 use wordhoard_model::{AttemptSeq, AttemptStarted, Event, EventBody, Lane, RequestId, Seq};
+use wordhoard_store::LogKey;
 
+use crate::fleet::Fleet;
 use crate::history::{History, LogPlace, ReadError};
 use crate::hub::{Hub, LiveRequest, Visible};
 
@@ -58,6 +60,9 @@ pub struct Subscription {
     source: Source,
     history: Arc<History>,
     hub: Arc<Hub>,
+    fleet: Arc<Fleet>,
+    /// Through whose log the request came in, once SQL was asked.
+    log: Option<LogKey>,
     /// Tells that SQL may have more.
     changes: watch::Receiver<u64>,
 }
@@ -77,6 +82,7 @@ impl Subscription {
     pub(crate) async fn open(
         history: Arc<History>,
         hub: Arc<Hub>,
+        fleet: Arc<Fleet>,
         id: RequestId,
         after: Option<Seq>,
     ) -> Result<Subscribed, ReadError> {
@@ -101,10 +107,12 @@ impl Subscription {
                 source,
                 history,
                 hub,
+                fleet,
+                log: None,
                 changes,
             })));
         }
-        Self::open_stored(history, hub, id, next).await
+        Self::open_stored(history, hub, fleet, id, next).await
     }
 
     /// The event behind the newest that is visible now; none where it is not known here.
@@ -118,12 +126,13 @@ impl Subscription {
     async fn open_stored(
         history: Arc<History>,
         hub: Arc<Hub>,
+        fleet: Arc<Fleet>,
         id: RequestId,
         next: Seq,
     ) -> Result<Subscribed, ReadError> {
         let changes = history.changes();
-        let start =
-            Self { id, next: Seq::FIRST, labels: Vec::new(), source: Source::Ended, history, hub, changes };
+        let (next_seq, labels, source) = (Seq::FIRST, Vec::new(), Source::Ended);
+        let start = Self { id, next: next_seq, labels, source, history, hub, fleet, log: None, changes };
         let mut place = Box::new(start);
         let mut log_place = LogPlace::default();
         let mut found = false;
@@ -198,6 +207,7 @@ impl Subscription {
                     if page.is_empty() {
                         // Of a request that is gone nothing follows, ever.
                         self.history.ensure_not_pruned(self.id).await?;
+                        self.ensure_somebody_runs_it().await?;
                         self.wait_for_more().await;
                         continue;
                     }
@@ -223,6 +233,20 @@ impl Subscription {
         if let Some(live) = self.hub.get(self.id) {
             let watch = live.follow();
             self.source = Source::Live(live, watch);
+        }
+    }
+
+    /// Nothing comes from a server that is gone, until somebody brings it back or retires it.
+    async fn ensure_somebody_runs_it(&mut self) -> Result<(), ReadError> {
+        if self.log.is_none() {
+            self.log = self.history.log_of(self.id).await;
+        }
+        match self.log.and_then(|log| self.fleet.absent(log)) {
+            // What is known is some seconds old, and it may just have come back.
+            Some(server) if self.history.is_silent(server.log).await => {
+                Err(ReadError::ServerAbsent(Box::new(server)))
+            }
+            _ => Ok(()),
         }
     }
 

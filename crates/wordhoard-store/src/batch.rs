@@ -1,4 +1,5 @@
 use std::fmt;
+use std::str::FromStr;
 
 use wordhoard_model::{Event, RequestId};
 
@@ -9,6 +10,27 @@ pub struct LogKey(pub [u8; 16]);
 impl fmt::Debug for LogKey {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         self.0.iter().try_for_each(|byte| write!(f, "{byte:02x}"))
+    }
+}
+
+impl fmt::Display for LogKey {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        fmt::Debug::fmt(self, f)
+    }
+}
+
+/// A text that is no id of a log.
+#[derive(Clone, Copy, Debug, thiserror::Error)]
+#[error("the id of a log, which is the id of its server, has 32 hexadecimal digits")]
+pub struct NoLogKey;
+
+impl FromStr for LogKey {
+    type Err = NoLogKey;
+
+    fn from_str(text: &str) -> Result<Self, NoLogKey> {
+        let is_hexadecimal = text.len() == 32 && text.bytes().all(|byte| byte.is_ascii_hexdigit());
+        let number = u128::from_str_radix(text, 16).ok().filter(|_| is_hexadecimal).ok_or(NoLogKey)?;
+        Ok(Self(number.to_be_bytes()))
     }
 }
 

@@ -44,6 +44,9 @@ pub enum Error {
         /// How far the log is applied.
         applied: u64,
     },
+    /// The log was ended by somebody who took its server for lost; its requests were closed by another one.
+    #[error("this server was retired: its requests were closed, and nothing more of its log is taken")]
+    LogRetired,
     /// What the request said was erased.
     #[error("the request was erased")]
     Erased,

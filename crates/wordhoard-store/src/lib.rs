@@ -21,13 +21,13 @@ mod statistics;
 mod upkeep;
 
 use async_trait::async_trait;
-pub use batch::{Applied, Batch, Conflict, LogKey, LoggedEvent};
+pub use batch::{Applied, Batch, Conflict, LogKey, LoggedEvent, NoLogKey};
 pub use check::{CheckScope, CheckSlice, Checked, Fault, Finding};
 pub use columns::{limits_from_json, limits_to_json};
 pub use erasure::{Erasing, Erasure};
 pub use error::Error;
 pub use export::{Census, DatabaseKind, Export, ExportPlan, Progress};
-pub use fleet::{ServerSeen, Weakness};
+pub use fleet::{Departure, Fleet, Retirement, ServerProfile, ServerSeen, Weakness};
 pub use jobs::{Jobs, Lease, MaintenanceRun, RunId, RunOutcome};
 pub use migration::{MigrationReport, MigrationStatus};
 pub use postgres::{PostgresPlace, PostgresStore, display_url};
@@ -46,7 +46,7 @@ use wordhoard_model::{Event, KeyId, RequestId, Seq, Timestamp};
 /// and says [`Error::Unavailable`] where the database is away; the next call tries anew.
 #[async_trait]
 pub trait Store:
-    Erasing + Export + Jobs + Registry + Spending + Statistics + Upkeep + Send + Sync + std::fmt::Debug
+    Erasing + Export + Fleet + Jobs + Registry + Spending + Statistics + Upkeep + Send + Sync + std::fmt::Debug
 {
     /// Brings the schema to the version that this binary knows. `at` is written beside what was applied. Any number
     /// of servers may do this at once.
@@ -66,7 +66,7 @@ pub trait Store:
     async fn rewind(&self, log: LogKey, to: u64) -> Result<(), Error>;
 
     /// Writes the rows of a batch and the new applied position in one transaction. Applying a batch again, whole or
-    /// in part, changes nothing, and never moves the position back.
+    /// in part, changes nothing, and never moves the position back. Refused with [`Error::LogRetired`] where the log was ended.
     async fn apply(&self, batch: Batch) -> Result<Applied, Error>;
 
     /// The events of a request from `from` on, at most `limit`, without a gap. Empty where it has none (yet).
@@ -92,12 +92,6 @@ pub trait Store:
 
     /// Returns once all that was applied survives a loss of power. Segments of the log may be removed only after it.
     async fn make_durable(&self) -> Result<(), Error>;
-
-    /// Says that the server of this log is there, by the clock of the database.
-    async fn beat(&self, log: LogKey) -> Result<(), Error>;
-
-    /// The servers that have ever used this database, and for how long each has been silent.
-    async fn servers(&self) -> Result<Vec<ServerSeen>, Error>;
 
     /// Which of these requests the database has. The others are missing, if the log says that they were applied.
     async fn known_requests(&self, ids: Vec<RequestId>) -> Result<Vec<RequestId>, Error>;

@@ -50,8 +50,7 @@ use wordhoard_model::{Event, KeyId, RequestId, Seq, Timestamp};
 
 use crate::{
     Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
-    ListQuery, LogKey, MigrationReport, MigrationStatus, Progress, RequestSummary, ServerSeen, Store,
-    Weakness,
+    ListQuery, LogKey, MigrationReport, MigrationStatus, Progress, RequestSummary, Store, Weakness,
 };
 
 /// A database on a PostgreSQL server.
@@ -209,14 +208,6 @@ impl Store for PostgresStore {
         // A commit is reported only once it is on the server's disk: `synchronous_commit` is never off on our
         // connections. Where the disk itself is not honest, `weaknesses` says so.
         self.ensure_open()
-    }
-
-    async fn beat(&self, log: LogKey) -> Result<(), Error> {
-        self.short(move |session| Box::pin(fleet::beat(session, log))).await
-    }
-
-    async fn servers(&self) -> Result<Vec<ServerSeen>, Error> {
-        self.short(|session| Box::pin(fleet::servers(session))).await
     }
 
     async fn known_requests(&self, ids: Vec<RequestId>) -> Result<Vec<RequestId>, Error> {

@@ -30,8 +30,7 @@ use writer::Writer;
 
 use crate::{
     Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
-    ListQuery, LogKey, MigrationReport, MigrationStatus, Progress, RequestSummary, ServerSeen, Store,
-    Weakness,
+    ListQuery, LogKey, MigrationReport, MigrationStatus, Progress, RequestSummary, Store, Weakness,
 };
 
 /// A database in one file.
@@ -180,14 +179,6 @@ impl Store for SqliteStore {
 
     async fn make_durable(&self) -> Result<(), Error> {
         self.writer.run(connection::checkpoint).await
-    }
-
-    async fn beat(&self, log: LogKey) -> Result<(), Error> {
-        self.writer.run(move |connection| fleet::beat(connection, log)).await
-    }
-
-    async fn servers(&self) -> Result<Vec<ServerSeen>, Error> {
-        self.read(fleet::servers).await
     }
 
     async fn known_requests(&self, ids: Vec<RequestId>) -> Result<Vec<RequestId>, Error> {

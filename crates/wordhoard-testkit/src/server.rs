@@ -216,6 +216,22 @@ impl ServerProcess {
         Ok(kill_process(self.pid()?, Signal::TERM)?)
     }
 
+    /// Stops it where it stands, as a machine that hangs does.
+    ///
+    /// # Errors
+    /// Where the signal cannot be sent.
+    pub fn freeze(&self) -> io::Result<()> {
+        Ok(kill_process(self.pid()?, Signal::STOP)?)
+    }
+
+    /// Lets it go on.
+    ///
+    /// # Errors
+    /// Where the signal cannot be sent.
+    pub fn thaw(&self) -> io::Result<()> {
+        Ok(kill_process(self.pid()?, Signal::CONT)?)
+    }
+
     /// Sends it SIGHUP, as a terminal that closes does.
     ///
     /// # Errors

@@ -1,7 +1,9 @@
 //! The composition root: the one place that puts concrete parts together, from one checked configuration.
 
 mod ending;
+mod leaving;
 mod log_ids;
+mod profile;
 mod restored;
 mod scheduled;
 mod told;
@@ -13,6 +15,8 @@ use std::time::Duration;
 
 use anyhow::Context;
 use ending::Ending;
+pub use leaving::LeaveMark;
+use leaving::Leaving;
 use scheduled::{Scheduled, backup_work, prune_work};
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{
@@ -21,7 +25,7 @@ use wordhoard_engine::{
 };
 use wordhoard_model::{KeyId, KeyLimits};
 use wordhoard_providers::{HttpSettings, Provider};
-use wordhoard_store::{LogKey, PostgresStore, SqliteStore, Store};
+use wordhoard_store::{Departure, LogKey, PostgresStore, ServerProfile, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
 use crate::access::{Access, FailedTries};
@@ -53,6 +57,7 @@ pub const SWITCHES_FILE: &str = "disabled_providers";
 pub struct App {
     tasks: Tasks,
     shutdown: Shutdown,
+    leaving: Leaving,
     /// Held until all has ended.
     _core: Core,
 }
@@ -79,6 +84,7 @@ impl Core {
         tasks: Tasks,
         boot: BootLog,
         key_limits: HashMap<KeyId, KeyLimits>,
+        profile: ServerProfile,
     ) -> anyhow::Result<Self> {
         let step = boot.begin("log");
         let (wal, damaged_records) = open_wal(config).await?;
@@ -93,7 +99,13 @@ impl Core {
             store,
             providers,
             clock,
-            settings: Settings { previous_logs, damaged_records, key_limits, ..engine_settings(config) },
+            settings: Settings {
+                previous_logs,
+                damaged_records,
+                key_limits,
+                profile,
+                ..engine_settings(config)
+            },
             tasks,
             boot,
             metrics: Arc::new(metrics::instruments(config)),
@@ -112,7 +124,8 @@ impl Core {
         restored::finish(config, &boot).await?;
         let store = store(&config.database)?;
         let key_limits = Access::open(config, Arc::clone(&store)).limits();
-        Self::start(config, store, lock, Tasks::default(), boot, key_limits).await
+        let profile = profile::of(config, None);
+        Self::start(config, store, lock, Tasks::default(), boot, key_limits, profile).await
     }
 
     /// Ends the engine: running requests are interrupted, what is recorded is applied, all is closed.
@@ -120,6 +133,30 @@ impl Core {
         self.engine.begin_drain();
         self.engine.drain(drain_timeout).await;
         self.engine.close().await;
+    }
+
+    /// Ends what a server that leaves for good has left open on its data directory, while none runs there.
+    ///
+    /// # Errors
+    /// Why it could not be done; what was done stays done.
+    pub async fn leave_alone(config: &Config) -> anyhow::Result<()> {
+        let core = Self::start_alone(&Config { resume_interrupted: false, ..config.clone() }).await?;
+        let engine = &core.engine;
+        engine.begin_drain();
+        engine.drain(Duration::ZERO).await;
+        let left = match engine.end_open_requests() {
+            Ok(_) => {
+                engine.settle().await;
+                engine.apply_all().await
+            }
+            Err(problem) => Err(problem),
+        };
+        let left = match left {
+            Ok(()) => engine.depart(Departure::Left).await,
+            Err(problem) => Err(problem),
+        };
+        engine.close_as(if left.is_ok() { Departure::Left } else { Departure::Stopped }).await;
+        left.map_err(anyhow::Error::msg)
     }
 }
 
@@ -148,8 +185,10 @@ impl App {
         listening.done();
 
         let key_limits = access.limits();
+        let profile = profile::of(&config, Some(address));
         let core =
-            Core::start(&config, Arc::clone(&store), lock, tasks.clone(), boot.clone(), key_limits).await?;
+            Core::start(&config, Arc::clone(&store), lock, tasks.clone(), boot.clone(), key_limits, profile)
+                .await?;
         access.tell(&core.engine);
         tasks.spawn(TaskKind::Archiver, tend_backups(backups.clone(), core.engine.stopping()));
         if let Err(error) = access.refresh_if_up(&core.engine).await {
@@ -176,8 +215,15 @@ impl App {
             started_at,
             administration: Administration::new(tasks.clone()),
         };
-        let ending =
-            Ending { engine: core.engine.clone(), tasks: tasks.clone(), serving, stop_serving, disconnect };
+        let leaving = Leaving::new(&config.data_dir);
+        let ending = Ending {
+            engine: core.engine.clone(),
+            tasks: tasks.clone(),
+            serving,
+            stop_serving,
+            disconnect,
+            leaving: leaving.clone(),
+        };
         ending.register(&shutdown, config.drain_timeout);
         let jobs = Scheduled::new(core.maintenance.clone(), tasks.clone(), &shutdown);
         jobs.add(PRUNE, &config.retention.schedule, prune_work(&core.engine, config.retention.days));
@@ -193,7 +239,7 @@ impl App {
             elapsed_ms = boot.ready(),
             "ready"
         );
-        Ok(Self { tasks, shutdown, _core: core })
+        Ok(Self { tasks, shutdown, leaving, _core: core })
     }
 
     /// Ends when a part has failed that the server cannot go on without.
@@ -201,8 +247,11 @@ impl App {
         self.tasks.fatal().await;
     }
 
-    /// Stops in order, see [`Shutdown`].
-    pub(crate) async fn stop(self) {
+    /// Stops in order, see [`Shutdown`]. One that starts anew in this process leaves nobody.
+    pub(crate) async fn stop(self, starts_anew: bool) {
+        if starts_anew {
+            self.leaving.forbid();
+        }
         self.shutdown.run().await;
     }
 }

@@ -11,6 +11,7 @@ mod migrate;
 mod progress;
 mod prune;
 mod restore;
+mod servers;
 mod wal;
 
 use std::io::Write;
@@ -48,6 +49,7 @@ Examples:
   wordhoard prune --dry-run
   wordhoard health --ready
   wordhoard keys create --scope admin
+  wordhoard servers list
   wordhoard wal verify --data-dir data";
 
 #[derive(Debug, Subcommand)]
@@ -79,6 +81,9 @@ enum Command {
     /// Make, list and revoke the keys with which the server may be called.
     #[command(subcommand, after_help = keys::EXAMPLES)]
     Keys(keys::KeysCommand),
+    /// See which servers share the database, retire one that is lost, or have one leave for good.
+    #[command(subcommand, after_help = servers::EXAMPLES)]
+    Servers(servers::ServersCommand),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -177,6 +182,10 @@ pub fn run() -> ExitCode {
         Command::Keys(command) => {
             let place = command.place().clone();
             with_database(&place, |config| block_on(keys::run(command, config)))
+        }
+        Command::Servers(command) => {
+            let place = command.place().clone();
+            with_database(&place, |config| block_on(servers::run(command, config)))
         }
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),

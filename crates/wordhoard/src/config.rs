@@ -36,6 +36,8 @@ use wordhoard_store::display_url;
 pub struct Config {
     /// Where it listens.
     pub listen: SocketAddr,
+    /// Where it says to other servers and people that it can be called; by its listening address if none.
+    pub advertised_url: Option<String>,
     /// Where the log, the database and all else of its own lie.
     pub data_dir: PathBuf,
     /// Where SQL is.

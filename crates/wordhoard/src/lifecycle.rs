@@ -140,7 +140,7 @@ async fn stop(
         *listener = None;
     }
     let started = Instant::now();
-    let mut stopping = Box::pin(app.stop());
+    let mut stopping = Box::pin(app.stop(!leaves));
     loop {
         tokio::select! {
             () = &mut stopping => break,

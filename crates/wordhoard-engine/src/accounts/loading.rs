@@ -30,7 +30,7 @@ pub(crate) async fn load_at_start(engine: &Inner) {
 }
 
 pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
-    let mut pause = Duration::ZERO;
+    let (mut pause, mut spent_elsewhere) = (Duration::ZERO, false);
     loop {
         tokio::select! {
             () = stop.cancelled() => return,
@@ -51,8 +51,11 @@ pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
             }
             continue;
         }
-        let has_others = engine.fleet.has_others(|log| engine.is_ours(log));
-        if has_others && matches!(*engine.applier.watch_link().borrow(), Link::Up) {
+        let spends_elsewhere = engine.fleet.may_spend_elsewhere();
+        // Once more after the last one has ended, so that what ran there no longer counts.
+        let is_due = spends_elsewhere || std::mem::replace(&mut spent_elsewhere, spends_elsewhere);
+        if is_due && matches!(*engine.applier.watch_link().borrow(), Link::Up) {
+            spent_elsewhere = spends_elsewhere;
             let asked = Instant::now();
             if let Ok(Err(error)) = tokio::time::timeout(PATIENCE, hear_of_others(&engine)).await {
                 tracing::debug!(%error, "SQL does not say what keys use at other servers");

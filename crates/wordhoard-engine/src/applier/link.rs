@@ -27,6 +27,8 @@ pub(crate) enum Link {
     Away(String),
     /// SQL is there and must not be used; somebody has to do something. It is tried again all the same.
     Refused(String),
+    /// The log of this server was ended; SQL will never take anything of it again.
+    Retired,
 }
 
 /// Why the link does not stand.
@@ -93,6 +95,9 @@ impl Applier {
         let report = self.store.migrate(self.clock.now()).await?;
         let weaknesses = answer(self.store.weaknesses()).await?;
         self.tell(&weaknesses);
+        if answer(self.store.retirement(self.log)).await?.is_some() {
+            return Err(Error::LogRetired.into());
+        }
         let applied = answer(self.store.applied(self.log)).await?;
         let position = self.align(applied).await?;
         if !report.applied.is_empty() {

@@ -21,7 +21,7 @@ use crate::fleet::{self, Fleet};
 use crate::history::History;
 use crate::hub::{Hub, Journal};
 use crate::orphans::Orphans;
-use crate::recovery::{self, Ground, RecoveryError};
+use crate::recovery::{self, Ground, RecoveryError, RetiredLog};
 use crate::request::{Going, Tickets};
 use crate::settings::{Durability, Settings};
 use crate::statistics::{self, Statistics};
@@ -124,7 +124,7 @@ fn assemble(parts: Parts) -> Inner {
         journal,
         applier,
         archiver,
-        fleet: Fleet::default(),
+        fleet: Arc::new(Fleet::default()),
         consistency: Consistency::default(),
         statistics: Statistics::default(),
         metrics,
@@ -155,6 +155,7 @@ impl Inner {
     fn spawn_tasks(self: &Arc<Self>) {
         self.tasks.spawn(TaskKind::Applier, Arc::clone(&self.applier).run(self.stop_tasks.clone()));
         self.tasks.spawn(TaskKind::Visibility, Arc::clone(self).show_what_is_durable());
+        self.tasks.spawn(TaskKind::Fleet, Arc::clone(self).stand_down_when_retired());
         if let Some(archiver) = &self.archiver {
             self.tasks.spawn(TaskKind::Archiver, Arc::clone(archiver).run(self.stop_tasks.clone()));
         }
@@ -209,6 +210,12 @@ impl Inner {
                 Link::Refused(problem) => {
                     step.failed(problem.clone());
                     return Err(StartError::Database(problem));
+                }
+                Link::Retired => {
+                    let problem = "this server was retired, and another one has closed its requests. To begin anew, move its folder \
+                                   tokens.wal away; what SQL had not taken from it stays in there";
+                    step.failed(problem.to_owned());
+                    return Err(StartError::Database(problem.to_owned()));
                 }
                 Link::Away(problem) if !waits => {
                     step.deferred(problem);
@@ -288,8 +295,10 @@ impl Inner {
         }
         let linked = matches!(*self.applier.watch_link().borrow(), Link::Up);
         let log_places = self.log_places();
+        let retired_logs = if linked { self.retired_logs().await? } else { Vec::new() };
         let ground = Ground {
             previous_logs: &self.settings.previous_logs,
+            retired_logs: &retired_logs,
             log_places: &log_places,
             store: linked.then_some(&*self.store),
             wal: &self.wal,
@@ -322,16 +331,27 @@ impl Inner {
         if linked {
             self.hub.is_whole_again();
         }
-        if resumed + closed + recovered.damaged > 0 {
+        let closed_for_retired = recovered.closed_for_retired;
+        if resumed + closed + closed_for_retired + recovered.damaged > 0 {
             tracing::info!(
                 resumed,
                 closed,
+                closed_for_retired,
                 damaged = recovered.damaged,
                 elapsed_ms = started.elapsed().as_millis() as u64,
                 "requests that were interrupted are taken up again"
             );
         }
         Ok(())
+    }
+
+    async fn retired_logs(&self) -> Result<Vec<RetiredLog>, wordhoard_store::Error> {
+        let servers = self.store.servers().await?.into_iter();
+        let retired = servers.filter_map(|seen| {
+            let by = seen.retirement?.by;
+            Some(RetiredLog { log: seen.log, is_closed_here: by == Some(self.log()) })
+        });
+        Ok(retired.collect())
     }
 
     /// Where everything is shown only once SQL has it, it is also taken up only then.

@@ -5,7 +5,11 @@
 
 use std::time::{Duration, Instant};
 
+use wordhoard_model::EventBody;
+use wordhoard_store::Departure;
+
 use super::{Engine, Inner};
+use crate::applier::Link;
 
 /// How often it is looked whether the last events are durable.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(2);
@@ -69,6 +73,49 @@ impl Engine {
         tokio::task::spawn_blocking(move || wal.close()).await.map_err(|error| error.to_string())
     }
 
+    /// Ends all that is still open as interrupted, so that the next start has nothing to go on with. Call it after
+    /// [`Engine::interrupt`].
+    ///
+    /// # Errors
+    /// Where the log cannot take it.
+    pub fn end_open_requests(&self) -> Result<usize, String> {
+        let mut ended = 0;
+        for live in self.inner.hub.all() {
+            if live.state().finished().is_none() {
+                let end = live.append(|state| EventBody::RequestFinished(state.closing()));
+                end.map_err(|error| error.to_string())?;
+                ended += 1;
+            }
+        }
+        Ok(ended)
+    }
+
+    /// Says to the other servers that this one goes, and whether for good: that only where SQL has all that it has recorded, and
+    /// knows of no request that it has left open.
+    ///
+    /// # Errors
+    /// Where SQL cannot hear it.
+    pub async fn depart(&self, departure: Departure) -> Result<(), String> {
+        let inner = &self.inner;
+        if !matches!(*inner.applier.watch_link().borrow(), Link::Up) {
+            return Err("SQL is away, and the other servers will miss this one".to_owned());
+        }
+        let is_for_good = matches!(departure, Departure::Left);
+        let backlog = inner.applier.backlog();
+        if is_for_good && backlog > 0 {
+            return Err(format!("SQL lacks {backlog} records of the log"));
+        }
+        let said = async {
+            let open = if is_for_good { inner.store.open_requests(inner.log()).await?.len() } else { 0 };
+            if open == 0 { inner.depart(departure).await.map(|()| open) } else { Ok(open) }
+        };
+        match said.await {
+            Ok(0) => Ok(()),
+            Ok(open) => Err(format!("{open} requests are still open")),
+            Err(error) => Err(error.to_string()),
+        }
+    }
+
     /// Closes the database.
     pub async fn close_store(&self) {
         self.inner.store.close().await;
@@ -90,10 +137,18 @@ impl Engine {
 
     /// Makes durable what was recorded, gives SQL a last chance, and closes both. Call it after the last reader.
     pub async fn close(&self) {
+        self.close_as(Departure::Stopped).await;
+    }
+
+    /// The same, saying how it goes.
+    pub async fn close_as(&self, departure: Departure) {
         if !matches!(tokio::time::timeout(APPLY_PATIENCE, self.apply_all()).await, Ok(Ok(()))) {
             tracing::warn!(
                 "SQL did not catch up in time; the log has everything and is applied at the next start"
             );
+        }
+        if let Ok(Err(problem)) = tokio::time::timeout(APPLY_PATIENCE, self.depart(departure)).await {
+            tracing::warn!(problem, "the other servers could not be told that this one goes");
         }
         if !matches!(tokio::time::timeout(CLOSE_PATIENCE, self.close_log()).await, Ok(Ok(()))) {
             tracing::error!("the log could not be closed in time; the next start recovers it");

@@ -26,7 +26,7 @@ pub(super) async fn watch(run: &Run) -> Infallible {
         // A stop cuts its readers off; they are asked to come back. And who reads it at another server is not seen here.
         let may_be_read = run.live.times_looked_at() != looked_at
             || run.engine.is_draining()
-            || run.engine.fleet.has_others(|log| run.engine.is_ours(log));
+            || run.engine.fleet.has_others();
         if !may_be_read {
             tracing::info!(request_id = %run.live.id(), ?grace, "nobody follows the request any more; it is cancelled");
             run.live.cancel();

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::path::PathBuf;
 use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Arc, Mutex};
+use std::time::Duration;
 
 use tokio::sync::watch;
 use wordhoard_engine::metrics::Metrics;
@@ -17,11 +18,12 @@ use wordhoard_model::{
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
-    Applied, Batch, BreakerNote, Census, CheckSlice, Checked, DatabaseKind, Erasing, Erasure, Error, Export,
-    ExportPlan, IdempotentMatch, Jobs, KeyRecord, Lease, ListQuery, LogKey, LoggedEvent, MaintenanceRun,
-    MigrationReport, MigrationStatus, OthersSpending, OwnSpending, Progress, ProviderSwitch, Prunable,
-    PruneRange, PruneSlice, Pruned, Registry, RequestSummary, RunId, RunOutcome, ServerSeen, Spending,
-    SqliteStore, Statistics, Store, Totals, Upkeep, Weakness,
+    Applied, Batch, BreakerNote, Census, CheckSlice, Checked, DatabaseKind, Departure, Erasing, Erasure,
+    Error, Export, ExportPlan, Fleet, IdempotentMatch, Jobs, KeyRecord, Lease, ListQuery, LogKey,
+    LoggedEvent, MaintenanceRun, MigrationReport, MigrationStatus, OthersSpending, OwnSpending, Progress,
+    ProviderSwitch, Prunable, PruneRange, PruneSlice, Pruned, Registry, RequestSummary, Retirement, RunId,
+    RunOutcome, ServerProfile, ServerSeen, Spending, SqliteStore, Statistics, Store, Totals, Upkeep,
+    Weakness,
 };
 use wordhoard_wal::{FaultDisk, Loss, Options, Wal};
 
@@ -191,6 +193,28 @@ impl Upkeep for Gated {
 }
 
 #[async_trait::async_trait]
+impl Fleet for Gated {
+    async fn beat(&self, log: LogKey, profile: ServerProfile) -> Result<(), Error> {
+        self.pass()?.beat(log, profile).await
+    }
+    async fn depart(&self, log: LogKey, departure: Departure) -> Result<(), Error> {
+        self.pass()?.depart(log, departure).await
+    }
+    async fn servers(&self) -> Result<Vec<ServerSeen>, Error> {
+        self.pass()?.servers().await
+    }
+    async fn retire(&self, log: LogKey, by: Option<LogKey>, silent_for: Duration) -> Result<bool, Error> {
+        self.pass()?.retire(log, by, silent_for).await
+    }
+    async fn take_on_retired(&self, log: LogKey, from: Option<LogKey>, by: LogKey) -> Result<bool, Error> {
+        self.pass()?.take_on_retired(log, from, by).await
+    }
+    async fn retirement(&self, log: LogKey) -> Result<Option<Retirement>, Error> {
+        self.pass()?.retirement(log).await
+    }
+}
+
+#[async_trait::async_trait]
 impl Jobs for Gated {
     async fn lead(&self, job: &str) -> Result<Option<Box<dyn Lease>>, Error> {
         self.pass()?.lead(job).await
@@ -351,12 +375,6 @@ impl Store for Gated {
     }
     async fn record_clean_check(&self, at: Timestamp, covered_until: Timestamp) -> Result<(), Error> {
         self.pass()?.record_clean_check(at, covered_until).await
-    }
-    async fn beat(&self, log: LogKey) -> Result<(), Error> {
-        self.pass()?.beat(log).await
-    }
-    async fn servers(&self) -> Result<Vec<ServerSeen>, Error> {
-        self.pass()?.servers().await
     }
     fn changes(&self) -> watch::Receiver<u64> {
         self.inner.changes()

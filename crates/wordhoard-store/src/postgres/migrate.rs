@@ -40,6 +40,7 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         name: "key_groups",
         sql: include_str!("../../migrations/postgres/0007_key_groups.sql"),
     },
+    Migration { version: 8, name: "fleet", sql: include_str!("../../migrations/postgres/0008_fleet.sql") },
 ];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so

@@ -28,7 +28,7 @@ pub(super) const OTHERS: &str = concat!(
     coalesce(sum(",
     tokens_of_row!(),
     ") FILTER (WHERE created_at >= $3), 0)::bigint, count(*) FILTER (WHERE finished_at IS NULL AND log_id IN
-        (SELECT log_id FROM servers WHERE seen_at > clock_timestamp() - interval '30 seconds')),
+        (SELECT log_id FROM servers WHERE departure IS NULL AND seen_at > clock_timestamp() - interval '30 seconds')),
     coalesce(sum(least(cost_nano_usd, 1000000000000000)) FILTER (WHERE created_at >= $2 AND cost_nano_usd > 0), 0)::bigint,
     coalesce(sum(least(cost_nano_usd, 1000000000000000)) FILTER (WHERE created_at >= $1 AND cost_nano_usd > 0), 0)::bigint
 FROM llm_requests

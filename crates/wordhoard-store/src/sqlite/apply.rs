@@ -16,9 +16,17 @@ pub(super) fn applied(connection: &Connection, log: LogKey) -> Result<u64, rusql
     Ok(position.map_or(0, unsigned))
 }
 
+fn is_retired(connection: &Connection, log: LogKey) -> Result<bool, rusqlite::Error> {
+    let sql = "SELECT 1 FROM wal_positions WHERE log_id = ?1 AND retired_at IS NOT NULL";
+    connection.prepare_cached(sql)?.exists([log.0])
+}
+
 pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applied, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
     let applied = applied(&transaction, batch.log)?;
+    if is_retired(&transaction, batch.log)? {
+        return Err(Error::LogRetired);
+    }
     if batch.from > applied {
         return Err(Error::Gap { from: batch.from, applied });
     }

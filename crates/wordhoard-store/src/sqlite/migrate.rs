@@ -33,6 +33,7 @@ const MIGRATIONS: &[Migration] = &[
         name: "key_groups",
         sql: include_str!("../../migrations/sqlite/0008_key_groups.sql"),
     },
+    Migration { version: 9, name: "fleet", sql: include_str!("../../migrations/sqlite/0009_fleet.sql") },
 ];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {

@@ -97,7 +97,7 @@ fn others(
     let sql = format!(
         "SELECT key_id, log_id, count(*) FILTER (WHERE created_at >= ?3), sum({TOKENS}) FILTER (WHERE created_at >= ?3),
              count(*) FILTER (WHERE finished_at IS NULL AND log_id IN (SELECT log_id FROM servers
-                 WHERE seen_at > CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) - 30000)),
+                 WHERE departure IS NULL AND seen_at > CAST(unixepoch('now', 'subsec') * 1000 AS INTEGER) - 30000)),
              sum(min(cost_nano_usd, {MAX_COST_NANO_USD})) FILTER (WHERE created_at >= ?2),
              sum(min(cost_nano_usd, {MAX_COST_NANO_USD})) FILTER (WHERE created_at >= ?1)
          FROM llm_requests WHERE key_id IS NOT NULL AND created_at >= min(?1, ?3) GROUP BY 1, 2"

@@ -1,6 +1,7 @@
 //! The behaviour of a store, whatever is behind it. A backend calls [`all`] with a way to make an empty one.
 
 mod erasing;
+mod fleet;
 mod interruption;
 mod jobs;
 mod lists;
@@ -27,7 +28,9 @@ where
 {
     migrating_again_changes_nothing(&*empty().await).await;
     a_position_ahead_of_its_log_is_set_back(&*empty().await).await;
-    servers_are_known_by_when_they_last_spoke(&*empty().await).await;
+    fleet::servers_are_known_by_what_they_last_said(&*empty().await).await;
+    fleet::a_retired_log_takes_nothing_more(&*empty().await).await;
+    fleet::one_server_closes_what_a_retired_one_has_left(&*empty().await).await;
     events_come_back_as_they_went_in(&*empty().await).await;
     events_are_paged_without_gap_or_double(&*empty().await).await;
     applying_again_changes_nothing(&*empty().await).await;
@@ -105,15 +108,6 @@ async fn a_position_ahead_of_its_log_is_set_back(store: &dyn Store) {
     let again = store.apply(story.batch(0)).await.unwrap();
     assert_eq!((again.inserted, again.already_there), (0, story.events.len() as u64));
     assert_eq!(store.applied(LOG).await.unwrap(), story.events.len() as u64);
-}
-
-async fn servers_are_known_by_when_they_last_spoke(store: &dyn Store) {
-    assert!(store.servers().await.unwrap().is_empty());
-    store.beat(LOG).await.unwrap();
-    store.beat(LOG).await.unwrap();
-    let servers = store.servers().await.unwrap();
-    assert_eq!(servers.iter().map(|server| server.log).collect::<Vec<_>>(), [LOG]);
-    assert!(servers[0].silent_for < Duration::from_secs(60), "{servers:?}");
 }
 
 async fn events_come_back_as_they_went_in(store: &dyn Store) {

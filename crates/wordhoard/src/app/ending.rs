@@ -6,6 +6,7 @@ use tokio::task::JoinHandle;
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{Engine, Tasks};
 
+use super::leaving::Leaving;
 use crate::shutdown::{Phase, Shutdown};
 
 const MOMENT: Duration = Duration::from_secs(1);
@@ -16,6 +17,7 @@ const FLUSH_LIMIT: Duration = Duration::from_secs(2);
 /// Longer than connections are given to end by themselves.
 const CONNECTIONS_LIMIT: Duration = Duration::from_secs(6);
 const APPLY_LIMIT: Duration = Duration::from_secs(5);
+const DEPART_LIMIT: Duration = Duration::from_secs(2);
 const LOG_LIMIT: Duration = Duration::from_secs(10);
 /// What is missing in the archive follows at the next start.
 const ARCHIVE_LIMIT: Duration = Duration::from_secs(5);
@@ -30,11 +32,12 @@ pub(super) struct Ending {
     pub(super) serving: JoinHandle<Option<()>>,
     pub(super) stop_serving: CancellationToken,
     pub(super) disconnect: CancellationToken,
+    pub(super) leaving: Leaving,
 }
 
 impl Ending {
     pub(super) fn register(self, shutdown: &Shutdown, drain_timeout: Duration) {
-        let Self { engine, tasks, serving, stop_serving, disconnect } = self;
+        let Self { engine, tasks, serving, stop_serving, disconnect, leaving } = self;
         let of = || engine.clone();
         let engine = of();
         shutdown.register(Phase::Refuse, "prompts", MOMENT, move || async move {
@@ -50,6 +53,10 @@ impl Ending {
         shutdown.register(Phase::Drain, "interrupt", INTERRUPT_LIMIT, move || async move {
             engine.interrupt().await;
             Ok(())
+        });
+        let (engine, of_leaving) = (of(), leaving.clone());
+        shutdown.register(Phase::Drain, "leave", MOMENT, move || async move {
+            of_leaving.end_open_requests(&engine)
         });
         let engine = of();
         shutdown.register(Phase::Drain, "flush", FLUSH_LIMIT, move || async move {
@@ -68,6 +75,10 @@ impl Ending {
             APPLY_LIMIT,
             move || async move { engine.apply_all().await },
         );
+        let engine = of();
+        shutdown.register(Phase::Apply, "depart", DEPART_LIMIT, move || async move {
+            leaving.depart(&engine).await
+        });
         let engine = of();
         shutdown.register(Phase::Close, "log", LOG_LIMIT, move || async move { engine.close_log().await });
         let engine = of();

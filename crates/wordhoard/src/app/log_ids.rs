@@ -51,7 +51,7 @@ fn read(path: &Path) -> std::io::Result<Vec<LogKey>> {
         Err(error) => return Err(error),
     };
     let id = |line: &str| {
-        let id = parse(line);
+        let id = line.parse().ok();
         if id.is_none() {
             // A crash in the middle of writing it. It only serves to tell what is lost, so it must not hold up a start.
             tracing::warn!(line, "a line of {FILE} is no id of a log");
@@ -66,11 +66,6 @@ fn was_set_aside(data_dir: &Path, log: LogKey) -> bool {
     let ended =
         |last: Pending| last.former_logs().contains(&log) || last.fences.contains_key(&format!("{log:?}"));
     Pending::last(data_dir).is_ok_and(|last| last.is_some_and(ended))
-}
-
-fn parse(line: &str) -> Option<LogKey> {
-    let number = u128::from_str_radix(line, 16).ok().filter(|_| line.len() == 32)?;
-    Some(LogKey(number.to_be_bytes()))
 }
 
 fn write(path: &Path, known: &[LogKey]) -> std::io::Result<()> {

@@ -19,6 +19,7 @@ use super::{Config, Environment, Error, Overrides, resolve};
 #[serde(deny_unknown_fields, default)]
 pub(super) struct File {
     pub(super) listen: Option<String>,
+    pub(super) advertised_url: Option<String>,
     pub(super) data_dir: Option<String>,
     pub(super) database_url: Option<String>,
     pub(super) durability: Option<DurabilityText>,

@@ -55,6 +55,7 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
     let listen = listen(overrides.listen.as_deref().or(file.listen.as_deref()))?;
     Ok(Config {
         listen,
+        advertised_url: advertised_url(file.advertised_url)?,
         database,
         durability: match file.durability {
             None | Some(DurabilityText::Local) => Durability::Local,
@@ -88,6 +89,20 @@ fn listen(text: Option<&str>) -> Result<SocketAddr, Error> {
     })
 }
 
+fn advertised_url(text: Option<String>) -> Result<Option<String>, Error> {
+    match text {
+        Some(text) if !is_url(&text) => {
+            Err(Error::setting("advertised_url", "must be a URL, such as http://10.0.0.5:8000"))
+        }
+        text => Ok(text.map(|text| text.trim_end_matches('/').to_owned())),
+    }
+}
+
+fn is_url(text: &str) -> bool {
+    text.parse::<axum::http::Uri>()
+        .is_ok_and(|uri| matches!(uri.scheme_str(), Some("http" | "https")) && uri.authority().is_some())
+}
+
 /// Beyond loopback always: an open relay to paid APIs must not be.
 fn require_keys(written: Option<bool>, listen: SocketAddr) -> Result<bool, Error> {
     match (listen.ip().is_loopback(), written) {
@@ -117,7 +132,6 @@ fn drop_in(table: &DropInTable) -> Result<DropInConfig, Error> {
 
 fn telemetry(table: TelemetryTable, environment: &Environment) -> Result<TelemetryConfig, Error> {
     const VARIABLE: &str = "OTEL_EXPORTER_OTLP_ENDPOINT";
-    let is_url = |text: &String| text.starts_with("http://") || text.starts_with("https://");
     let given = environment.get(VARIABLE).map(str::to_owned);
     let source = if given.is_some() { VARIABLE } else { "telemetry.otlp_endpoint" };
     match given.or(table.otlp_endpoint) {

@@ -71,7 +71,8 @@ fn table(config: &Config) -> Table {
         ("selection".into(), selection(&config.selection)),
         ("providers".into(), config.providers.iter().map(provider).collect::<Vec<_>>().into()),
     ];
-    Table::from_iter(settings.into_iter().chain(calls(&config.calls)))
+    let advertised = config.advertised_url.clone().map(|url| ("advertised_url".to_owned(), url.into()));
+    Table::from_iter(settings.into_iter().chain(advertised).chain(calls(&config.calls)))
 }
 
 fn limits(limits: &Limits) -> Table {

@@ -6,6 +6,7 @@ mod keys;
 mod operations;
 mod providers;
 mod requests;
+mod servers;
 mod status;
 mod wal;
 
@@ -26,6 +27,8 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(providers::disable))
         .routes(routes!(providers::reset))
         .routes(routes!(providers::probe))
+        .routes(routes!(servers::list))
+        .routes(routes!(servers::retire))
         .routes(routes!(fallback::show))
         .routes(routes!(requests::list))
         .routes(routes!(requests::one))

@@ -6,7 +6,7 @@ mod view;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Json, Response};
-use wordhoard_engine::{BootLog, Storage};
+use wordhoard_engine::{BootLog, Database, Storage};
 
 use super::Surface;
 use super::authorisation::is_administrator;
@@ -24,6 +24,8 @@ pub(super) async fn health(State(surface): State<Surface>, headers: HeaderMap) -
         counted: engine.counted(),
         providers: engine.provider_reports(),
         upkeep: surface.upkeep.now(),
+        this_server: engine.log(),
+        servers: engine.servers(),
         tell_problems: is_administrator(&surface, &headers),
     };
     no_store(Json(seen.into_health(engine.boot(), surface.clock.now().to_string())).into_response())
@@ -63,6 +65,7 @@ pub(super) async fn root() -> Response {
 pub(super) async fn readyz(State(surface): State<Surface>) -> Response {
     let status = surface.engine.status();
     let reason = match (status.draining, status.storage, status.accepting) {
+        _ if status.database == Database::Retired => Some("this server was retired"),
         (true, _, _) => Some("draining"),
         (_, Storage::Latched, _) => Some("the log cannot be written"),
         (_, Storage::Full, _) => Some("the disk of the log is full"),

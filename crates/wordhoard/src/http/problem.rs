@@ -203,7 +203,7 @@ impl From<ReadError> for Problem {
     fn from(error: ReadError) -> Self {
         let detail = error.to_string();
         match error {
-            ReadError::Unavailable(_) | ReadError::Interrupted => {
+            ReadError::Unavailable(_) | ReadError::Interrupted | ReadError::ServerAbsent(_) => {
                 Self::unavailable("history-unavailable", detail, 2)
             }
             ReadError::Pruned => Self::pruned(),
@@ -229,7 +229,7 @@ impl From<CancelError> for Problem {
         match error {
             CancelError::NotFound => Self::no_such_request(),
             CancelError::Pruned => Self::pruned(),
-            CancelError::RunsElsewhere => {
+            CancelError::RunsElsewhere(_) => {
                 Self::new(StatusCode::CONFLICT, "runs-elsewhere", error.to_string())
             }
             CancelError::StillRunning | CancelError::Unavailable(_) => {

@@ -1,12 +1,10 @@
-use std::time::Duration;
-
 use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use wordhoard_engine::Owner;
+use wordhoard_engine::{Owner, ServerState};
 use wordhoard_model::{RequestId, RequestStatus};
 use wordhoard_store::{ListQuery, RequestSummary};
 use wordhoard_wire::native;
@@ -154,13 +152,16 @@ pub(super) async fn one(
 
 /// Where a request that has not ended belongs: its server alone can go on with it.
 fn server_view(owner: Owner) -> Value {
-    let seconds = |silent_for: Duration| silent_for.as_secs();
     match owner {
         Owner::Here => json!({ "state": "here" }),
-        Owner::Elsewhere { silent_for } => {
-            json!({ "state": "elsewhere", "silent_seconds": seconds(silent_for) })
-        }
-        Owner::Gone { silent_for } => json!({ "state": "gone", "silent_seconds": silent_for.map(seconds) }),
+        Owner::Elsewhere(server) => json!({
+            // One that runs is "elsewhere"; the others are told as they are.
+            "state": if server.state == ServerState::Running { "elsewhere" } else { server.state.as_str() },
+            "server_id": server.log.to_string(),
+            "address": server.profile.address,
+            "silent_seconds": server.silent_for.as_secs(),
+        }),
+        Owner::Nobody => json!({ "state": "gone", "silent_seconds": null }),
         Owner::Unknown => json!({ "state": "unknown" }),
     }
 }
@@ -176,7 +177,7 @@ fn server_view(owner: Owner) -> Value {
         (status = 200, body = Cancelled),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
         (status = 410, body = Problem, content_type = "application/problem+json", description = "It was older than requests are kept, and is gone"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another server runs it"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another server runs it; `detail` says which, and where it is called"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "Its end is not recorded yet"),
     )
 )]

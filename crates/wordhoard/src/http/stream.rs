@@ -112,9 +112,18 @@ struct Writer {
     lane: Option<Lane>,
     disconnect: CancellationToken,
     is_first: bool,
-    /// The stream has told why it breaks off; next it does.
-    broken: bool,
+    /// The stream has told why it ends before its request; next it does.
+    ending: Option<Ending>,
     _open: Inside,
+}
+
+/// How a stream ends that is not whole.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Ending {
+    /// With an error, so that no client takes what it has for the whole.
+    Broken,
+    /// As a whole body ends: its last event has said that there may be more, and for whom to wait.
+    InOrder,
 }
 
 impl Writer {
@@ -125,7 +134,7 @@ impl Writer {
         disconnect: CancellationToken,
         open: Inside,
     ) -> Self {
-        Self { id, subscription, lane, disconnect, is_first: true, broken: false, _open: open }
+        Self { id, subscription, lane, disconnect, is_first: true, ending: None, _open: open }
     }
 
     fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> {
@@ -138,7 +147,10 @@ impl Writer {
     /// The next bytes; `None` after the last event. An error breaks the connection, so that no client takes what it
     /// has for the whole.
     async fn next_chunk(&mut self) -> Option<io::Result<Bytes>> {
-        if self.broken {
+        if self.ending == Some(Ending::InOrder) {
+            return None;
+        }
+        if self.ending == Some(Ending::Broken) {
             // On an error the connection fails at once, and an HTTP/2 stream with all that it still holds. Given a
             // moment, they send that first.
             tokio::time::sleep(LAST_WORDS).await;
@@ -157,7 +169,7 @@ impl Writer {
                 }
                 read = self.subscription.next() => read,
                 () = self.disconnect.cancelled() => {
-                    self.broken = true;
+                    self.ending = Some(Ending::Broken);
                     sse::write_comment(&mut out, "the server stops: reconnect with Last-Event-ID");
                     return Some(Ok(out.freeze()));
                 }
@@ -166,7 +178,8 @@ impl Writer {
                 Ok(None) => return None,
                 Ok(Some(events)) => events.iter().for_each(|event| self.write(event, &mut out)),
                 Err(error) => {
-                    self.broken = true;
+                    let is_absent = matches!(error, ReadError::ServerAbsent(_));
+                    self.ending = Some(if is_absent { Ending::InOrder } else { Ending::Broken });
                     self.write_error(&error, &mut out);
                 }
             }
@@ -190,7 +203,17 @@ impl Writer {
 
     fn write_error(&self, error: &ReadError, out: &mut BytesMut) {
         tracing::warn!(request_id = %self.id, %error, "a stream is broken off");
-        let data = serde_json::json!({ "error": { "message": error.to_string() } }).to_string();
+        let mut told = serde_json::json!({ "message": error.to_string() });
+        if let ReadError::ServerAbsent(server) = error {
+            told["type"] = "server-absent".into();
+            told["server"] = serde_json::json!({
+                "server_id": server.log.to_string(),
+                "state": server.state.as_str(),
+                "address": server.profile.address,
+                "silent_seconds": server.silent_for.as_secs(),
+            });
+        }
+        let data = serde_json::json!({ "error": told }).to_string();
         sse::write_event(out, Some("error"), None, None, &data);
     }
 }

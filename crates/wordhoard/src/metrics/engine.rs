@@ -1,7 +1,7 @@
 //! Prompts, requests, attempts and tokens.
 
 use wordhoard_engine::metrics::{Metrics, ModelMetrics, ProviderMetrics};
-use wordhoard_engine::{Engine, ProviderState, Status};
+use wordhoard_engine::{Engine, ProviderState, ServerState, Status};
 
 use super::family::Family;
 
@@ -16,6 +16,7 @@ pub(super) fn families(engine: &Engine, status: &Status) -> Vec<Family> {
         prompts(metrics),
         requests(metrics),
     ];
+    families.push(servers(engine));
     families.extend(attempts(metrics));
     families.extend(timings(metrics));
     families.extend(providers(engine));
@@ -35,6 +36,19 @@ fn requests(metrics: &Metrics) -> Family {
     let mut family = Family::counter("llm_requests_total", "Requests that ended, by how.");
     for (outcome, count) in metrics.requests.iter() {
         family.add(&[("outcome", outcome.as_str())], count as f64);
+    }
+    family
+}
+
+fn servers(engine: &Engine) -> Family {
+    let mut family = Family::gauge(
+        "llm_servers",
+        "Servers that have used this database, by how they are; nothing while it cannot be asked.",
+    );
+    let reports = engine.servers();
+    for state in ServerState::ALL.iter().filter(|_| !reports.is_empty()) {
+        let count = reports.iter().filter(|report| report.state == *state).count();
+        family.add(&[("state", state.as_str())], count as f64);
     }
     family
 }

@@ -1,5 +1,8 @@
 //! Several servers on one database: each has its own log, and any can serve what another has taken in.
 
+mod leaving;
+mod retiring;
+
 use std::collections::HashMap;
 use std::time::{Duration, Instant};
 
@@ -13,7 +16,7 @@ use crate::EXE;
 use crate::ledger::Ledger;
 
 /// Silence after which a server counts as gone.
-const GONE_AFTER: Duration = Duration::from_secs(30);
+const GONE_AFTER: Duration = Duration::from_secs(20);
 const PATIENCE: Duration = Duration::from_secs(60);
 
 /// One cluster, and one long wait beside which the rest is done.
@@ -28,7 +31,11 @@ async fn servers_share_one_database() {
 }
 
 fn home(url: &str) -> ServerHome {
-    ServerHome::new(EXE, &format!("database_url = {url:?}")).unwrap()
+    ServerHome::new(EXE, &database(url)).unwrap()
+}
+
+fn database(url: &str) -> String {
+    format!("database_url = {url:?}")
 }
 
 async fn a_request_of_another_server_is_followed_live(url: &str) {
@@ -134,19 +141,33 @@ async fn a_request_of_a_server_that_is_gone_waits_for_it(url: &str) {
         server_a.client().submit("left alone [demo tokens=600 rate=100]", &["demo:brisk"]).await.unwrap();
     let mut seen = Ledger::default();
     drop(followed(&b, &id, None).await);
-    let (ended, server_a) = tokio::join!(seen.follow(&b, &id), async {
+    let (told, server_a) = tokio::join!(told_that_it_is_gone(&b, &id, &mut seen), async {
         tokio::time::sleep(Duration::from_secs(2)).await;
         server_a.kill_9().unwrap();
         is_shown_as_gone(&b, &id).await;
+        tokio::time::sleep(Duration::from_secs(2)).await;
         home_a.start().unwrap()
     });
-    assert!(ended, "the follower was broken off after {} events", seen.seen.len());
+    assert_eq!(told["error"]["server"]["state"], "gone", "{told}");
+    assert!(seen.follow(&b, &id).await, "broken off after {} events", seen.seen.len());
     let whole = server_a.client().read_to_end(&id, None).await.unwrap();
     assert_eq!(seen.seen, whole);
     let attempts: Vec<_> = whole.iter().filter(|event| event.name == "attempt.finished").collect();
     assert_eq!(attempts[0].data["error"]["class"], "server_stopped", "{attempts:?}");
     assert_eq!(attempts.last().unwrap().data["status"], "completed");
     assert_eq!(b.wait_for_end(&id).await.unwrap()["status"], "completed");
+}
+
+/// What a follower hears behind the last event that it gets.
+async fn told_that_it_is_gone(client: &Client, id: &str, seen: &mut Ledger) -> Value {
+    let mut stream = followed(client, id, None).await;
+    loop {
+        match stream.next().await.unwrap() {
+            Next::Event(event) if event.name == "error" => return event.data,
+            Next::Event(event) => seen.take(event),
+            other => panic!("{other:?} after {} events", seen.seen.len()),
+        }
+    }
 }
 
 /// It runs, by its own events; but nobody runs it.

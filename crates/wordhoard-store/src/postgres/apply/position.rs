@@ -12,7 +12,8 @@ pub(super) const KNOWN: &str =
     "INSERT INTO wal_positions (log_id, applied) VALUES ($1, 0) ON CONFLICT DO NOTHING";
 /// An older transaction of ours may still be under way on the server, its connection long gone. Whoever comes after it
 /// waits here until it has ended, and then sees what it has written.
-pub(super) const LOCK: &str = "SELECT applied FROM wal_positions WHERE log_id = $1 FOR UPDATE";
+pub(super) const LOCK: &str =
+    "SELECT applied, retired_at IS NOT NULL FROM wal_positions WHERE log_id = $1 FOR UPDATE";
 /// Never back.
 pub(super) const ADVANCE: &str = "UPDATE wal_positions SET applied = $2 WHERE log_id = $1 AND applied < $2";
 pub(super) const REWIND: &str = "UPDATE wal_positions SET applied = $2 WHERE log_id = $1 AND applied > $2";

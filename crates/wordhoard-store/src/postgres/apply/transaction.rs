@@ -5,7 +5,7 @@ use tokio_postgres::Statement;
 
 use super::super::failure::Failure;
 use super::super::listener::CHANNEL;
-use super::super::rows::count;
+use super::super::rows::{count, get};
 use super::super::session::{Params, Session};
 use super::super::types::Log;
 use super::compare::{self, Conflicts};
@@ -97,6 +97,9 @@ async fn begin(
         try_join_all(write_framing(session, rows, &framing)),
         tokens,
     )?;
+    if get(&position, 1)? {
+        return Err(Failure::Final(Error::LogRetired));
+    }
     let applied = count(&position, 0)?;
     if batch.from > applied {
         return Err(Failure::Final(Error::Gap { from: batch.from, applied }));

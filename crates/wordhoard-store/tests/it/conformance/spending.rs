@@ -1,5 +1,7 @@
 use wordhoard_model::{Cost, KeyId, RequestState, Timestamp};
-use wordhoard_store::{Batch, LogKey, OthersSpending, OwnSpending, RecentRequest, SpentOfDay, Store};
+use wordhoard_store::{
+    Batch, LogKey, OthersSpending, OwnSpending, RecentRequest, ServerProfile, SpentOfDay, Store,
+};
 
 use crate::story::{LOG, Story};
 
@@ -53,7 +55,7 @@ pub async fn what_keys_use_is_summed_up_from_their_requests(store: &dyn Store) {
     // What ended later is counted by whoever ran it.
     let none = store.own_spending(vec![LOG], at(0), at(60_000), at(30_000)).await.unwrap();
     assert_eq!(none, OwnSpending::default());
-    store.beat(OTHER_LOG).await.unwrap();
+    store.beat(OTHER_LOG, ServerProfile::default()).await.unwrap();
     let ask = async |logs| {
         let day = Timestamp::from_utc_day(day);
         store.others_spending(logs, at(0).utc_month(), day, at(60_000)).await.unwrap()

@@ -3,7 +3,7 @@
 use std::time::Duration;
 
 use wordhoard_model::Seq;
-use wordhoard_store::{LogKey, PostgresStore, Store};
+use wordhoard_store::{Error, Fleet, LogKey, PostgresStore, ServerProfile, Store};
 use wordhoard_testkit::cutter::Cutter;
 use wordhoard_testkit::postgres::Postgres;
 
@@ -41,7 +41,7 @@ async fn servers_with_their_own_logs_write_at_the_same_time() {
             let mut batch = story.batch(from);
             batch.log = log;
             from = batch.through;
-            store.beat(log).await.unwrap();
+            store.beat(log, ServerProfile::default()).await.unwrap();
             assert_eq!(
                 store.apply(batch).await.unwrap().inserted,
                 story.events.len() as u64,
@@ -77,4 +77,25 @@ async fn an_older_transaction_of_the_same_log_is_waited_for() {
     });
     assert_eq!(applied.unwrap().inserted, story.events.len() as u64);
     assert_eq!(store.applied(LOG).await.unwrap(), from + 20, "the position never moves back");
+}
+
+/// Whatever is under way when a server is retired is in SQL before, or not at all.
+#[tokio::test]
+async fn a_retirement_waits_for_the_transaction_that_is_under_way() {
+    let server = Postgres::start().await;
+    let store = migrated(&server.url()).await;
+    store.beat(LOG, ServerProfile::default()).await.unwrap();
+    store.apply(Story::whole(1_000).batch(0)).await.unwrap();
+    let from = store.applied(LOG).await.unwrap();
+    let older = server.client().await;
+    older.batch_execute("BEGIN; UPDATE wal_positions SET applied = applied + 20").await.unwrap();
+    let (retired, ()) = tokio::join!(store.retire(LOG, None, Duration::ZERO), async {
+        tokio::time::sleep(Duration::from_millis(500)).await;
+        assert!(store.retirement(LOG).await.unwrap().is_none(), "it waits");
+        older.batch_execute("COMMIT").await.unwrap();
+    });
+    assert!(retired.unwrap());
+    assert_eq!(store.applied(LOG).await.unwrap(), from + 20);
+    let refused = store.apply(Story::whole(2_000).batch(from)).await;
+    assert!(matches!(refused, Err(Error::LogRetired)), "{refused:?}");
 }

@@ -4,7 +4,7 @@ use std::sync::Arc;
 use std::time::{Duration, Instant};
 
 use wordhoard_model::Seq;
-use wordhoard_store::{Batch, Error, PostgresStore, Store};
+use wordhoard_store::{Batch, Error, Fleet, PostgresStore, ServerProfile, Store};
 use wordhoard_testkit::cutter::{CommitCut, Cutter, Mode};
 use wordhoard_testkit::postgres::Postgres;
 
@@ -98,7 +98,7 @@ async fn a_frozen_server_ends_calls_by_their_limit_and_works_after_thawing() {
     let next = Story::whole(2_000);
     let (reads, beat, dropped) = tokio::join!(
         reads,
-        store.beat(LOG),
+        store.beat(LOG, ServerProfile::default()),
         tokio::time::timeout(Duration::from_secs(2), store.apply(next.batch(story.events.len() as u64)))
     );
     assert!(reads.iter().all(|read| matches!(read, Err(Error::Unavailable(_)))), "{reads:?}");

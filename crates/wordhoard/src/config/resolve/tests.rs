@@ -47,6 +47,7 @@ fn what_is_wrong_is_told_with_its_place() {
         ("\nlisten_on = 1", "line 2"),
         ("listen = 1", "line 1"),
         ("listen = \"here\"", "such as 127.0.0.1:8000"),
+        ("advertised_url = \"10.0.0.5:8000\"", "http://10.0.0.5:8000"),
         ("listen = \"0.0.0.0:80\"\nrequire_keys = false", "always required"),
         ("database_url = \"mysql://u:secret@h/d\"", "sqlite:PATH"),
         ("drain_timeout = \"soon\"", "\"250ms\""),

@@ -77,7 +77,7 @@ pub(super) async fn status(_: Administrator, State(surface): State<Surface>) -> 
     let states = surface.engine.provider_states();
     let problem = match &status.database {
         Database::Away(problem) | Database::Refused(problem) => Some(problem.clone()),
-        Database::Up | Database::Connecting | Database::Migrating => None,
+        Database::Up | Database::Connecting | Database::Migrating | Database::Retired => None,
     };
     let weak = status.weaknesses.iter();
     Json(SystemStatus {

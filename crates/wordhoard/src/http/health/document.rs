@@ -43,7 +43,8 @@ pub(super) struct Database {
     pub(super) connected: bool,
     /// When it last answered.
     pub(super) last_check: Option<String>,
-    /// `up`, `connecting`, `migrating`, `away`, or `refused`: it is there and must not be used, see the log.
+    /// `up`, `connecting`, `migrating`, `away`, `refused`: it is there and must not be used, see the log; or `retired`: it takes
+    /// nothing from this server any more.
     pub(super) state: &'static str,
     pub(super) schema_version: Option<u32>,
     /// Settings of the database under which it may lose what it has committed.
@@ -94,6 +95,7 @@ pub(super) struct Services {
     pub(super) consistency: ConsistencyHealth,
     pub(super) storage: StorageHealth,
     pub(super) recovery: RecoveryHealth,
+    pub(super) servers: ServersHealth,
     pub(super) retention: RetentionHealth,
     pub(super) backup: BackupHealth,
     pub(super) shutdown: ShutdownHealth,
@@ -151,6 +153,28 @@ pub(super) struct RecoveryHealth {
     pub(super) due: bool,
     /// Requests that a fault of the log has cut off and that are not taken up yet.
     pub(super) waiting_requests: usize,
+}
+
+/// The servers on the database, this one included.
+#[derive(Serialize, ToSchema)]
+pub(super) struct ServersHealth {
+    /// By which it is known to the others.
+    pub(super) this_server_id: String,
+    pub(super) running: usize,
+    /// Those that do not go on with their requests: start them again, or retire them.
+    pub(super) absent: Vec<AbsentServer>,
+}
+
+#[derive(Serialize, ToSchema)]
+pub(super) struct AbsentServer {
+    pub(super) server_id: String,
+    /// `gone`, `stopped` (with requests that are open), or `retired` (its requests are being closed).
+    pub(super) state: &'static str,
+    pub(super) silent_seconds: u64,
+    pub(super) open_requests: u64,
+    /// Where it was called; for administrators only.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    pub(super) address: Option<String>,
 }
 
 #[derive(Serialize, ToSchema)]

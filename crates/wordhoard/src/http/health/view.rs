@@ -4,15 +4,16 @@ use std::collections::BTreeMap;
 
 use wordhoard_engine::consistency::ConsistencyStatus;
 use wordhoard_engine::{
-    BootLog, BootStep, Counted, Database as DatabaseState, ProviderReport, Status, Storage,
+    BootLog, BootStep, Counted, Database as DatabaseState, ProviderReport, ServerReport, ServerState, Status,
+    Storage,
 };
 use wordhoard_model::ProviderName;
-use wordhoard_store::{ProviderTotals, Weakness};
+use wordhoard_store::{LogKey, ProviderTotals, Weakness};
 
 use super::document::{
-    BackupHealth, BootHealth, ConsistencyHealth, Database, Figures, Health, ProviderFigures, RecoveryHealth,
-    RequestFigures, RetentionHealth, Services, ShutdownHealth, StepHealth, StorageHealth, TokenFigures,
-    WeakSetting,
+    AbsentServer, BackupHealth, BootHealth, ConsistencyHealth, Database, Figures, Health, ProviderFigures,
+    RecoveryHealth, RequestFigures, RetentionHealth, ServersHealth, Services, ShutdownHealth, StepHealth,
+    StorageHealth, TokenFigures, WeakSetting,
 };
 use crate::upkeep::{ShutdownStep, Upkeep};
 
@@ -23,6 +24,8 @@ pub(super) struct Seen {
     pub(super) counted: Option<Counted>,
     pub(super) providers: BTreeMap<ProviderName, ProviderReport>,
     pub(super) upkeep: Upkeep,
+    pub(super) this_server: LogKey,
+    pub(super) servers: Vec<ServerReport>,
     /// Whether problems are told in their own words, which may name hosts and paths.
     pub(super) tell_problems: bool,
 }
@@ -63,7 +66,8 @@ impl Seen {
             && status.quarantined == 0
             && status.weaknesses.is_empty()
             && without_credit(&self.providers).is_empty()
-            && consistency.token_gap != Some(true);
+            && consistency.token_gap != Some(true)
+            && !self.servers.iter().any(ServerReport::needs_somebody);
         match (status.draining, db_ok && storage_ok && sound) {
             (true, _) => "shutting_down",
             (false, true) => "healthy",
@@ -79,6 +83,7 @@ impl Seen {
             DatabaseState::Migrating => ("migrating", None),
             DatabaseState::Away(problem) => ("away", Some(problem.clone())),
             DatabaseState::Refused(problem) => ("refused", Some(problem.clone())),
+            DatabaseState::Retired => ("retired", Some(RETIRED.to_owned())),
         };
         Database {
             connected: status.database == DatabaseState::Up,
@@ -87,6 +92,15 @@ impl Seen {
             schema_version: status.schema_version,
             weak_settings: status.weaknesses.iter().map(weak_setting).collect(),
             problem: problem.filter(|_| self.tell_problems),
+        }
+    }
+
+    fn servers(&self) -> ServersHealth {
+        let absent = self.servers.iter().filter(|report| report.needs_somebody());
+        ServersHealth {
+            this_server_id: self.this_server.to_string(),
+            running: self.servers.iter().filter(|report| report.state == ServerState::Running).count(),
+            absent: absent.map(|report| absent_server(report, self.tell_problems)).collect(),
         }
     }
 
@@ -103,6 +117,7 @@ impl Seen {
             },
             storage: storage(status),
             recovery: recovery(status),
+            servers: self.servers(),
             retention: RetentionHealth {
                 wal_file_size: status.wal_size_bytes,
                 backup_count: upkeep.backup_count,
@@ -119,6 +134,18 @@ impl Seen {
                 steps: upkeep.shutdown_steps.iter().map(shutdown_step).collect(),
             },
         }
+    }
+}
+
+const RETIRED: &str = "somebody has retired this server, and another one has closed its requests";
+
+fn absent_server(report: &ServerReport, tells_address: bool) -> AbsentServer {
+    AbsentServer {
+        server_id: report.log.to_string(),
+        state: report.state.as_str(),
+        silent_seconds: report.silent_for.as_secs(),
+        open_requests: report.open_requests,
+        address: tells_address.then(|| report.profile.address.clone()),
     }
 }
 
