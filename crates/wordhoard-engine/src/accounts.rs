@@ -15,7 +15,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use account::Account;
-pub(crate) use estimate::{Estimate, tokens_of, tokens_of_fields};
+pub(crate) use estimate::{Estimate, tokens_of};
 pub(crate) use loading::{load_at_start, run};
 use parking_lot::Mutex;
 use wordhoard_model::{Cost, KeyId, KeyLimits, RequestFinished, Timestamp};
@@ -222,25 +222,21 @@ impl Reservation {
         }
     }
 
-    /// A call of which nothing is recorded has ended, or its caller has gone: it counts, with the tokens that are known.
-    fn end_unrecorded(&self, tokens: u64) {
+    /// A call of which nothing is recorded has ended, or its caller has gone: it counts, and took no tokens that are billed.
+    fn end_unrecorded(&self) {
         if let Some(account) = self.accounts.inner.lock().accounts.get_mut(&self.key) {
-            account.settle(self.number, tokens, Cost::default());
+            account.settle(self.number, 0, Cost::default());
         }
     }
 }
 
 /// A reservation for a call of which nothing is recorded. It counts however the call ends.
 #[derive(Debug)]
-pub(crate) struct Unrecorded {
-    pub(crate) reservation: Reservation,
-    /// What the call took, as far as its answer says.
-    pub(crate) tokens: u64,
-}
+pub(crate) struct Unrecorded(pub(crate) Reservation);
 
 impl Drop for Unrecorded {
     fn drop(&mut self) {
-        self.reservation.end_unrecorded(self.tokens);
+        self.0.end_unrecorded();
     }
 }
 

@@ -80,9 +80,6 @@ pub enum AdmitError {
         /// Which one.
         model: ModelRef,
     },
-    /// The key has a budget, and what this call costs is not recorded.
-    #[error("this key has a budget, and what embeddings cost is not recorded")]
-    UnrecordedCost,
     /// The key has used what it may.
     #[error("{}", .0.exceeded)]
     OverLimit(Refusal),

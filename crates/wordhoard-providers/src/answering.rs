@@ -3,6 +3,7 @@
 mod account;
 mod answer;
 mod clock;
+mod embeddings;
 mod head;
 mod keyed;
 mod stops;
@@ -16,17 +17,16 @@ use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt, future, stream};
 use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Failure, FailureClass, ProviderName};
-use wordhoard_wire::{Ask, CannotHonour, Dialect, LeftOut, Unsupported};
+use wordhoard_wire::{Ask, CallKind, CannotHonour, Dialect, LeftOut, Unsupported};
 
 pub(crate) use self::account::Account;
 use self::account::Pass;
 use self::answer::Answer;
 use crate::catalogue::Catalogue;
 use crate::key_ring::{KeyRing, Resting};
-use crate::provider::no_embeddings;
 use crate::redaction::Redactor;
 use crate::transport::{Endpoint, Post, Transport};
-use crate::{AnswerStream, Broken, Call, ClientCredential, Provider, TimeLimits};
+use crate::{AnswerStream, Broken, Call, ClientCredential, Forwarded, Provider, TimeLimits, Verbatim};
 
 /// A provider of some dialect.
 #[derive(Debug)]
@@ -60,7 +60,9 @@ impl DialectProvider {
     ) -> Result<Vec<u8>, CannotHonour> {
         let (dialect, ask) = (self.0.dialect, self.ask_of(call, capabilities, left_out));
         match call.verbatim.as_ref().filter(|verbatim| verbatim.dialect == dialect) {
-            Some(verbatim) if verbatim.is_compaction => Ok(dialect.encode_compaction(&verbatim.body, &ask)),
+            Some(verbatim) if verbatim.kind == CallKind::Compaction => {
+                Ok(dialect.encode_compaction(&verbatim.body, &ask))
+            }
             Some(verbatim) => Ok(dialect.encode_verbatim(&verbatim.body, &ask)),
             None => dialect.encode_request(&ask),
         }
@@ -83,17 +85,38 @@ impl DialectProvider {
         }
     }
 
+    fn embeddings(
+        &self,
+        model: &str,
+        asked: &Verbatim,
+        credential: Option<ClientCredential>,
+    ) -> AnswerStream {
+        if !self.has_embeddings() {
+            let name = self.0.name.as_str();
+            let message = format!("{name} is not asked for embeddings: its dialect is none of OpenAI's");
+            let failure = Failure::new(FailureClass::Unsupported, message);
+            return stream::once(future::ready(Err(failure.into()))).boxed();
+        }
+        let mut body = Map::clone(&asked.body);
+        body.insert("model".to_owned(), model.into());
+        let body = Value::Object(body).to_string();
+        let document =
+            self.ask(Endpoint::Embeddings, model, body.into(), asked.forwarded.clone(), credential);
+        embeddings::parts(document).boxed()
+    }
+
     /// Asks for what comes as one document.
     fn ask(
         &self,
         endpoint: Endpoint,
         model: &str,
         body: Bytes,
+        forwarded: Forwarded,
         credential: Option<ClientCredential>,
     ) -> impl Future<Output = Result<Vec<u8>, Failure>> + Send + use<> {
         let speaker = &self.0;
         let pass = speaker.account.pass(&speaker.name, &speaker.redactor, credential);
-        let post = Post { model: model.to_owned(), body, ..Post::new(endpoint) };
+        let post = Post { model: model.to_owned(), body, forwarded, ..Post::new(endpoint) };
         let (transport, is_clients) = (Arc::clone(&speaker.transport), speaker.account.is_clients());
         let (dialect, limits) = (speaker.dialect, speaker.limits);
         async move {
@@ -145,7 +168,14 @@ impl Provider for DialectProvider {
         self.0.account.is_clients()
     }
 
+    fn has_embeddings(&self) -> bool {
+        matches!(self.0.dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses)
+    }
+
     fn answer(&self, call: Call) -> AnswerStream {
+        if let Some(verbatim) = call.verbatim.as_ref().filter(|asked| asked.kind == CallKind::Embeddings) {
+            return self.embeddings(&call.model, verbatim, call.credential.clone());
+        }
         let speaker = &self.0;
         let capabilities = self.capabilities(&call.model);
         let body = match self.encode(&call, &capabilities, None) {
@@ -165,7 +195,7 @@ impl Provider for DialectProvider {
             None => speaker.dialect.unsent_stops(&call.conversation),
         };
         let keeps_envelopes = call.keeps_envelopes && verbatim.is_some();
-        let is_compaction = verbatim.as_ref().is_some_and(|verbatim| verbatim.is_compaction);
+        let is_compaction = verbatim.as_ref().is_some_and(|verbatim| verbatim.kind == CallKind::Compaction);
         let is_stream = capabilities.stream && !is_compaction;
         let post = Post {
             model: call.model,
@@ -187,19 +217,6 @@ impl Provider for DialectProvider {
         stops::cut_at(stops, answer.boxed())
     }
 
-    fn embed(&self, model: &str, mut body: Map<String, Value>) -> BoxFuture<'static, Result<Value, Failure>> {
-        if !matches!(self.0.dialect, Dialect::OpenAiChat | Dialect::OpenAiResponses) {
-            return future::ready(Err(no_embeddings(&self.0.name))).boxed();
-        }
-        body.insert("model".to_owned(), model.into());
-        let document = self.ask(Endpoint::Embeddings, model, Value::Object(body).to_string().into(), None);
-        async move {
-            serde_json::from_slice(&document.await?)
-                .map_err(|_| Failure::new(FailureClass::Malformed, "the provider's embeddings are no JSON"))
-        }
-        .boxed()
-    }
-
     fn count_tokens(&self, call: Call) -> BoxFuture<'static, Result<u64, Failure>> {
         let dialect = self.0.dialect;
         let capabilities = self.capabilities(&call.model);
@@ -214,7 +231,10 @@ impl Provider for DialectProvider {
             Ok(None) => return refused(format!("provider {:?} does not count tokens", self.0.name.as_str())),
             Err(cannot) => return refused(cannot.to_string()),
         };
-        let document = self.ask(Endpoint::TokenCount, &call.model, body.into(), call.credential.clone());
+        let document = {
+            let none = Forwarded::default();
+            self.ask(Endpoint::TokenCount, &call.model, body.into(), none, call.credential.clone())
+        };
         async move {
             let counted = dialect.decode_count(&document.await?);
             counted.ok_or_else(|| Failure::new(FailureClass::Malformed, "the provider's count is no number"))

@@ -27,8 +27,8 @@ pub use limits::TimeLimits;
 pub use provider::{AnswerPart, AnswerStream, Broken, Call, Forwarded, Provider, Verbatim};
 pub use settings::{Auth, HttpSettings, SettingsError, over_http};
 pub use wordhoard_wire::{
-    CannotHonour, Completion, Delta, Dialect, InvalidRequest, Recorded, Unsupported, body_of,
-    client_dialect_of, conversation_of,
+    CallKind, CannotHonour, Completion, Delta, Dialect, InvalidRequest, Recorded, Unsupported, body_of,
+    call_of, client_dialect_of, conversation_of,
 };
 
 use std::sync::Arc;

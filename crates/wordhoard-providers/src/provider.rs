@@ -4,10 +4,9 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
-use futures_util::{FutureExt, future};
 use serde_json::{Map, Value};
-use wordhoard_model::{Capabilities, Conversation, Failure, FailureClass, ProviderName};
-use wordhoard_wire::{CannotHonour, Completion, Delta, Dialect};
+use wordhoard_model::{Capabilities, Conversation, Failure, ProviderName};
+use wordhoard_wire::{CallKind, CannotHonour, Completion, Delta, Dialect};
 
 use crate::ClientCredential;
 use crate::Resting;
@@ -20,6 +19,11 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// The dialect that it speaks; none where it speaks no dialect of others.
     fn dialect(&self) -> Option<Dialect> {
         None
+    }
+
+    /// Whether it is asked for embeddings, by the call that OpenAI's API has for them.
+    fn has_embeddings(&self) -> bool {
+        false
     }
 
     /// What one of its models can do and costs.
@@ -61,20 +65,8 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// provider down: nothing is read ahead but what one read of the socket brought.
     fn answer(&self, call: Call) -> AnswerStream;
 
-    /// Asks for embeddings: `body` is a request of OpenAI's API, and so is what comes back. A provider that has none
-    /// refuses.
-    fn embed(&self, _model: &str, _body: Map<String, Value>) -> BoxFuture<'static, Result<Value, Failure>> {
-        future::ready(Err(no_embeddings(self.name()))).boxed()
-    }
-
     /// Asks how many tokens the prompt of a call has, without making the call. A provider that does not count refuses.
     fn count_tokens(&self, call: Call) -> BoxFuture<'static, Result<u64, Failure>>;
-}
-
-/// What is said where a provider has no embeddings.
-pub(crate) fn no_embeddings(provider: &ProviderName) -> Failure {
-    let message = format!("{provider} is not asked for embeddings: its dialect is none of OpenAI's");
-    Failure::new(FailureClass::Unsupported, message)
 }
 
 /// What a provider is asked.
@@ -103,8 +95,8 @@ pub struct Verbatim {
     pub body: Arc<Map<String, Value>>,
     /// What goes along with it.
     pub forwarded: Forwarded,
-    /// Whether it asks for compaction, by the call that the responses dialect has for that.
-    pub is_compaction: bool,
+    /// Which of a provider's calls it is for.
+    pub kind: CallKind,
 }
 
 /// What of a client's request goes to a provider of its dialect beside the body.

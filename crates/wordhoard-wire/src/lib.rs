@@ -40,6 +40,6 @@ pub use asked::Asked;
 pub use clean_text::one_line;
 pub use client_request::{ClientRequest, InvalidRequest};
 pub use dialect::Dialect;
-pub use recorded::{Recorded, body_of, client_dialect_of, conversation_of};
+pub use recorded::{CallKind, Recorded, body_of, call_of, client_dialect_of, conversation_of};
 pub use stream::{AnswerHead, EncodeStream, Limits, StreamDecoder};
 pub use tool_call::ToolCallPiece;

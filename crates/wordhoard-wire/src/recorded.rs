@@ -15,6 +15,29 @@ const BODY: &str = "body";
 /// How much of the last question stands in the prompt's own text, which is what lists show.
 const MAX_TEXT_CHARS: usize = 8_000;
 
+/// The field of the parameter that says which of a provider's calls is made.
+const CALL: &str = "call";
+
+/// Which of a provider's calls a request is for.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub enum CallKind {
+    /// The next message of a conversation.
+    #[default]
+    Answer,
+    /// A summary that takes the place of a conversation, by the call that the responses dialect has for that.
+    Compaction,
+    /// Vectors, by OpenAI's API. The answer is the provider's document, as it came, cut into pieces of text.
+    Embeddings,
+}
+
+impl CallKind {
+    /// Whether it is an ordinary answer.
+    pub fn is_answer(&self) -> bool {
+        *self == Self::Answer
+    }
+}
+
 /// What the server has to know of a request beside its body.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(default)]
@@ -31,9 +54,9 @@ pub struct Recorded {
     /// The fields that the request goes without, or with in another form.
     #[serde(skip_serializing_if = "Vec::is_empty")]
     pub dropped_fields: Vec<String>,
-    /// Whether a provider of the client's dialect is asked by its own call for compaction.
-    #[serde(skip_serializing_if = "std::ops::Not::not")]
-    pub is_compaction: bool,
+    /// Which call a provider of the client's dialect is asked by.
+    #[serde(skip_serializing_if = "CallKind::is_answer")]
+    pub call: CallKind,
     /// The SHA-256, in hexadecimal, of the route and the body: a client that asks the same again after it was cut off gets the
     /// answer of this call.
     #[serde(skip_serializing_if = "Option::is_none")]
@@ -103,6 +126,12 @@ pub fn client_dialect_of(prompt: &Prompt) -> Option<Dialect> {
     Dialect::from_name(prompt.parameters.extra.get(PARAMETER)?.get("client_dialect")?.as_str()?)
 }
 
+/// Which of a provider's calls a prompt is for.
+pub fn call_of(prompt: &Prompt) -> CallKind {
+    let call = prompt.parameters.extra.get(PARAMETER).and_then(|recorded| recorded.get(CALL));
+    call.and_then(|call| CallKind::deserialize(call).ok()).unwrap_or_default()
+}
+
 /// The request as its client sent it, in its own dialect.
 pub fn body_of(prompt: &Prompt) -> Option<&Map<String, Value>> {
     prompt.parameters.extra.get(PARAMETER)?.get(BODY)?.as_object()
@@ -113,6 +142,9 @@ pub fn body_of(prompt: &Prompt) -> Option<&Map<String, Value>> {
 /// # Errors
 /// The parameter of the native API that is wrong.
 pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> {
+    if call_of(prompt) == CallKind::Embeddings {
+        return Ok(Conversation::of_user(prompt.text.clone()));
+    }
     match (client_dialect_of(prompt), body_of(prompt)) {
         (Some(dialect), Some(body)) => Ok(dialect.read_request(body).conversation),
         _ => openai_chat::conversation_of(prompt, given_parameters(&prompt.parameters)),

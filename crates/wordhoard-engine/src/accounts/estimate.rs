@@ -2,7 +2,7 @@
 
 use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Cost, Prompt, Usage};
-use wordhoard_providers::body_of;
+use wordhoard_providers::{CallKind, body_of, call_of};
 
 /// Bytes of a token, as tokenizers cut English: <https://platform.openai.com/tokenizer>. In scripts whose characters are longer, a
 /// token has fewer of them.
@@ -27,8 +27,13 @@ impl Estimate {
         let most = capabilities.and_then(|known| known.max_output_tokens).map_or(u64::MAX, u64::from);
         let newer_name = || prompt.parameters.extra.get("max_completion_tokens").and_then(Value::as_u64);
         let asked = prompt.parameters.max_tokens.map(u64::from).or_else(newer_name);
-        let output_tokens = asked.unwrap_or(ANSWER_TOKENS).min(most);
-        let usage = Usage { input_tokens: of_prompt(prompt), output_tokens, ..Usage::default() };
+        let (input_tokens, output_tokens) = match call_of(prompt) {
+            CallKind::Embeddings => (body_of(prompt).map_or(0, of_embedded), 0),
+            CallKind::Answer | CallKind::Compaction => {
+                (of_prompt(prompt), asked.unwrap_or(ANSWER_TOKENS).min(most))
+            }
+        };
+        let usage = Usage { input_tokens, output_tokens, ..Usage::default() };
         let price = capabilities.and_then(|known| known.price);
         Self {
             tokens: self.tokens.saturating_add(usage.input_tokens).saturating_add(output_tokens),
@@ -47,8 +52,20 @@ fn of_prompt(prompt: &Prompt) -> u64 {
     (bytes(&prompt.text) + system).div_ceil(BYTES_PER_TOKEN) + tokens_of_fields(&prompt.parameters.extra)
 }
 
+/// About how many tokens are embedded: texts, or tokens as numbers.
+fn of_embedded(body: &Map<String, Value>) -> u64 {
+    fn of_input(input: &Value) -> u64 {
+        match input {
+            Value::Number(_) => 1,
+            Value::Array(inputs) => inputs.iter().map(of_input).sum(),
+            other => tokens_of(other),
+        }
+    }
+    body.get("input").map_or(0, of_input)
+}
+
 /// About how many tokens the texts of a JSON object have.
-pub(crate) fn tokens_of_fields(fields: &Map<String, Value>) -> u64 {
+fn tokens_of_fields(fields: &Map<String, Value>) -> u64 {
     fields.values().map(tokens_of).sum()
 }
 

@@ -39,31 +39,22 @@ impl Inner {
         provider.is_some_and(|provider| provider.capabilities(&model.model).price.is_some())
     }
 
-    /// The same for a call of which nothing is recorded. It counts by the minute while this server runs, and what it costs is
-    /// nowhere: so a key with a budget may not have it.
+    /// The same for a call of which nothing is recorded, and which costs nothing. It counts by the minute while this server runs.
     pub(crate) fn reserve_unrecorded(
         &self,
         key: Option<KeyId>,
         model: &ModelRef,
-        tokens: u64,
-        costs_money: bool,
     ) -> Result<Option<Unrecorded>, AdmitError> {
         let Some(key) = key else { return Ok(None) };
         let limits = self.accounts.limits(key);
         if !limits.allows(model) {
             return Err(AdmitError::ModelNotAllowed { model: model.clone() });
         }
-        if costs_money && limits.has_budget() {
-            return Err(AdmitError::UnrecordedCost);
-        }
         if !self.accounts.knows(&limits) {
             return Err(AdmitError::UsageUnknown);
         }
-        let estimate = Estimate { tokens, ..Estimate::default() };
-        let reserved = self.accounts.reserve(key, estimate, self.clock.now());
-        reserved
-            .map(|(reservation, _)| Some(Unrecorded { reservation, tokens }))
-            .map_err(AdmitError::OverLimit)
+        let reserved = self.accounts.reserve(key, Estimate::default(), self.clock.now());
+        reserved.map(|(reservation, _)| Some(Unrecorded(reservation))).map_err(AdmitError::OverLimit)
     }
 
     /// Reserves for a request of an earlier run that goes on.

@@ -1,13 +1,12 @@
-//! Calls of which nothing is recorded, for nothing of them is lost when they are made again: embeddings, and counts of tokens.
-//! They go through the same gate as every other.
+//! Counts of tokens, of which nothing is recorded, for nothing of them is lost when they are made again. They go through the same
+//! gate as every other call.
 
 use futures_util::future::BoxFuture;
-use serde_json::{Map, Value};
 use wordhoard_model::{Failure, FailureClass, KeyId, ModelRef, RequestId};
 use wordhoard_providers::{Call, Provider};
 
 use super::Engine;
-use crate::accounts::{tokens_of, tokens_of_fields};
+use crate::accounts::tokens_of;
 use crate::admission::AdmitError;
 use crate::calls::{Caller, Pool, Verdicts};
 use crate::request::readiness::{overloaded, provider_down};
@@ -39,25 +38,6 @@ impl From<Failure> for UnrecordedError {
 }
 
 impl Engine {
-    /// Asks a model for embeddings: `body` is a request of OpenAI's API, and so is what comes back.
-    ///
-    /// # Errors
-    /// Where the key may not; and as a call for an answer fails, `Unsupported` where the provider has none.
-    pub async fn embed(
-        &self,
-        model: &ModelRef,
-        body: Map<String, Value>,
-        key: Option<KeyId>,
-    ) -> Result<Value, UnrecordedError> {
-        let asked = key.map_or(0, |_| tokens_of_fields(&body));
-        let mut counted = self.inner.reserve_unrecorded(key, model, asked, true)?;
-        let embedded = self.call(model, key, |provider| provider.embed(&model.model, body)).await;
-        if let (Some(counted), Ok(told)) = (&mut counted, &embedded) {
-            counted.tokens = told["usage"]["total_tokens"].as_u64().unwrap_or(counted.tokens);
-        }
-        Ok(embedded?)
-    }
-
     /// Asks how many tokens a prompt has, without making a request of it. Where the provider does not count, or has not the route
     /// to be asked, it is estimated.
     ///
@@ -69,7 +49,7 @@ impl Engine {
         call: Call,
         key: Option<KeyId>,
     ) -> Result<TokenCount, UnrecordedError> {
-        let _counted = self.inner.reserve_unrecorded(key, model, 0, false)?;
+        let _counted = self.inner.reserve_unrecorded(key, model)?;
         let estimated = call.verbatim.as_ref().map_or(0, |asked| {
             let said = |name| asked.body.get(name).map_or(0, tokens_of);
             ["system", "messages", "tools"].into_iter().map(said).sum()

@@ -67,7 +67,6 @@ impl PromptFate {
             Err(
                 AdmitError::ModelNotAllowed { .. }
                 | AdmitError::NoPrice { .. }
-                | AdmitError::UnrecordedCost
                 | AdmitError::OverLimit(_)
                 | AdmitError::UsageUnknown,
             ) => Self::OverLimit,

@@ -104,7 +104,7 @@ fn verbatim_of(prompt: &Prompt) -> Option<Verbatim> {
         dialect: client_dialect_of(prompt)?,
         body: Arc::new(body_of(prompt)?.clone()),
         forwarded: Forwarded { headers: recorded.headers, query: recorded.query },
-        is_compaction: recorded.is_compaction,
+        kind: recorded.call,
     })
 }
 

@@ -1,7 +1,7 @@
 //! One lane: attempts, one after the other, as the plan says.
 
 use wordhoard_model::{Fallback, Lane, ModelRef, Outcome};
-use wordhoard_providers::{client_dialect_of, conversation_of};
+use wordhoard_providers::{call_of, client_dialect_of, conversation_of};
 
 use super::Run;
 use super::attempt::{self, Going};
@@ -118,6 +118,8 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
     // A provider of the client's own dialect gets the beginning behind the request as it came; another one can continue only
     // what a conversation holds.
     let own_dialect = client_dialect_of(&created.prompt);
+    // Nor has a document of vectors a rest that could be asked for.
+    let is_answer = call_of(&created.prompt).is_answer();
     let is_placed = conversation_of(&created.prompt).is_ok_and(|asked| !asked.loses_meaning());
     let mut candidates: Vec<Candidate> = Vec::new();
     for model in std::iter::once(&spec.model).chain(queue.iter().filter(may_answer)) {
@@ -129,7 +131,7 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
             let prefills = capabilities.as_ref().is_some_and(|known| known.prefill.is_some());
             candidates.push(Candidate {
                 model: model.clone(),
-                can_continue: prefills && (is_own || is_placed),
+                can_continue: prefills && is_answer && (is_own || is_placed),
                 context_window: capabilities.and_then(|known| known.context_window),
             });
         }

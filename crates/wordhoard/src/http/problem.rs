@@ -185,7 +185,6 @@ impl From<AdmitError> for Problem {
             AdmitError::NoPrice { .. } => {
                 Self::new(StatusCode::FORBIDDEN, "model-without-price", detail).field("model")
             }
-            AdmitError::UnrecordedCost => Self::new(StatusCode::FORBIDDEN, "cost-not-recorded", detail),
             AdmitError::UsageUnknown => Self::unavailable("usage-unknown", detail, 2),
             AdmitError::OverLimit(refusal) => Self::over_limit(&refusal, detail),
             AdmitError::KeyReused => {

@@ -1,6 +1,7 @@
 //! The drop-in APIs, with the real clients as the judge.
 
 mod dropped_fields;
+mod embeddings;
 mod erasing;
 mod errors;
 mod fuzz;

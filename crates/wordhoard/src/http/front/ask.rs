@@ -5,10 +5,10 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
-use wordhoard_engine::{NewRequest, Standing};
+use wordhoard_engine::{Admitted, NewRequest, Standing};
 use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, ModelRef, RequestId};
 use wordhoard_providers::{
-    Call, CannotHonour, ClientCredential, Dialect, Forwarded, InvalidRequest, Recorded, Verbatim,
+    Call, CallKind, CannotHonour, ClientCredential, Dialect, Forwarded, InvalidRequest, Recorded, Verbatim,
 };
 use wordhoard_wire::{Asked, ClientRequest};
 
@@ -43,6 +43,21 @@ pub(super) struct Client {
     pub(super) recorded: Recorded,
 }
 
+impl Client {
+    /// The one that sent this body.
+    pub(super) fn of(
+        Asker { key, credential }: Asker,
+        dialect: Dialect,
+        uri: &Uri,
+        headers: &HeaderMap,
+        bytes: &[u8],
+    ) -> Result<Self, Problem> {
+        let idempotency = prompt::idempotency(headers, bytes)?;
+        let recorded = forwarding::recorded_question(dialect, uri, headers, (bytes, credential.as_ref()));
+        Ok(Self { key, idempotency, credential, recorded })
+    }
+}
+
 /// Reads a request of a dialect, records it, and answers it.
 pub(super) async fn answer(
     surface: &Surface,
@@ -54,12 +69,7 @@ pub(super) async fn answer(
 ) -> Result<Response, Problem> {
     let bytes = surface.bodies.read(headers, body).await?;
     let fields = body::json_object(headers, &bytes)?;
-    let client = Client {
-        idempotency: prompt::idempotency(headers, &bytes)?,
-        recorded: forwarding::recorded_question(dialect, uri, headers, (&bytes, asker.credential.as_ref())),
-        key: asker.key,
-        credential: asker.credential,
-    };
+    let client = Client::of(asker, dialect, uri, headers, &bytes)?;
     let accepted = record(surface, fields, client, dialect).await?;
     let telling = Telling {
         dialect,
@@ -137,7 +147,7 @@ fn check(
     let mut dropped = BTreeSet::new();
     for model in models {
         let (body, forwarded) = (Arc::clone(body), Forwarded::default());
-        let verbatim = Verbatim { dialect, body, forwarded, is_compaction: false };
+        let verbatim = Verbatim { dialect, body, forwarded, kind: CallKind::Answer };
         let call =
             Call { verbatim: Some(verbatim), ..Call::new(model.model.as_str(), Arc::clone(conversation)) };
         let provider = surface.engine.providers().get(&model.provider);
@@ -147,6 +157,19 @@ fn check(
 }
 
 impl Accepted {
+    /// Of a request whose answer takes nothing over from it.
+    pub(super) fn of(admitted: Admitted) -> Self {
+        Self {
+            request_id: admitted.request_id,
+            models: admitted.lanes.into_iter().map(|lane| lane.model).collect(),
+            body: Arc::default(),
+            stream: false,
+            include_usage: false,
+            dropped_fields: Vec::new(),
+            standing: admitted.standing,
+        }
+    }
+
     /// The answer with what is said of its request in headers, whether it is an answer or the reason why there is none.
     pub(super) fn annotate(&self, answered: Result<Response, Problem>) -> Response {
         let mut response = answered.unwrap_or_else(Problem::into_response);

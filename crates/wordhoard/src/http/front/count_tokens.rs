@@ -6,7 +6,7 @@ use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
 use wordhoard_engine::{TokenCount, UnrecordedError};
-use wordhoard_providers::{Call, Dialect, Forwarded, Verbatim};
+use wordhoard_providers::{Call, CallKind, Dialect, Forwarded, Verbatim};
 
 use super::failures::problem_of;
 use super::refusals::Refusals;
@@ -55,7 +55,7 @@ pub(super) async fn create(
         dialect: Dialect::Anthropic,
         body: Arc::new(fields),
         forwarded: Forwarded { headers: recorded.headers, query: recorded.query },
-        is_compaction: false,
+        kind: CallKind::Answer,
     };
     let conversation = Arc::new(request.conversation);
     let call = Call { verbatim: Some(verbatim), credential, ..Call::new(model.model.as_str(), conversation) };

@@ -17,13 +17,12 @@ use wordhoard_wire::openai_responses;
 use self::stored::Stored;
 use super::answer::{self, Telling};
 use super::ask::{self, Client};
-use super::forwarding;
 use super::refusals::Refusals;
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
 use crate::http::request_path::{RESPONSE_PREFIX, ResponsePath, Seen};
-use crate::http::{Surface, body, prompt};
+use crate::http::{Surface, body};
 
 const DIALECT: Dialect = Dialect::OpenAiResponses;
 const BACKGROUND: &str = "background";
@@ -49,7 +48,7 @@ const BACKGROUND: &str = "background";
 )]
 pub(super) async fn create(
     State(surface): State<Surface>,
-    Asker { key, credential }: Asker,
+    asker: Asker,
     Seen(owners): Seen,
     uri: Uri,
     headers: HeaderMap,
@@ -57,10 +56,8 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let bytes = surface.bodies.read(&headers, body).await?;
     let fields = body::json_object(&headers, &bytes)?;
-    let idempotency = prompt::idempotency(&headers, &bytes)?;
-    let recorded = forwarding::recorded_question(DIALECT, &uri, &headers, (&bytes, credential.as_ref()));
-    let (background, accepted) =
-        accept(&surface, fields, &owners, Client { key, credential, idempotency, recorded }).await?;
+    let client = Client::of(asker, DIALECT, &uri, &headers, &bytes)?;
+    let (background, accepted) = accept(&surface, fields, &owners, client).await?;
     let id = accepted.request_id;
     let answered = match (accepted.stream, background) {
         (true, _) => {

@@ -27,7 +27,7 @@ impl Scene {
         let mock = MisbehavingProvider::start().unwrap();
         let config = format!(
             "require_keys = true\n{further}\n[[providers]]\nname = \"mock\"\ndialect = \"openai\"\nbase_url = {:?}\nallow_private = true\n\
-             models = [{{ name = \"ok-20\", {PRICE} }}, {{ name = \"rate-2\", {PRICE} }}, {{ name = \"ok-21\" }}, {{ name = \"status-503\" }}, {{ name = \"status-500\", {PRICE} }}]\n\
+             models = [{{ name = \"ok-20\", {PRICE} }}, {{ name = \"ok-22\", price = {{ input = 1000.0, output = 0.0 }} }}, {{ name = \"rate-2\", {PRICE} }}, {{ name = \"ok-21\" }}, {{ name = \"status-503\" }}, {{ name = \"status-500\", {PRICE} }}]\n\
              [fallback]\nqueue = [\"mock:ok-21\"]\njitter = [\"0ms\", \"0ms\"]\n{ONE_CALL}",
             mock.base_url()
         );
@@ -201,14 +201,20 @@ async fn a_budget_is_never_overspent_and_is_exact_after_a_crash() {
     }
     // Nor what the fallback of this server would.
     assert_eq!(ask(&client, CHAT, "mock:status-500", 10).await.status, 502);
-    let embeddings =
-        client.post("/v1/embeddings", &json!({ "model": "mock:ok-20", "input": "hi" })).await.unwrap();
-    assert_eq!(embeddings.status, 403);
+    // Embeddings count by what the provider says they took.
+    let embed = async |model: &str, input: Value| {
+        client.post("/v1/embeddings", &json!({ "model": model, "input": input })).await.unwrap()
+    };
+    assert_eq!(embed("mock:ok-21", json!("hi")).await.body["error"]["code"], "model_without_price");
+    let dear = json!("more than is left ".repeat(100));
+    assert_eq!(embed("mock:ok-22", dear).await.status, 400, "larger than the whole budget");
+    assert_eq!(embed("mock:ok-22", json!(["a", "b"])).await.status, 200);
+    assert_eq!(spent(&usage(&admin, &id).await), (json!(0.042), json!(0.042)));
 
     // Ten dollars a second come in of one that runs; it is cut, and goes on behind the crash.
     let asked = json!({ "prompt": "hi", "models": ["mock:rate-2"], "max_tokens": 80 });
     assert_eq!(client.post("/api/llm/prompt", &asked).await.unwrap().status, 202);
-    assert_eq!(usage(&admin, &id).await["cost_of_day_usd"], 0.12);
+    assert_eq!(usage(&admin, &id).await["cost_of_day_usd"], 0.122);
     assert_eq!(ask(&client, CHAT, "mock:ok-20", 20).await.json()["error"]["code"], "insufficient_quota");
     tokio::time::sleep(Duration::from_secs(2)).await;
     server.kill_9().unwrap();
@@ -216,17 +222,17 @@ async fn a_budget_is_never_overspent_and_is_exact_after_a_crash() {
     let (server, admin) = scene.start();
     let client = server.client().with_key(&key).unwrap();
     let used = usage(&admin, &id).await;
-    assert_eq!((&used["running_requests"], &used["cost_of_day_usd"]), (&json!(1), &json!(0.12)), "{used}");
+    assert_eq!((&used["running_requests"], &used["cost_of_day_usd"]), (&json!(1), &json!(0.122)), "{used}");
     assert_eq!(ask(&client, CHAT, "mock:ok-20", 20).await.json()["error"]["code"], "insufficient_quota");
     let listed = client.get("/api/llm/requests?status=running").await.unwrap().body;
     let running = listed["requests"][0]["request_id"].as_str().unwrap();
     client.post(&format!("/api/llm/requests/{running}/cancel"), &json!({})).await.unwrap();
     // The provider never told what the answer took that was cut and cancelled.
-    assert_eq!(usage(&admin, &id).await["cost_of_day_usd"], 0.04);
+    assert_eq!(usage(&admin, &id).await["cost_of_day_usd"], 0.042);
     assert_eq!(ask(&client, CHAT, "mock:ok-20", 50).await.status, 200);
-    assert_eq!(usage(&admin, &id).await["cost_of_day_usd"], 0.06);
+    assert_eq!(usage(&admin, &id).await["cost_of_day_usd"], 0.062);
     let all = client.get("/api/llm/requests").await.unwrap().body;
-    assert_eq!(all["requests"].as_array().map(Vec::len), Some(5), "what was refused was not recorded");
+    assert_eq!(all["requests"].as_array().map(Vec::len), Some(6), "what was refused was not recorded");
 }
 
 /// Two servers on one database count together, and a start without it waits for it where it matters.

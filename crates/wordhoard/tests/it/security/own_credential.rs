@@ -61,6 +61,7 @@ impl Scene {
         let client = self.server.client();
         let mut body = match path {
             "/v1/responses" => json!({ "model": model, "input": "hi" }),
+            "/v1/embeddings" => json!({ "model": model, "input": "hi" }),
             _ => {
                 json!({ "model": model, "max_tokens": 99, "messages": [{ "role": "user", "content": "hi" }] })
             }
@@ -85,6 +86,7 @@ async fn it_goes_to_the_provider_that_is_asked_with_it_and_to_no_other() {
         ("/v1/responses", "codex:ok-20", "authorization", bearer.as_str()),
         ("/v1/chat/completions", "codex:ok-20", "authorization", bearer.as_str()),
         ("/v1/messages/count_tokens", "claude:ok-20", "authorization", bearer.as_str()),
+        ("/v1/embeddings", "codex:ok-20", "authorization", bearer.as_str()),
     ] {
         let answer = scene.ask(path, model, (name, value)).await;
         assert_eq!(answer.status, 200, "{path} {model}: {}", answer.body);

@@ -3,18 +3,18 @@ use axum::extract::State;
 use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use serde_json::{Map, Value, json};
-use wordhoard_providers::Recorded;
+use wordhoard_providers::CallKind;
 use wordhoard_wire::compaction;
 
 use super::{DIALECT, accept, previous};
 use crate::http::asker::Asker;
+use crate::http::front::answer;
 use crate::http::front::ask::{self, Accepted, Client};
 use crate::http::front::refusals::Refusals;
 use crate::http::front::responses::stored::Stored;
-use crate::http::front::{answer, forwarding};
 use crate::http::problem::Problem;
 use crate::http::request_path::Seen;
-use crate::http::{Surface, body, prompt};
+use crate::http::{Surface, body};
 
 /// Compact a conversation: the answer holds a summary that takes its place in later requests.
 ///
@@ -34,7 +34,7 @@ use crate::http::{Surface, body, prompt};
 )]
 pub(in crate::http::front) async fn compact(
     State(surface): State<Surface>,
-    Asker { key, credential }: Asker,
+    asker: Asker,
     Seen(owners): Seen,
     uri: Uri,
     headers: HeaderMap,
@@ -48,12 +48,8 @@ pub(in crate::http::front) async fn compact(
     let mut items = previous::items(fields.remove("input"));
     items.push(compaction::trigger());
     fields.insert("input".to_owned(), items.into());
-    let idempotency = prompt::idempotency(&headers, &bytes)?;
-    let recorded = Recorded {
-        is_compaction: true,
-        ..forwarding::recorded_question(DIALECT, &uri, &headers, (&bytes, credential.as_ref()))
-    };
-    let client = Client { key, credential, idempotency, recorded };
+    let mut client = Client::of(asker, DIALECT, &uri, &headers, &bytes)?;
+    client.recorded.call = CallKind::Compaction;
     let (_, accepted) = accept(&surface, fields, &owners, client).await?;
     let compacted = compacted(&surface, &accepted).await;
     Ok(accepted.annotate(compacted))
