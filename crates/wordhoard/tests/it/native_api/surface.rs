@@ -70,6 +70,8 @@ async fn the_openapi_document_has_every_path_and_only_paths_that_are_there() {
         ("get", "/api/admin/maintenance/backups"),
         ("post", "/api/admin/maintenance/restore/{backup_filename}"),
         ("get", "/api/admin/operations/{operation_id}"),
+        ("get", "/api/admin/servers"),
+        ("post", "/api/admin/servers/{server_id}/retire"),
         ("get", "/api/admin/system/status"),
         ("get", "/api/admin/keys"),
         ("post", "/api/admin/keys"),
