@@ -41,6 +41,8 @@ pub struct Admitted {
     pub lanes: Vec<LaneSpec>,
     /// Whether it was accepted before, under the same key.
     pub replayed: bool,
+    /// How many items of its answer its client has shown that it has.
+    pub shown_items: usize,
     /// How its key stands with what it may use.
     pub standing: Standing,
 }

@@ -36,7 +36,7 @@ use crate::fleet::{Fleet, ServerReport, ServerState};
 use crate::history::{History, ReadError};
 use crate::hub::{Hub, Journal};
 use crate::metrics::{Metrics, PromptFate};
-use crate::orphans::Orphans;
+use crate::orphans::{EarlierQuestion, Orphans};
 use crate::providers::ProviderSet;
 use crate::settings::Settings;
 use crate::statistics::{Counted, Statistics};
@@ -182,11 +182,20 @@ impl Engine {
     ///
     /// # Errors
     /// Why it was not taken in.
-    pub async fn adopt_or_admit(&self, new: NewRequest) -> Result<Admitted, AdmitError> {
-        match self.inner.adopt(&new) {
-            Some(adopted) => Ok(adopted),
-            None => self.admit(new).await,
+    pub async fn adopt_or_admit(
+        &self,
+        new: NewRequest,
+        earlier: &[EarlierQuestion],
+    ) -> Result<Admitted, AdmitError> {
+        if let Some(adopted) = self.inner.adopt(&new) {
+            return Ok(adopted);
         }
+        for question in earlier {
+            if let Some(adopted) = self.inner.adopt_earlier(&new, question).await {
+                return Ok(adopted);
+            }
+        }
+        self.admit(new).await
     }
 
     /// The client of a call of a drop-in API is gone without the end of the answer.

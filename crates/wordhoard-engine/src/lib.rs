@@ -50,6 +50,7 @@ pub use engine::{
 };
 pub use fleet::{GONE_AFTER, Owner, RetireError, Retired, ServerReport, ServerState};
 pub use history::ReadError;
+pub use orphans::EarlierQuestion;
 pub use providers::ProviderSet;
 pub use settings::{BreakerSettings, CallSettings, Durability, RetrySettings, Settings};
 pub use statistics::Counted;

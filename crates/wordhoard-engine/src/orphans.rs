@@ -5,7 +5,7 @@ use std::collections::HashMap;
 use std::sync::Arc;
 
 use parking_lot::Mutex;
-use wordhoard_model::{KeyId, Outcome, Prompt, Timestamp};
+use wordhoard_model::{KeyId, Outcome, Prompt, Timestamp, Transcript};
 use wordhoard_providers::Recorded;
 
 use crate::admission::NewRequest;
@@ -38,10 +38,55 @@ impl Orphans {
 
     /// The call that asked the same, where its answer can still be had and nobody else is given it.
     pub(crate) fn adopt(&self, new: &NewRequest, now: Timestamp) -> Option<Arc<LiveRequest>> {
-        let question = question_of(new.key, &new.prompt, new.idempotency.is_some())?;
-        let call = self.calls.lock().remove(&question)?;
+        if self.calls.lock().is_empty() {
+            return None;
+        }
+        self.take(&question_of(new.key, &new.prompt, new.idempotency.is_some())?, now)
+    }
+
+    /// The call that asked this, left where it is.
+    pub(crate) fn of_earlier(&self, new: &NewRequest, earlier: &EarlierQuestion) -> Option<Arc<LiveRequest>> {
+        self.calls.lock().get(&(new.key, earlier.sha256.clone())).cloned()
+    }
+
+    /// The same, taken away from everybody else.
+    pub(crate) fn adopt_earlier(
+        &self,
+        new: &NewRequest,
+        earlier: &EarlierQuestion,
+        now: Timestamp,
+    ) -> Option<Arc<LiveRequest>> {
+        self.take(&(new.key, earlier.sha256.clone()), now)
+    }
+
+    fn take(&self, question: &Question, now: Timestamp) -> Option<Arc<LiveRequest>> {
+        let call = self.calls.lock().remove(question)?;
         let can_be_had = is_there(&call, now) && !call.is_followed();
         can_be_had.then_some(call)
+    }
+}
+
+/// What a client may have asked before: its request without the items of an answer that it shows at its end. Clients of the
+/// responses dialect repeat a request so, with what of its answer had come whole.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct EarlierQuestion {
+    /// Its digest, as [`Recorded::question_sha256`].
+    pub sha256: String,
+    /// How many items of the answer the client has.
+    pub shown_items: usize,
+    /// The texts of these items, joined.
+    pub text: String,
+    /// Their reasoning, joined.
+    pub reasoning: String,
+}
+
+impl EarlierQuestion {
+    /// Whether the items can be the beginning of this answer.
+    pub(crate) fn begins(&self, answer: &Transcript) -> bool {
+        let mut attempts = answer.attempts.iter();
+        attempts.any(|attempt| {
+            attempt.text.starts_with(&self.text) && attempt.reasoning.starts_with(&self.reasoning)
+        })
     }
 }
 

@@ -18,7 +18,7 @@ impl Asked {
     /// Of a request as its client sent it. A response repeats these fields of it.
     pub fn of(request: &Map<String, Value>, repeated: Map<String, Value>) -> Self {
         Self {
-            tools: ToolShapes::of(request.get("tools")),
+            tools: ToolShapes::of(request.get("tools"), request.get("input")),
             is_summary: compaction::is_asked_for(request.get("input")),
             repeated,
         }

@@ -28,6 +28,7 @@ mod pass_through;
 mod recorded;
 pub mod retry_hint;
 pub mod sse;
+mod sse_data;
 mod stream;
 mod tool_call;
 mod tool_shape;

@@ -4,6 +4,7 @@
 //! `.../responses-streaming`.
 
 mod answer;
+mod behind_items;
 mod client_input;
 mod client_request;
 mod decoder;
@@ -15,6 +16,7 @@ mod request;
 mod tools;
 
 pub use answer::{decode_answer, encode_answer, encode_answer_for};
+pub use behind_items::behind_items;
 pub use client_request::decode_request;
 pub use decoder::stream_decoder;
 pub use encoder::{encode_state, stream_encoder, stream_encoder_for};

@@ -22,6 +22,12 @@ pub(crate) trait Rules: Debug + Send {
     /// Hears how the encoder would end the answer, before the provider's last events.
     fn own_end(&mut self, _events: &[u8]) {}
 
+    /// What the encoder makes behind the provider's events, as the client gets it: what has begun goes on under the name that the
+    /// client knows.
+    fn taken_over(&mut self, events: BytesMut) -> BytesMut {
+        events
+    }
+
     /// What the events say of the answer as a whole, where all of them have to say the same.
     fn head(&self) -> Option<&AnswerHead> {
         None
@@ -41,6 +47,8 @@ pub(crate) struct PassThrough<R> {
     stage: Stage,
     /// Whether the encoder's opening is told before anything else is known.
     opens_at_once: bool,
+    /// Whether the encoder goes on behind events of the provider.
+    has_taken_over: bool,
     event_count: u64,
 }
 
@@ -57,7 +65,15 @@ enum Stage {
 impl<R: Rules> PassThrough<R> {
     pub(crate) fn new(rules: R, encoder: Box<dyn EncodeStream>) -> Self {
         let replayer = Replayer::default();
-        Self { rules, replayer, encoder, stage: Stage::Waiting, opens_at_once: false, event_count: 0 }
+        Self {
+            rules,
+            replayer,
+            encoder,
+            stage: Stage::Waiting,
+            opens_at_once: false,
+            has_taken_over: false,
+            event_count: 0,
+        }
     }
 
     /// One whose stream begins with the events of the encoder's opening, so many of them.
@@ -79,9 +95,22 @@ impl<R: Rules> PassThrough<R> {
     fn encode(&mut self, out: &mut BytesMut) {
         if self.stage == Stage::Passing {
             self.encoder.take_over(self.rules.head(), self.event_count);
+            self.has_taken_over = true;
         }
         self.stage = Stage::Encoding;
-        self.replayer.take_waiting().iter().for_each(|piece| self.encoder.delta(out, piece));
+        for piece in self.replayer.take_waiting() {
+            self.tell(out, |encoder, out| encoder.delta(out, &piece));
+        }
+    }
+
+    /// Tells what the encoder makes.
+    fn tell(&mut self, out: &mut BytesMut, make: impl FnOnce(&mut dyn EncodeStream, &mut BytesMut)) {
+        if !self.has_taken_over {
+            return make(&mut *self.encoder, out);
+        }
+        let mut made = BytesMut::new();
+        make(&mut *self.encoder, &mut made);
+        out.extend_from_slice(&self.rules.taken_over(made));
     }
 }
 
@@ -95,7 +124,7 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
     fn delta(&mut self, out: &mut BytesMut, delta: &Delta) {
         self.open(out);
         if self.stage == Stage::Encoding {
-            return self.encoder.delta(out, delta);
+            return self.tell(out, |encoder, out| encoder.delta(out, delta));
         }
         match self.replayer.piece(delta) {
             Replayed::Events(events, pieces) => {
@@ -135,7 +164,7 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
             }
             _ => {
                 self.encode(out);
-                self.encoder.finish(out, completion);
+                self.tell(out, |encoder, out| encoder.finish(out, completion));
             }
         }
     }
@@ -143,7 +172,7 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
     fn fail(&mut self, out: &mut BytesMut, failure: &Failure) {
         self.open(out);
         self.encode(out);
-        self.encoder.fail(out, failure);
+        self.tell(out, |encoder, out| encoder.fail(out, failure));
     }
 }
 

@@ -3,7 +3,9 @@
 //!
 //! Sources: <https://platform.openai.com/docs/guides/function-calling>, custom tools;
 //! <https://platform.openai.com/docs/guides/tools-local-shell>; <https://github.com/openai/codex>,
-//! `codex-rs/protocol/src/models.rs`, for namespaces.
+//! `codex-rs/protocol/src/models.rs`, for namespaces; <https://github.com/theopenco/llmgateway/pull/3613> and
+//! <https://github.com/lidge-jun/opencodex/pull/2020>, for the tools that come as an item of the conversation, and for the
+//! namespace `functions`, whose tools are called by their bare names.
 
 use std::collections::HashMap;
 
@@ -12,6 +14,10 @@ use wordhoard_model::Tool;
 
 use crate::ToolCallPiece;
 
+/// The type of an item of a conversation that offers tools. Newer versions of Codex offer all of theirs so.
+pub(crate) const ADDITIONAL_TOOLS: &str = "additional_tools";
+/// The namespace of tools that are called as if they were in none.
+const IMPLICIT_NAMESPACE: &str = "functions";
 /// The only argument of a function that stands for a custom tool.
 const INPUT: &str = "input";
 /// The name of the function that stands for the local shell.
@@ -35,10 +41,15 @@ pub(crate) enum ToolShape {
 pub(crate) struct ToolShapes(HashMap<String, ToolShape>);
 
 impl ToolShapes {
-    /// Those of the tools that a client of OpenAI's dialects offers.
-    pub(crate) fn of(tools: Option<&Value>) -> Self {
+    /// Those of the tools that a client of OpenAI's dialects offers, beside its conversation or in it.
+    pub(crate) fn of(tools: Option<&Value>, input: Option<&Value>) -> Self {
         let mut shapes = Self::default();
         shapes.add_all(tools, None);
+        for item in input.and_then(Value::as_array).into_iter().flatten() {
+            if item.get("type").is_some_and(|kind| *kind == ADDITIONAL_TOOLS) {
+                shapes.add_all(item.get("tools"), None);
+            }
+        }
         shapes
     }
 
@@ -49,6 +60,7 @@ impl ToolShapes {
             let fields =
                 kind.and_then(|kind| tool.get(kind)).filter(|fields| fields.is_object()).unwrap_or(tool);
             let name = fields.get("name").and_then(Value::as_str).unwrap_or_default().to_owned();
+            let namespace = namespace.filter(|namespace| *namespace != IMPLICIT_NAMESPACE);
             let namespace_of_tool = namespace.map(str::to_owned);
             match kind {
                 Some("namespace") => self.add_all(tool.get("tools"), Some(&name)),
@@ -85,7 +97,9 @@ impl ToolShapes {
 
 /// The name of the function that stands for a tool in a namespace. One that would be too long ends in a digest of it.
 pub(crate) fn flat_name(namespace: Option<&str>, name: &str) -> String {
-    let Some(namespace) = namespace else { return name.to_owned() };
+    let Some(namespace) = namespace.filter(|namespace| *namespace != IMPLICIT_NAMESPACE) else {
+        return name.to_owned();
+    };
     let separator = if namespace.ends_with("__") { "" } else { "__" };
     let flat = format!("{namespace}{separator}{name}");
     if flat.chars().count() <= MAX_NAME_CHARS {
@@ -126,6 +140,15 @@ pub(crate) fn custom_as_function(name: String, tool: &Value) -> Tool {
 /// The arguments of the function for a call of a custom tool.
 pub(crate) fn custom_arguments(input: &str) -> String {
     json!({INPUT: input}).to_string()
+}
+
+/// Those arguments in pieces, where the text comes so: what stands before its first piece, a piece, and what stands behind its last.
+pub(crate) const CUSTOM_OPENING: &str = "{\"input\":\"";
+pub(crate) const CUSTOM_CLOSING: &str = "\"}";
+
+pub(crate) fn custom_piece(text: &str) -> String {
+    let quoted = Value::from(text).to_string();
+    quoted[1..quoted.len() - 1].to_owned()
 }
 
 /// The text of a call of a custom tool; the arguments as they are where they are none of a function that stands for one.
@@ -196,7 +219,16 @@ mod tests {
                 {"type": "function", "name": "close"}, {"type": "custom", "name": "say"},
             ]},
         ]);
-        let shapes = ToolShapes::of(Some(&tools));
+        let input = json!([
+            {"type": "message", "role": "user", "content": "hi"},
+            {"type": "additional_tools", "role": "developer", "tools": [
+                {"type": "namespace", "name": "functions", "tools": [
+                    {"type": "custom", "name": "exec"}, {"type": "function", "name": "wait"},
+                ]},
+                {"type": "namespace", "name": "clock", "tools": [{"type": "function", "name": "sleep"}]},
+            ]},
+        ]);
+        let shapes = ToolShapes::of(Some(&tools), Some(&input));
         let function = |namespace: Option<&str>, name: &str| ToolShape::Function {
             namespace: namespace.map(str::to_owned),
             name: name.to_owned(),
@@ -215,6 +247,9 @@ mod tests {
             ("agents__close", function(Some("agents"), "close")),
             ("close", function(Some("agents"), "close")),
             ("agents__say", custom(Some("agents"), "say")),
+            ("exec", custom(None, "exec")),
+            ("wait", function(None, "wait")),
+            ("clock__sleep", function(Some("clock"), "sleep")),
         ] {
             assert_eq!(shapes.of_call(called), expected, "{called}");
         }
@@ -234,6 +269,8 @@ mod tests {
         let call =
             |arguments: String| ToolCallPiece { arguments: Some(arguments), ..ToolCallPiece::default() };
         assert_eq!(custom_input(&call(custom_arguments(text))), text);
+        let pieces: String = ["*** Begin Patch\n\"quo", "ted\" \\ ü\n"].map(custom_piece).concat();
+        assert_eq!(custom_input(&call([CUSTOM_OPENING, &pieces, CUSTOM_CLOSING].concat())), text);
         assert_eq!(custom_input(&call("not json".into())), "not json");
         let shell = call(local_shell_arguments(Some(&json!({"type": "exec", "command": ["ls"], "env": {}}))));
         assert_eq!(local_shell_action(&shell), json!({"command": ["ls"], "type": "exec", "env": {}}));

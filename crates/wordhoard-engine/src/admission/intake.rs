@@ -9,6 +9,7 @@ use crate::accounts::Standing;
 use crate::engine::Inner;
 use crate::history::LogPlace;
 use crate::hub::{AppendError, LiveRequest};
+use crate::orphans::EarlierQuestion;
 use crate::request::{Going, Tickets, pool_of};
 use crate::status::Storage;
 use crate::tasks::TaskKind;
@@ -64,15 +65,28 @@ impl Inner {
         }
         self.start(live, running, going);
         let standing = standing.unwrap_or_default();
-        Ok(Admitted { request_id, lanes: new.lanes, replayed: false, standing })
+        Ok(Admitted { request_id, lanes: new.lanes, replayed: false, standing, shown_items: 0 })
     }
 
     /// The call that asked the same, where its client had to leave it.
     pub(crate) fn adopt(&self, new: &NewRequest) -> Option<Admitted> {
-        let adopted = self.orphans.adopt(new, self.clock.now())?;
-        tracing::info!(request_id = %adopted.id(), "a client asks again for an answer that it had to leave; it gets that one");
-        let lanes = adopted.created().lanes.clone();
-        Some(Admitted { request_id: adopted.id(), lanes, replayed: true, standing: Standing::default() })
+        let call = self.orphans.adopt(new, self.clock.now())?;
+        Some(adopted(&call, 0))
+    }
+
+    /// As [`Inner::adopt`], for a client that shows what of the answer it has. What is no beginning of it is another conversation.
+    pub(crate) async fn adopt_earlier(
+        &self,
+        new: &NewRequest,
+        earlier: &EarlierQuestion,
+    ) -> Option<Admitted> {
+        let call = self.orphans.of_earlier(new, earlier)?;
+        let answer = self.transcript(call.id()).await.ok()??;
+        if !earlier.begins(&answer) {
+            return None;
+        }
+        let call = self.orphans.adopt_earlier(new, earlier, self.clock.now())?;
+        Some(adopted(&call, earlier.shown_items))
     }
 
     /// The place of one more request, where it can be recorded and run.
@@ -134,7 +148,13 @@ impl Inner {
     async fn replay(&self, request_id: RequestId, new: NewRequest) -> Result<Admitted, AdmitError> {
         if let Some(live) = self.hub.get(request_id) {
             let lanes = live.created().lanes.clone();
-            return Ok(Admitted { request_id, lanes, replayed: true, standing: Standing::default() });
+            return Ok(Admitted {
+                request_id,
+                lanes,
+                replayed: true,
+                standing: Standing::default(),
+                shown_items: 0,
+            });
         }
         let first = self.history.stored(request_id, Seq::FIRST, 1, &mut LogPlace::default()).await;
         let first = first.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?;
@@ -142,7 +162,7 @@ impl Inner {
             Some(EventBody::RequestCreated(created)) => created.lanes.clone(),
             _ => new.lanes,
         };
-        Ok(Admitted { request_id, lanes, replayed: true, standing: Standing::default() })
+        Ok(Admitted { request_id, lanes, replayed: true, standing: Standing::default(), shown_items: 0 })
     }
 
     /// Runs a request to its end.
@@ -163,4 +183,11 @@ impl Inner {
 
 fn refused(error: AppendError) -> AdmitError {
     AdmitError::Storage(error.to_string())
+}
+
+fn adopted(call: &LiveRequest, shown_items: usize) -> Admitted {
+    let request_id = call.id();
+    tracing::info!(%request_id, shown_items, "a client asks again for an answer that it had to leave; it gets that one");
+    let lanes = call.created().lanes.clone();
+    Admitted { request_id, lanes, replayed: true, standing: Standing::default(), shown_items }
 }

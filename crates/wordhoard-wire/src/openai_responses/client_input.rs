@@ -3,10 +3,11 @@
 use serde_json::Value;
 use wordhoard_model::{Conversation, Message, Part, ToolCall};
 
+use super::tools::take_additional;
 use crate::InvalidRequest;
 use crate::compaction;
 use crate::openai_chat::image_of_url;
-use crate::tool_shape::{LOCAL_SHELL, custom_arguments, flat_name, local_shell_arguments};
+use crate::tool_shape::{ADDITIONAL_TOOLS, LOCAL_SHELL, custom_arguments, flat_name, local_shell_arguments};
 
 /// A turn of the assistant is several items here: its text, and each of its calls.
 pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Result<(), InvalidRequest> {
@@ -45,6 +46,12 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
             let call_id = text("call_id").map_or_else(|| needed("id"), Ok)?;
             let parts = parts(at, item, "output", asked)?;
             asked.messages.push(Message::ToolResult { call_id, name: None, parts });
+        }
+        (Some(ADDITIONAL_TOOLS), _) => take_additional(item, at, asked)?,
+        // What another agent of the same client has said.
+        (Some("agent_message"), _) => {
+            let parts = parts(at, item, "content", asked)?;
+            asked.messages.push(Message::User(parts));
         }
         // Reasoning of earlier turns belongs to the model that made it.
         (Some("reasoning"), _) => asked.leave_hint("input.reasoning"),

@@ -2,7 +2,7 @@ use serde_json::{Value, json};
 use wordhoard_model::{Conversation, Message, Part, ResponseFormat};
 
 use super::client_input::take_item;
-use super::tools::take_tools;
+use super::tools::{take_choice, take_tools};
 use crate::fields::{Fields, count, flag, number, object, optional_text, text};
 use crate::{ClientRequest, InvalidRequest, field_kind};
 
@@ -39,8 +39,11 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
         system: optional_text(&mut fields, "instructions")?,
         ..Conversation::default()
     };
+    let input = fields.remove("input");
+    // Behind the input, which may offer tools that the choice names.
+    let choice = fields.remove("tool_choice");
     take_tools(&mut fields, &mut asked)?;
-    match fields.remove("input") {
+    match input {
         Some(Value::String(text)) if !text.is_empty() => {
             asked.messages.push(Message::User(vec![Part::Text(text)]));
         }
@@ -51,6 +54,7 @@ pub fn decode_request(body: &[u8]) -> Result<ClientRequest, InvalidRequest> {
         }
         _ => return Err(InvalidRequest::field("input", "must be a text or a list of items, not empty")),
     }
+    take_choice(choice, &mut asked)?;
     take_reasoning(fields.remove("reasoning"), &mut asked)?;
     take_text(fields.remove("text"), &mut asked)?;
     take_further(fields, &mut asked);

@@ -9,6 +9,7 @@ use crate::clean_text::model_name;
 use crate::error_body::classify_stream_error;
 use crate::logprobs;
 use crate::stream::{self, Fold};
+use crate::tool_shape::{CUSTOM_CLOSING, CUSTOM_OPENING, custom_piece};
 use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, sse};
 
 /// A decoder for one answer that comes as a stream. An item that a server tells only whole, at its end, counts then.
@@ -48,7 +49,8 @@ impl Fold for ResponseFold {
             }
             Event::Refusal(piece) => self.say(TokenKind::Refusal, &piece, out),
             Event::Reasoning(piece) => self.say(TokenKind::Reasoning, &piece, out),
-            Event::Arguments(piece) => self.argue(piece, out),
+            Event::Arguments(piece) => self.argue(piece.output_index, piece.delta, out),
+            Event::Input(piece) => self.argue(piece.output_index, custom_piece(&piece.delta), out),
             Event::Annotation { annotation } => {
                 push(out, TokenKind::Annotation, Some(&annotation.to_string()));
             }
@@ -106,29 +108,35 @@ impl ResponseFold {
     }
 
     fn begin_item(&mut self, output_index: u64, item: &Value, out: &mut Vec<Delta>) {
-        if item.get("type").and_then(Value::as_str) == Some("function_call") {
-            let piece = ToolCallPiece { index: self.call_number(output_index), ..call_head(item) };
-            push(out, TokenKind::ToolCall, piece.to_text().as_deref());
-        }
+        let arguments = match item.get("type").and_then(Value::as_str) {
+            Some("function_call") => None,
+            Some("custom_tool_call") => Some(CUSTOM_OPENING.to_owned()),
+            _ => return,
+        };
+        let piece = ToolCallPiece { index: self.call_number(output_index), arguments, ..call_head(item) };
+        push(out, TokenKind::ToolCall, piece.to_text().as_deref());
     }
 
-    fn argue(&mut self, piece: Piece, out: &mut Vec<Delta>) {
-        self.told.insert(piece.output_index);
-        let index = self.call_number(piece.output_index);
-        let call = ToolCallPiece { index, arguments: Some(piece.delta), ..ToolCallPiece::default() };
+    fn argue(&mut self, output_index: u64, arguments: String, out: &mut Vec<Delta>) {
+        self.told.insert(output_index);
+        let index = self.call_number(output_index);
+        let call = ToolCallPiece { index, arguments: Some(arguments), ..ToolCallPiece::default() };
         push(out, TokenKind::ToolCall, call.to_text().as_deref());
     }
 
     fn end_item(&mut self, output_index: u64, item: &Value, out: &mut Vec<Delta>) {
         let was_told = self.told.contains(&output_index);
+        let text = |field: &str| item.get(field).and_then(Value::as_str).unwrap_or_default();
         match (item.get("type").and_then(Value::as_str), self.calls.get(&output_index)) {
             // Begun, and its arguments not told yet.
-            (Some("function_call"), Some(index)) if !was_told => {
-                let arguments = item.get("arguments").and_then(Value::as_str).map(str::to_owned);
-                let call = ToolCallPiece { index: *index, arguments, ..ToolCallPiece::default() };
-                push(out, TokenKind::ToolCall, call.to_text().as_deref());
+            (Some("function_call"), Some(_)) if !was_told => {
+                self.argue(output_index, text("arguments").to_owned(), out);
             }
-            (Some("function_call"), None) => {
+            (Some("custom_tool_call"), Some(_)) => {
+                let input = if was_told { String::new() } else { custom_piece(text("input")) };
+                self.argue(output_index, input + CUSTOM_CLOSING, out);
+            }
+            (Some("function_call" | "custom_tool_call" | "local_shell_call"), None) => {
                 let mut number = self.call_number(output_index);
                 item_deltas(item, &mut number, out);
             }

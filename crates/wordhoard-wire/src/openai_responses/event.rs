@@ -32,6 +32,9 @@ pub(super) enum Event {
     Reasoning(Piece),
     #[serde(rename = "response.function_call_arguments.delta")]
     Arguments(Piece),
+    /// A custom tool takes any text: <https://platform.openai.com/docs/guides/function-calling#custom-tools>.
+    #[serde(rename = "response.custom_tool_call_input.delta")]
+    Input(Piece),
     #[serde(rename = "response.output_text.annotation.added")]
     Annotation { annotation: Value },
     /// The three ways to end; the response says which it is.

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use wordhoard_model::TokenKind;
 
+use crate::tool_shape::{LOCAL_SHELL, custom_arguments, flat_name, local_shell_arguments};
 use crate::{Delta, ToolCallPiece, logprobs};
 
 /// All pieces of an item. `calls` counts the calls of tools before it.
@@ -16,12 +17,13 @@ pub(super) fn item_deltas(item: &Value, calls: &mut u64, out: &mut Vec<Delta>) {
             }
             sealed_reasoning(item, out);
         }
-        Some("function_call") => {
-            let piece = ToolCallPiece {
-                index: *calls,
-                arguments: text("arguments").map(str::to_owned),
-                ..call_head(item)
+        Some(kind @ ("function_call" | "custom_tool_call" | "local_shell_call")) => {
+            let arguments = match kind {
+                "custom_tool_call" => text("input").map(custom_arguments),
+                "local_shell_call" => Some(local_shell_arguments(item.get("action"))),
+                _ => text("arguments").map(str::to_owned),
             };
+            let piece = ToolCallPiece { index: *calls, arguments, ..call_head(item) };
             *calls += 1;
             push(out, TokenKind::ToolCall, piece.to_text().as_deref());
         }
@@ -31,14 +33,16 @@ pub(super) fn item_deltas(item: &Value, calls: &mut u64, out: &mut Vec<Delta>) {
     }
 }
 
-/// The id and the name of a call; the id is the one that its result has to name.
+/// The id and the name of a call; the id is the one that its result has to name. The name is that of the function that stands for
+/// the tool where it is none.
 pub(super) fn call_head(item: &Value) -> ToolCallPiece {
-    let text = |field: &str| item.get(field).and_then(Value::as_str).map(str::to_owned);
-    ToolCallPiece {
-        id: text("call_id").or_else(|| text("id")),
-        name: text("name"),
-        ..ToolCallPiece::default()
-    }
+    let text = |field: &str| item.get(field).and_then(Value::as_str);
+    let name = match text("type") {
+        Some("local_shell_call") => Some(LOCAL_SHELL.to_owned()),
+        _ => text("name").map(|name| flat_name(text("namespace"), name)),
+    };
+    let id = text("call_id").or_else(|| text("id")).map(str::to_owned);
+    ToolCallPiece { id, name, ..ToolCallPiece::default() }
 }
 
 /// What a later turn has to give back so that the model can go on thinking.

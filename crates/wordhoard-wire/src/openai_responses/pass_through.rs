@@ -2,6 +2,8 @@
 //! the numbers of our stream it resumes; all else is the provider's. What clients need of a whole response and a provider
 //! leaves out, we put there: not all servers of this dialect tell the whole again at the end.
 
+use std::collections::HashMap;
+
 use bytes::BytesMut;
 use serde_json::{Map, Value};
 
@@ -9,6 +11,7 @@ use super::answer::encode_answer_for;
 use super::encoder::stream_encoder_for;
 use crate::envelope::{WireEvent, fill_own};
 use crate::pass_through::{self, PassThrough, Rules, Whole};
+use crate::sse_data;
 use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream};
 
 /// What the server does by itself, so that the provider was not asked for it.
@@ -30,13 +33,20 @@ struct ResponseRules {
     ours: Map<String, Value>,
     /// The response as we know it, once it is whole.
     known: Map<String, Value>,
+    /// The ids of the items that the client has heard of, by their places.
+    item_ids: HashMap<u64, Value>,
 }
 
 impl ResponseRules {
     fn new(head: &AnswerHead, asked: &Map<String, Value>) -> Self {
         let ours = OURS.iter().filter_map(|name| Some(((*name).to_owned(), asked.get(*name)?.clone())));
         let kept = ("store".to_owned(), Value::Bool(true));
-        Self { id: head.id.clone(), ours: ours.chain([kept]).collect(), known: Map::new() }
+        Self {
+            id: head.id.clone(),
+            ours: ours.chain([kept]).collect(),
+            known: Map::new(),
+            item_ids: HashMap::new(),
+        }
     }
 
     fn own(&self, response: &mut Map<String, Value>) {
@@ -61,6 +71,9 @@ impl Rules for ResponseRules {
             return Some(WireEvent { data, ..event });
         }
         let mut told: Value = serde_json::from_str(&data).unwrap_or_default();
+        if let (Some(place), Some(id)) = (told["output_index"].as_u64(), told.pointer("/item/id")) {
+            self.item_ids.insert(place, id.clone());
+        }
         if told["type"].as_str().is_some_and(|kind| OPENING.contains(&kind)) {
             return None;
         }
@@ -69,6 +82,27 @@ impl Rules for ResponseRules {
         };
         self.own(response);
         Some(WireEvent { data: told.to_string(), ..event })
+    }
+
+    fn taken_over(&mut self, events: BytesMut) -> BytesMut {
+        if self.item_ids.is_empty() {
+            return events;
+        }
+        sse_data::rewrite(events, |told| {
+            let known = told["output_index"].as_u64().and_then(|place| self.item_ids.get(&place));
+            for place in ["/item_id", "/item/id"] {
+                if let (Some(id), Some(written)) = (known, told.pointer_mut(place)) {
+                    *written = id.clone();
+                }
+            }
+            let output = told.pointer_mut("/response/output").and_then(Value::as_array_mut);
+            for (place, item) in (0..).zip(output.into_iter().flatten()) {
+                if let Some(id) = self.item_ids.get(&place) {
+                    item["id"] = id.clone();
+                }
+            }
+            true
+        })
     }
 
     fn own_end(&mut self, events: &[u8]) {

@@ -7,14 +7,10 @@ use crate::InvalidRequest;
 use crate::fields::{Fields, list};
 use crate::tool_shape::{LOCAL_SHELL, custom_as_function, flat_name, local_shell_as_function};
 
-/// Takes the tools and the choice among them.
+/// Takes the tools that are offered beside the input.
 pub(super) fn take_tools(fields: &mut Fields, asked: &mut Conversation) -> Result<(), InvalidRequest> {
     let tools = list(fields, "tools")?.unwrap_or_default();
-    add_tools(&tools, "tools", None, asked)?;
-    match fields.remove("tool_choice") {
-        None | Some(Value::Null) => Ok(()),
-        Some(choice) => take_choice(&choice, asked),
-    }
+    add_tools(&tools, "tools", None, asked)
 }
 
 /// Functions are taken as they are. Another client's tool becomes a function and is listed; what only the provider can run
@@ -56,6 +52,25 @@ fn add_tools(
     Ok(())
 }
 
+/// Takes the tools that an item of the input offers. One that is offered again takes the place of the earlier one.
+pub(super) fn take_additional(
+    item: &Value,
+    at: &str,
+    asked: &mut Conversation,
+) -> Result<(), InvalidRequest> {
+    let before = std::mem::take(&mut asked.tools);
+    let tools = item.get("tools").and_then(Value::as_array).map(Vec::as_slice);
+    add_tools(tools.unwrap_or_default(), &format!("{at}.tools"), None, asked)?;
+    let added = std::mem::replace(&mut asked.tools, before);
+    for tool in added {
+        match asked.tools.iter_mut().find(|known| known.name == tool.name) {
+            Some(known) => *known = tool,
+            None => asked.tools.push(tool),
+        }
+    }
+    Ok(())
+}
+
 fn function(name: String, written: &Value) -> Tool {
     Tool {
         name,
@@ -65,7 +80,9 @@ fn function(name: String, written: &Value) -> Tool {
     }
 }
 
-fn take_choice(choice: &Value, asked: &mut Conversation) -> Result<(), InvalidRequest> {
+/// Takes the choice among all tools that are offered.
+pub(super) fn take_choice(choice: Option<Value>, asked: &mut Conversation) -> Result<(), InvalidRequest> {
+    let Some(choice) = choice.as_ref().filter(|choice| !choice.is_null()) else { return Ok(()) };
     let kind = choice.get("type").and_then(Value::as_str);
     asked.tool_choice = Some(match (choice.as_str(), kind) {
         (Some("auto"), _) => ToolChoice::Auto,

@@ -159,8 +159,6 @@ fn kept(dialect: Dialect, asked: &Conversation) -> Conversation {
             kept.parallel_tool_calls = None;
         }
         Dialect::Cohere => {
-            let is_strict = kept.tools.iter().any(|tool| tool.strict == Some(true));
-            kept.tools.iter_mut().for_each(|tool| tool.strict = is_strict.then_some(true));
             kept.parallel_tool_calls = None;
             kept.tool_choice = match kept.tool_choice {
                 Some(ToolChoice::Function(name)) => {
@@ -170,6 +168,9 @@ fn kept(dialect: Dialect, asked: &Conversation) -> Conversation {
                 Some(ToolChoice::Auto) | None => None,
                 other => other,
             };
+            // Of the tools that are offered.
+            let is_strict = kept.tools.iter().any(|tool| tool.strict == Some(true));
+            kept.tools.iter_mut().for_each(|tool| tool.strict = is_strict.then_some(true));
         }
     }
     kept
@@ -539,6 +540,39 @@ fn tools_and_messages_of_agents_are_adapted() {
     let (sent, _) = translated(Dialect::Anthropic, Dialect::OpenAiChat, &claude).unwrap();
     let roles: Vec<_> = sent["messages"].as_array().unwrap().iter().map(|message| &message["role"]).collect();
     assert_eq!(json!([roles, sent["reasoning_effort"]]), json!([["system", "user", "system"], "high"]));
+}
+
+/// Codex offers its tools as items of the conversation, some of them again.
+#[test]
+fn tools_that_stand_in_the_conversation_are_offered() {
+    let exec = |description: &str| json!({"type": "custom", "name": "exec", "description": description});
+    let mut codex = json!({
+        "model": "m",
+        "input": [
+            {"type": "additional_tools", "role": "developer", "tools": [
+                {"type": "namespace", "name": "functions", "tools": [exec("first"), {"type": "function", "name": "wait"}]},
+                {"type": "namespace", "name": "clock", "tools": [{"type": "function", "name": "sleep"}]},
+            ]},
+            {"type": "message", "role": "user", "content": "go"},
+            {"type": "custom_tool_call", "call_id": "c1", "name": "exec", "input": "text(1)"},
+            {"type": "custom_tool_call_output", "call_id": "c1", "output": [{"type": "input_text", "text": "one"}]},
+            {"type": "agent_message", "author": "/root/a", "content": [{"type": "input_text", "text": "a is done"}]},
+            {"type": "additional_tools", "tools": [{"type": "namespace", "name": "functions", "tools": [exec("second")]}]},
+        ],
+        "tools": [],
+    });
+    for to in Dialect::ALL {
+        let (sent, listed) = translated(Dialect::OpenAiResponses, to, &codex).unwrap();
+        let text = sent.to_string();
+        for part in ["exec", "wait", "clock__sleep", "second", "one", "a is done"] {
+            assert!(text.contains(part), "{to:?} lacks {part}: {text}");
+        }
+        assert!(!text.contains("functions__") && !text.contains("first"), "{to:?}: {text}");
+        assert!(listed.contains(&"input[0].tools[0]".to_owned()), "{to:?}: {listed:?}");
+    }
+    codex["tool_choice"] = json!({"type": "function", "namespace": "clock", "name": "sleep"});
+    let (sent, _) = translated(Dialect::OpenAiResponses, Dialect::OpenAiChat, &codex).unwrap();
+    assert_eq!(sent["tool_choice"]["function"]["name"], "clock__sleep");
 }
 
 /// A continuation in the client's own dialect keeps all that its request says.

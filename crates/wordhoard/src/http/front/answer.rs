@@ -45,6 +45,8 @@ pub(super) struct Telling {
     /// Whether what happened before the client came is told by its outcome: of several attempts, the one that counts. Otherwise
     /// the stream is the same, event by event, whenever it is read.
     pub(super) folds_the_past: bool,
+    /// Items of a response that the client has already; they are left out.
+    pub(super) shown_items: usize,
 }
 
 /// How long the status of a stream waits for the first piece of the answer (SPEC FD 12).

@@ -5,7 +5,7 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
-use wordhoard_engine::{Admitted, NewRequest, Standing};
+use wordhoard_engine::{Admitted, EarlierQuestion, NewRequest, Standing};
 use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, ModelRef, RequestId};
 use wordhoard_providers::{
     Call, CallKind, CannotHonour, ClientCredential, Dialect, Forwarded, InvalidRequest, Recorded, Verbatim,
@@ -27,6 +27,8 @@ pub(super) struct Accepted {
     pub(super) body: Arc<Map<String, Value>>,
     pub(super) stream: bool,
     pub(super) include_usage: bool,
+    /// How many items of its answer the client has already.
+    pub(super) shown_items: usize,
     /// The fields that its providers are not given, or in another form.
     dropped_fields: Vec<String>,
     /// How its key stands with what it may use.
@@ -41,20 +43,22 @@ pub(super) struct Client {
     pub(super) credential: Option<ClientCredential>,
     /// What is recorded beside the body.
     pub(super) recorded: Recorded,
+    /// What it may have asked before, of which it shows a part of the answer.
+    pub(super) earlier: Vec<EarlierQuestion>,
 }
 
 impl Client {
-    /// The one that sent this body.
+    /// The one that sent this body, and what was read of it.
     pub(super) fn of(
         Asker { key, credential }: Asker,
         dialect: Dialect,
         uri: &Uri,
         headers: &HeaderMap,
-        bytes: &[u8],
+        (bytes, fields): (&[u8], &Map<String, Value>),
     ) -> Result<Self, Problem> {
         let idempotency = prompt::idempotency(headers, bytes)?;
-        let recorded = forwarding::recorded_question(dialect, uri, headers, (bytes, credential.as_ref()));
-        Ok(Self { key, idempotency, credential, recorded })
+        let recorded = forwarding::recorded_question(dialect, uri, headers, (fields, credential.as_ref()));
+        Ok(Self { key, idempotency, credential, recorded, earlier: Vec::new() })
     }
 }
 
@@ -69,7 +73,7 @@ pub(super) async fn answer(
 ) -> Result<Response, Problem> {
     let bytes = surface.bodies.read(headers, body).await?;
     let fields = body::json_object(headers, &bytes)?;
-    let client = Client::of(asker, dialect, uri, headers, &bytes)?;
+    let client = Client::of(asker, dialect, uri, headers, (&bytes, &fields))?;
     let accepted = record(surface, fields, client, dialect).await?;
     let telling = Telling {
         dialect,
@@ -78,6 +82,7 @@ pub(super) async fn answer(
         asked: Asked::of(&accepted.body, Map::new()),
         known_events: 0,
         folds_the_past: true,
+        shown_items: 0,
     };
     let answered = match accepted.stream {
         true => answer::stream(surface, accepted.request_id, telling).await,
@@ -107,13 +112,14 @@ pub(super) async fn record(
         credential: client.credential,
         fallback: Fallback::Default,
     };
-    let admitted = surface.engine.adopt_or_admit(new).await?;
+    let admitted = surface.engine.adopt_or_admit(new, &client.earlier).await?;
     Ok(Accepted {
         request_id: admitted.request_id,
         models: admitted.lanes.into_iter().map(|lane| lane.model).collect(),
         body,
         stream: request.stream.unwrap_or(false),
         include_usage: request.include_usage,
+        shown_items: admitted.shown_items,
         dropped_fields: recorded.dropped_fields,
         standing: admitted.standing,
     })
@@ -165,6 +171,7 @@ impl Accepted {
             body: Arc::default(),
             stream: false,
             include_usage: false,
+            shown_items: 0,
             dropped_fields: Vec::new(),
             standing: admitted.standing,
         }

@@ -50,7 +50,7 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let bytes = surface.bodies.read(&headers, body).await?;
     let fields = body::json_object(&headers, &bytes)?;
-    let mut client = Client::of(asker, DIALECT, &uri, &headers, &bytes)?;
+    let mut client = Client::of(asker, DIALECT, &uri, &headers, (&bytes, &fields))?;
     client.recorded.call = CallKind::Embeddings;
     let accepted = record(&surface, fields, client).await?;
     let answered = embedded(&surface, accepted.request_id).await;
@@ -82,7 +82,7 @@ async fn record(surface: &Surface, fields: Map<String, Value>, client: Client) -
         credential: client.credential,
         fallback: Fallback::Off,
     };
-    Ok(Accepted::of(surface.engine.adopt_or_admit(new).await?))
+    Ok(Accepted::of(surface.engine.adopt_or_admit(new, &[]).await?))
 }
 
 /// The first text that is embedded, for people who read lists of requests; none where nothing can be embedded.

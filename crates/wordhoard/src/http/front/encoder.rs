@@ -1,7 +1,7 @@
 use bytes::BytesMut;
 use wordhoard_model::{Failure, FinishReason, Usage};
 use wordhoard_providers::{Completion, Delta};
-use wordhoard_wire::{AnswerHead, EncodeStream, openai_chat};
+use wordhoard_wire::{AnswerHead, EncodeStream, openai_chat, openai_responses};
 
 use super::answer::Telling;
 
@@ -33,7 +33,8 @@ impl Encoder {
                 include_usage,
             };
         }
-        Self::One(telling.dialect.passing_encoder(head, include_usage, telling.asked.clone()))
+        let encoder = telling.dialect.passing_encoder(head, include_usage, telling.asked.clone());
+        Self::One(openai_responses::behind_items(encoder, telling.shown_items))
     }
 
     pub(super) fn open(&mut self, out: &mut BytesMut) {

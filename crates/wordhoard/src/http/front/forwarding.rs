@@ -1,6 +1,7 @@
 //! What of a client's request beside its body goes to a provider of the client's dialect.
 
 use axum::http::{HeaderMap, HeaderName, Uri};
+use serde_json::{Map, Value};
 use sha2::{Digest, Sha256};
 use wordhoard_providers::{ClientCredential, Dialect, Recorded};
 
@@ -42,18 +43,50 @@ pub(super) fn recorded_question(
     dialect: Dialect,
     uri: &Uri,
     headers: &HeaderMap,
-    (body, credential): (&[u8], Option<&ClientCredential>),
+    (body, credential): (&Map<String, Value>, Option<&ClientCredential>),
 ) -> Recorded {
     let question_sha256 = Some(question(uri, body, credential));
     Recorded { question_sha256, ..recorded(dialect, uri, headers) }
 }
 
 /// The digest of what is asked where, and with which credential. A path holds no line break.
-fn question(uri: &Uri, body: &[u8], credential: Option<&ClientCredential>) -> String {
+pub(super) fn question(
+    uri: &Uri,
+    body: &Map<String, Value>,
+    credential: Option<&ClientCredential>,
+) -> String {
     let credential = credential.map(ClientCredential::sha256).unwrap_or_default();
-    let digest = Sha256::new().chain_update(uri.path()).chain_update(b"\n");
-    let digest = digest.chain_update(credential).chain_update(body).finalize();
-    digest.iter().map(|byte| format!("{byte:02x}")).collect()
+    let mut digest = Sha256::new().chain_update(uri.path()).chain_update(b"\n").chain_update(credential);
+    digest_fields(body, &mut digest);
+    digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// The same for the same fields in another order: Codex writes some of its own anew, as its hash map has them, when it repeats a
+/// request.
+fn digest_fields(fields: &Map<String, Value>, digest: &mut Sha256) {
+    let mut sorted: Vec<_> = fields.iter().collect();
+    sorted.sort_unstable_by_key(|(name, _)| *name);
+    digest.update(b"{");
+    for (name, value) in sorted {
+        digest.update(Value::from(name.as_str()).to_string());
+        digest_value(value, digest);
+    }
+    digest.update(b"}");
+}
+
+fn digest_value(value: &Value, digest: &mut Sha256) {
+    match value {
+        Value::Object(fields) => digest_fields(fields, digest),
+        Value::Array(values) => {
+            digest.update(b"[");
+            for value in values {
+                digest_value(value, digest);
+                digest.update(b",");
+            }
+            digest.update(b"]");
+        }
+        other => digest.update(other.to_string()),
+    }
 }
 
 fn is_forwarded(name: &HeaderName) -> bool {
@@ -62,4 +95,30 @@ fn is_forwarded(name: &HeaderName) -> bool {
         Some(start) => name.starts_with(start),
         None => name == *known,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use serde_json::json;
+
+    use super::*;
+
+    #[test]
+    fn a_question_is_the_same_whatever_the_order_of_its_fields() {
+        let of = |path: &'static str, body: &str| {
+            let body: Map<String, Value> = serde_json::from_str(body).unwrap();
+            question(&Uri::from_static(path), &body, None)
+        };
+        let asked = of("/a", r#"{"x": [{"b": 1, "c": "2"}], "y": null}"#);
+        assert_eq!(asked, of("/a", r#"{"y":null,"x":[{"c":"2","b":1}]}"#));
+        for other in [
+            json!({"x": [{"b": 1, "c": 2}], "y": null}),
+            json!({"x": [{"b": 1}, {"c": "2"}], "y": null}),
+            json!({"x": [{"b": 1, "c": "2", "y": null}]}),
+            json!({"x": [{"b": 1, "c": "2"}]}),
+        ] {
+            assert_ne!(asked, of("/a", &other.to_string()), "{other}");
+        }
+        assert_ne!(asked, of("/b", r#"{"x": [{"b": 1, "c": "2"}], "y": null}"#));
+    }
 }

@@ -1,6 +1,7 @@
 mod compact;
 mod input_items;
 mod previous;
+mod shown;
 mod stored;
 
 use axum::body::Body;
@@ -56,13 +57,15 @@ pub(super) async fn create(
 ) -> Result<Response, Problem> {
     let bytes = surface.bodies.read(&headers, body).await?;
     let fields = body::json_object(&headers, &bytes)?;
-    let client = Client::of(asker, DIALECT, &uri, &headers, &bytes)?;
+    let mut client = Client::of(asker, DIALECT, &uri, &headers, (&bytes, &fields))?;
+    client.earlier = shown::earlier_questions(&uri, &fields, client.credential.as_ref());
     let (background, accepted) = accept(&surface, fields, &owners, client).await?;
     let id = accepted.request_id;
     let answered = match (accepted.stream, background) {
         (true, _) => {
             let stored = Stored::find(&surface, id).await?;
-            let telling = Telling { folds_the_past: true, ..stored.telling(0)? };
+            let telling =
+                Telling { folds_the_past: true, shown_items: accepted.shown_items, ..stored.telling(0)? };
             answer::stream(&surface, id, telling).await
         }
         (false, false) => {

@@ -48,7 +48,7 @@ pub(in crate::http::front) async fn compact(
     let mut items = previous::items(fields.remove("input"));
     items.push(compaction::trigger());
     fields.insert("input".to_owned(), items.into());
-    let mut client = Client::of(asker, DIALECT, &uri, &headers, &bytes)?;
+    let mut client = Client::of(asker, DIALECT, &uri, &headers, (&bytes, &fields))?;
     client.recorded.call = CallKind::Compaction;
     let (_, accepted) = accept(&surface, fields, &owners, client).await?;
     let compacted = compacted(&surface, &accepted).await;
