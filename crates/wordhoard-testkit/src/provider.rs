@@ -35,10 +35,14 @@
 //! | `other-model-N` | N tokens; says that another model answered |
 //! | `slow-tokens-N-MS` | N tokens, one every MS milliseconds |
 //! | `huge-event` | one token of 10 MB |
-//! | `seq:A\|B\|C` | the first call of this model gets A, the next B, all others C |
+//! | `agent` | what a coding agent with a shell is answered: reasoning and two calls at once in two turns, what they printed in the third |
+//! | `agent-cut` | half of that, then the connection closes |
+//! | `agent-paced`, `agent-late` | in the third turn 20 tokens a second; its first one after 3 s |
+//! | `seq:A\|B\|C` | the first call of this model (of `agent…`: in this turn) gets A, the next B, all others C |
 //!
 //! Any other model gets 404. Whatever the prompt is, the tokens derive from it: see [`expected_tokens`].
 
+mod agent;
 mod answer;
 mod behaviour;
 mod calls;

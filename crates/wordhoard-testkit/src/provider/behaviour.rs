@@ -62,6 +62,8 @@ pub(super) enum Content {
     Huge,
     /// The clock and the index.
     Stamped,
+    /// What a coding agent is answered.
+    Agent,
 }
 
 /// How the bytes are put on the wire.
@@ -146,6 +148,14 @@ impl Behaviour {
             "reasoning" => holds(Content::Reasoning),
             "tiny-flood" => {
                 Self::Stream(Stream { content: Content::Digits, wire: Wire::Flood, ..Stream::of(100_000) })
+            }
+            "agent" => holds(Content::Agent),
+            "agent-cut" => Self::Stream(Stream { content: Content::Agent, end: End::Cut, ..plain }),
+            "agent-late" => {
+                Self::Stream(Stream { content: Content::Agent, start_delay: Duration::from_secs(3), ..plain })
+            }
+            "agent-paced" => {
+                Self::Stream(Stream { content: Content::Agent, tokens_per_second: Some(20), ..plain })
             }
             "endless-line" => Self::EndlessLine,
             "never-answers" => Self::NeverAnswers,

@@ -7,7 +7,7 @@ use serde_json::Value;
 use tokio::sync::Notify;
 use tokio::sync::futures::Notified;
 
-use super::Dialect;
+use super::{Dialect, agent};
 
 /// One request as it came, and how it ended.
 #[derive(Clone, Debug)]
@@ -26,7 +26,7 @@ pub struct ReceivedCall {
     pub dialect: Dialect,
     /// When it had come whole.
     pub at: Instant,
-    /// How many calls of the same model came before it.
+    /// How many calls of the same model came before it; for a coding agent, of the same turn.
     pub nth: usize,
     /// The whole body.
     pub body: Value,
@@ -51,8 +51,8 @@ pub struct Calls(Arc<Mutex<Log>>, Arc<Notify>);
 #[derive(Debug, Default)]
 struct Log {
     calls: Vec<ReceivedCall>,
-    /// By model.
-    counts: HashMap<String, usize>,
+    /// By model, and for a coding agent by turn.
+    counts: HashMap<(String, Option<usize>), usize>,
     running: usize,
     most_running: usize,
     is_down: bool,
@@ -98,7 +98,8 @@ impl Calls {
     /// Adds a call and gives its place; the call learns which of its model it is.
     pub(super) fn add(&self, call: &mut ReceivedCall) -> usize {
         let mut log = self.lock();
-        let count = log.counts.entry(call.model.clone()).or_default();
+        let key = (call.model.clone(), agent::turn_of(&call.model, &call.body));
+        let count = log.counts.entry(key).or_default();
         call.nth = *count;
         *count += 1;
         log.running += 1;

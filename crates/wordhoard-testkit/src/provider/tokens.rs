@@ -6,7 +6,8 @@ use super::behaviour::{Behaviour, Content, Stream};
 const HUGE_TOKEN_BYTES: usize = 10_000_000;
 
 /// The texts of the tokens that a model sends for a prompt before it ends or fails, so that a test can tell whether
-/// any was lost, doubled or altered. None for a model that sends none, and for `paced-…`, whose tokens hold the clock.
+/// any was lost, doubled or altered. None for a model that sends none, for `paced-…`, whose tokens hold the clock, and for `agent…`, whose answer depends on
+/// the conversation.
 pub fn expected_tokens(model: &str, prompt: &str) -> Vec<String> {
     expected_deltas(model, prompt).into_iter().map(|(_, text)| text).collect()
 }
@@ -14,7 +15,7 @@ pub fn expected_tokens(model: &str, prompt: &str) -> Vec<String> {
 /// As [`expected_tokens`], with the kind of each.
 pub fn expected_deltas(model: &str, prompt: &str) -> Vec<(TokenKind, String)> {
     match Behaviour::of(model) {
-        Some(Behaviour::Stream(stream)) if stream.content != Content::Stamped => {
+        Some(Behaviour::Stream(stream)) if !matches!(stream.content, Content::Stamped | Content::Agent) => {
             (0..stream.count).map(|index| delta(&stream, prompt, index)).collect()
         }
         _ => Vec::new(),
@@ -36,7 +37,7 @@ pub(super) fn delta(stream: &Stream, prompt: &str, index: u64) -> (TokenKind, St
         Content::Tools => (TokenKind::ToolCall, tool_text(stream.count, word, index)),
         Content::OtherWords => (TokenKind::Text, format!("other#{index} ")),
         Content::Huge => (TokenKind::Text, "huge ".repeat(HUGE_TOKEN_BYTES / 5)),
-        Content::Stamped => (TokenKind::Text, String::new()),
+        Content::Stamped | Content::Agent => (TokenKind::Text, String::new()),
     }
 }
 

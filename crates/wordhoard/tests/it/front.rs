@@ -1,5 +1,6 @@
 //! The drop-in APIs, with the real clients as the judge.
 
+mod agents;
 mod dropped_fields;
 mod embeddings;
 mod erasing;

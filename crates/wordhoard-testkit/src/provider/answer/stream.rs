@@ -2,15 +2,16 @@ use std::future::pending;
 use std::io;
 use std::time::{Duration, SystemTime};
 
+use serde_json::Value;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::{Instant, sleep, sleep_until};
 use wordhoard_model::TokenKind;
 
 use super::{After, STREAM_HEAD, chunk, comments, put, refuse};
-use crate::provider::ReceivedCall;
 use crate::provider::behaviour::{Content, End, Prefill, Stream, Wire};
 use crate::provider::dialect::{Counts, Frame, Reason, Refusal, Speaker};
 use crate::provider::tokens::delta;
+use crate::provider::{ReceivedCall, agent};
 
 /// How many bytes of events a flood puts into one write.
 const FLOOD_WRITE_BYTES: usize = 32 * 1024;
@@ -39,20 +40,50 @@ pub(super) async fn write(
         chunk(out.writer, b"\xbf").await?;
     }
     out.frames(speaker.opening()).await?;
-    sleep(stream.start_delay).await;
+    let script = Script::of(call, stream);
+    let is_paced = stream.content != Content::Agent || agent::is_last_turn(&call.body);
+    if is_paced {
+        sleep(stream.start_delay).await;
+    }
     let start = Instant::now();
-    for index in first..stream.count {
-        if let Some(rate) = stream.tokens_per_second {
+    for index in first..script.count {
+        if let Some(rate) = stream.tokens_per_second.filter(|_| is_paced) {
             let place = (index - first) as u32 + 1;
             sleep_until(start + Duration::from_nanos(1_000_000_000 / rate) * place).await;
         }
         let (kind, text) = match stream.content {
             Content::Stamped => (TokenKind::Text, stamp(index)),
-            _ => delta(stream, &call.prompt, index),
+            _ => script.delta(call, stream, index),
         };
         out.frames(speaker.token(kind, &text)).await?;
     }
     end(&mut out, call, stream, &mut *speaker).await
+}
+
+/// The tokens of a stream.
+pub(super) struct Script {
+    /// How many are sent.
+    pub(super) count: u64,
+    /// Those of a coding agent's answer, all of them.
+    agents: Vec<(TokenKind, String)>,
+}
+
+impl Script {
+    pub(super) fn of(call: &ReceivedCall, stream: &Stream) -> Self {
+        if stream.content != Content::Agent {
+            return Self { count: stream.count, agents: Vec::new() };
+        }
+        let agents = agent::deltas(&call.body);
+        let count = agents.len() as u64;
+        Self { count: if stream.end == End::Cut { count / 2 } else { count }, agents }
+    }
+
+    pub(super) fn delta(&self, call: &ReceivedCall, stream: &Stream, index: u64) -> (TokenKind, String) {
+        match self.agents.get(index as usize) {
+            Some(delta) => delta.clone(),
+            None => delta(stream, &call.prompt, index),
+        }
+    }
 }
 
 /// The token behind a beginning of the answer; the first one where it is none. Blanks at its end do not count: some
@@ -78,9 +109,14 @@ pub(super) fn last_words(call: &ReceivedCall, stream: &Stream) -> (Reason, Count
     let reason = match (stream.end, stream.content) {
         (End::Filter, _) => Reason::Filter,
         (_, Content::Tools) => Reason::ToolCalls,
+        (_, Content::Agent) if calls_tools(&call.body) => Reason::ToolCalls,
         _ => Reason::Stop,
     };
     (reason, counts)
+}
+
+fn calls_tools(body: &Value) -> bool {
+    agent::deltas(body).iter().any(|(kind, _)| *kind == TokenKind::ToolCall)
 }
 
 async fn end(

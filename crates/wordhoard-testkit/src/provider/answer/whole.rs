@@ -4,12 +4,11 @@ use std::io;
 use tokio::net::tcp::OwnedWriteHalf;
 use tokio::time::sleep;
 
-use super::stream::last_words;
+use super::stream::{Script, last_words};
 use super::{After, document, head, put};
 use crate::provider::ReceivedCall;
 use crate::provider::behaviour::{End, Stream};
 use crate::provider::dialect::{Pieces, Refusal};
-use crate::provider::tokens::delta;
 
 /// Writes the tokens of a stream as one body, for a caller that asked for no stream. What breaks a stream breaks the
 /// body in the middle.
@@ -19,8 +18,9 @@ pub(super) async fn write(
     stream: &Stream,
 ) -> io::Result<After> {
     let mut pieces = Pieces::default();
-    for index in 0..stream.count {
-        let (kind, text) = delta(stream, &call.prompt, index);
+    let script = Script::of(call, stream);
+    for index in 0..script.count {
+        let (kind, text) = script.delta(call, stream, index);
         pieces.push(kind, &text);
     }
     sleep(stream.start_delay).await;

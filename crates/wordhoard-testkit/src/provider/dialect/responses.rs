@@ -130,20 +130,41 @@ impl Responses {
         let known = self.calls.iter().find(|(known, _)| *known == call).map(|(_, index)| *index);
         let index = known.unwrap_or_else(|| {
             self.close(frames);
-            let item = json!({
+            let mut item = json!({
                 "type": "function_call", "id": format!("fc_{call}"), "call_id": piece["id"],
                 "name": piece["name"], "arguments": "", "status": "in_progress",
             });
+            if piece["takes_text"] == true {
+                (item["type"], item["input"]) = ("custom_tool_call".into(), "".into());
+                item.as_object_mut().map(|fields| fields.remove("arguments"));
+            }
             let index = self.begin_item(item, frames);
             self.calls.push((call, index));
             index
         });
         let told = piece["arguments"].as_str().unwrap_or_default();
-        let so_far = self.items[index]["arguments"].as_str().unwrap_or_default();
-        self.items[index]["arguments"] = format!("{so_far}{told}").into();
+        let Written { field, delta: name, .. } = written(&self.items[index]);
+        let so_far = self.items[index][field].as_str().unwrap_or_default();
+        self.items[index][field] = format!("{so_far}{told}").into();
         let delta = json!({"output_index": index, "item_id": format!("fc_{call}"), "delta": told});
-        frames.push(self.event("response.function_call_arguments.delta", delta));
+        frames.push(self.event(name, delta));
     }
+}
+
+/// Where a call's arguments stand, and the events that tell them.
+struct Written {
+    field: &'static str,
+    delta: &'static str,
+    done: &'static str,
+}
+
+fn written(item: &Value) -> Written {
+    if item["type"] == "custom_tool_call" {
+        let (delta, done) = ("response.custom_tool_call_input.delta", "response.custom_tool_call_input.done");
+        return Written { field: "input", delta, done };
+    }
+    let (delta, done) = ("response.function_call_arguments.delta", "response.function_call_arguments.done");
+    Written { field: "arguments", delta, done }
 }
 
 const SUMMARY: &str = "response.reasoning_summary_text.delta";
@@ -211,11 +232,11 @@ impl Speaker for Responses {
         for (call, index) in std::mem::take(&mut self.calls) {
             let mut item = self.items[index].clone();
             item["status"] = "completed".into();
+            let Written { field, done: name, .. } = written(&item);
             let done = json!({
-                "output_index": index, "item_id": format!("fc_{call}"), "arguments": item["arguments"],
-                "name": item["name"],
+                "output_index": index, "item_id": format!("fc_{call}"), field: item[field], "name": item["name"],
             });
-            frames.push(self.event("response.function_call_arguments.done", done));
+            frames.push(self.event(name, done));
             self.end_item(index, item, &mut frames);
         }
         let response = self.ended(reason, counts);
