@@ -34,12 +34,13 @@ bench: ## Benchmarks, each beside its baseline in the same run; prints ratios
 	$(CARGO) build --release --locked --workspace --bins
 	$(CARGO) bench --locked -p wordhoard
 
-soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 million tokens, an outage of 20 million, a prune of 10 million, a minute of overload, 500 calls of each kind by a fuzzer, and the property tests with many more cases
+soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 million tokens, an outage of 20 million, a disk that fills ten times, a prune of 10 million, a minute of overload, 500 calls of each kind by a fuzzer, and the property tests with many more cases
 	WORDHOARD_CRASH_CYCLES=$(CYCLES) $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(crash::)' --no-capture --profile soak
 	WORDHOARD_BOOT_TOKENS=10000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(boot::size::)' --no-capture --profile soak
 	WORDHOARD_RESTORE_KILLS=50 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(backups::kills::)' --no-capture --profile soak
 	WORDHOARD_OUTAGE_TOKENS=20000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(long_outage::)' --no-capture --profile soak
 	WORDHOARD_CREDENTIAL_REQUESTS=1000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(security::own_credential::)' --no-capture --profile soak
+	WORDHOARD_FULL_DISK_ROUNDS=10 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(full_disk::)' --no-capture --profile soak
 	WORDHOARD_OVERLOAD_SECONDS=60 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(provider_faults::overload)' --no-capture --profile soak
 	WORDHOARD_FUZZ_EXAMPLES=500 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(front::fuzz)' --no-capture --profile soak
 	WORDHOARD_PRUNE_TOKENS=10000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(pruning::volume::)' --no-capture --profile soak

@@ -10,7 +10,6 @@ use std::time::Duration;
 pub(crate) use gate::{Accepting, Place, Places, Running, RunningGuard};
 pub(crate) use keys::{Claim, Keys, OwnedKey};
 use wordhoard_model::{Fallback, Idempotency, KeyId, LaneSpec, ModelRef, Prompt, ProviderName, RequestId};
-
 use wordhoard_providers::ClientCredential;
 
 use crate::accounts::{Refusal, Standing};

@@ -16,9 +16,7 @@ use futures_util::future::join_all;
 use lane::LaneEnd;
 pub(crate) use tickets::Tickets;
 use wordhoard_model::{EventBody, Lane, LaneState, Outcome, Prompt};
-use wordhoard_providers::client_dialect_of;
-
-use wordhoard_providers::ClientCredential;
+use wordhoard_providers::{ClientCredential, client_dialect_of};
 
 use crate::accounts::Reservation;
 use crate::admission::Place;

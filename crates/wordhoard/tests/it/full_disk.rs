@@ -6,10 +6,12 @@ use std::time::{Duration, Instant};
 use futures_util::future::join_all;
 use serde_json::json;
 use wordhoard_testkit::client::{Client, Next};
+use wordhoard_testkit::postgres::Postgres;
 use wordhoard_testkit::server::ServerHome;
 
 use crate::EXE;
 use crate::ledger::Ledger;
+use crate::seed::setting;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 /// How soon after space has come back everything is as before.
@@ -86,6 +88,62 @@ async fn where_not_even_running_streams_have_space_they_are_told_and_lose_nothin
     caught_up(&client).await;
     let checked = home.run(&["check", "--full"]).unwrap();
     assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+}
+
+/// Three times (ten in `make soak`) streams are cut, and go on by themselves once there is space: on a disk that has the database, too, and on one
+/// that has only the log.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_disk_that_fills_again_and_again_leaves_no_request_without_an_end() {
+    let rounds = setting("WORDHOARD_FULL_DISK_ROUNDS").unwrap_or(3);
+    let cluster = Postgres::start().await;
+    let config = |database: &str| {
+        format!(
+            "{database}\n[limits]\nwal_segment = \"4MiB\"\ndisk_reserve = \"8MiB\"\n[archive]\nenabled = false\n"
+        )
+    };
+    let in_postgres = format!("database_url = {:?}", cluster.url());
+    for database in ["", in_postgres.as_str()] {
+        let home = ServerHome::on_small_disk(EXE, &config(database), 1 << 30).unwrap();
+        let server = home.start().unwrap();
+        let client = server.client();
+        let (mut ids, mut cut, mut resumed) = (Vec::new(), 0, 0);
+        for _ in 0..rounds {
+            let submit = || client.submit("again [demo tokens=40000 rate=40000]", &["demo:brisk"]);
+            let new: Vec<_> =
+                join_all((0..4).map(|_| submit())).await.into_iter().map(Result::unwrap).collect();
+            home.disk().unwrap().fill().unwrap();
+            let full = Instant::now();
+            while full.elapsed() < Duration::from_secs(3) && storage(&client).await != "latched" {
+                tokio::time::sleep(Duration::from_millis(20)).await;
+            }
+            cut += u64::from(storage(&client).await == "latched");
+            home.disk().unwrap().free().unwrap();
+            is_taken_again(&client).await;
+            ids.extend(new);
+        }
+        for id in &ids {
+            let ended = client.wait_for_end(id).await.unwrap();
+            assert_eq!(ended["status"], "completed", "{id} of {} requests", ids.len());
+            let attempts = ended["lanes"][0]["attempts"].as_array().unwrap();
+            assert!(
+                attempts.iter().all(|attempt| attempt["status"] != "running"),
+                "an attempt without an end"
+            );
+            resumed += usize::from(attempts.len() > 1);
+        }
+        println!("the log was cut off {cut} times of {rounds}; {resumed} of {} requests went on", ids.len());
+        assert!(cut > 0, "the log always had a segment left");
+        caught_up(&client).await;
+        let recovery = client.get("/api/health").await.unwrap().body["services"]["recovery"].clone();
+        assert_eq!(recovery, json!({ "due": false, "waiting_requests": 0 }));
+        let checked = home.run(&["check", "--full"]).unwrap();
+        assert!(checked.status.success(), "{}", String::from_utf8_lossy(&checked.stdout));
+    }
+}
+
+async fn storage(client: &Client) -> String {
+    let health = client.get("/api/health").await.unwrap().body;
+    health["services"]["storage"]["state"].as_str().unwrap_or_default().to_owned()
 }
 
 /// Gives what the stream said before it broke.

@@ -1,8 +1,10 @@
 use std::collections::BTreeSet;
+use std::time::{Duration, Instant};
 
 use futures_util::future::join_all;
 use serde_json::{Value, json};
 use wordhoard_testkit::client::Client;
+use wordhoard_testkit::postgres::Postgres;
 
 use super::start;
 use crate::raw_http::{Raw, send};
@@ -43,7 +45,7 @@ async fn a_key_brings_about_one_request_over_crashes_too() {
     let mut server = home.start().unwrap();
     check(&server.client()).await;
     server.terminate().unwrap();
-    assert!(server.wait(std::time::Duration::from_secs(20)).unwrap().success());
+    assert!(server.wait(Duration::from_secs(20)).unwrap().success());
     let server = home.start().unwrap();
     check(&server.client()).await;
     // Another key is another request.
@@ -86,4 +88,27 @@ async fn a_refused_body_does_not_use_its_key_up() {
     let body = json!({ "prompt": "better [demo tokens=1]", "models": ["demo:terse"] });
     let accepted = submit(&client, "k", &body).await;
     assert_eq!(accepted.status, 202, "{}", accepted.body);
+}
+
+/// While SQL hangs a key is what this server knows of it, and nobody waits for long.
+#[tokio::test(flavor = "multi_thread", worker_threads = 2)]
+async fn a_key_counts_on_its_server_while_sql_hangs() {
+    let cluster = Postgres::start().await;
+    let (_home, server) = start(&format!("database_url = {:?}", cluster.url()));
+    let client = server.client();
+    let body = json!({ "prompt": "once [demo tokens=5 rate=0]", "models": ["demo:terse"] });
+    let before = submit(&client, "before", &body).await.json();
+    cluster.freeze();
+    for key in ["one", "two"] {
+        let asked = Instant::now();
+        let first = submit(&client, key, &body).await;
+        assert_eq!(first.status, 202, "{}", first.body);
+        println!("accepted after {:?} without SQL", asked.elapsed());
+        assert!(asked.elapsed() < Duration::from_secs(4), "{:?}", asked.elapsed());
+        assert_eq!(submit(&client, key, &body).await.json(), first.json());
+        let other = json!({ "prompt": "twice", "models": ["demo:terse"] });
+        assert_eq!(submit(&client, key, &other).await.status, 422);
+    }
+    cluster.thaw();
+    assert_eq!(submit(&client, "before", &body).await.json(), before);
 }

@@ -1,6 +1,8 @@
 use std::time::Duration;
 
-use super::scene::{FIRST_TOKEN, Scene};
+use serde_json::Value;
+
+use super::scene::{FIRST_TOKEN, PROMPT, Scene};
 
 #[tokio::test]
 async fn a_429_that_says_when_is_tried_again_then_and_not_before_where_nobody_else_can_answer() {
@@ -24,6 +26,31 @@ async fn a_429_goes_to_the_fallback_at_once_and_the_model_rests_while_others_of_
     }
     scene.ask("primary:ok-60").await.assert_complete();
     assert_eq!((scene.primary.calls().len(), scene.backup.calls().len()), (2, 2));
+}
+
+/// Whoever asks another model of the provider never waits for the one that is limited.
+#[tokio::test]
+async fn a_429_for_a_minute_makes_only_those_wait_who_ask_that_model() {
+    let scene = Scene::alone();
+    let client = scene.client();
+    let mut waiting = Vec::new();
+    for _ in 0..5 {
+        waiting.push(client.submit(PROMPT, &["primary:status-429-retry-60"]).await.unwrap());
+    }
+    for _ in 0..20 {
+        let told = scene.ask("primary:ok-60").await;
+        told.assert_complete();
+        assert!(told.took < FIRST_TOKEN, "{:?}", told.took);
+        assert_eq!(told.attempts().len(), 1);
+        tokio::time::sleep(Duration::from_millis(100)).await;
+    }
+    for id in waiting {
+        let path = format!("/api/llm/requests/{id}");
+        assert_eq!(client.get(&path).await.unwrap().body["status"], "running", "it waits for its model");
+        assert_eq!(client.post(&format!("{path}/cancel"), &Value::Null).await.unwrap().status, 200);
+    }
+    let limited = scene.primary.calls().into_iter().filter(|call| call.model != "ok-60").count();
+    assert_eq!(limited, 1, "the model rests, and is not called");
 }
 
 #[tokio::test]
