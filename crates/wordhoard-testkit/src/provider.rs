@@ -30,6 +30,7 @@
 //! | `json-error`, `html` | 200 with an error object as JSON; 200 with a page |
 //! | `redirect` | 307 to another address |
 //! | `context-length`, `filter-prompt` | the prompt is refused: too long; against the rules |
+//! | `over-quota` | 429, because the quota of the account is used up |
 //! | `prefill-N`, `refuses-prefill-N` | N tokens; a beginning of the answer in the request is gone on from; refused with 400 |
 //! | `differs-N` | N tokens, other words than `ok-N` has for the same prompt |
 //! | `other-model-N` | N tokens; says that another model answered |

@@ -1,4 +1,5 @@
 use std::sync::Arc;
+use std::time::Duration;
 
 use wordhoard_model::FailureClass;
 use wordhoard_providers::{ApiKey, Auth, Dialect, NamedKey, Provider, over_http};
@@ -61,6 +62,18 @@ async fn a_key_that_had_enough_rests_and_the_next_one_answers_in_the_same_call()
     // Each model is limited for itself.
     ask(&*provider, "ok-2").await.end.unwrap();
     assert_eq!(keys_used(&mock), ["first", "other", "other", "first"]);
+}
+
+/// It may be the quota of one model: others are asked with the same key, and this one soon again.
+#[tokio::test]
+async fn a_quota_that_is_used_up_rests_the_key_for_its_model_alone() {
+    let mock = MisbehavingProvider::start().unwrap();
+    let provider = over_http(settings(mock.base_url(), LIMITS)).unwrap();
+    let told = ask(&*provider, "over-quota").await.end.unwrap_err();
+    assert_eq!(told.class, FailureClass::OutOfCredit);
+    ask(&*provider, "ok-2").await.end.unwrap();
+    assert!(provider.resting("over-quota").is_some_and(|rest| rest.left <= Duration::from_secs(1)));
+    assert_eq!(provider.keys_without_credit(), 0);
 }
 
 #[tokio::test]

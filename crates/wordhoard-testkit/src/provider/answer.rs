@@ -61,6 +61,7 @@ pub(super) async fn write(writer: &mut OwnedWriteHalf, call: &ReceivedCall) -> i
             refuse(writer, call, &Refusal::Key(message), "").await
         }
         Behaviour::ContextLength => refuse(writer, call, &Refusal::TooLong, "").await,
+        Behaviour::OverQuota => refuse(writer, call, &Refusal::OverQuota, "").await,
         Behaviour::FilterPrompt => refuse(writer, call, &Refusal::Filtered, "").await,
         Behaviour::JsonError => document(writer, 200, "", &error("slow down", "rate_limit_exceeded")).await,
         Behaviour::Html => {

@@ -10,6 +10,7 @@ pub(super) enum Behaviour {
     EchoKey,
     ContextLength,
     FilterPrompt,
+    OverQuota,
     JsonError,
     Html,
     Redirect,
@@ -144,6 +145,7 @@ impl Behaviour {
             "huge-event" => Self::Stream(Stream { content: Content::Huge, ..Stream::of(1) }),
             "context-length" => Self::ContextLength,
             "filter-prompt" => Self::FilterPrompt,
+            "over-quota" => Self::OverQuota,
             "tools" => holds(Content::Tools),
             "reasoning" => holds(Content::Reasoning),
             "tiny-flood" => {

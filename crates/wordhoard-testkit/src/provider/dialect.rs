@@ -61,6 +61,8 @@ pub(super) enum Refusal {
     TooLong,
     /// The prompt is against the provider's rules.
     Filtered,
+    /// The quota of the account is used up.
+    OverQuota,
     /// The key is none.
     Key(String),
     /// The conversation ends with the beginning of an answer.

@@ -123,6 +123,7 @@ pub(super) fn refusal(refusal: &Refusal) -> (u16, String) {
         Refusal::Filtered => {
             (400, "Your request was rejected as a result of our safety system.".to_owned(), "content_policy_violation")
         }
+        Refusal::OverQuota => (429, "You exceeded your current quota, please check your plan and billing details.".to_owned(), "insufficient_quota"),
         Refusal::Key(message) => (401, message.clone(), "invalid_api_key"),
         Refusal::Prefill => {
             (400, "The last message must not be one of the assistant".to_owned(), "invalid_value")

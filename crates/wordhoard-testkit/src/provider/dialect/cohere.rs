@@ -142,6 +142,9 @@ pub(super) fn refusal(refusal: &Refusal) -> (u16, String) {
                 .to_owned(),
         ),
         Refusal::Filtered => (422, "your request was rejected by the safety filter".to_owned()),
+        Refusal::OverQuota => {
+            (429, "You exceeded your current quota, please check your plan and billing details.".to_owned())
+        }
         Refusal::Key(message) => (401, message.clone()),
         Refusal::Prefill => (400, "the last message must not be one of the assistant".to_owned()),
     };

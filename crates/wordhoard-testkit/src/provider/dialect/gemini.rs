@@ -117,6 +117,9 @@ pub(super) fn refusal(refusal: &Refusal) -> (u16, String) {
                 .to_owned(),
             "INVALID_ARGUMENT",
         ),
+        Refusal::OverQuota => {
+            (429, "You exceeded your current quota, please check your plan.".to_owned(), "RESOURCE_EXHAUSTED")
+        }
         // It answers 200, and says so in the answer.
         Refusal::Filtered => {
             let body = json!({"promptFeedback": {"blockReason": "PROHIBITED_CONTENT"}});

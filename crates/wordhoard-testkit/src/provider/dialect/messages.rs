@@ -150,6 +150,7 @@ pub(super) fn refusal(refusal: &Refusal) -> (u16, String) {
         Refusal::Filtered => {
             (400, "content_policy_violation", "Output blocked by content filtering policy".to_owned())
         }
+        Refusal::OverQuota => (429, "rate_limit_error", "You exceeded your current quota, please check your plan and billing details.".to_owned()),
         Refusal::Key(message) => (401, "authentication_error", message.clone()),
         Refusal::Prefill => (
             400,
