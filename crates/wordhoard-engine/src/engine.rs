@@ -198,6 +198,11 @@ impl Engine {
         self.admit(new).await
     }
 
+    /// Whether calls wait for clients that had to leave them.
+    pub fn has_orphans(&self) -> bool {
+        self.inner.orphans.are_there()
+    }
+
     /// The client of a call of a drop-in API is gone without the end of the answer.
     pub fn note_client_gone(&self, id: RequestId) {
         if let Some(live) = self.inner.hub.get(id) {
@@ -301,7 +306,7 @@ impl Engine {
         let (durable, usage) = (inner.wal.progress().durable, inner.wal.usage());
         let applied = *inner.applier.applied().borrow();
         Status {
-            accepting: inner.accepting.is_open(),
+            accepting: inner.accepting.is_open() && !inner.fleet.is_retired(),
             draining: inner.is_draining(),
             storage: inner.storage(),
             running_requests: inner.hub.running_count(),

@@ -5,6 +5,7 @@ mod beat;
 mod latecomers;
 mod retiring;
 
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub(crate) use beat::run;
@@ -109,6 +110,8 @@ pub(crate) struct Fleet {
     seen: Mutex<Option<Seen>>,
     /// Held while this server speaks; inside, whether it has said its last word.
     speaking: tokio::sync::Mutex<bool>,
+    /// Whether this server was retired: it never accepts a prompt again.
+    is_retired: AtomicBool,
 }
 
 #[derive(Debug)]
@@ -121,6 +124,16 @@ struct Seen {
 }
 
 impl Fleet {
+    /// This server was retired.
+    fn note_retired(&self) {
+        self.is_retired.store(true, Ordering::Release);
+    }
+
+    /// Whether this server was retired.
+    pub(crate) fn is_retired(&self) -> bool {
+        self.is_retired.load(Ordering::Acquire)
+    }
+
     /// Whether servers are there that are not this one.
     pub(crate) fn has_others(&self) -> bool {
         let is_there = |report: &ServerReport| !report.is_this && report.state == ServerState::Running;

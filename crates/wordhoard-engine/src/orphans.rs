@@ -36,9 +36,13 @@ impl Orphans {
         calls.insert(question, live);
     }
 
+    pub(crate) fn are_there(&self) -> bool {
+        !self.calls.lock().is_empty()
+    }
+
     /// The call that asked the same, where its answer can still be had and nobody else is given it.
     pub(crate) fn adopt(&self, new: &NewRequest, now: Timestamp) -> Option<Arc<LiveRequest>> {
-        if self.calls.lock().is_empty() {
+        if !self.are_there() {
             return None;
         }
         self.take(&question_of(new.key, &new.prompt, new.idempotency.is_some())?, now)

@@ -280,7 +280,8 @@ impl Stories {
     }
 }
 
-fn close_open_attempts(live: &Arc<LiveRequest>) -> Result<(), AppendError> {
+/// Ends the attempts that run as stopped by the server.
+pub(crate) fn close_open_attempts(live: &Arc<LiveRequest>) -> Result<(), AppendError> {
     let open: Vec<_> = live.state().open_attempts().map(|attempt| attempt.started.attempt_seq).collect();
     for attempt_seq in open {
         let failure = Some(request::server_stopped());

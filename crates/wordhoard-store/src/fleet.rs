@@ -17,9 +17,9 @@ pub trait Fleet: Send + Sync {
     /// The servers that have ever used this database, in the order of their logs.
     async fn servers(&self) -> Result<Vec<ServerSeen>, Error>;
 
-    /// Ends the log of a server that has departed, or has been silent for so long: once this returns, nothing more of it is applied.
-    /// `by` is the log of the server that will close its requests. False, and nothing is changed, where the server is unknown or is
-    /// still there. True for a log that is retired already, which stays as it was.
+    /// Ends the log of a server that has stopped, or has been silent for so long: once this returns, nothing more of it is applied.
+    /// `by` is the log of the server that will close its requests. False, and nothing is changed, where the server is unknown, is
+    /// still there, or has left: what it had is its own, or its successor's on the same data directory. True for a log that is retired already, which stays as it was.
     async fn retire(&self, log: LogKey, by: Option<LogKey>, silent_for: Duration) -> Result<bool, Error>;
 
     /// Takes on the closing of a retired log's requests, if it is still `from` that has it. False where somebody else was quicker.

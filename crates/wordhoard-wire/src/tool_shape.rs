@@ -69,7 +69,7 @@ impl ToolShapes {
                     self.0.insert(flat_name(namespace, &name), shape);
                 }
                 Some("local_shell") => drop(self.0.insert(LOCAL_SHELL.to_owned(), ToolShape::LocalShell)),
-                Some("function") if namespace.is_some() => {
+                Some("function") => {
                     let shape = ToolShape::Function { namespace: namespace_of_tool, name: name.clone() };
                     self.0.insert(flat_name(namespace, &name), shape);
                 }

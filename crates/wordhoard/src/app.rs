@@ -47,6 +47,8 @@ pub const LOCK_FILE: &str = "lock";
 /// How long open connections may take to end once their streams have.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
 
+/// How long a server that does not run may take to end what it has left.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked what the object store lacks of the archive.
 const SHIP_INTERVAL: Duration = Duration::from_secs(30);
 /// The copy of the switches of providers, within the data directory.
@@ -140,6 +142,14 @@ impl Core {
     /// # Errors
     /// Why it could not be done; what was done stays done.
     pub async fn leave_alone(config: &Config) -> anyhow::Result<()> {
+        let leaving = tokio::time::timeout(LEAVING_PATIENCE, Self::leave_at_leisure(config));
+        leaving.await.unwrap_or_else(|_| {
+            let seconds = LEAVING_PATIENCE.as_secs();
+            anyhow::bail!("it is not done after {seconds} s; what was done stays done, try again once the database is there")
+        })
+    }
+
+    async fn leave_at_leisure(config: &Config) -> anyhow::Result<()> {
         let core = Self::start_alone(&Config { resume_interrupted: false, ..config.clone() }).await?;
         let engine = &core.engine;
         engine.begin_drain();

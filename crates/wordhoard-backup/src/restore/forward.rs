@@ -53,7 +53,9 @@ pub(super) async fn bring(
     logs.extend(archived_logs(plan)?);
     logs.extend(live);
     for log in in_order(logs, plan, &known, live).await? {
-        if plan.replays {
+        // What SQL had of a retired server's log when it was retired is all that there is of it.
+        let is_retired = store.retirement(log).await?.is_some();
+        if plan.replays && !is_retired {
             let gained = bring_log(store, plan, log, live, progress).await?;
             forward.events += gained.events;
             forward.missing_records += gained.missing_records;
@@ -70,7 +72,7 @@ pub(super) async fn bring(
         };
         // One that was ended once stays ended, whatever the backup says of it. So does one whose disk is taken for lost: if
         // it comes back, what it recorded meanwhile is of another time.
-        if plan.to.is_some() || !plan.replays || is_fenced || is_former {
+        if !is_retired && (plan.to.is_some() || !plan.replays || is_fenced || is_former) {
             let position = fence(store, log).await?;
             forward.fences.insert(format!("{log:?}"), position);
         }

@@ -96,7 +96,7 @@ impl Inner {
             Storage::Full => return Err(AdmitError::Storage("the disk of the log is full".into())),
             Storage::Open | Storage::Closed => {}
         }
-        if !self.accepting.is_open() || self.draining.is_open() {
+        if !self.accepting.is_open() || self.draining.is_open() || self.fleet.is_retired() {
             return Err(AdmitError::NotAccepting);
         }
         let place = self.places.take(self.settings.max_running_requests);

@@ -295,6 +295,9 @@ impl Inner {
         }
         let linked = matches!(*self.applier.watch_link().borrow(), Link::Up);
         let log_places = self.log_places();
+        if linked {
+            self.succeed_former_logs().await?;
+        }
         let retired_logs = if linked { self.retired_logs().await? } else { Vec::new() };
         let ground = Ground {
             previous_logs: &self.settings.previous_logs,

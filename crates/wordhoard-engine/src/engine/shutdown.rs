@@ -6,10 +6,11 @@
 use std::time::{Duration, Instant};
 
 use wordhoard_model::EventBody;
-use wordhoard_store::Departure;
+use wordhoard_store::{Departure, ServerSeen};
 
 use super::{Engine, Inner};
 use crate::applier::Link;
+use crate::recovery;
 
 /// How often it is looked whether the last events are durable.
 const SETTLE_INTERVAL: Duration = Duration::from_millis(2);
@@ -22,6 +23,26 @@ const CLOSE_PATIENCE: Duration = Duration::from_secs(10);
 impl Inner {
     pub(crate) fn is_draining(&self) -> bool {
         self.stop_tasks.is_cancelled() || self.draining.is_open()
+    }
+}
+
+impl Inner {
+    /// What would be left behind if this server went for good now.
+    async fn why_not_leave(&self) -> Option<String> {
+        let backlog = self.applier.backlog();
+        if backlog > 0 {
+            return Some(format!("SQL lacks {backlog} records of the log"));
+        }
+        let servers = match self.store.servers().await {
+            Ok(servers) => servers,
+            Err(error) => return Some(error.to_string()),
+        };
+        let is_for_us = |seen: &ServerSeen| {
+            let by = seen.retirement.and_then(|retirement| retirement.by);
+            self.is_ours(seen.log) || by.is_some_and(|by| self.is_ours(by))
+        };
+        let open: u64 = servers.iter().filter(|seen| is_for_us(seen)).map(|seen| seen.open_requests).sum();
+        (open > 0).then(|| format!("{open} requests are still open that are this server's to end"))
     }
 }
 
@@ -79,15 +100,19 @@ impl Engine {
     /// # Errors
     /// Where the log cannot take it.
     pub fn end_open_requests(&self) -> Result<usize, String> {
-        let mut ended = 0;
+        let (mut ended, mut problem) = (0, None);
         for live in self.inner.hub.all() {
-            if live.state().finished().is_none() {
-                let end = live.append(|state| EventBody::RequestFinished(state.closing()));
-                end.map_err(|error| error.to_string())?;
-                ended += 1;
+            if live.state().finished().is_some() {
+                continue;
+            }
+            let end = recovery::close_open_attempts(&live)
+                .and_then(|()| live.append(|state| EventBody::RequestFinished(state.closing())));
+            match end {
+                Ok(_) => ended += 1,
+                Err(error) => problem = Some(format!("request {} is still open: {error}", live.id())),
             }
         }
-        Ok(ended)
+        problem.map_or(Ok(ended), Err)
     }
 
     /// Says to the other servers that this one goes, and whether for good: that only where SQL has all that it has recorded, and
@@ -100,20 +125,14 @@ impl Engine {
         if !matches!(*inner.applier.watch_link().borrow(), Link::Up) {
             return Err("SQL is away, and the other servers will miss this one".to_owned());
         }
-        let is_for_good = matches!(departure, Departure::Left);
-        let backlog = inner.applier.backlog();
-        if is_for_good && backlog > 0 {
-            return Err(format!("SQL lacks {backlog} records of the log"));
-        }
-        let said = async {
-            let open = if is_for_good { inner.store.open_requests(inner.log()).await?.len() } else { 0 };
-            if open == 0 { inner.depart(departure).await.map(|()| open) } else { Ok(open) }
+        let refused = match departure {
+            Departure::Left => inner.why_not_leave().await,
+            Departure::Stopped => None,
         };
-        match said.await {
-            Ok(0) => Ok(()),
-            Ok(open) => Err(format!("{open} requests are still open")),
-            Err(error) => Err(error.to_string()),
-        }
+        // One that cannot leave yet comes back.
+        let said = if refused.is_some() { Departure::Stopped } else { departure };
+        inner.depart(said).await.map_err(|error| error.to_string())?;
+        refused.map_or(Ok(()), Err)
     }
 
     /// Closes the database.

@@ -17,7 +17,6 @@ const BEAT_PATIENCE: Duration = Duration::from_secs(5);
 
 pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
     let mut link = engine.applier.watch_link();
-    let mut has_succeeded_former = false;
     loop {
         // A server that has just come back shall be seen at once.
         let up = async { link.wait_for(|link| matches!(link, Link::Up)).await.is_ok() };
@@ -29,9 +28,6 @@ pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
             Ok(Ok(())) => engine.applier.note_answer(),
             Ok(Err(error)) => engine.applier.doubt(error),
             Err(_) => engine.applier.doubt(Error::Unavailable("it does not answer".into())),
-        }
-        if !has_succeeded_former {
-            has_succeeded_former = engine.succeed_former_logs().await.is_ok();
         }
         engine.tend_retired().await;
         tokio::select! {
@@ -64,8 +60,9 @@ impl Inner {
         Ok(())
     }
 
-    /// The logs that this data directory had before speak no more, and their requests are this server's.
-    async fn succeed_former_logs(&self) -> Result<(), Error> {
+    /// The logs that this data directory had before speak no more, and their requests are this server's: said before any of them is
+    /// taken up, so that nobody retires them meanwhile.
+    pub(crate) async fn succeed_former_logs(&self) -> Result<(), Error> {
         for log in &self.settings.previous_logs {
             self.store.depart(*log, Departure::Left).await?;
         }

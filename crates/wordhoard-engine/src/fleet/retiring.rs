@@ -42,7 +42,10 @@ pub enum RetireError {
         .0.silent_for.as_secs(), GONE_AFTER.as_secs()
     )]
     StillThere(Box<ServerReport>),
-    /// SQL cannot be asked.
+    /// It has left by itself.
+    #[error("the server has left: it has ended all its requests, and there is nothing to close")]
+    HasLeft,
+    /// SQL cannot be asked, or this server cannot close anything now.
     #[error("{0}")]
     Unavailable(String),
 }
@@ -58,10 +61,18 @@ impl Inner {
         if !matches!(*self.applier.watch_link().borrow(), Link::Up) {
             return Err(RetireError::Unavailable("the database cannot be used now".to_owned()));
         }
+        if !self.accepting.is_open() || self.is_draining() {
+            let problem =
+                "this server is starting or stopping, or cannot write its log: ask another one, or later";
+            return Err(RetireError::Unavailable(problem.to_owned()));
+        }
         self.listen().await?;
         let report = self.server(log).ok_or(RetireError::Unknown)?;
         if report.is_this {
             return Err(RetireError::ThisServer);
+        }
+        if report.state == ServerState::Left {
+            return Err(RetireError::HasLeft);
         }
         let is_retired = report.state != ServerState::Running
             && self.store.retire(log, Some(self.log()), GONE_AFTER).await?;
@@ -73,7 +84,8 @@ impl Inner {
         while open_still > 0 && started.elapsed() < CLOSING_PATIENCE {
             self.listen().await?;
             self.tend_retired().await;
-            self.applier.catch_up().await;
+            let left = CLOSING_PATIENCE.saturating_sub(started.elapsed());
+            drop(tokio::time::timeout(left, self.applier.catch_up()).await);
             tokio::time::sleep(CLOSING_INTERVAL).await;
             self.listen().await?;
             open_still = self.server(log).map_or(0, |report| report.open_requests);
@@ -88,13 +100,18 @@ impl Inner {
     /// Closes what retired servers have left, where that falls to this one. It may take longer than a beat may wait.
     pub(super) async fn tend_retired(self: &Arc<Self>) {
         let reports = self.fleet.reports();
-        let is_retired = |log| reports.iter().any(|other| other.log == log && other.retirement.is_some());
+        // Nobody else will, where the one that had taken it on has left or was retired, or goes on as this one.
+        let has_given_up = |log| {
+            let is_gone_for_good = |state| matches!(state, ServerState::Left | ServerState::Retired);
+            let of_log = reports.iter().find(|other| other.log == log);
+            self.is_ours(log) || of_log.is_some_and(|other| is_gone_for_good(other.state))
+        };
         let mut falls_to_us = false;
         for report in reports.iter().filter(|report| report.open_requests > 0) {
             let Some(retirement) = report.retirement else { continue };
             falls_to_us |= match retirement.by {
                 Some(by) if by == self.log() => true,
-                Some(by) if !is_retired(by) => false,
+                Some(by) if !has_given_up(by) => false,
                 from => {
                     matches!(self.store.take_on_retired(report.log, from, self.log()).await, Ok(true))
                 }
@@ -116,17 +133,24 @@ impl Inner {
     /// runs. What it has recorded since stays in its log.
     pub(crate) async fn stand_down_when_retired(self: Arc<Self>) {
         let mut link = self.applier.watch_link();
-        tokio::select! {
-            () = self.stop_tasks.cancelled() => {}
-            retired = link.wait_for(|link| matches!(link, Link::Retired)) => if retired.is_ok() {
-                tracing::error!(
-                    running = self.hub.running_count(),
-                    "this server was retired: no prompt is accepted, and what runs is stopped; stop it, and move its folder \
-                     tokens.wal away to begin a new log"
-                );
-                self.accepting.close();
-                self.stop.cancel();
-            }
+        let retired = async { link.wait_for(|link| matches!(link, Link::Retired)).await.is_ok() };
+        let is_retired = tokio::select! {
+            () = self.stop_tasks.cancelled() => false,
+            is_retired = retired => is_retired,
+        };
+        if !is_retired {
+            return;
         }
+        tracing::error!(
+            running = self.hub.running_count(),
+            "this server was retired: no prompt is accepted, and what runs is stopped; stop it, and move its folder tokens.wal away \
+             to begin a new log"
+        );
+        self.fleet.note_retired();
+        self.accepting.close();
+        self.stop.cancel();
+        // Its readers shall hear that nothing more comes from here.
+        self.running.wait_until_none().await;
+        self.hub.break_all();
     }
 }

@@ -6,6 +6,11 @@ ALTER TABLE servers
     ADD COLUMN departure   text,
     ADD COLUMN departed_at timestamptz;
 
+-- Of servers from before nobody knows how they went. Whoever is long gone and has left nothing open is no loss.
+UPDATE servers SET departure = 'left', departed_at = seen_at
+WHERE seen_at < clock_timestamp() - interval '1 day'
+    AND NOT EXISTS (SELECT FROM llm_requests AS r WHERE r.log_id = servers.log_id AND r.status = 'running');
+
 -- A log that is retired takes nothing more. The mark stands beside the position, so that the lock of the one is the lock of both.
 ALTER TABLE wal_positions
     ADD COLUMN retired_at timestamptz,

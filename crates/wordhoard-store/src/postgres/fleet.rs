@@ -48,7 +48,7 @@ const RETIRE: &str = concat!(
         retired_at = coalesce(retired_at, ",
     now!(),
     ") WHERE log_id = $1 AND (retired_at IS NOT NULL OR EXISTS (SELECT FROM servers AS s WHERE s.log_id = $1
-        AND (s.departure IS NOT NULL OR s.seen_at <= clock_timestamp() - $3 * interval '1 millisecond')))"
+        AND s.departure IS DISTINCT FROM 'left' AND (s.departure IS NOT NULL OR s.seen_at <= clock_timestamp() - $3 * interval '1 millisecond')))"
 );
 const TAKE_ON: &str = "UPDATE wal_positions SET retired_by = $3
     WHERE log_id = $1 AND retired_at IS NOT NULL AND retired_by IS NOT DISTINCT FROM $2";

@@ -39,7 +39,7 @@ const RETIRE: &str = concat!(
          retired_at = coalesce(retired_at, ",
     now!(),
     ") WHERE log_id = ?1 AND (retired_at IS NOT NULL OR EXISTS (SELECT 1 FROM servers AS s WHERE s.log_id = ?1
-         AND (s.departure IS NOT NULL OR s.seen_at <= ",
+         AND s.departure IS NOT 'left' AND (s.departure IS NOT NULL OR s.seen_at <= ",
     now!(),
     " - ?3)))"
 );

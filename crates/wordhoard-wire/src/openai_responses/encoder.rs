@@ -335,14 +335,7 @@ impl ResponseStream {
 
     fn add_item(&mut self, out: &mut BytesMut, mut item: Value) -> usize {
         let place = self.output.len();
-        let prefix = match item["type"].as_str() {
-            Some("reasoning") => "rs",
-            Some("function_call") => "fc",
-            Some("custom_tool_call") => "ctc",
-            Some("local_shell_call") => "lsh",
-            Some(compaction::ITEM) => "cmp",
-            _ => "msg",
-        };
+        let prefix = id_prefix(item["type"].as_str());
         item["id"] = format!("{prefix}_{}_{place}", self.head.id).into();
         item["status"] = "in_progress".into();
         self.output.push(item.clone());
@@ -410,6 +403,18 @@ impl OpenItem {
                 "type": "output_text", "text": self.text, "annotations": self.annotations, "logprobs": [],
             }),
         }
+    }
+}
+
+/// With what the id of an item of that type begins.
+pub(super) fn id_prefix(kind: Option<&str>) -> &'static str {
+    match kind {
+        Some("reasoning") => "rs",
+        Some("function_call") => "fc",
+        Some("custom_tool_call") => "ctc",
+        Some("local_shell_call") => "lsh",
+        Some(compaction::ITEM) => "cmp",
+        _ => "msg",
     }
 }
 

@@ -8,7 +8,7 @@ use bytes::BytesMut;
 use serde_json::{Map, Value};
 
 use super::answer::encode_answer_for;
-use super::encoder::stream_encoder_for;
+use super::encoder::{id_prefix, stream_encoder_for};
 use crate::envelope::{WireEvent, fill_own};
 use crate::pass_through::{self, PassThrough, Rules, Whole};
 use crate::sse_data;
@@ -33,8 +33,26 @@ struct ResponseRules {
     ours: Map<String, Value>,
     /// The response as we know it, once it is whole.
     known: Map<String, Value>,
-    /// The ids of the items that the client has heard of, by their places.
-    item_ids: HashMap<u64, Value>,
+    /// The items that the client has heard of, by their places.
+    items: HashMap<u64, Known>,
+}
+
+/// An item that a provider has begun.
+#[derive(Debug)]
+struct Known {
+    id: Value,
+    /// With which our id of such an item would begin.
+    prefix: &'static str,
+}
+
+impl Known {
+    /// Some items of providers have no counterpart of ours, so that the places are not always those of the same item.
+    fn take_the_place_of(&self, written: &mut Value) {
+        let is_of_the_kind = written.as_str().is_some_and(|id| id.starts_with(self.prefix));
+        if is_of_the_kind {
+            *written = self.id.clone();
+        }
+    }
 }
 
 impl ResponseRules {
@@ -45,7 +63,7 @@ impl ResponseRules {
             id: head.id.clone(),
             ours: ours.chain([kept]).collect(),
             known: Map::new(),
-            item_ids: HashMap::new(),
+            items: HashMap::new(),
         }
     }
 
@@ -72,7 +90,8 @@ impl Rules for ResponseRules {
         }
         let mut told: Value = serde_json::from_str(&data).unwrap_or_default();
         if let (Some(place), Some(id)) = (told["output_index"].as_u64(), told.pointer("/item/id")) {
-            self.item_ids.insert(place, id.clone());
+            let prefix = id_prefix(told.pointer("/item/type").and_then(Value::as_str));
+            self.items.insert(place, Known { id: id.clone(), prefix });
         }
         if told["type"].as_str().is_some_and(|kind| OPENING.contains(&kind)) {
             return None;
@@ -85,24 +104,26 @@ impl Rules for ResponseRules {
     }
 
     fn taken_over(&mut self, events: BytesMut) -> BytesMut {
-        if self.item_ids.is_empty() {
+        if self.items.is_empty() {
             return events;
         }
-        sse_data::rewrite(events, |told| {
-            let known = told["output_index"].as_u64().and_then(|place| self.item_ids.get(&place));
+        let mut out = BytesMut::with_capacity(events.len());
+        for mut told in sse_data::events(&events) {
+            let known = told["output_index"].as_u64().and_then(|place| self.items.get(&place));
             for place in ["/item_id", "/item/id"] {
-                if let (Some(id), Some(written)) = (known, told.pointer_mut(place)) {
-                    *written = id.clone();
+                if let (Some(known), Some(written)) = (known, told.pointer_mut(place)) {
+                    known.take_the_place_of(written);
                 }
             }
             let output = told.pointer_mut("/response/output").and_then(Value::as_array_mut);
             for (place, item) in (0..).zip(output.into_iter().flatten()) {
-                if let Some(id) = self.item_ids.get(&place) {
-                    item["id"] = id.clone();
+                if let (Some(known), Some(written)) = (self.items.get(&place), item.get_mut("id")) {
+                    known.take_the_place_of(written);
                 }
             }
-            true
-        })
+            sse_data::write(&mut out, &told);
+        }
+        out
     }
 
     fn own_end(&mut self, events: &[u8]) {

@@ -49,6 +49,9 @@ pub async fn a_retired_log_takes_nothing_more(store: &dyn Store) {
     let begun = Story::created(1_000, None);
     store.apply(begun.batch(0)).await.unwrap();
     assert!(!store.retire(LOG, Some(CLOSER), LONG).await.unwrap(), "it speaks");
+    store.depart(LOG, Departure::Left).await.unwrap();
+    assert!(!store.retire(LOG, Some(CLOSER), Duration::ZERO).await.unwrap(), "it has left nothing");
+    store.beat(LOG, profile("a")).await.unwrap();
     assert_eq!(store.retirement(LOG).await.unwrap(), None);
 
     assert!(store.retire(LOG, Some(CLOSER), Duration::ZERO).await.unwrap());

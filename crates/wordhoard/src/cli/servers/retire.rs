@@ -5,7 +5,7 @@ use std::time::{Duration, Instant};
 
 use anyhow::{Context, bail};
 use wordhoard_engine::{GONE_AFTER, ServerState};
-use wordhoard_store::{LogKey, ServerSeen, Store};
+use wordhoard_store::{Departure, LogKey, ServerSeen, Store};
 
 /// How often the database is asked.
 const LOOK_INTERVAL: Duration = Duration::from_secs(1);
@@ -15,6 +15,9 @@ const CLOSING_PATIENCE: Duration = Duration::from_secs(60);
 pub(super) async fn run(log: LogKey, store: &Arc<dyn Store>) -> anyhow::Result<ExitCode> {
     let mut out = std::io::stdout();
     let server = find(log, store).await?;
+    if server.departure == Some(Departure::Left) && server.retirement.is_none() {
+        bail!("server {log} has left: it has ended all its requests, and there is nothing to close");
+    }
     let is_watched = server.departure.is_none() && server.retirement.is_none();
     if is_watched {
         writeln!(out, "watching for {} s whether server {log} says something", GONE_AFTER.as_secs())?;

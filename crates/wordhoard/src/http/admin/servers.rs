@@ -98,7 +98,7 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Re
         (status = 200, body = RetiredView),
         (status = 400, body = Problem, content_type = "application/problem+json", description = "No id of a server"),
         (status = 404, body = Problem, content_type = "application/problem+json", description = "No such server"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It runs, or is the one that was asked"),
+        (status = 409, body = Problem, content_type = "application/problem+json", description = "It runs, has left, or is the one that was asked"),
         (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot be asked now"),
     )
 )]
@@ -124,6 +124,7 @@ impl From<RetireError> for Problem {
         let detail = error.to_string();
         match error {
             RetireError::Unknown => Self::new(StatusCode::NOT_FOUND, "no-such-server", detail),
+            RetireError::HasLeft => Self::new(StatusCode::CONFLICT, "server-has-left", detail),
             RetireError::ThisServer => Self::new(StatusCode::CONFLICT, "this-server", detail),
             RetireError::StillThere(server) => {
                 let detail = format!("{detail}; it is called at {}", server.profile.address);

@@ -6,6 +6,7 @@ use axum::http::{HeaderName, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::{Buf, BytesMut};
 use futures_util::Stream;
+use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
 use wordhoard_engine::ReadError;
 use wordhoard_engine::metrics::Inside;
@@ -45,8 +46,8 @@ pub(super) struct Telling {
     /// Whether what happened before the client came is told by its outcome: of several attempts, the one that counts. Otherwise
     /// the stream is the same, event by event, whenever it is read.
     pub(super) folds_the_past: bool,
-    /// Items of a response that the client has already; they are left out.
-    pub(super) shown_items: usize,
+    /// Items of a response that the client has shown that it has; they are left out where the answer begins with them.
+    pub(super) shown_items: Vec<Value>,
 }
 
 /// How long the status of a stream waits for the first piece of the answer (SPEC FD 12).

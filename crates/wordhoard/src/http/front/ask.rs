@@ -82,7 +82,7 @@ pub(super) async fn answer(
         asked: Asked::of(&accepted.body, Map::new()),
         known_events: 0,
         folds_the_past: true,
-        shown_items: 0,
+        shown_items: Vec::new(),
     };
     let answered = match accepted.stream {
         true => answer::stream(surface, accepted.request_id, telling).await,

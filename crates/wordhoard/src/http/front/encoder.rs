@@ -34,7 +34,7 @@ impl Encoder {
             };
         }
         let encoder = telling.dialect.passing_encoder(head, include_usage, telling.asked.clone());
-        Self::One(openai_responses::behind_items(encoder, telling.shown_items))
+        Self::One(openai_responses::behind_items(encoder, telling.shown_items.clone()))
     }
 
     pub(super) fn open(&mut self, out: &mut BytesMut) {

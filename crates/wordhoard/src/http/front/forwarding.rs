@@ -45,48 +45,63 @@ pub(super) fn recorded_question(
     headers: &HeaderMap,
     (body, credential): (&Map<String, Value>, Option<&ClientCredential>),
 ) -> Recorded {
-    let question_sha256 = Some(question(uri, body, credential));
+    let question_sha256 = Some(question(uri, body, 0, credential));
     Recorded { question_sha256, ..recorded(dialect, uri, headers) }
 }
 
-/// The digest of what is asked where, and with which credential. A path holds no line break.
+/// The digest of what is asked where, and with which credential; of the items of its input all but so many of the last. A path holds
+/// no line break.
 pub(super) fn question(
     uri: &Uri,
     body: &Map<String, Value>,
+    without_last_items: usize,
     credential: Option<&ClientCredential>,
 ) -> String {
     let credential = credential.map(ClientCredential::sha256).unwrap_or_default();
     let mut digest = Sha256::new().chain_update(uri.path()).chain_update(b"\n").chain_update(credential);
-    digest_fields(body, &mut digest);
+    digest_fields(body, &mut digest, &|name, value, digest| match value {
+        Value::Array(items) if name == "input" => {
+            digest_values(&items[..items.len().saturating_sub(without_last_items)], digest);
+        }
+        value => digest_value(value, digest),
+    });
     digest.finalize().iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// The same for the same fields in another order: Codex writes some of its own anew, as its hash map has them, when it repeats a
 /// request.
-fn digest_fields(fields: &Map<String, Value>, digest: &mut Sha256) {
+fn digest_fields(
+    fields: &Map<String, Value>,
+    digest: &mut Sha256,
+    digest_field: &dyn Fn(&str, &Value, &mut Sha256),
+) {
     let mut sorted: Vec<_> = fields.iter().collect();
     sorted.sort_unstable_by_key(|(name, _)| *name);
     digest.update(b"{");
     for (name, value) in sorted {
         digest.update(Value::from(name.as_str()).to_string());
-        digest_value(value, digest);
+        digest_field(name, value, digest);
     }
     digest.update(b"}");
 }
 
 fn digest_value(value: &Value, digest: &mut Sha256) {
     match value {
-        Value::Object(fields) => digest_fields(fields, digest),
-        Value::Array(values) => {
-            digest.update(b"[");
-            for value in values {
-                digest_value(value, digest);
-                digest.update(b",");
-            }
-            digest.update(b"]");
+        Value::Object(fields) => {
+            digest_fields(fields, digest, &|_, value, digest| digest_value(value, digest));
         }
+        Value::Array(values) => digest_values(values, digest),
         other => digest.update(other.to_string()),
     }
+}
+
+fn digest_values(values: &[Value], digest: &mut Sha256) {
+    digest.update(b"[");
+    for value in values {
+        digest_value(value, digest);
+        digest.update(b",");
+    }
+    digest.update(b"]");
 }
 
 fn is_forwarded(name: &HeaderName) -> bool {
@@ -107,7 +122,7 @@ mod tests {
     fn a_question_is_the_same_whatever_the_order_of_its_fields() {
         let of = |path: &'static str, body: &str| {
             let body: Map<String, Value> = serde_json::from_str(body).unwrap();
-            question(&Uri::from_static(path), &body, None)
+            question(&Uri::from_static(path), &body, 0, None)
         };
         let asked = of("/a", r#"{"x": [{"b": 1, "c": "2"}], "y": null}"#);
         assert_eq!(asked, of("/a", r#"{"y":null,"x":[{"c":"2","b":1}]}"#));

@@ -58,14 +58,18 @@ pub(super) async fn create(
     let bytes = surface.bodies.read(&headers, body).await?;
     let fields = body::json_object(&headers, &bytes)?;
     let mut client = Client::of(asker, DIALECT, &uri, &headers, (&bytes, &fields))?;
-    client.earlier = shown::earlier_questions(&uri, &fields, client.credential.as_ref());
+    let shown = match client.idempotency {
+        None if surface.engine.has_orphans() => shown::of_request(&fields),
+        _ => Vec::new(),
+    };
+    client.earlier = shown::earlier_questions(&shown, &uri, &fields, client.credential.as_ref());
     let (background, accepted) = accept(&surface, fields, &owners, client).await?;
     let id = accepted.request_id;
     let answered = match (accepted.stream, background) {
         (true, _) => {
             let stored = Stored::find(&surface, id).await?;
-            let telling =
-                Telling { folds_the_past: true, shown_items: accepted.shown_items, ..stored.telling(0)? };
+            let shown = shown[shown.len().saturating_sub(accepted.shown_items)..].to_vec();
+            let telling = Telling { folds_the_past: true, shown_items: shown, ..stored.telling(0)? };
             answer::stream(&surface, id, telling).await
         }
         (false, false) => {

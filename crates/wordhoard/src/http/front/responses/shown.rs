@@ -9,32 +9,35 @@ use wordhoard_providers::ClientCredential;
 use crate::http::front::forwarding;
 
 /// Items of an answer that are looked at.
-const MAX_ITEMS: usize = 32;
+const MAX_ITEMS: usize = 16;
 
-/// What may have been asked before, with the fewest items of an answer first. Nothing where the request does not end with such items,
-/// as hardly any does.
-pub(super) fn earlier_questions(
-    uri: &Uri,
-    fields: &Map<String, Value>,
-    credential: Option<&ClientCredential>,
-) -> Vec<EarlierQuestion> {
+/// The items of an answer with which a request ends that asks for a stream; hardly any has some.
+pub(super) fn of_request(fields: &Map<String, Value>) -> Vec<Value> {
     let is_stream = fields.get("stream").is_some_and(|stream| *stream == true);
     let Some(items) = fields.get("input").and_then(Value::as_array).filter(|_| is_stream) else {
         return Vec::new();
     };
-    let shown = items.iter().rev().take(MAX_ITEMS).take_while(|item| is_of_an_answer(item)).count();
+    let count = items.iter().rev().take(MAX_ITEMS).take_while(|item| is_of_an_answer(item)).count();
+    items[items.len() - count..].to_vec()
+}
+
+/// What may have been asked before, with the fewest of the items of an answer first.
+pub(super) fn earlier_questions(
+    shown: &[Value],
+    uri: &Uri,
+    fields: &Map<String, Value>,
+    credential: Option<&ClientCredential>,
+) -> Vec<EarlierQuestion> {
     let question = |shown_items: usize| {
-        let (asked, shown) = items.split_at(items.len() - shown_items);
-        let mut before = fields.clone();
-        before.insert("input".to_owned(), asked.to_vec().into());
+        let items = &shown[shown.len() - shown_items..];
         EarlierQuestion {
-            sha256: forwarding::question(uri, &before, credential),
+            sha256: forwarding::question(uri, fields, shown_items, credential),
             shown_items,
-            text: texts_of(shown, "message"),
-            reasoning: texts_of(shown, "reasoning"),
+            text: texts_of(items, "message"),
+            reasoning: texts_of(items, "reasoning"),
         }
     };
-    (1..=shown).map(question).collect()
+    (1..=shown.len()).map(question).collect()
 }
 
 /// The results of calls are the client's own, and end with them.

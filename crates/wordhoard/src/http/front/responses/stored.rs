@@ -55,7 +55,7 @@ impl Stored {
         let (repeated, empty) = (self.repeated()?, Map::new());
         Ok(Telling {
             folds_the_past: false,
-            shown_items: 0,
+            shown_items: Vec::new(),
             dialect: DIALECT,
             models: vec![self.model()?],
             include_usage: true,
