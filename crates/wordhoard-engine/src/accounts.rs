@@ -16,7 +16,7 @@ use std::time::Duration;
 
 use account::Account;
 pub(crate) use estimate::{Estimate, tokens_of};
-pub(crate) use loading::{load_at_start, run};
+pub(crate) use loading::{hear_of_others, load_at_start, run};
 use parking_lot::Mutex;
 use wordhoard_model::{Cost, KeyId, KeyLimits, RequestFinished, Timestamp};
 use wordhoard_store::{OthersSpending, OwnSpending};

@@ -80,7 +80,8 @@ async fn load(engine: &Inner) -> Result<(), Error> {
     Ok(())
 }
 
-async fn hear_of_others(engine: &Inner) -> Result<(), Error> {
+/// Asks SQL what keys use at other servers now.
+pub(crate) async fn hear_of_others(engine: &Inner) -> Result<(), Error> {
     let now = engine.clock.now();
     let day = Timestamp::from_utc_day(now.utc_day());
     let others = engine.store.others_spending(logs(engine), now.utc_month(), day, minute_before(now)).await?;

@@ -6,6 +6,7 @@ use std::time::{Duration, Instant};
 use wordhoard_store::LogKey;
 
 use super::{GONE_AFTER, ServerReport, ServerState};
+use crate::accounts;
 use crate::applier::Link;
 use crate::engine::Inner;
 use crate::tasks::TaskKind;
@@ -89,6 +90,10 @@ impl Inner {
             tokio::time::sleep(CLOSING_INTERVAL).await;
             self.listen().await?;
             open_still = self.server(log).map_or(0, |report| report.open_requests);
+        }
+        // What ran there counts against no key any more.
+        if let Err(error) = accounts::hear_of_others(self).await {
+            tracing::debug!(%error, "what keys use elsewhere is heard of a little later");
         }
         Ok(Retired { open_before: report.open_requests, open_still })
     }

@@ -5,5 +5,6 @@ mod kills;
 mod moment;
 mod refusals;
 mod remote;
+mod retired;
 mod running;
 mod site;
