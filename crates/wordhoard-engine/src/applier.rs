@@ -12,7 +12,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::time::{Duration, Instant};
 
 pub use link::LinkError;
-pub(crate) use link::{Found, Link};
+pub(crate) use link::{Found, Link, until_up};
 use log_reader::{LogReader, Read};
 use parking_lot::Mutex;
 use tokio::sync::watch;

@@ -176,10 +176,11 @@ impl Fleet {
 
     /// The server of this log, where whoever waits for its events waits in vain.
     pub(crate) fn absent(&self, log: LogKey) -> Option<ServerReport> {
-        self.reports().into_iter().find(|report| report.log == log).filter(|report| match report.state {
-            ServerState::Gone | ServerState::Stopped => report.needs_somebody(),
-            ServerState::Running | ServerState::Left | ServerState::Retired => false,
-        })
+        // The requests of a retired one end soon.
+        let is_absent = |report: &ServerReport| {
+            report.log == log && report.state != ServerState::Retired && report.needs_somebody()
+        };
+        self.reports().into_iter().find(is_absent)
     }
 
     /// Takes in what SQL says now. Gives how the servers were before.

@@ -9,7 +9,7 @@ use tokio_util::sync::CancellationToken;
 use wordhoard_model::Timestamp;
 use wordhoard_store::{Error, Totals};
 
-use crate::applier::Link;
+use crate::applier::until_up;
 use crate::engine::Inner;
 
 /// How old the figures get (SPEC FD 6).
@@ -43,10 +43,8 @@ impl Statistics {
 pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
     let mut link = engine.applier.watch_link();
     loop {
-        let up = async { link.wait_for(|link| matches!(link, Link::Up)).await.is_ok() };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            up = up => if !up { return },
+        if !until_up(&mut link, &stop).await {
+            return;
         }
         let counted = tokio::time::timeout(PATIENCE, count(&engine));
         let pause = tokio::select! {

@@ -15,7 +15,7 @@ use tokio_util::sync::CancellationToken;
 use wordhoard_model::ProviderName;
 use wordhoard_store::{Error, ProviderSwitch, Store};
 
-use crate::applier::Link;
+use crate::applier::until_up;
 use crate::engine::Inner;
 
 /// How often SQL is asked. A switch counts everywhere within a second.
@@ -135,10 +135,8 @@ async fn within<T>(asked: impl Future<Output = Result<T, Error>>) -> Result<T, E
 pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
     let mut link = engine.applier.watch_link();
     loop {
-        let up = async { link.wait_for(|link| matches!(link, Link::Up)).await.is_ok() };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            up = up => if !up { return },
+        if !until_up(&mut link, &stop).await {
+            return;
         }
         if let Err(error) = engine.switches.refresh(&*engine.store).await {
             tracing::debug!(%error, "SQL does not say which providers are disabled; they stay as they are");

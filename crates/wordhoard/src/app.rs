@@ -25,7 +25,7 @@ use wordhoard_engine::{
 };
 use wordhoard_model::{KeyId, KeyLimits};
 use wordhoard_providers::{HttpSettings, Provider};
-use wordhoard_store::{Departure, LogKey, PostgresStore, ServerProfile, SqliteStore, Store};
+use wordhoard_store::{LogKey, PostgresStore, ServerProfile, SqliteStore, Store};
 use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 
 use crate::access::{Access, FailedTries};
@@ -47,8 +47,6 @@ pub const LOCK_FILE: &str = "lock";
 /// How long open connections may take to end once their streams have.
 const CONNECTION_PATIENCE: Duration = Duration::from_secs(3);
 
-/// How long a server that does not run may take to end what it has left.
-const LEAVING_PATIENCE: Duration = Duration::from_secs(60);
 /// How often it is looked what the object store lacks of the archive.
 const SHIP_INTERVAL: Duration = Duration::from_secs(30);
 /// The copy of the switches of providers, within the data directory.
@@ -135,38 +133,6 @@ impl Core {
         self.engine.begin_drain();
         self.engine.drain(drain_timeout).await;
         self.engine.close().await;
-    }
-
-    /// Ends what a server that leaves for good has left open on its data directory, while none runs there.
-    ///
-    /// # Errors
-    /// Why it could not be done; what was done stays done.
-    pub async fn leave_alone(config: &Config) -> anyhow::Result<()> {
-        let leaving = tokio::time::timeout(LEAVING_PATIENCE, Self::leave_at_leisure(config));
-        leaving.await.unwrap_or_else(|_| {
-            let seconds = LEAVING_PATIENCE.as_secs();
-            anyhow::bail!("it is not done after {seconds} s; what was done stays done, try again once the database is there")
-        })
-    }
-
-    async fn leave_at_leisure(config: &Config) -> anyhow::Result<()> {
-        let core = Self::start_alone(&Config { resume_interrupted: false, ..config.clone() }).await?;
-        let engine = &core.engine;
-        engine.begin_drain();
-        engine.drain(Duration::ZERO).await;
-        let left = match engine.end_open_requests() {
-            Ok(_) => {
-                engine.settle().await;
-                engine.apply_all().await
-            }
-            Err(problem) => Err(problem),
-        };
-        let left = match left {
-            Ok(()) => engine.depart(Departure::Left).await,
-            Err(problem) => Err(problem),
-        };
-        engine.close_as(if left.is_ok() { Departure::Left } else { Departure::Stopped }).await;
-        left.map_err(anyhow::Error::msg)
     }
 }
 

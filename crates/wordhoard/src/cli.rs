@@ -20,9 +20,10 @@ use std::process::ExitCode;
 
 use clap::{Args, Parser, Subcommand};
 use wordhoard_backup::swap::Pending;
+use wordhoard_store::Store;
 
 use crate::access::NoKeys;
-use crate::config::{self, Config, Environment, Overrides};
+use crate::config::{self, Config, DatabaseConfig, Environment, Overrides};
 use crate::{lifecycle, telemetry};
 
 /// A configuration or a command line that cannot be used.
@@ -242,6 +243,16 @@ fn block_on<T>(work: impl Future<Output = anyhow::Result<T>>) -> anyhow::Result<
     // A thread that hangs on a disk or a database must not keep the process from ending.
     runtime.shutdown_background();
     result
+}
+
+/// A command reads the tables as this version knows them.
+async fn ensure_schema(store: &dyn Store, database: &DatabaseConfig) -> anyhow::Result<()> {
+    let steps = store.migrations().await?;
+    anyhow::ensure!(
+        steps.iter().all(|step| step.applied),
+        "the schema of {database} is not up to date: start the server, or run `wordhoard migrate`"
+    );
+    Ok(())
 }
 
 /// The folder of the log in a data directory; an error that helps where there is none.

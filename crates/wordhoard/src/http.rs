@@ -22,6 +22,7 @@ mod query;
 mod rate_headers;
 mod request_path;
 mod requests;
+mod server_view;
 mod stream;
 mod unread_body;
 

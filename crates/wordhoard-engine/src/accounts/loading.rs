@@ -53,7 +53,7 @@ pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
         }
         let spends_elsewhere = engine.fleet.may_spend_elsewhere();
         // Once more after the last one has ended, so that what ran there no longer counts.
-        let is_due = spends_elsewhere || std::mem::replace(&mut spent_elsewhere, spends_elsewhere);
+        let is_due = spends_elsewhere || spent_elsewhere;
         if is_due && matches!(*engine.applier.watch_link().borrow(), Link::Up) {
             spent_elsewhere = spends_elsewhere;
             let asked = Instant::now();

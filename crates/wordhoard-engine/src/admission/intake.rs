@@ -1,7 +1,7 @@
 use std::sync::Arc;
 use std::time::Duration;
 
-use wordhoard_model::{EventBody, Idempotency, KeyId, RequestCreated, RequestId, Seq, Timestamp};
+use wordhoard_model::{EventBody, Idempotency, KeyId, LaneSpec, RequestCreated, RequestId, Seq, Timestamp};
 use wordhoard_wal::State;
 
 use super::{AdmitError, Admitted, Claim, NewRequest, Place};
@@ -148,13 +148,7 @@ impl Inner {
     async fn replay(&self, request_id: RequestId, new: NewRequest) -> Result<Admitted, AdmitError> {
         if let Some(live) = self.hub.get(request_id) {
             let lanes = live.created().lanes.clone();
-            return Ok(Admitted {
-                request_id,
-                lanes,
-                replayed: true,
-                standing: Standing::default(),
-                shown_items: 0,
-            });
+            return Ok(replayed(request_id, lanes, 0));
         }
         let first = self.history.stored(request_id, Seq::FIRST, 1, &mut LogPlace::default()).await;
         let first = first.map_err(|error| AdmitError::KeysUnavailable(error.to_string()))?;
@@ -162,7 +156,7 @@ impl Inner {
             Some(EventBody::RequestCreated(created)) => created.lanes.clone(),
             _ => new.lanes,
         };
-        Ok(Admitted { request_id, lanes, replayed: true, standing: Standing::default(), shown_items: 0 })
+        Ok(replayed(request_id, lanes, 0))
     }
 
     /// Runs a request to its end.
@@ -188,6 +182,9 @@ fn refused(error: AppendError) -> AdmitError {
 fn adopted(call: &LiveRequest, shown_items: usize) -> Admitted {
     let request_id = call.id();
     tracing::info!(%request_id, shown_items, "a client asks again for an answer that it had to leave; it gets that one");
-    let lanes = call.created().lanes.clone();
+    replayed(request_id, call.created().lanes.clone(), shown_items)
+}
+
+fn replayed(request_id: RequestId, lanes: Vec<LaneSpec>, shown_items: usize) -> Admitted {
     Admitted { request_id, lanes, replayed: true, standing: Standing::default(), shown_items }
 }

@@ -2,6 +2,8 @@
 
 use std::time::{Duration, Instant};
 
+use tokio::sync::watch;
+use tokio_util::sync::CancellationToken;
 use wordhoard_store::{Error, Weakness};
 use wordhoard_wal::Position;
 
@@ -29,6 +31,15 @@ pub(crate) enum Link {
     Refused(String),
     /// The log of this server was ended; SQL will never take anything of it again.
     Retired,
+}
+
+/// Waits until the link stands. False where the server stops before.
+pub(crate) async fn until_up(link: &mut watch::Receiver<Link>, stop: &CancellationToken) -> bool {
+    let up = async { link.wait_for(|link| matches!(link, Link::Up)).await.is_ok() };
+    tokio::select! {
+        () = stop.cancelled() => false,
+        is_up = up => is_up,
+    }
 }
 
 /// Why the link does not stand.

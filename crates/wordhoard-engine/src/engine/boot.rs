@@ -21,7 +21,7 @@ use crate::fleet::{self, Fleet};
 use crate::history::History;
 use crate::hub::{Hub, Journal};
 use crate::orphans::Orphans;
-use crate::recovery::{self, Ground, RecoveryError, RetiredLog};
+use crate::recovery::{self, Ground, RecoveryError};
 use crate::request::{Going, Tickets};
 use crate::settings::{Durability, Settings};
 use crate::statistics::{self, Statistics};
@@ -346,15 +346,6 @@ impl Inner {
             );
         }
         Ok(())
-    }
-
-    async fn retired_logs(&self) -> Result<Vec<RetiredLog>, wordhoard_store::Error> {
-        let servers = self.store.servers().await?.into_iter();
-        let retired = servers.filter_map(|seen| {
-            let by = seen.retirement?.by;
-            Some(RetiredLog { log: seen.log, is_closed_here: by == Some(self.log()) })
-        });
-        Ok(retired.collect())
     }
 
     /// Where everything is shown only once SQL has it, it is also taken up only then.

@@ -156,19 +156,22 @@ impl Engine {
 
     /// Makes durable what was recorded, gives SQL a last chance, and closes both. Call it after the last reader.
     pub async fn close(&self) {
-        self.close_as(Departure::Stopped).await;
+        if let Err(problem) = self.close_as(Departure::Stopped).await {
+            tracing::warn!(problem, "the other servers could not be told that this one goes");
+        }
     }
 
     /// The same, saying how it goes.
-    pub async fn close_as(&self, departure: Departure) {
+    ///
+    /// # Errors
+    /// Where the other servers could not be told, or it cannot go so yet; all is closed nevertheless.
+    pub async fn close_as(&self, departure: Departure) -> Result<(), String> {
         if !matches!(tokio::time::timeout(APPLY_PATIENCE, self.apply_all()).await, Ok(Ok(()))) {
             tracing::warn!(
                 "SQL did not catch up in time; the log has everything and is applied at the next start"
             );
         }
-        if let Ok(Err(problem)) = tokio::time::timeout(APPLY_PATIENCE, self.depart(departure)).await {
-            tracing::warn!(problem, "the other servers could not be told that this one goes");
-        }
+        let told = tokio::time::timeout(APPLY_PATIENCE, self.depart(departure)).await;
         if !matches!(tokio::time::timeout(CLOSE_PATIENCE, self.close_log()).await, Ok(Ok(()))) {
             tracing::error!("the log could not be closed in time; the next start recovers it");
         }
@@ -178,5 +181,6 @@ impl Engine {
         if tokio::time::timeout(CLOSE_PATIENCE, self.close_store()).await.is_err() {
             tracing::warn!("the database could not be closed in time");
         }
+        told.unwrap_or_else(|_| Err("SQL does not answer".to_owned()))
     }
 }

@@ -7,7 +7,7 @@ use tokio_util::sync::CancellationToken;
 use wordhoard_store::{Departure, Error};
 
 use super::{ServerReport, ServerState};
-use crate::applier::Link;
+use crate::applier::until_up;
 use crate::engine::Inner;
 
 /// How often a server says that it is there.
@@ -19,10 +19,8 @@ pub(crate) async fn run(engine: Arc<Inner>, stop: CancellationToken) {
     let mut link = engine.applier.watch_link();
     loop {
         // A server that has just come back shall be seen at once.
-        let up = async { link.wait_for(|link| matches!(link, Link::Up)).await.is_ok() };
-        tokio::select! {
-            () = stop.cancelled() => return,
-            up = up => if !up { return },
+        if !until_up(&mut link, &stop).await {
+            return;
         }
         match tokio::time::timeout(BEAT_PATIENCE, engine.speak_and_listen()).await {
             Ok(Ok(())) => engine.applier.note_answer(),

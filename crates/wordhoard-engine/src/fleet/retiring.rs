@@ -9,6 +9,7 @@ use super::{GONE_AFTER, ServerReport, ServerState};
 use crate::accounts;
 use crate::applier::Link;
 use crate::engine::Inner;
+use crate::recovery::RetiredLog;
 use crate::tasks::TaskKind;
 
 /// How long a call waits for the requests to be closed. They are closed all the same if it takes longer.
@@ -82,8 +83,8 @@ impl Inner {
         }
         tracing::warn!(server = %log, open_requests = report.open_requests, "a server is retired; its requests are closed");
         let (started, mut open_still) = (Instant::now(), report.open_requests);
+        self.listen().await?;
         while open_still > 0 && started.elapsed() < CLOSING_PATIENCE {
-            self.listen().await?;
             self.tend_retired().await;
             let left = CLOSING_PATIENCE.saturating_sub(started.elapsed());
             drop(tokio::time::timeout(left, self.applier.catch_up()).await);
@@ -100,6 +101,16 @@ impl Inner {
 
     fn server(&self, log: LogKey) -> Option<ServerReport> {
         self.fleet.reports().into_iter().find(|report| report.log == log)
+    }
+
+    /// The logs that were ended with their servers.
+    pub(crate) async fn retired_logs(&self) -> Result<Vec<RetiredLog>, wordhoard_store::Error> {
+        let servers = self.store.servers().await?.into_iter();
+        let retired = servers.filter_map(|seen| {
+            let by = seen.retirement?.by;
+            Some(RetiredLog { log: seen.log, is_closed_here: by == Some(self.log()) })
+        });
+        Ok(retired.collect())
     }
 
     /// Closes what retired servers have left, where that falls to this one. It may take longer than a beat may wait.

@@ -39,13 +39,12 @@ pub(super) fn post(
             let body = read_error(&mut reply).await;
             let failure = dialect.classify_error(reply.status, &retry_hint(&reply.headers), &body);
             match failure.class {
-                // OpenAI says so, too, where a quota is used up, which may be that of one model. It rests the key for this model
+                // OpenAI answers 429 where a quota is used up, which may be that of one model: it rests the key for this model
                 // alone, as every 429 (SPEC FD 2).
-                FailureClass::RateLimited | FailureClass::OutOfCredit if reply.status == 429 => {
+                FailureClass::OutOfCredit if reply.status != 429 => keys.rest_for_credit(post.key, failure),
+                FailureClass::RateLimited | FailureClass::OutOfCredit => {
                     keys.rest(post.key, &post.model, failure);
                 }
-                FailureClass::RateLimited => keys.rest(post.key, &post.model, failure),
-                FailureClass::OutOfCredit => keys.rest_for_credit(post.key, failure),
                 FailureClass::Unauthorized => keys.refuse(post.key),
                 FailureClass::ProviderOverloaded => {
                     keys.rest_model(&post.model, failure);

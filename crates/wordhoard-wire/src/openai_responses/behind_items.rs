@@ -6,6 +6,7 @@ use bytes::BytesMut;
 use serde_json::Value;
 use wordhoard_model::Failure;
 
+use super::output::parts;
 use crate::{AnswerHead, Completion, Delta, EncodeStream, sse_data};
 
 /// An encoder that leaves out the items that the client has, and counts places and events as if they had never been. Where the answer
@@ -128,8 +129,8 @@ fn is_same(shown: &Value, item: &Value) -> bool {
 
 /// The texts of a message, or of reasoning.
 fn texts_of(item: &Value) -> String {
-    let lists = ["summary", "content"].into_iter().filter_map(|list| item.get(list)?.as_array());
-    lists.flatten().filter_map(|part| part.get("text").or_else(|| part.get("refusal"))?.as_str()).collect()
+    let parts = parts(item, "summary").chain(parts(item, "content"));
+    parts.filter_map(|part| part.get("text").or_else(|| part.get("refusal"))?.as_str()).collect()
 }
 
 impl EncodeStream for BehindItems {

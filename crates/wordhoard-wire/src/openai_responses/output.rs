@@ -68,6 +68,7 @@ fn part_deltas(part: &Value, out: &mut Vec<Delta>) {
     }
 }
 
-fn parts<'a>(item: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
+/// What stands in a list of an item; nothing where there is none.
+pub(super) fn parts<'a>(item: &'a Value, field: &str) -> impl Iterator<Item = &'a Value> {
     item.get(field).and_then(Value::as_array).into_iter().flatten()
 }

@@ -127,9 +127,7 @@ impl Rules for ResponseRules {
     }
 
     fn own_end(&mut self, events: &[u8]) {
-        let data =
-            std::str::from_utf8(events).ok().and_then(|events| events.trim_end().rsplit("data: ").next());
-        let mut last: Value = data.and_then(|data| serde_json::from_str(data).ok()).unwrap_or_default();
+        let mut last = sse_data::events(events).last().unwrap_or_default();
         if let Value::Object(known) = last["response"].take() {
             self.known = known;
         }

@@ -5,12 +5,18 @@ use std::io::ErrorKind;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, Ordering};
+use std::time::Duration;
 
 use wordhoard_engine::Engine;
 use wordhoard_store::Departure;
 
+use super::Core;
+use crate::config::Config;
+
 /// Within the data directory.
 const FILE: &str = "leave";
+/// How long a server that does not run may take to end what it has left.
+const LEAVING_PATIENCE: Duration = Duration::from_secs(60);
 
 /// The wish that a server leave at its next stop.
 #[derive(Clone, Debug)]
@@ -105,5 +111,34 @@ impl Leaving {
                 Err(problem)
             }
         }
+    }
+}
+
+impl Core {
+    /// Ends what a server that leaves for good has left open on its data directory, while none runs there.
+    ///
+    /// # Errors
+    /// Why it could not be done; what was done stays done.
+    pub async fn leave_alone(config: &Config) -> anyhow::Result<()> {
+        let leaving = tokio::time::timeout(LEAVING_PATIENCE, Self::leave_at_leisure(config));
+        leaving.await.unwrap_or_else(|_| {
+            let seconds = LEAVING_PATIENCE.as_secs();
+            anyhow::bail!("it is not done after {seconds} s; what was done stays done, try again once the database is there")
+        })
+    }
+
+    async fn leave_at_leisure(config: &Config) -> anyhow::Result<()> {
+        let core = Self::start_alone(&Config { resume_interrupted: false, ..config.clone() }).await?;
+        let engine = &core.engine;
+        engine.begin_drain();
+        engine.drain(Duration::ZERO).await;
+        let ended = engine.end_open_requests().map(drop);
+        if ended.is_ok() {
+            engine.settle().await;
+        }
+        let is_applied = if ended.is_ok() { engine.apply_all().await } else { ended };
+        let departure = if is_applied.is_ok() { Departure::Left } else { Departure::Stopped };
+        let left = engine.close_as(departure).await;
+        is_applied.and(left).map_err(anyhow::Error::msg)
     }
 }

@@ -154,7 +154,7 @@ async fn create(args: CreateArgs, config: &Config, store: &Arc<dyn Store>) -> an
 }
 
 async fn list(args: &ListArgs, config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<()> {
-    ensure_schema(config, store).await?;
+    super::ensure_schema(&**store, &config.database).await?;
     let keys = store.keys().await?;
     let mut out = std::io::stdout();
     if args.json {
@@ -180,7 +180,7 @@ async fn limit(args: LimitKeyArgs, config: &Config, store: &Arc<dyn Store>) -> a
         limits.is_unlimited() == args.unlimited,
         "give the limits that the key shall have, or else --unlimited"
     );
-    ensure_schema(config, store).await?;
+    super::ensure_schema(&**store, &config.database).await?;
     let limited = store.limit_key(args.id, limits).await?;
     let record = limited.with_context(|| format!("there is no key {}", args.id))?;
     let told = key_limits::told(&record.limits);
@@ -189,21 +189,11 @@ async fn limit(args: LimitKeyArgs, config: &Config, store: &Arc<dyn Store>) -> a
 }
 
 async fn revoke(args: &RevokeArgs, config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<()> {
-    ensure_schema(config, store).await?;
+    super::ensure_schema(&**store, &config.database).await?;
     let revoked = store.revoke_key(args.id, SystemClock.now()).await?;
     let record = revoked.with_context(|| format!("there is no key {}", args.id))?;
     let at = record.revoked_at.unwrap_or(record.created_at);
     writeln!(std::io::stdout(), "{} is revoked since {at}", record.id)?;
-    Ok(())
-}
-
-async fn ensure_schema(config: &Config, store: &Arc<dyn Store>) -> anyhow::Result<()> {
-    let steps = store.migrations().await?;
-    ensure!(
-        steps.iter().all(|step| step.applied),
-        "the schema of {} is not up to date: start the server, or run `wordhoard migrate`",
-        config.database
-    );
     Ok(())
 }
 

@@ -7,7 +7,7 @@ use std::io::Write;
 use std::process::ExitCode;
 use std::sync::Arc;
 
-use anyhow::{Context, ensure};
+use anyhow::Context;
 use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use wordhoard_engine::{GONE_AFTER, ServerState};
@@ -87,34 +87,29 @@ impl ServersCommand {
 }
 
 pub(super) async fn run(command: ServersCommand, config: Config) -> anyhow::Result<ExitCode> {
-    let done = match &command {
-        ServersCommand::Leave(args) => return leave::run(args, &config).await,
-        ServersCommand::List(_) | ServersCommand::Retire(_) => {
-            let store = app::store(&config.database)?;
-            let done = on_database(&command, &config, &store).await;
-            store.close().await;
-            done
+    match command {
+        ServersCommand::Leave(args) => leave::run(&args, &config).await,
+        ServersCommand::List(args) => {
+            on_database(&config, async |store| list(&args, &store.servers().await?)).await
         }
-    };
-    done.with_context(|| config.database.to_string())
+        ServersCommand::Retire(args) => {
+            on_database(&config, async |store| retire::run(args.id, store).await).await
+        }
+    }
 }
 
 async fn on_database(
-    command: &ServersCommand,
     config: &Config,
-    store: &Arc<dyn Store>,
+    work: impl AsyncFnOnce(&Arc<dyn Store>) -> anyhow::Result<ExitCode>,
 ) -> anyhow::Result<ExitCode> {
-    let steps = store.migrations().await?;
-    ensure!(
-        steps.iter().all(|step| step.applied),
-        "the schema of {} is not up to date: start the server, or run `wordhoard migrate`",
-        config.database
-    );
-    match command {
-        ServersCommand::Retire(args) => retire::run(args.id, store).await,
-        ServersCommand::List(args) => list(args, &store.servers().await?),
-        ServersCommand::Leave(_) => Ok(ExitCode::SUCCESS),
-    }
+    let store = app::store(&config.database)?;
+    let done = async {
+        super::ensure_schema(&*store, &config.database).await?;
+        work(&store).await
+    };
+    let done = done.await;
+    store.close().await;
+    done.with_context(|| config.database.to_string())
 }
 
 fn list(args: &ListArgs, servers: &[ServerSeen]) -> anyhow::Result<ExitCode> {

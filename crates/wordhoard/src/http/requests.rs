@@ -13,6 +13,7 @@ use super::Surface;
 use super::problem::Problem;
 use super::query::{Query, invalid};
 use super::request_path::{RequestPath, Seen};
+use super::server_view::server_view;
 
 const DEFAULT_PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
@@ -143,7 +144,7 @@ pub(super) async fn one(
 ) -> Result<Response, Problem> {
     let transcript = surface.engine.transcript(id).await?.ok_or_else(Problem::no_such_request)?;
     let finished = transcript.state.finished().is_some();
-    let server = if finished { None } else { Some(server_view(surface.engine.owner(id).await)) };
+    let server = if finished { None } else { Some(owner_view(surface.engine.owner(id).await)) };
     let view = RequestAndServer { request: native::request_view(id, &transcript), server };
     let mut response = Json(view).into_response();
     response.headers_mut().insert(header::CACHE_CONTROL, HeaderValue::from_static("no-store"));
@@ -151,16 +152,17 @@ pub(super) async fn one(
 }
 
 /// Where a request that has not ended belongs: its server alone can go on with it.
-fn server_view(owner: Owner) -> Value {
+fn owner_view(owner: Owner) -> Value {
     match owner {
         Owner::Here => json!({ "state": "here" }),
-        Owner::Elsewhere(server) => json!({
+        Owner::Elsewhere(server) => {
+            let mut view = server_view(&server);
             // One that runs is "elsewhere"; the others are told as they are.
-            "state": if server.state == ServerState::Running { "elsewhere" } else { server.state.as_str() },
-            "server_id": server.log.to_string(),
-            "address": server.profile.address,
-            "silent_seconds": server.silent_for.as_secs(),
-        }),
+            if server.state == ServerState::Running {
+                view["state"] = "elsewhere".into();
+            }
+            view
+        }
         Owner::Nobody => json!({ "state": "gone", "silent_seconds": null }),
         Owner::Unknown => json!({ "state": "unknown" }),
     }

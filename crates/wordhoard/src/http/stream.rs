@@ -18,6 +18,7 @@ use super::Surface;
 use super::problem::Problem;
 use super::query::{self, Query, invalid};
 use super::request_path::RequestPath;
+use super::server_view::server_view;
 
 /// How long a stream is silent at most (SPEC FD 1).
 pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
@@ -206,12 +207,7 @@ impl Writer {
         let mut told = serde_json::json!({ "message": error.to_string() });
         if let ReadError::ServerAbsent(server) = error {
             told["type"] = "server-absent".into();
-            told["server"] = serde_json::json!({
-                "server_id": server.log.to_string(),
-                "state": server.state.as_str(),
-                "address": server.profile.address,
-                "silent_seconds": server.silent_for.as_secs(),
-            });
+            told["server"] = server_view(server);
         }
         let data = serde_json::json!({ "error": told }).to_string();
         sse::write_event(out, Some("error"), None, None, &data);
