@@ -7,8 +7,9 @@
 mod v1;
 mod v2;
 mod v3;
+mod v4;
 
-use wordhoard_model::{Event, EventBody, RequestId};
+use wordhoard_model::{AttemptFinished, Event, EventBody, RequestId};
 
 /// A record without content. It takes a position and is passed over by every reader.
 pub(crate) const KIND_FILLER: u8 = 0;
@@ -61,17 +62,27 @@ pub(crate) fn encode(id: RequestId, event: &Event) -> Result<Encoded, Error> {
     let version = match &event.body {
         EventBody::AttemptStarted(_) => 1,
         EventBody::Token(token) => 1 + u8::from(token.envelope.is_some()),
-        EventBody::AttemptFinished(finished) => 2 + u8::from(finished.envelope.is_some()),
+        EventBody::AttemptFinished(finished) => version_of_end(finished),
         EventBody::RequestFinished(_) => 2,
         EventBody::RequestCreated(_) => 3,
     };
     let payload = match version {
         1 => v1::encode(prefix, event),
         2 => v2::encode(prefix, event),
+        4 => v4::encode(prefix, event),
         _ => v3::encode(prefix, event),
     };
     let payload = payload.map_err(|reason| Error::Malformed { kind, version, reason })?;
     Ok(Encoded { kind, version, payload })
+}
+
+fn version_of_end(finished: &AttemptFinished) -> u8 {
+    let has_details = finished.usage.is_some_and(|usage| !usage.details.is_empty());
+    match (has_details || finished.provider_finish_reason.is_some(), finished.envelope.is_some()) {
+        (true, _) => 4,
+        (false, true) => 3,
+        (false, false) => 2,
+    }
 }
 
 /// Decodes a record of the log; `None` for a filler.
@@ -86,6 +97,7 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
         1 => v1::decode,
         2 => v2::decode,
         3 => v3::decode,
+        4 => v4::decode,
         _ => return Err(Error::Unknown { kind, version }),
     };
     let malformed = |reason: String| Error::Malformed { kind, version, reason };

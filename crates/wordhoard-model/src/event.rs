@@ -100,6 +100,8 @@ pub struct AttemptFinished {
     pub outcome: Outcome,
     /// Why the provider stopped, where it said so.
     pub finish_reason: Option<FinishReason>,
+    /// The provider's own word for it, where that is another.
+    pub provider_finish_reason: Option<String>,
     /// What it consumed, where the provider said so; of a failed attempt, as far as it did.
     pub usage: Option<Usage>,
     /// What that costs, where usage and price are known.

@@ -45,4 +45,4 @@ pub use status::{FinishReason, Outcome, RequestStatus};
 pub use time::Timestamp;
 pub use token::{Token, TokenKind};
 pub use transcript::{AttemptTranscript, Transcript};
-pub use usage::Usage;
+pub use usage::{ServiceTier, Usage, UsageDetails};

@@ -5,7 +5,7 @@
 
 use crate::{
     AttemptFinished, AttemptSeq, AttemptStarted, Cost, Event, EventBody, Failure, Lane, LaneSpec, Outcome,
-    RequestFinished, RequestStatus, Seq, Timestamp, TokenIndex, Usage,
+    RequestFinished, RequestStatus, Seq, Timestamp, TokenIndex, Usage, UsageDetails,
 };
 
 /// Where a request stands after the events seen so far. Holds no text of tokens.
@@ -306,6 +306,7 @@ impl RequestState {
             cost: None,
             token_count: self.attempt(attempt_seq).map_or(0, |attempt| attempt.next_token_index.0),
             answered_by: None,
+            provider_finish_reason: None,
             failure,
             envelope: None,
         }
@@ -326,7 +327,9 @@ impl RequestState {
             || self.attempts.iter().filter_map(|attempt| attempt.finished.as_ref()).map(|(_, end)| end);
         let usage_where = |completed: bool| {
             let wanted = ended().filter(|end| (end.outcome == Outcome::Completed) == completed);
-            wanted.filter_map(|end| end.usage).reduce(Usage::plus)
+            let sum = wanted.filter_map(|end| end.usage).reduce(Usage::plus);
+            // What has prices of its own is told by attempt.
+            sum.map(|usage| Usage { details: UsageDetails::default(), ..usage })
         };
         RequestFinished {
             outcome: gravest.into_iter().find(|grave| outcomes.contains(grave)).unwrap_or(Outcome::Completed),

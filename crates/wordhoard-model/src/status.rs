@@ -47,7 +47,7 @@ impl RequestStatus {
     }
 }
 
-/// Why the provider stopped, in the words of the chat dialect; other words are kept as they came.
+/// Why the provider stopped, in the words of the chat dialect: one of those below.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FinishReason(pub String);
 
@@ -56,6 +56,8 @@ impl FinishReason {
     pub const STOP: &str = "stop";
     /// The limit of tokens was reached.
     pub const LENGTH: &str = "length";
-    /// The provider's filter held the answer back.
+    /// The model calls tools.
+    pub const TOOL_CALLS: &str = "tool_calls";
+    /// The model refused to answer, or the provider's filter held the answer back.
     pub const CONTENT_FILTER: &str = "content_filter";
 }

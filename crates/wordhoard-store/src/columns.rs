@@ -2,7 +2,8 @@
 //! default.
 
 use serde::{Deserialize, Serialize};
-use wordhoard_model::{Cost, Fallback, KeyLimits, LaneSpec, Usage};
+use serde_json::{Map, Value};
+use wordhoard_model::{Cost, Fallback, KeyLimits, LaneSpec, Usage, UsageDetails};
 
 /// Why a column cannot be read or written.
 pub type ColumnError = Box<dyn std::error::Error + Send + Sync>;
@@ -113,7 +114,21 @@ pub(crate) fn usage(columns: [Option<i64>; 4]) -> Result<Option<Usage>, ColumnEr
         output_tokens: unsigned(columns[1].ok_or("a usage has no output tokens")?),
         reasoning_tokens: columns[2].map(unsigned),
         cached_input_tokens: columns[3].map(unsigned),
+        details: UsageDetails::default(),
     }))
+}
+
+/// From the column with the parts of a usage that have prices of their own.
+pub(crate) fn usage_details(column: Option<&str>) -> Result<UsageDetails, ColumnError> {
+    let Some(told) = column else { return Ok(UsageDetails::default()) };
+    let told: Map<String, Value> = serde_json::from_str(told)?;
+    Ok(UsageDetails::from_json(&told))
+}
+
+/// The counterpart of [`usage_details`].
+pub(crate) fn usage_details_column(usage: Option<Usage>) -> Option<String> {
+    let details = usage?.details;
+    (!details.is_empty()).then(|| Value::Object(details.to_json()).to_string())
 }
 
 /// The counterpart of [`usage`].

@@ -21,7 +21,7 @@
 //! | `split-utf8`, `crlf`, `bom` | characters cut between packets; CRLF line ends; a byte order mark first |
 //! | `nul-token` | one of the tokens has a NUL |
 //! | `tools`, `reasoning` | two parallel tool calls in pieces; reasoning before the text |
-//! | `huge-line`, `endless-line` | a line of 4 MiB; a line without an end |
+//! | `huge-line`, `endless-line` | a line of 17 MiB; a line without an end |
 //! | `never-answers`, `half-headers`, `headers-only` | nothing; a cut head; only a head |
 //! | `endless-comments`, `comment-flood` | only comments: every 20 ms; as fast as they are taken |
 //! | `reset` | the connection is reset before any header |
@@ -35,7 +35,7 @@
 //! | `differs-N` | N tokens, other words than `ok-N` has for the same prompt |
 //! | `other-model-N` | N tokens; says that another model answered |
 //! | `slow-tokens-N-MS` | N tokens, one every MS milliseconds |
-//! | `huge-event` | one token of 10 MB |
+//! | `huge-event` | one token of 20 MB |
 //! | `agent` | what a coding agent with a shell is answered: reasoning and two calls at once in two turns, what they printed in the third |
 //! | `agent-cut` | half of that, then the connection closes |
 //! | `agent-paced`, `agent-late` | in the third turn 20 tokens a second; its first one after 3 s |

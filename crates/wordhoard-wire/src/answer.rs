@@ -16,8 +16,10 @@ pub struct Delta {
 /// What a provider says at the end of an answer that is whole.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Completion {
-    /// Why it stopped.
+    /// Why it stopped, in the words of the chat dialect.
     pub finish_reason: Option<FinishReason>,
+    /// The provider's own word for it, where that is another.
+    pub provider_finish_reason: Option<String>,
     /// What it counted.
     pub usage: Option<Usage>,
     /// The model that it says has answered.

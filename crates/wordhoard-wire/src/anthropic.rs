@@ -25,27 +25,17 @@ pub(crate) use request::{encode_count, takes_stop};
 
 pub use crate::error_body::{classify_error, classify_error_body};
 
-use wordhoard_model::{Failure, FinishReason};
+use wordhoard_model::FinishReason;
 
-/// The reason to stop in the words of the chat dialect; a failure where it is no way to complete. Other words are kept
-/// (`pause_turn`: the model wants to go on in another turn).
-fn finish_reason(stop_reason: &str) -> Result<FinishReason, Failure> {
-    Ok(FinishReason(match stop_reason {
-        "end_turn" | "stop_sequence" => FinishReason::STOP.to_owned(),
-        "max_tokens" | "model_context_window_exceeded" => FinishReason::LENGTH.to_owned(),
-        "tool_use" => "tool_calls".to_owned(),
-        "refusal" => return Err(crate::stream::filtered("refusal")),
-        other => crate::one_line(other, 64),
-    }))
-}
+/// What the id of a call begins with.
+const CALL_ID_PREFIX: &str = "toolu_";
 
-/// The counterpart of [`finish_reason`].
-fn stop_reason(reason: Option<&FinishReason>) -> &str {
+/// The reason to stop, in the words of this dialect.
+fn stop_reason(reason: Option<&FinishReason>) -> &'static str {
     match reason.map_or(FinishReason::STOP, |reason| &reason.0) {
-        FinishReason::STOP => "end_turn",
         FinishReason::LENGTH => "max_tokens",
-        "tool_calls" => "tool_use",
+        FinishReason::TOOL_CALLS => "tool_use",
         FinishReason::CONTENT_FILTER => "refusal",
-        other => other,
+        _ => "end_turn",
     }
 }

@@ -5,7 +5,7 @@ use serde_json::Value;
 use wordhoard_model::{Failure, FailureClass};
 
 use crate::clean_text::one_line;
-use crate::retry_hint::RetryHint;
+use crate::retry_hint::{RetryHint, duration_ms};
 
 /// The longest message that is taken over, in characters. Whoever shows it may cut it further; it is generous so that
 /// a redactor sees a secret whole.
@@ -60,6 +60,11 @@ pub fn classify_error_body(body: &[u8]) -> Option<Failure> {
 /// The failure that the value of an `error` field in mid-stream tells.
 pub(crate) fn classify_stream_error(error: &Value) -> Failure {
     ErrorBody::of_error(error).into_stream_failure()
+}
+
+/// The failure that plain words in mid-stream tell.
+pub(crate) fn classify_words(words: &str) -> Failure {
+    classify_stream_error(&Value::from(words))
 }
 
 /// The only element of a list, as Google answers where a stream was asked for; else the value itself.
@@ -219,8 +224,8 @@ fn class_of(name: &str) -> Option<FailureClass> {
 
 /// Milliseconds of a duration as Google writes it: `34.07s`.
 fn seconds_ms(text: &str) -> Option<u64> {
-    let seconds: f64 = text.strip_suffix('s')?.parse().ok()?;
-    (0.0..=86_400.0).contains(&seconds).then_some((seconds * 1_000.0).ceil() as u64)
+    let wait_ms = duration_ms(text)?;
+    (0.0..=86_400_000.0).contains(&wait_ms).then_some(wait_ms.ceil() as u64)
 }
 
 #[cfg(test)]

@@ -25,6 +25,9 @@ pub use crate::error_body::{classify_error, classify_error_body};
 use serde_json::{Value, json};
 use wordhoard_model::{Failure, FailureClass, FinishReason};
 
+/// What the id of a call begins with where we make it.
+const CALL_ID_PREFIX: &str = "call_";
+
 /// A failure as a body for a client: `{"error": {"code", "message", "status"}}`.
 pub fn encode_error(failure: &Failure) -> Vec<u8> {
     error_value(failure).to_string().into_bytes()
@@ -48,35 +51,11 @@ fn error_value(failure: &Failure) -> Value {
     json!({"error": {"code": code, "message": failure.message, "status": status}})
 }
 
-/// The reason to stop in the words of the chat dialect; a failure where it is no way to complete. Other words are kept.
-/// Source: <https://ai.google.dev/api/generate-content#FinishReason>.
-fn finish_reason(reason: &str, has_called: bool) -> Result<FinishReason, Failure> {
-    Ok(FinishReason(match reason {
-        // Some gateways say that a tool was called, which Google itself does not.
-        "STOP" | "FUNCTION_CALL" if has_called => "tool_calls".to_owned(),
-        "STOP" => FinishReason::STOP.to_owned(),
-        "MAX_TOKENS" => FinishReason::LENGTH.to_owned(),
-        "SAFETY" | "RECITATION" | "LANGUAGE" | "BLOCKLIST" | "PROHIBITED_CONTENT" | "SPII"
-        | "MODEL_ARMOR" | "IMAGE_SAFETY" => return Err(crate::stream::filtered(reason)),
-        "OTHER"
-        | "MALFORMED_FUNCTION_CALL"
-        | "UNEXPECTED_TOOL_CALL"
-        | "TOO_MANY_TOOL_CALLS"
-        | "MALFORMED_RESPONSE"
-        | "MISSING_THOUGHT_SIGNATURE" => {
-            let message = format!("the provider stopped for an error of its own ({reason})");
-            return Err(Failure::new(FailureClass::StreamError, message));
-        }
-        other => crate::one_line(other, 64),
-    }))
-}
-
-/// The counterpart of [`finish_reason`].
-fn told_reason(reason: Option<&FinishReason>) -> &str {
+/// The reason to stop, in the words of this dialect.
+fn told_reason(reason: Option<&FinishReason>) -> &'static str {
     match reason.map_or(FinishReason::STOP, |reason| &reason.0) {
-        FinishReason::STOP | "tool_calls" => "STOP",
         FinishReason::LENGTH => "MAX_TOKENS",
         FinishReason::CONTENT_FILTER => "SAFETY",
-        other => other,
+        _ => "STOP",
     }
 }

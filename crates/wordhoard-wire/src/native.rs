@@ -10,7 +10,7 @@ pub use event::{Label, event_json, write_event};
 pub use request::{RequestView, request_view};
 
 use serde::Serialize;
-use serde_json::Value;
+use serde_json::{Map, Value};
 use wordhoard_model::{Continues, Cost, Failure, Fallback, Usage};
 
 #[derive(Serialize)]
@@ -21,12 +21,20 @@ struct UsageView {
     reasoning_tokens: Option<u64>,
     #[serde(skip_serializing_if = "Option::is_none")]
     cached_input_tokens: Option<u64>,
+    #[serde(flatten)]
+    details: Map<String, Value>,
 }
 
 impl UsageView {
     fn of(usage: Usage) -> Self {
-        let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = usage;
-        Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
+        let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, details } = usage;
+        Self {
+            input_tokens,
+            output_tokens,
+            reasoning_tokens,
+            cached_input_tokens,
+            details: details.to_json(),
+        }
     }
 }
 

@@ -1,21 +1,19 @@
-use std::collections::BTreeMap;
-
 use wordhoard_model::TokenKind;
 
-/// Which blocks of an answer are open, for the dialects that stream it in numbered blocks: at most one of text or
-/// reasoning, and beside it any number of tool calls, of which the fragments may come in turn.
+/// Which block of an answer is open, for the dialects that stream it in numbered blocks: one after the other.
 #[derive(Debug, Default)]
 pub(crate) struct OpenBlocks {
     next: u64,
     current: Option<OpenBlock>,
-    calls: BTreeMap<u64, u64>,
 }
 
-/// An open block of text or reasoning.
+/// An open block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct OpenBlock {
     /// What it holds.
     pub(crate) kind: TokenKind,
+    /// Of a call of a tool, which.
+    pub(crate) call: Option<u64>,
     /// Its number in the answer.
     pub(crate) index: u64,
 }
@@ -34,43 +32,37 @@ pub(crate) struct Entered {
 impl OpenBlocks {
     /// Enters the block for a piece of that kind.
     pub(crate) fn enter(&mut self, kind: TokenKind) -> Entered {
-        match self.current {
-            Some(open) if open.kind == kind => Entered { closed: None, index: open.index, is_new: false },
-            _ => {
-                let closed = self.current.take();
-                let index = self.number();
-                self.current = Some(OpenBlock { kind, index });
-                Entered { closed, index, is_new: true }
-            }
-        }
+        self.enter_block(kind, None)
     }
 
-    /// Enters the block of a tool call. It stays open beside what comes after it.
+    /// Enters the block of a call of a tool.
     pub(crate) fn enter_call(&mut self, call: u64) -> Entered {
+        self.enter_block(TokenKind::ToolCall, Some(call))
+    }
+
+    /// Takes a number for a block that ends as it begins.
+    pub(crate) fn enter_alone(&mut self) -> Entered {
         let closed = self.current.take();
-        match self.calls.get(&call) {
-            Some(index) => Entered { closed, index: *index, is_new: false },
-            None => {
-                let index = self.number();
-                self.calls.insert(call, index);
-                Entered { closed, index, is_new: true }
-            }
-        }
+        let index = self.number();
+        Entered { closed, index, is_new: true }
     }
 
-    /// The open block of text or reasoning.
-    pub(crate) fn current(&self) -> Option<OpenBlock> {
-        self.current
-    }
-
-    /// Closes the block of text or reasoning.
+    /// Closes the open block.
     pub(crate) fn close_current(&mut self) -> Option<OpenBlock> {
         self.current.take()
     }
 
-    /// Closes the tool calls, and gives the numbers of their blocks.
-    pub(crate) fn close_calls(&mut self) -> impl Iterator<Item = u64> + use<> {
-        std::mem::take(&mut self.calls).into_values()
+    fn enter_block(&mut self, kind: TokenKind, call: Option<u64>) -> Entered {
+        match self.current {
+            Some(open) if open.kind == kind && open.call == call => {
+                Entered { closed: None, index: open.index, is_new: false }
+            }
+            _ => {
+                let entered = self.enter_alone();
+                self.current = Some(OpenBlock { kind, call, index: entered.index });
+                entered
+            }
+        }
     }
 
     fn number(&mut self) -> u64 {

@@ -16,6 +16,9 @@ mod prompt;
 mod request;
 mod usage;
 
+/// What the id of a call begins with.
+const CALL_ID_PREFIX: &str = "call_";
+
 pub use crate::error_body::{classify_error, classify_error_body};
 pub use client_request::decode_request;
 pub(crate) use client_request::{image_of_url, take_messages, url_of_image};

@@ -4,6 +4,7 @@
 //! `.../responses-streaming`.
 
 mod answer;
+mod calls;
 mod behind_items;
 mod client_input;
 mod client_request;
@@ -14,6 +15,9 @@ mod output;
 mod pass_through;
 mod request;
 mod tools;
+
+/// What the id of a call begins with.
+const CALL_ID_PREFIX: &str = "call_";
 
 pub use answer::{decode_answer, encode_answer, encode_answer_for};
 pub use behind_items::behind_items;

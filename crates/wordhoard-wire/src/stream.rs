@@ -6,7 +6,8 @@ use bytes::BytesMut;
 use wordhoard_model::{Failure, FailureClass};
 
 use crate::envelope::Recorder;
-use crate::{Completion, Delta, sse};
+use crate::error_body::{classify_error_body, classify_stream_error, classify_words};
+use crate::{Completion, Delta, sse, tolerant};
 
 /// How much a provider may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -15,10 +16,10 @@ pub struct Limits {
     pub max_event_bytes: usize,
 }
 
-/// 1 MiB an event: a chunk holds a few tokens, and even a tool call sent whole stays far below.
+/// 16 MiB an event: one may hold an image.
 impl Default for Limits {
     fn default() -> Self {
-        Self { max_event_bytes: 1 << 20 }
+        Self { max_event_bytes: 16 << 20 }
     }
 }
 
@@ -42,6 +43,11 @@ pub(crate) trait Fold: Debug + Send {
 
     /// Whether the provider has said why it stopped: the answer is whole, only usage may still come.
     fn has_finish_reason(&self) -> bool;
+
+    /// Whether what came is what a client of the dialect can read as it came.
+    fn is_of_the_dialect(&self) -> bool {
+        true
+    }
 
     /// What the provider has said so far about the answer as a whole.
     fn so_far(&self) -> Completion;
@@ -121,6 +127,11 @@ impl StreamDecoder {
         self.fold.has_finish_reason()
     }
 
+    /// Whether the provider has said all that it says at the end, but for a mark that nothing follows.
+    pub fn has_all(&self) -> bool {
+        self.fold.has_finish_reason() && self.fold.so_far().usage.is_some()
+    }
+
     /// What the provider has said so far about the answer as a whole: what a failed call consumed, if that is known.
     pub fn so_far(&self) -> Completion {
         self.fold.so_far()
@@ -138,9 +149,13 @@ impl StreamDecoder {
 
     fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
         let before = out.len();
-        let taken = self.fold.take(event, out);
+        let taken = self.fold.take(event, out).and_then(|()| match event.event.as_deref() {
+            Some("error") => Err(told_as_error(&event.data)),
+            _ => Ok(()),
+        });
         if let Some(recorder) = &mut self.recorder {
             match taken {
+                Ok(()) if event.is_bare || !self.fold.is_of_the_dialect() => recorder.end(&mut out[before..]),
                 Ok(()) => recorder.take(event, self.fold.answer_id(), &mut out[before..]),
                 Err(_) => recorder.end(&mut out[before..]),
             }
@@ -186,8 +201,41 @@ pub trait EncodeStream: Debug + Send {
     fn fail(&mut self, out: &mut BytesMut, failure: &Failure);
 }
 
+/// The failure of an event that is named an error, whatever it holds.
+fn told_as_error(data: &str) -> Failure {
+    classify_error_body(data.as_bytes()).unwrap_or_else(|| match serde_json::from_str(data) {
+        Ok(told @ serde_json::Value::Object(_)) => classify_stream_error(&told),
+        _ => classify_words(data),
+    })
+}
+
 fn malformed_stream(error: sse::Error) -> Failure {
     Failure::new(FailureClass::Malformed, format!("the provider's stream cannot be read: {error}"))
+}
+
+/// Reads the data of an event; none where it says nothing of this dialect.
+///
+/// # Errors
+/// What it says where it says it in plain words, as an engine does that dies in mid-answer; `Malformed` for JSON that cannot
+/// be read, for it may hold a token.
+pub(crate) fn read_event<T: serde::de::DeserializeOwned>(event: &sse::Event) -> Result<Option<T>, Failure> {
+    let data = event.data.trim();
+    // Some servers end every stream like those of OpenAI.
+    if data.is_empty() || data == "[DONE]" {
+        return Ok(None);
+    }
+    let error = match tolerant::read(data) {
+        Ok(read) => return Ok(Some(read)),
+        Err(error) => error,
+    };
+    let is_json = data.starts_with(['{', '[']);
+    match event.event.as_deref() {
+        Some("error") => Err(classify_words(data)),
+        None | Some("message") if !is_json => Err(classify_words(data)),
+        // An event of another name may be a ping.
+        Some(_) if !is_json => Ok(None),
+        _ => Err(bad_event(&error)),
+    }
 }
 
 /// Names the place and the kind of the fault, never the data: that may be a piece of an answer.
@@ -209,10 +257,4 @@ pub(crate) fn bad_event(error: &serde_json::Error) -> Failure {
 /// What is said of an answer that ended without a reason to stop.
 pub(crate) fn cut() -> Failure {
     Failure::new(FailureClass::Cut, "the stream ended before the answer did")
-}
-
-/// What is said of an answer that the provider's filter stopped, with the provider's own word for it.
-pub(crate) fn filtered(reason: &str) -> Failure {
-    let message = format!("the provider's content filter held the answer back ({reason})");
-    Failure::new(FailureClass::ContentPolicy, message)
 }

@@ -3,6 +3,7 @@
 use serde_json::Value;
 use wordhoard_model::TokenKind;
 
+use crate::call_order::CallOrder;
 use crate::{Delta, ToolCallPiece};
 
 /// A part of a whole answer.
@@ -20,10 +21,10 @@ pub(crate) enum Block {
     Annotation(Value),
 }
 
-/// The parts, in the order of their first pieces.
-pub(crate) fn blocks(deltas: &[Delta]) -> Vec<Block> {
+/// The parts of an answer, in the order of their first pieces. Ids of calls that have to be made begin with that prefix.
+pub(crate) fn blocks(prefix: &str, answer_id: &str, deltas: &[Delta]) -> Vec<Block> {
     let mut blocks: Vec<Block> = Vec::new();
-    for Delta { kind, text, .. } in deltas {
+    for Delta { kind, text, .. } in &CallOrder::all(prefix, answer_id, deltas) {
         match (kind, blocks.last_mut()) {
             (TokenKind::Text, Some(Block::Text(so_far)))
             | (TokenKind::Reasoning, Some(Block::Reasoning(so_far)))

@@ -2,7 +2,7 @@ use proptest::prelude::*;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Failure, FailureClass, Fallback,
     FinishReason, Idempotency, KeyId, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
-    RequestFinished, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
+    RequestFinished, Seq, ServiceTier, Timestamp, Token, TokenIndex, TokenKind, Usage, UsageDetails,
 };
 
 use super::*;
@@ -14,6 +14,21 @@ fn usage() -> impl Strategy<Value = Usage> {
             output_tokens,
             reasoning_tokens,
             cached_input_tokens,
+            details: UsageDetails::default(),
+        },
+    )
+}
+
+fn details() -> impl Strategy<Value = UsageDetails> {
+    let tier = prop::option::of(prop::sample::select(ServiceTier::ALL));
+    (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>(), tier, any::<bool>()).prop_map(
+        |(cache_write_tokens, audio_input_tokens, image_output_tokens, service_tier, is_estimate)| UsageDetails {
+            cache_write_tokens,
+            audio_input_tokens,
+            image_output_tokens,
+            service_tier,
+            is_estimate,
+            ..UsageDetails::default()
         },
     )
 }
@@ -90,10 +105,12 @@ fn token() -> impl Strategy<Value = EventBody> {
 
 fn attempt_finished() -> impl Strategy<Value = EventBody> {
     let outcome = prop::sample::select(Outcome::ALL);
-    let told = (any::<Option<String>>(), prop::option::of(usage()), any::<Option<String>>());
+    let detailed = (usage(), details()).prop_map(|(usage, details)| Usage { details, ..usage });
+    let reasons = (any::<Option<String>>(), any::<Option<String>>());
+    let told = (reasons, prop::option::of(prop_oneof![usage(), detailed]), any::<Option<String>>());
     let failure = prop::option::of(failure());
     (any::<u32>(), outcome, told, any::<u64>(), failure, cost(), any::<Option<String>>()).prop_map(
-        |(attempt, outcome, (reason, usage, answered_by), token_count, failure, cost, envelope)| {
+        |(attempt, outcome, ((reason, provider_finish_reason), usage, answered_by), token_count, failure, cost, envelope)| {
             let finish_reason = reason.map(FinishReason);
             let attempt_seq = AttemptSeq(attempt);
             EventBody::AttemptFinished(AttemptFinished {
@@ -106,6 +123,7 @@ fn attempt_finished() -> impl Strategy<Value = EventBody> {
                 answered_by,
                 failure,
                 envelope: envelope.map(Into::into),
+                provider_finish_reason,
             })
         },
     )

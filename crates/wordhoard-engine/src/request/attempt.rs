@@ -240,11 +240,19 @@ fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
         answered_by: None,
         failure: None,
         envelope: None,
+        provider_finish_reason: None,
     };
     match end {
-        End::Completed(Completion { finish_reason, usage, answered_by, envelope }) => AttemptFinished {
+        End::Completed(Completion {
+            finish_reason,
+            provider_finish_reason,
+            usage,
+            answered_by,
+            envelope,
+        }) => AttemptFinished {
             outcome: Outcome::Completed,
             finish_reason,
+            provider_finish_reason,
             usage,
             answered_by,
             envelope,

@@ -49,6 +49,7 @@ impl Story {
             attempt_seq: AttemptSeq(attempt),
             outcome,
             finish_reason: None,
+            provider_finish_reason: None,
             usage: Some(Usage { input_tokens: 1, output_tokens: token_count, ..Usage::default() }),
             cost: None,
             token_count,

@@ -176,9 +176,14 @@ impl Streaming {
                     self.decoder.push(&bytes, &mut deltas)
                 }
             };
-            if !deltas.is_empty() {
+            let says_more = !deltas.is_empty();
+            if says_more {
                 self.clock.saw_token();
                 pending.extend(deltas.drain(..));
+            }
+            if self.decoder.has_finish_reason() {
+                self.clock.saw_finish(self.decoder.has_all(), says_more);
+                deadline = self.clock.deadline();
             }
             match pushed {
                 Err(failure) => return self.failed(failure),

@@ -11,7 +11,15 @@ pub(super) struct Clock {
     /// When the provider last gave a sign of life.
     last_byte: Instant,
     token_seen: bool,
+    /// Until when the end of the answer is awaited, once the provider has said why it stopped.
+    end_by: Option<Instant>,
+    has_all: bool,
 }
+
+/// How long the mark that nothing follows is awaited behind the reason to stop and the usage (a server that keeps its connection
+/// open would hold a complete answer back), and how long the usage is behind the reason.
+const WAIT_FOR_MARK: Duration = Duration::from_secs(1);
+const WAIT_FOR_USAGE: Duration = Duration::from_secs(3);
 
 /// When the wait for the next delta ends, and what it means then.
 #[derive(Clone, Copy, Debug)]
@@ -24,7 +32,7 @@ pub(super) struct Deadline {
 impl Clock {
     pub(super) fn start(limits: TimeLimits) -> Self {
         let now = Instant::now();
-        Self { limits, started: now, last_byte: now, token_seen: false }
+        Self { limits, started: now, last_byte: now, token_seen: false, end_by: None, has_all: false }
     }
 
     /// Says that bytes came, whatever they were.
@@ -35,6 +43,16 @@ impl Clock {
     /// Says that a delta came: from now on the limit between bytes counts.
     pub(super) fn saw_token(&mut self) {
         self.token_seen = true;
+    }
+
+    /// Says that the reason to stop is known, and whether the usage is. Comments that keep a connection alive prolong
+    /// nothing; what still says more does, for servers exist that tell a reason with every event.
+    pub(super) fn saw_finish(&mut self, has_all: bool, says_more: bool) {
+        if says_more || self.end_by.is_none() || (has_all && !self.has_all) {
+            let wait = if has_all { WAIT_FOR_MARK } else { WAIT_FOR_USAGE };
+            self.end_by = Some(Instant::now() + wait);
+            self.has_all = has_all;
+        }
     }
 
     /// Says that somebody waits for the next delta from now on; until now nobody did.
@@ -52,6 +70,9 @@ impl Clock {
         } else {
             Deadline::new(last_byte, limits.first_token, FailureClass::FirstTokenTimeout)
         };
+        if let Some(at) = self.end_by.filter(|at| *at < next.at) {
+            return Deadline { at, class: FailureClass::StallTimeout, limit: WAIT_FOR_USAGE };
+        }
         let total = self.total();
         if total.at < next.at { total } else { next }
     }

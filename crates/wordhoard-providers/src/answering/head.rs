@@ -1,19 +1,21 @@
 //! What the head of an answer tells: a stream to decode, an answer that is whole, or a failure whose reason is in the
 //! body.
 
-use futures_util::StreamExt;
+use futures_util::{StreamExt, stream};
 use http::HeaderMap;
 use http::header::{CONTENT_TYPE, DATE, RETRY_AFTER};
 use tokio::time::timeout_at;
 use wordhoard_model::{Failure, FailureClass};
 use wordhoard_wire::Dialect;
-use wordhoard_wire::retry_hint::RetryHint;
+use wordhoard_wire::retry_hint::{Reset, RetryHint};
 
 use super::clock::Deadline;
 use crate::transport::{Reply, ReplyBody};
 
 /// How much of the body of an error is read.
 pub(super) const MAX_ERROR_BODY_BYTES: usize = 64 * 1024;
+/// So much of a body that is called JSON is looked at, to know whether it is.
+const SNIFFED_BYTES: usize = 16;
 /// The longest answer that is taken whole: far beyond what any model says at once.
 const MAX_ANSWER_BYTES: usize = 32 << 20;
 
@@ -39,6 +41,10 @@ pub(super) async fn read(
     match status {
         200..=299 if !is_document(&headers) => Ok(Head::Stream(body)),
         200..=299 => {
+            let (body, first) = peek(body, whole_by).await?;
+            if is_json(&headers) && is_of_stream(&first) {
+                return Ok(Head::Stream(body));
+            }
             let document = whole(body, &headers, whole_by).await?;
             match dialect.classify_error_body(&document) {
                 None => Ok(Head::Whole(document)),
@@ -59,6 +65,32 @@ pub(super) async fn read(
             Err(dialect.classify_error(status, &retry_hint(&headers), &document))
         }
     }
+}
+
+/// The body, and the piece of it that says what it is. It comes as it was.
+async fn peek(mut body: ReplyBody, deadline: Deadline) -> Result<(ReplyBody, Vec<u8>), Failure> {
+    let (mut pieces, mut start) = (Vec::new(), Vec::new());
+    while start.len() < SNIFFED_BYTES {
+        match timeout_at(deadline.at, body.next()).await {
+            Err(_) => return Err(deadline.failure()),
+            Ok(None) => break,
+            Ok(Some(piece)) => {
+                start.extend_from_slice(piece.as_deref().unwrap_or_default());
+                let is_broken = piece.is_err();
+                pieces.push(piece);
+                if is_broken {
+                    break;
+                }
+            }
+        }
+    }
+    Ok((stream::iter(pieces).chain(body).boxed(), start))
+}
+
+/// Whether a body that is called JSON is a stream of events: some servers name theirs so.
+fn is_of_stream(start: &[u8]) -> bool {
+    let start = start.strip_prefix(b"\xef\xbb\xbf").unwrap_or(start).trim_ascii_start();
+    [&b"data:"[..], b"event:", b"id:", b"retry:", b":"].iter().any(|field| start.starts_with(field))
 }
 
 /// A document that is all there.
@@ -101,11 +133,25 @@ fn no_stream(headers: &HeaderMap) -> Failure {
     )
 }
 
+/// The headers that say how much of a limit is left, and when it is whole again: OpenAI's, which Groq, Together, Mistral and
+/// DeepSeek use too (<https://platform.openai.com/docs/guides/rate-limits>), Anthropic's
+/// (<https://docs.anthropic.com/en/api/rate-limits>), Azure's and OpenRouter's.
+const RESETS: [(&str, &str); 7] = [
+    ("x-ratelimit-remaining-requests", "x-ratelimit-reset-requests"),
+    ("x-ratelimit-remaining-tokens", "x-ratelimit-reset-tokens"),
+    ("anthropic-ratelimit-requests-remaining", "anthropic-ratelimit-requests-reset"),
+    ("anthropic-ratelimit-tokens-remaining", "anthropic-ratelimit-tokens-reset"),
+    ("anthropic-ratelimit-input-tokens-remaining", "anthropic-ratelimit-input-tokens-reset"),
+    ("anthropic-ratelimit-output-tokens-remaining", "anthropic-ratelimit-output-tokens-reset"),
+    ("x-ratelimit-remaining", "x-ratelimit-reset"),
+];
+
 pub(super) fn retry_hint(headers: &HeaderMap) -> RetryHint<'_> {
     RetryHint {
         retry_after: text(headers, RETRY_AFTER.as_str()),
         retry_after_ms: text(headers, "retry-after-ms"),
         date: text(headers, DATE.as_str()),
+        resets: RESETS.map(|(left, reset)| Reset { left: text(headers, left), at: text(headers, reset) }),
     }
 }
 

@@ -129,6 +129,7 @@ impl Scene {
             output_tokens: limit,
             reasoning_tokens: (speech.reasoning_count > 0).then(|| speech.reasoning_count.min(limit)),
             cached_input_tokens: None,
+            ..Usage::default()
         };
         let opening = self.opening();
         let end = self.finish(reason, Some(&usage)).chain([self.done()]);

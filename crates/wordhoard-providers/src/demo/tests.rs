@@ -99,13 +99,17 @@ async fn each_fault_of_flaky_ends_in_its_class() {
         ("crlf", None),
         ("bom", None),
         ("stream-error", Some(Class::StreamError)),
-        ("content-filter", Some(Class::ContentPolicy)),
+        ("content-filter", None),
         ("huge-line", Some(Class::Malformed)),
     ] {
         let (deltas, end) = ask("flaky", prompt(&format!("[flaky {mode} after=4] go"))).await;
         assert_eq!(end.as_ref().err().map(|failure| failure.class), expected, "{mode}");
         if matches!(mode, "cut" | "stall" | "bad-json" | "stream-error" | "content-filter" | "huge-line") {
             assert_eq!(deltas.len(), 4, "{mode}");
+        }
+        if mode == "content-filter" {
+            let reason = end.as_ref().unwrap().finish_reason.clone();
+            assert_eq!(reason, Some(FinishReason(FinishReason::CONTENT_FILTER.into())));
         }
         if mode == "rate-limit" {
             assert_eq!(end.unwrap_err().retry_after_ms, Some(2_000));

@@ -4,7 +4,7 @@ use std::time::Duration;
 
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
-use http::header::{ACCEPT, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
+use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
 use reqwest::Client;
 use wordhoard_model::{Failure, FailureClass};
 
@@ -99,6 +99,10 @@ impl Transport for HttpTransport {
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
+        // Compression holds pieces of a stream back. What comes compressed all the same is read.
+        if post.stream {
+            headers.insert(ACCEPT_ENCODING, HeaderValue::from_static("identity"));
+        }
         headers.extend(self.headers.iter().cloned());
         // What the client says stands in the place of what we say by default.
         let forwarded = post.forwarded.headers.iter().filter_map(|(name, value)| {

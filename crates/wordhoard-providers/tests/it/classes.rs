@@ -1,6 +1,7 @@
 use std::time::{Duration, Instant};
 
 use wordhoard_model::FailureClass::{self, *};
+use wordhoard_model::FinishReason;
 use wordhoard_testkit::provider::{MisbehavingProvider, NeverAccepting, expected_deltas};
 
 use crate::{LIMITS, ask, provider, provider_at};
@@ -20,7 +21,6 @@ async fn every_fault_ends_in_its_class_and_loses_no_token() {
         ("stall-after-0", FirstTokenTimeout),
         ("bad-json-after-7", Malformed),
         ("error-after-7", StreamError),
-        ("filter-after-7", ContentPolicy),
         ("huge-line", Malformed),
         ("endless-line", Malformed),
         ("never-answers", FirstTokenTimeout),
@@ -58,6 +58,16 @@ async fn every_fault_ends_in_its_class_and_loses_no_token() {
             assert!(took >= LIMITS.between_bytes, "{model} gave up after {took:?}");
         }
     }
+}
+
+/// A filter that stops an answer ends it: what was said so far is the answer.
+#[tokio::test]
+async fn an_answer_that_a_filter_stopped_is_complete() {
+    let mock = MisbehavingProvider::start().unwrap();
+    let answered = ask(&*provider(&mock), "filter-after-7").await;
+    assert_eq!(answered.tokens, expected_deltas("filter-after-7", crate::PROMPT));
+    let reason = answered.end.unwrap().finish_reason.unwrap();
+    assert_eq!(reason.0, FinishReason::CONTENT_FILTER);
 }
 
 #[tokio::test]

@@ -104,6 +104,7 @@ fn attempt_finished(token_count: u64) -> EventBody {
         attempt_seq: AttemptSeq(1),
         outcome: Outcome::Completed,
         finish_reason: Some(FinishReason("stop".into())),
+        provider_finish_reason: None,
         usage: Some(Usage { input_tokens: 9, output_tokens: token_count, ..Usage::default() }),
         cost: None,
         token_count,

@@ -4,14 +4,14 @@ use tokio_postgres::Row;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
-    RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind,
+    RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind, Usage,
 };
 
 use super::rows::{count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage};
 use super::session::{Params, Session};
 use super::types::{Id, Key, Moment, Sha256};
 use crate::Error;
-use crate::columns::{fallback_from_json, signed};
+use crate::columns::{fallback_from_json, signed, usage_details};
 
 macro_rules! request_columns {
     () => {
@@ -28,7 +28,8 @@ macro_rules! attempt_columns {
         "request_id, attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
              started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by, input_tokens,
              output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-             failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope"
+             failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope, provider_finish_reason,
+             usage_details"
     };
 }
 
@@ -179,12 +180,19 @@ fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
         attempt_seq: attempt_seq(row, 1)?,
         outcome: named(row, 9, Outcome::from_name)?,
         finish_reason: optional_text(row, 12)?.map(FinishReason),
-        usage: usage(row, 15)?,
+        usage: match usage(row, 15)? {
+            None => None,
+            Some(usage) => {
+                let details = usage_details(get::<Option<&str>>(row, 26)?);
+                Some(Usage { details: details.map_err(|error| damaged(row, 26, error))?, ..usage })
+            }
+        },
         cost: optional_count(row, 23)?.map(Cost::from_nano_usd),
         token_count: count(row, 13)?,
         answered_by: optional_text(row, 14)?,
         failure,
         envelope: optional_text(row, 24)?.map(Into::into),
+        provider_finish_reason: optional_text(row, 25)?,
     };
     let at = get::<Moment>(row, 11)?.timestamp();
     Ok(Some(Event { seq: Seq(seq), at, body: EventBody::AttemptFinished(finished) }))

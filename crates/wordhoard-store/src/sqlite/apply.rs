@@ -8,6 +8,7 @@ use wordhoard_model::{
 
 use super::erasure::is_erased;
 use super::rows::{damaged, fallback_to_json, lanes_to_json, signed, unsigned, usage_columns};
+use crate::columns::usage_details_column;
 use crate::{Applied, Batch, Conflict, Error, LogKey, LoggedEvent};
 
 pub(super) fn applied(connection: &Connection, log: LogKey) -> Result<u64, rusqlite::Error> {
@@ -221,7 +222,8 @@ fn finish_attempt(
             "UPDATE llm_attempts SET status = ?3, finished_seq = ?4, finished_at = ?5, finish_reason = ?6,
                  token_count = ?7, answered_by = ?8, input_tokens = ?9, output_tokens = ?10, reasoning_tokens = ?11,
                  cached_input_tokens = ?12, failure_class = ?13, failure_message = ?14,
-                 failure_provider_status = ?15, failure_retry_after_ms = ?16, cost_nano_usd = ?17, envelope = ?18
+                 failure_provider_status = ?15, failure_retry_after_ms = ?16, cost_nano_usd = ?17, envelope = ?18,
+                 provider_finish_reason = ?19, usage_details = ?20
              WHERE request_id = ?1 AND attempt_seq = ?2 AND finished_seq IS NULL",
         )?
         .execute(params![
@@ -243,6 +245,8 @@ fn finish_attempt(
             failure.and_then(|failure| failure.retry_after_ms).map(signed),
             finished.cost.map(|cost| signed(cost.nano_usd())),
             finished.envelope.as_deref(),
+            finished.provider_finish_reason,
+            usage_details_column(finished.usage),
         ])?;
     Place::of(
         rows,

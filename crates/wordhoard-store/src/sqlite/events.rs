@@ -4,12 +4,12 @@ use rusqlite::{OptionalExtension, Row, Transaction};
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     FinishReason, Idempotency, KeyId, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
-    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
+    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
 };
 
 use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
 use crate::Error;
-use crate::columns::fallback_from_json;
+use crate::columns::{fallback_from_json, usage_details};
 
 /// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
 /// log, so what is found from `from` on has no gap.
@@ -98,7 +98,8 @@ fn attempt_events(snapshot: &Transaction<'_>, id: RequestId, events: &mut Vec<Ev
     let sql = "SELECT attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
                    started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by,
                    input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-                   failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope
+                   failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope,
+                   provider_finish_reason, usage_details
                FROM llm_attempts WHERE request_id = ?1";
     let mut statement = snapshot.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -142,12 +143,20 @@ fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         attempt_seq: AttemptSeq(row.get(0)?),
         outcome: named(row, 8, Outcome::from_name)?,
         finish_reason: row.get::<_, Option<String>>(11)?.map(FinishReason),
-        usage: usage(row, 14)?,
+        usage: match usage(row, 14)? {
+            None => None,
+            Some(usage) => {
+                let told: Option<String> = row.get(25)?;
+                let details = usage_details(told.as_deref()).map_err(|error| damaged(25, error))?;
+                Some(Usage { details, ..usage })
+            }
+        },
         cost: cost(row, 22)?,
         token_count: unsigned(row.get(12)?),
         answered_by: row.get(13)?,
         failure,
         envelope: row.get::<_, Option<Box<str>>>(23)?,
+        provider_finish_reason: row.get(24)?,
     };
     let at = Timestamp::from_millis(row.get(10)?);
     Ok(Some(Event { seq: Seq(unsigned(seq)), at, body: EventBody::AttemptFinished(finished) }))

@@ -34,6 +34,7 @@ const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/sqlite/0008_key_groups.sql"),
     },
     Migration { version: 9, name: "fleet", sql: include_str!("../../migrations/sqlite/0009_fleet.sql") },
+    Migration { version: 10, name: "endings", sql: include_str!("../../migrations/sqlite/0010_endings.sql") },
 ];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {

@@ -4,7 +4,7 @@ use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     Fallback, FinishReason, Idempotency, KeyId, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
-    RequestId, RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, Usage,
+    RequestId, RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, ServiceTier, Usage, UsageDetails,
 };
 use wordhoard_store::{Batch, LogKey, LoggedEvent};
 
@@ -96,6 +96,11 @@ impl Story {
                 output_tokens: 4,
                 reasoning_tokens: Some(1),
                 cached_input_tokens: None,
+                details: UsageDetails {
+                    cache_write_tokens: (!failed).then_some(2),
+                    service_tier: (!failed).then_some(ServiceTier::Flex),
+                    ..UsageDetails::default()
+                },
             }),
             cost: Some(Cost::from_nano_usd(1_234_567)),
             token_count,
@@ -107,6 +112,7 @@ impl Story {
                 retry_after_ms: Some(2000),
             }),
             envelope: (!failed).then(|| "the last events".into()),
+            provider_finish_reason: (!failed).then(|| "end_turn".into()),
         }));
     }
 

@@ -3,7 +3,7 @@ use wordhoard_model::TokenKind;
 
 use super::behaviour::{Behaviour, Content, Stream};
 
-const HUGE_TOKEN_BYTES: usize = 10_000_000;
+const HUGE_TOKEN_BYTES: usize = 20_000_000;
 
 /// The texts of the tokens that a model sends for a prompt before it ends or fails, so that a test can tell whether
 /// any was lost, doubled or altered. None for a model that sends none, for `paced-…`, whose tokens hold the clock, and for `agent…`, whose answer depends on

@@ -1,14 +1,14 @@
-use std::collections::HashMap;
+use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use wordhoard_model::{Failure, TokenKind, Usage};
+use wordhoard_model::{Failure, TokenKind};
 
 use super::event::{Event, Message, UsageBody};
-use super::finish_reason;
-use crate::clean_text::model_name;
+use crate::clean_text::{model_name, one_line};
+use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
 use crate::stream::{self, Fold};
-use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, sse};
+use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, sse, tolerant};
 
 /// A decoder for one answer that comes as a stream.
 pub fn stream_decoder(limits: Limits) -> StreamDecoder {
@@ -17,37 +17,66 @@ pub fn stream_decoder(limits: Limits) -> StreamDecoder {
 
 /// What was seen of an answer.
 #[derive(Debug, Default)]
-struct MessageFold {
+pub(super) struct MessageFold {
     /// The number of the call that each block of a tool is, counted from 0 over the calls alone.
     calls: HashMap<u64, u64>,
+    /// The blocks of tools of which some input was told.
+    argued: HashSet<u64>,
     stop_reason: Option<String>,
     usage: Option<UsageBody>,
     answered_by: Option<String>,
+    seen: Seen,
     done: bool,
 }
 
 impl Fold for MessageFold {
     fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
-        let data = event.data.trim();
-        if data.is_empty() {
-            return Ok(());
+        let Some(told) = stream::read_event::<Event>(event)? else { return Ok(()) };
+        let before = out.len();
+        let kind = told.kind.as_deref().or(event.event.as_deref()).unwrap_or_default();
+        match kind {
+            "message_start" => self.begin(told.message.unwrap_or_default(), out),
+            "content_block_start" => {
+                let block = told.content_block.unwrap_or_default();
+                if block.get("input").is_some_and(|input| !is_empty(input)) {
+                    self.argued.insert(told.index);
+                }
+                out.extend(block_start(&block, told.index, &mut self.calls));
+            }
+            "content_block_delta" => {
+                let delta = told.delta.unwrap_or_default();
+                if delta.get("partial_json").and_then(Value::as_str).is_some_and(|json| !json.is_empty()) {
+                    self.argued.insert(told.index);
+                }
+                out.extend(block_delta(&delta, self.calls.get(&told.index)));
+            }
+            // The input of a tool that takes nothing need not be told.
+            "content_block_stop" => {
+                if let Some(index) = self.calls.get(&told.index).filter(|_| !self.argued.contains(&told.index)) {
+                    let arguments = Some("{}".to_owned());
+                    let call = ToolCallPiece { index: *index, arguments, ..ToolCallPiece::default() };
+                    out.extend(call.to_text().map(|text| Delta::new(TokenKind::ToolCall, text)));
+                }
+            }
+            "message_delta" => {
+                let delta = told.delta.unwrap_or_default();
+                self.note_stop_reason(delta.get("stop_reason").and_then(Value::as_str));
+                // Some gateways put the usage where the reason stands.
+                let misplaced = delta.get("usage").cloned();
+                let misplaced = misplaced.and_then(|usage| tolerant::read(&usage.to_string()).ok());
+                self.note_usage(told.usage.or(misplaced));
+            }
+            "message_stop" => self.done = true,
+            // Gateways exist that send the message whole within a stream.
+            "message" => match tolerant::read(&event.data) {
+                Ok(message) => self.take_message(message, out),
+                Err(error) => return Err(stream::bad_event(&error)),
+            },
+            "error" => return Err(classify_stream_error(&told.error.unwrap_or_default())),
+            // `ping`, the end of a block, and what is still to come.
+            _ => {}
         }
-        match serde_json::from_str(data).map_err(|error| stream::bad_event(&error))? {
-            Event::MessageStart { message } => self.begin(message),
-            Event::ContentBlockStart { index, content_block } => {
-                out.extend(block_start(&content_block, index, &mut self.calls));
-            }
-            Event::ContentBlockDelta { index, delta } => {
-                out.extend(block_delta(&delta, self.calls.get(&index)));
-            }
-            Event::MessageDelta { delta, usage } => {
-                self.stop_reason = delta.stop_reason.or(self.stop_reason.take());
-                self.note_usage(usage);
-            }
-            Event::MessageStop {} => self.done = true,
-            Event::Error { error } => return Err(classify_stream_error(&error)),
-            Event::ContentBlockStop {} | Event::Other => {}
-        }
+        self.seen.note(&out[before..]);
         Ok(())
     }
 
@@ -60,35 +89,46 @@ impl Fold for MessageFold {
     }
 
     fn so_far(&self) -> Completion {
+        let ended = self.stop_reason.as_deref().map(|told| Completion::ended(told, self.seen));
         Completion {
-            finish_reason: self.stop_reason.as_deref().and_then(|reason| finish_reason(reason).ok()),
-            usage: self.usage(),
+            usage: self.usage.as_ref().and_then(UsageBody::to_usage),
             answered_by: self.answered_by.clone(),
-            envelope: None,
+            ..ended.unwrap_or_default()
         }
     }
 
     fn finish(&self) -> Result<Completion, Failure> {
-        let reason = self.stop_reason.as_deref().ok_or_else(stream::cut)?;
-        finish_reason(reason)?;
+        Completion::told(self.stop_reason.as_deref().ok_or_else(stream::cut)?, self.seen)?;
         Ok(self.so_far())
     }
 }
 
 impl MessageFold {
-    fn begin(&mut self, message: Message) {
+    fn begin(&mut self, message: Message, out: &mut Vec<Delta>) {
         self.answered_by = model_name(message.model);
         self.note_usage(message.usage);
+        for (index, block) in (0..).zip(&message.content) {
+            out.extend(block_start(block, index, &mut self.calls));
+        }
+    }
+
+    pub(super) fn take_message(&mut self, message: Message, out: &mut Vec<Delta>) {
+        let before = out.len();
+        self.note_stop_reason(message.stop_reason.as_deref());
+        self.begin(message, out);
+        self.seen.note(&out[before..]);
+    }
+
+    fn note_stop_reason(&mut self, told: Option<&str>) {
+        if let Some(told) = told.filter(|told| !told.is_empty()) {
+            self.stop_reason = Some(one_line(told, 64));
+        }
     }
 
     fn note_usage(&mut self, usage: Option<UsageBody>) {
         if let Some(usage) = usage {
-            self.usage = Some(self.usage.unwrap_or_default().updated(usage));
+            self.usage = Some(self.usage.take().unwrap_or_default().updated(usage));
         }
-    }
-
-    fn usage(&self) -> Option<Usage> {
-        self.usage.and_then(UsageBody::to_usage)
     }
 }
 
@@ -104,8 +144,11 @@ pub(super) fn block_start(block: &Value, index: u64, calls: &mut HashMap<u64, u6
                 index: *calls.entry(index).or_insert(next),
                 id: Some(text("id").to_owned()),
                 name: Some(text("name").to_owned()),
-                // In a stream it is always empty here, and comes by `input_json_delta`.
-                arguments: block.get("input").filter(|input| !is_empty(input)).map(ToString::to_string),
+                // In a stream it is mostly empty here, and comes by `input_json_delta`. Some gateways have it as a text.
+                arguments: match block.get("input") {
+                    Some(Value::String(input)) => Some(input.clone()).filter(|input| !input.is_empty()),
+                    input => input.filter(|input| !is_empty(input)).map(ToString::to_string),
+                },
             };
             piece(TokenKind::ToolCall, &call.to_text()?)
         }

@@ -1,10 +1,11 @@
 use bytes::BytesMut;
 use serde_json::{Value, json};
-use wordhoard_model::{Failure, TokenKind};
+use wordhoard_model::{Failure, TokenKind, Usage};
 
 use super::error::error_value;
 use super::event::UsageBody;
-use super::stop_reason;
+use super::{CALL_ID_PREFIX, stop_reason};
+use crate::call_order::InOrder;
 use crate::open_blocks::{OpenBlock, OpenBlocks};
 use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 
@@ -12,7 +13,9 @@ use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 ///
 /// No event has an `id:` or `retry:` field: both break clients of this dialect.
 pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
-    Box::new(MessageStream { head, opened: false, blocks: OpenBlocks::default() })
+    let id = head.id.clone();
+    let encoder = MessageStream { head, opened: false, blocks: OpenBlocks::default() };
+    Box::new(InOrder::new(encoder, CALL_ID_PREFIX, &id))
 }
 
 #[derive(Debug)]
@@ -28,16 +31,8 @@ impl EncodeStream for MessageStream {
             return;
         }
         // The counts are not known yet, and the dialect has no place without them.
-        let message = json!({
-            "id": self.head.id,
-            "type": "message",
-            "role": "assistant",
-            "model": self.head.model,
-            "content": [],
-            "stop_reason": null,
-            "stop_sequence": null,
-            "usage": {"input_tokens": 0, "output_tokens": 0},
-        });
+        let mut message = message_value(&self.head, json!([]), None);
+        message["usage"] = json!(UsageBody::from(Usage::default()));
         write(out, "message_start", json!({"type": "message_start", "message": message}));
     }
 
@@ -54,12 +49,19 @@ impl EncodeStream for MessageStream {
             }
             TokenKind::ToolCall => self.call(out, ToolCallPiece::from_text(&delta.text)),
             TokenKind::Annotation => {
-                // What is no object of this dialect's has no place here.
                 let said: Value = serde_json::from_str(&delta.text).unwrap_or_default();
-                if said.get("type").is_some_and(Value::is_string) {
-                    let kind = self.blocks.current().map_or(TokenKind::Text, |open| open.kind);
-                    let index = self.block(out, kind);
-                    write_delta(out, index, said);
+                match place_of(&said) {
+                    Place::Block => {
+                        let place = self.blocks.enter_alone();
+                        write_stop(out, place.closed);
+                        write_start(out, place.index, &said);
+                        write_stop_of(out, place.index);
+                    }
+                    Place::WithinBlock(kind) => {
+                        let index = self.block(out, kind);
+                        write_delta(out, index, said);
+                    }
+                    Place::Nowhere => {}
                 }
             }
         }
@@ -68,18 +70,64 @@ impl EncodeStream for MessageStream {
     fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
         self.open(out);
         write_stop(out, self.blocks.close_current());
-        for index in self.blocks.close_calls() {
-            write_stop_of(out, index);
-        }
         let usage = json!(UsageBody::from(completion.usage.unwrap_or_default()));
-        let delta =
-            json!({"stop_reason": stop_reason(completion.finish_reason.as_ref()), "stop_sequence": null});
+        let reason = stop_reason(completion.finish_reason.as_ref());
+        let delta = json!({
+            "stop_reason": reason,
+            "stop_sequence": null,
+            "stop_details": stop_details(reason),
+            "container": null,
+        });
         write(out, "message_delta", json!({"type": "message_delta", "delta": delta, "usage": usage}));
         write(out, "message_stop", json!({"type": "message_stop"}));
     }
 
     fn fail(&mut self, out: &mut BytesMut, failure: &Failure) {
         write(out, "error", error_value(failure));
+    }
+}
+
+/// Where what a provider said beside its answer goes. What is of another dialect has no place here.
+pub(super) enum Place {
+    /// It is a block of its own.
+    Block,
+    /// It belongs to a block of that kind.
+    WithinBlock(TokenKind),
+    Nowhere,
+}
+
+pub(super) fn place_of(said: &Value) -> Place {
+    match said.get("type").and_then(Value::as_str) {
+        Some("redacted_thinking" | "server_tool_use" | "mcp_tool_use" | "container_upload") => Place::Block,
+        Some(kind) if kind.ends_with("_tool_result") => Place::Block,
+        Some("signature_delta") => Place::WithinBlock(TokenKind::Reasoning),
+        Some("citations_delta") => Place::WithinBlock(TokenKind::Text),
+        _ => Place::Nowhere,
+    }
+}
+
+/// A message with every field that strict clients want:
+/// <https://github.com/anthropics/anthropic-sdk-python>, `types/message.py`.
+pub(super) fn message_value(head: &AnswerHead, content: Value, stop_reason: Option<&str>) -> Value {
+    json!({
+        "id": head.id,
+        "type": "message",
+        "role": "assistant",
+        "model": head.model,
+        "content": content,
+        "stop_reason": stop_reason,
+        "stop_sequence": null,
+        "stop_details": stop_reason.map(stop_details),
+        "container": null,
+    })
+}
+
+/// <https://platform.claude.com/docs/en/build-with-claude/handling-stop-reasons>: why it was refused; of another dialect's
+/// provider that is not known.
+fn stop_details(reason: &str) -> Value {
+    match reason {
+        "refusal" => json!({"type": "refusal", "category": null, "explanation": null}),
+        _ => Value::Null,
     }
 }
 

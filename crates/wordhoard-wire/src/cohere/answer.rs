@@ -3,10 +3,11 @@ use serde_json::{Value, json};
 use wordhoard_model::{Failure, TokenKind};
 
 use super::event::{Content, ToolCallBody, UsageBody, push};
-use super::{finish_reason, told_reason};
+use super::{CALL_ID_PREFIX, ending, told_reason};
+use crate::ending::Seen;
 use crate::error_body::classify_error_body;
 use crate::whole::{self, Block};
-use crate::{AnswerHead, Completion, Delta, stream};
+use crate::{AnswerHead, Completion, Delta, stream, tolerant};
 
 #[derive(Deserialize)]
 struct Whole {
@@ -38,12 +39,13 @@ struct Message {
 /// As a stream of it would fail.
 pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Failure> {
     let told_failure = || classify_error_body(body);
-    let whole: Whole = serde_json::from_slice(body)
+    let whole: Whole = tolerant::read_bytes(body)
         .map_err(|error| told_failure().unwrap_or_else(|| stream::bad_event(&error)))?;
     if whole.finish_reason.is_none() {
         return Err(told_failure().unwrap_or_else(stream::cut));
     }
     let message = whole.message.ok_or_else(stream::cut)?;
+    let before = out.len();
     push(out, TokenKind::Reasoning, message.tool_plan);
     message.content.into_iter().flatten().for_each(|content| content.into_deltas(out));
     for (index, call) in (0..).zip(message.tool_calls.into_iter().flatten()) {
@@ -52,19 +54,19 @@ pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Fa
     for citation in message.citations.into_iter().flatten() {
         push(out, TokenKind::Annotation, Some(citation.to_string()));
     }
-    let reason = whole.finish_reason.ok_or_else(stream::cut)?;
+    let mut seen = Seen::default();
+    seen.note(&out[before..]);
+    let told = whole.finish_reason.ok_or_else(stream::cut)?;
     Ok(Completion {
-        finish_reason: Some(finish_reason(&reason, whole.error.as_ref())?),
         usage: whole.usage.and_then(UsageBody::to_usage),
-        answered_by: None,
-        envelope: None,
+        ..ending(&told, whole.error.as_ref(), seen)?
     })
 }
 
 /// An answer as one body. A refusal becomes text.
 pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
     let (mut content, mut calls, mut citations) = (Vec::new(), Vec::new(), Vec::new());
-    for block in whole::blocks(deltas) {
+    for block in whole::blocks(CALL_ID_PREFIX, &head.id, deltas) {
         match block {
             Block::Text(text) | Block::Refusal(text) => content.push(json!({"type": "text", "text": text})),
             Block::Reasoning(text) => content.push(json!({"type": "thinking", "thinking": text})),

@@ -1,12 +1,12 @@
 use wordhoard_model::Failure;
 
-use super::event::{End, Event, UsageBody};
-use super::finish_reason;
+use super::answer::decode_answer;
+use super::ending;
+use super::event::{Event, EventDelta, UsageBody};
+use crate::ending::Seen;
+use crate::error_body::classify_stream_error;
 use crate::stream::{self, Fold};
 use crate::{Completion, Delta, Limits, StreamDecoder, sse};
-
-/// What some servers end a stream with, after `message-end`.
-const DONE: &str = "[DONE]";
 
 /// A decoder for one answer that comes as a stream. The plan for the use of tools is reasoning.
 pub fn stream_decoder(limits: Limits) -> StreamDecoder {
@@ -16,53 +16,66 @@ pub fn stream_decoder(limits: Limits) -> StreamDecoder {
 /// What was seen of an answer: all that counts as a whole comes with its end.
 #[derive(Debug, Default)]
 struct ChatFold {
-    end: Option<End>,
+    end: Option<EventDelta>,
+    seen: Seen,
+    /// Of an answer that came whole.
+    whole: Option<Completion>,
 }
 
 impl Fold for ChatFold {
     fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
-        let data = event.data.trim();
-        if data.is_empty() || data == DONE {
-            return Ok(());
+        let Some(told) = stream::read_event::<Event>(event)? else { return Ok(()) };
+        if told.kind.is_none() && event.event.is_none() && self.end.is_none() {
+            // An answer that came whole where a stream was due.
+            let mut pieces = Vec::new();
+            if let Ok(completion) = decode_answer(event.data.as_bytes(), &mut pieces) {
+                self.whole = Some(completion);
+                out.extend(pieces);
+                return Ok(());
+            }
         }
-        match serde_json::from_str(data).map_err(|error| stream::bad_event(&error))? {
-            Event::ContentStart(said)
-            | Event::ContentDelta(said)
-            | Event::ToolPlanDelta(said)
-            | Event::ToolCallStart(said)
-            | Event::ToolCallDelta(said)
-            | Event::CitationStart(said) => said.into_deltas(out),
-            Event::MessageEnd { delta } => self.end = Some(delta),
-            Event::Other => {}
+        let before = out.len();
+        match told.kind.as_deref().or(event.event.as_deref()).unwrap_or_default() {
+            "content-start" | "content-delta" | "tool-plan-delta" | "tool-call-start" | "tool-call-delta"
+            | "citation-start" => told.into_deltas(out),
+            "message-end" => self.end = told.delta,
+            // Documented nowhere, but what a gateway in front of it says.
+            "error" => return Err(classify_stream_error(&told.error.unwrap_or_default())),
+            // `message-start`, the ends of what was begun, `debug`, and what is still to come.
+            _ => {}
         }
+        self.seen.note(&out[before..]);
         Ok(())
     }
 
     fn is_done(&self) -> bool {
-        self.end.is_some()
+        self.end.is_some() || self.whole.is_some()
     }
 
     fn has_finish_reason(&self) -> bool {
-        self.end.as_ref().is_some_and(|end| end.finish_reason.is_some())
+        self.whole.is_some() || self.end.as_ref().is_some_and(|end| end.finish_reason.is_some())
     }
 
     fn so_far(&self) -> Completion {
+        if let Some(whole) = &self.whole {
+            return whole.clone();
+        }
+        let told = self.end.as_ref().and_then(|end| end.finish_reason.as_deref());
+        let ended = told.map(|told| Completion::ended(told, self.seen));
         Completion {
-            finish_reason: self.end.as_ref().and_then(|end| reason_of(end).ok()),
             usage: self.end.as_ref().and_then(|end| end.usage).and_then(UsageBody::to_usage),
-            // The dialect does not tell it.
-            answered_by: None,
-            envelope: None,
+            // The dialect does not tell which model answers.
+            ..ended.unwrap_or_default()
         }
     }
 
     fn finish(&self) -> Result<Completion, Failure> {
-        reason_of(self.end.as_ref().ok_or_else(stream::cut)?)?;
+        if let Some(whole) = &self.whole {
+            return Ok(whole.clone());
+        }
+        let end = self.end.as_ref().ok_or_else(stream::cut)?;
+        let told = end.finish_reason.as_deref().ok_or_else(stream::cut)?;
+        ending(told, end.error.as_ref(), self.seen)?;
         Ok(self.so_far())
     }
-}
-
-fn reason_of(end: &End) -> Result<wordhoard_model::FinishReason, Failure> {
-    let reason = end.finish_reason.as_deref().ok_or_else(stream::cut)?;
-    finish_reason(reason, end.error.as_ref())
 }

@@ -4,13 +4,16 @@ use wordhoard_model::{Failure, TokenKind};
 
 use super::answer::is_citation;
 use super::event::UsageBody;
-use super::told_reason;
-use crate::open_blocks::OpenBlocks;
+use super::{CALL_ID_PREFIX, told_reason};
+use crate::call_order::InOrder;
+use crate::open_blocks::{OpenBlock, OpenBlocks};
 use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 
 /// An encoder for one answer as a stream. A refusal becomes text, for the dialect has no other place for it.
 pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
-    Box::new(ChatStream { head, opened: false, blocks: OpenBlocks::default(), citations: 0 })
+    let id = head.id.clone();
+    let encoder = ChatStream { head, opened: false, blocks: OpenBlocks::default(), citations: 0 };
+    Box::new(InOrder::new(encoder, CALL_ID_PREFIX, &id))
 }
 
 #[derive(Debug)]
@@ -51,12 +54,7 @@ impl EncodeStream for ChatStream {
 
     fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
         self.open(out);
-        if let Some(open) = self.blocks.close_current() {
-            write(out, json!({"type": "content-end", "index": open.index}));
-        }
-        for index in self.blocks.close_calls() {
-            write(out, json!({"type": "tool-call-end", "index": index}));
-        }
+        write_end(out, self.blocks.close_current());
         let delta = json!({
             "finish_reason": told_reason(completion.finish_reason.as_ref()),
             "usage": completion.usage.map(UsageBody::from),
@@ -73,9 +71,7 @@ impl EncodeStream for ChatStream {
 impl ChatStream {
     fn say(&mut self, out: &mut BytesMut, kind: TokenKind, field: &str, text: &str) {
         let entered = self.blocks.enter(kind);
-        if let Some(closed) = entered.closed {
-            write(out, json!({"type": "content-end", "index": closed.index}));
-        }
+        write_end(out, entered.closed);
         if entered.is_new {
             let content = json!({"type": field, field: ""});
             write_of(out, "content-start", entered.index, json!({"message": {"content": content}}));
@@ -85,9 +81,7 @@ impl ChatStream {
 
     fn call(&mut self, out: &mut BytesMut, piece: ToolCallPiece) {
         let entered = self.blocks.enter_call(piece.index);
-        if let Some(closed) = entered.closed {
-            write(out, json!({"type": "content-end", "index": closed.index}));
-        }
+        write_end(out, entered.closed);
         let arguments = piece.arguments.unwrap_or_default();
         if entered.is_new {
             let function = json!({"name": piece.name, "arguments": arguments});
@@ -97,6 +91,19 @@ impl ChatStream {
             let call = json!({"function": {"arguments": arguments}});
             write_of(out, "tool-call-delta", piece.index, json!({"message": {"tool_calls": call}}));
         }
+    }
+}
+
+/// Ends a block: a call by its number among the calls.
+fn write_end(out: &mut BytesMut, closed: Option<OpenBlock>) {
+    match closed {
+        Some(OpenBlock { call: Some(call), .. }) => {
+            write(out, json!({"type": "tool-call-end", "index": call}));
+        }
+        Some(OpenBlock { call: None, index, .. }) => {
+            write(out, json!({"type": "content-end", "index": index}));
+        }
+        None => {}
     }
 }
 

@@ -1,63 +1,46 @@
-//! What a stream and a whole answer hold, read as far as we know it. Unknown fields and events are passed over; a known
-//! one of a wrong type is an error, for to pass over it would be to lose a token.
+//! What a stream and a whole answer hold, read as far as we know it. Unknown fields and events are passed over.
 
 use serde::{Deserialize, Serialize};
 use serde_json::Value;
-use wordhoard_model::{TokenKind, Usage};
+use wordhoard_model::{TokenKind, Usage, UsageDetails};
 
 use crate::{Delta, ToolCallPiece};
 
-/// The data of an event.
-#[derive(Debug, Deserialize)]
-#[serde(tag = "type", rename_all = "kebab-case")]
-pub(super) enum Event {
-    ContentStart(Said),
-    ContentDelta(Said),
-    ToolPlanDelta(Said),
-    ToolCallStart(Said),
-    ToolCallDelta(Said),
-    CitationStart(Said),
-    MessageEnd {
-        delta: End,
-    },
-    /// `message-start`, the ends of what was begun, `debug`, and what is still to come.
-    #[serde(other)]
-    Other,
-}
-
-/// A piece of the message.
-#[derive(Debug, Deserialize)]
-pub(super) struct Said {
-    #[serde(default)]
+/// The data of an event: its type, and the fields that some type has.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct Event {
+    #[serde(rename = "type")]
+    pub(super) kind: Option<String>,
     index: u64,
-    #[serde(default)]
-    delta: Option<SaidDelta>,
+    pub(super) delta: Option<EventDelta>,
+    pub(super) error: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
-struct SaidDelta {
-    #[serde(default)]
+/// A piece of the message, or how it ended.
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
+pub(super) struct EventDelta {
     message: Option<MessagePiece>,
+    pub(super) finish_reason: Option<String>,
+    pub(super) usage: Option<UsageBody>,
+    pub(super) error: Option<Value>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 struct MessagePiece {
-    #[serde(default)]
     content: Option<Content>,
-    #[serde(default)]
     tool_plan: Option<String>,
-    #[serde(default)]
     tool_calls: Option<ToolCallBody>,
-    #[serde(default)]
     citations: Option<Value>,
 }
 
 /// Text or reasoning.
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
+#[serde(default)]
 pub(super) struct Content {
-    #[serde(default)]
     text: Option<String>,
-    #[serde(default)]
     thinking: Option<String>,
 }
 
@@ -74,19 +57,9 @@ pub(super) struct ToolCallBody {
 struct FunctionBody {
     #[serde(default)]
     name: Option<String>,
+    /// A text; some servers send the object itself.
     #[serde(default)]
-    arguments: Option<String>,
-}
-
-/// How the answer ended.
-#[derive(Debug, Deserialize)]
-pub(super) struct End {
-    #[serde(default)]
-    pub(super) finish_reason: Option<String>,
-    #[serde(default)]
-    pub(super) usage: Option<UsageBody>,
-    #[serde(default)]
-    pub(super) error: Option<Value>,
+    arguments: Option<Value>,
 }
 
 /// What was consumed. `billed_units` is what the price is for; `tokens` has what the provider adds to the prompt too.
@@ -109,7 +82,7 @@ struct Counts {
     output_tokens: Option<f64>,
 }
 
-impl Said {
+impl Event {
     /// The pieces that it holds.
     pub(super) fn into_deltas(self, out: &mut Vec<Delta>) {
         let Some(message) = self.delta.and_then(|delta| delta.message) else { return };
@@ -136,7 +109,12 @@ impl Content {
 impl ToolCallBody {
     pub(super) fn into_piece(self, index: u64) -> ToolCallPiece {
         let function = self.function.unwrap_or_default();
-        ToolCallPiece { index, id: self.id, name: function.name, arguments: function.arguments }
+        let arguments = match function.arguments {
+            None | Some(Value::Null) => None,
+            Some(Value::String(text)) => Some(text),
+            Some(object) => Some(object.to_string()),
+        };
+        ToolCallPiece { index, id: self.id, name: function.name, arguments }
     }
 }
 
@@ -158,6 +136,7 @@ impl UsageBody {
             output_tokens: counts.output_tokens.map_or(0, whole),
             reasoning_tokens: None,
             cached_input_tokens: self.cached_tokens.map(whole),
+            details: UsageDetails::default(),
         })
     }
 }

@@ -6,7 +6,7 @@ use super::decoder::ContentFold;
 use super::response::UsageBody;
 use super::told_reason;
 use crate::stream::{self, Fold};
-use crate::{AnswerHead, Completion, Delta};
+use crate::{AnswerHead, Completion, Delta, tolerant};
 
 /// Decodes an answer that comes whole, and appends its pieces: it is one event of a stream, with all in it.
 ///
@@ -14,14 +14,14 @@ use crate::{AnswerHead, Completion, Delta};
 /// As a stream of it would fail.
 pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Failure> {
     let mut fold = ContentFold::default();
-    let response = serde_json::from_slice(body).map_err(|error| stream::bad_event(&error))?;
+    let response = tolerant::read_bytes(body).map_err(|error| stream::bad_event(&error))?;
     fold.take_response(response, out)?;
     fold.finish()
 }
 
 /// An answer as one body. A refusal becomes text.
 pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<u8> {
-    let (parts, beside) = answer_parts(deltas);
+    let (parts, beside) = answer_parts(head, deltas);
     let mut response = response_value(head, &parts);
     let candidate = &mut response["candidates"][0];
     candidate["finishReason"] = told_reason(completion.finish_reason.as_ref()).into();

@@ -3,6 +3,7 @@
 use serde_json::{Map, Value, json};
 use wordhoard_model::{Image, TokenKind};
 
+use super::CALL_ID_PREFIX;
 use crate::whole::{self, Block};
 use crate::{AnswerHead, Delta, ToolCallPiece};
 
@@ -58,9 +59,9 @@ pub(super) fn call_part(call: &ToolCallPiece) -> Value {
 }
 
 /// All parts of an answer, and what stands beside them.
-pub(super) fn answer_parts(deltas: &[Delta]) -> (Vec<Value>, Map<String, Value>) {
+pub(super) fn answer_parts(head: &AnswerHead, deltas: &[Delta]) -> (Vec<Value>, Map<String, Value>) {
     let (mut parts, mut beside) = (Vec::new(), Map::new());
-    for block in whole::blocks(deltas) {
+    for block in whole::blocks(CALL_ID_PREFIX, &head.id, deltas) {
         match block {
             Block::Text(text) | Block::Refusal(text) => parts.push(text_part(TokenKind::Text, &text)),
             Block::Reasoning(text) => parts.push(text_part(TokenKind::Reasoning, &text)),

@@ -1,8 +1,8 @@
-use wordhoard_model::Failure;
+use wordhoard_model::{Failure, FinishReason};
 
-use super::finish_reason;
 use super::response::{Candidate, Response, UsageBody};
-use crate::clean_text::model_name;
+use crate::clean_text::{model_name, one_line};
+use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
 use crate::stream::{self, Fold};
 use crate::{Completion, Delta, Limits, StreamDecoder, sse};
@@ -19,17 +19,22 @@ pub(super) struct ContentFold {
     finish_reason: Option<String>,
     usage: Option<UsageBody>,
     answered_by: Option<String>,
+    seen: Seen,
+    /// Why the prompt was refused.
+    blocked: Option<String>,
 }
 
 impl Fold for ContentFold {
     fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
-        let data = event.data.trim();
-        // Some gateways end every stream like those of OpenAI.
-        if data.is_empty() || data == "[DONE]" {
-            return Ok(());
+        // Without `alt=sse` all events stand in one list.
+        if event.data.trim_start().starts_with('[') {
+            let list = stream::read_event::<Vec<Response>>(event)?;
+            return list.into_iter().flatten().try_for_each(|response| self.take_response(response, out));
         }
-        let response = serde_json::from_str(data).map_err(|error| stream::bad_event(&error))?;
-        self.take_response(response, out)
+        match stream::read_event(event)? {
+            Some(response) => self.take_response(response, out),
+            None => Ok(()),
+        }
     }
 
     fn is_done(&self) -> bool {
@@ -37,22 +42,29 @@ impl Fold for ContentFold {
     }
 
     fn has_finish_reason(&self) -> bool {
-        self.finish_reason.is_some()
+        self.finish_reason.is_some() || self.blocked.is_some()
     }
 
     fn so_far(&self) -> Completion {
-        let reason = self.finish_reason.as_deref();
+        let ended = match &self.blocked {
+            Some(_) => Some(Completion {
+                finish_reason: Some(FinishReason(FinishReason::CONTENT_FILTER.to_owned())),
+                provider_finish_reason: self.blocked.clone(),
+                ..Completion::default()
+            }),
+            None => self.finish_reason.as_deref().map(|told| Completion::ended(told, self.seen)),
+        };
         Completion {
-            finish_reason: reason.and_then(|reason| finish_reason(reason, self.calls > 0).ok()),
-            usage: self.usage.and_then(UsageBody::to_usage),
+            usage: self.usage.as_ref().and_then(UsageBody::to_usage),
             answered_by: self.answered_by.clone(),
-            envelope: None,
+            ..ended.unwrap_or_default()
         }
     }
 
     fn finish(&self) -> Result<Completion, Failure> {
-        let reason = self.finish_reason.as_deref().ok_or_else(stream::cut)?;
-        finish_reason(reason, self.calls > 0)?;
+        if self.blocked.is_none() {
+            Completion::told(self.finish_reason.as_deref().ok_or_else(stream::cut)?, self.seen)?;
+        }
         Ok(self.so_far())
     }
 }
@@ -62,20 +74,21 @@ impl ContentFold {
         if self.answered_by.is_none() {
             self.answered_by = model_name(response.model_version);
         }
-        self.usage = response.usage_metadata.or(self.usage);
+        self.usage = response.usage_metadata.or(self.usage.take());
         let response_id = response.response_id.as_deref();
         for candidate in response.candidates.into_iter().flatten() {
             if candidate.index == 0 {
-                self.take_candidate(candidate, response_id, out)?;
+                self.take_candidate(candidate, response_id, out);
             }
         }
         if let Some(error) = response.error.filter(|error| !error.is_null()) {
             return Err(classify_stream_error(&error));
         }
-        match response.prompt_feedback.and_then(|feedback| feedback.block_reason) {
-            Some(reason) => Err(stream::filtered(&crate::one_line(&reason, 64))),
-            None => Ok(()),
+        // The prompt was refused; nothing follows. The reasons are those for which answers are held back.
+        if let Some(reason) = response.prompt_feedback.and_then(|feedback| feedback.block_reason) {
+            self.blocked = Some(one_line(&reason, 64));
         }
+        Ok(())
     }
 
     fn take_candidate(
@@ -83,15 +96,14 @@ impl ContentFold {
         mut candidate: Candidate,
         response_id: Option<&str>,
         out: &mut Vec<Delta>,
-    ) -> Result<(), Failure> {
+    ) {
         let reason = candidate.finish_reason.take().filter(|reason| !reason.is_empty());
-        candidate
-            .into_deltas(response_id, &mut self.calls, out)
-            .map_err(|error| stream::bad_event(&error))?;
+        let before = out.len();
+        candidate.into_deltas(response_id, &mut self.calls, out);
+        self.seen.note(&out[before..]);
         // Older servers tell this one with every event.
         if let Some(reason) = reason.filter(|reason| reason != "FINISH_REASON_UNSPECIFIED") {
-            self.finish_reason = Some(reason);
+            self.finish_reason = Some(one_line(&reason, 64));
         }
-        Ok(())
     }
 }

@@ -6,13 +6,15 @@ use wordhoard_model::{Failure, TokenKind};
 
 use super::content::{Place, call_part, place_of, response_value, text_part};
 use super::response::UsageBody;
-use super::{error_value, told_reason};
+use super::{CALL_ID_PREFIX, error_value, told_reason};
+use crate::call_order::InOrder;
 use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 
 /// An encoder for one answer as a stream. A refusal becomes text, for the dialect has no other place for it; a call of a
 /// tool is held until the end, for it has none for a piece of one.
 pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
-    Box::new(ContentStream { head, calls: BTreeMap::new() })
+    let id = head.id.clone();
+    Box::new(InOrder::new(ContentStream { head, calls: BTreeMap::new() }, CALL_ID_PREFIX, &id))
 }
 
 #[derive(Debug)]

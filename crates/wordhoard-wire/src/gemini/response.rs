@@ -1,11 +1,10 @@
-//! What an answer and each event of a stream hold, read as far as we know it. Unknown fields are passed over; a known
-//! one of a wrong type is an error, for to pass over it would be to lose a token.
+//! What an answer and each event of a stream hold, read as far as we know it. Unknown fields are passed over.
 
 use serde::{Deserialize, Serialize};
 use serde_json::{Value, json};
-use wordhoard_model::{TokenKind, Usage};
+use wordhoard_model::{ServiceTier, TokenKind, Usage, UsageDetails};
 
-use crate::{Delta, ToolCallPiece, logprobs};
+use crate::{Delta, ToolCallPiece, logprobs, tolerant};
 
 #[derive(Debug, Deserialize)]
 #[serde(rename_all = "camelCase")]
@@ -100,7 +99,7 @@ struct Content {
     parts: Option<Vec<Value>>,
 }
 
-#[derive(Debug, Deserialize)]
+#[derive(Debug, Default, Deserialize)]
 #[serde(rename_all = "camelCase")]
 struct Part {
     #[serde(default)]
@@ -123,22 +122,35 @@ struct FunctionCall {
     args: Option<Value>,
 }
 
-/// What was consumed so far; every event tells it anew.
-#[derive(Clone, Copy, Debug, Default, Deserialize, Serialize)]
-#[serde(rename_all = "camelCase")]
+/// What was consumed so far; every event tells it anew. <https://ai.google.dev/api/generate-content#UsageMetadata>
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
 pub(super) struct UsageBody {
-    #[serde(default)]
     prompt_token_count: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     tool_use_prompt_token_count: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     cached_content_token_count: Option<u64>,
-    #[serde(default)]
     candidates_token_count: Option<u64>,
-    #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[serde(skip_serializing_if = "Option::is_none")]
     thoughts_token_count: Option<u64>,
-    #[serde(default, skip_deserializing)]
-    total_token_count: u64,
+    total_token_count: Option<u64>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    prompt_tokens_details: Vec<ModalityCount>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    cache_tokens_details: Vec<ModalityCount>,
+    #[serde(skip_serializing_if = "Vec::is_empty")]
+    candidates_tokens_details: Vec<ModalityCount>,
+    /// Vertex AI's: <https://cloud.google.com/vertex-ai/generative-ai/docs/reference/rest/v1/GenerateContentResponse>.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    traffic_type: Option<String>,
+}
+
+#[derive(Clone, Debug, Default, Deserialize, Serialize)]
+#[serde(rename_all = "camelCase", default)]
+struct ModalityCount {
+    modality: String,
+    token_count: u64,
 }
 
 impl Candidate {
@@ -148,9 +160,9 @@ impl Candidate {
         response_id: Option<&str>,
         calls: &mut u64,
         out: &mut Vec<Delta>,
-    ) -> Result<(), serde_json::Error> {
+    ) {
         for value in self.content.and_then(|content| content.parts).into_iter().flatten() {
-            part_deltas(value, response_id, calls, out)?;
+            part_deltas(value, response_id, calls, out);
         }
         out.extend(self.logprobs_result.map(LogprobsResult::content).and_then(logprobs::of_content));
         let beside =
@@ -160,7 +172,6 @@ impl Candidate {
                 out.push(annotation(&json!({name: said})));
             }
         }
-        Ok(())
     }
 }
 
@@ -169,8 +180,8 @@ fn part_deltas(
     response_id: Option<&str>,
     calls: &mut u64,
     out: &mut Vec<Delta>,
-) -> Result<(), serde_json::Error> {
-    let part = Part::deserialize(&value)?;
+) {
+    let part: Part = tolerant::read(&value.to_string()).unwrap_or_default();
     if let Some(call) = part.function_call {
         let piece = ToolCallPiece {
             index: *calls,
@@ -191,13 +202,12 @@ fn part_deltas(
     } else if part.thought_signature.is_none() || value.as_object().is_some_and(|part| part.len() > 1) {
         // Code that the provider ran, its results, images.
         out.push(annotation(&value));
-        return Ok(());
+        return;
     }
     // A later turn has to give it back: <https://ai.google.dev/gemini-api/docs/thought-signatures>.
     if let Some(signature) = part.thought_signature.filter(|signature| !signature.is_empty()) {
         out.push(annotation(&json!({"thoughtSignature": signature})));
     }
-    Ok(())
 }
 
 fn annotation(said: &Value) -> Delta {
@@ -205,17 +215,44 @@ fn annotation(said: &Value) -> Delta {
 }
 
 impl UsageBody {
-    /// What it counts; none where it counts nothing. Reasoning stands beside the answer's tokens here.
-    pub(super) fn to_usage(self) -> Option<Usage> {
-        if self.prompt_token_count.is_none() && self.candidates_token_count.is_none() {
+    /// What it counts; none where it counts nothing. Reasoning stands beside the answer's tokens here; of what is told only as
+    /// a total, the answer has what is left.
+    pub(super) fn to_usage(&self) -> Option<Usage> {
+        let counts = [self.prompt_token_count, self.candidates_token_count, self.total_token_count];
+        if counts.iter().all(Option::is_none) {
             return None;
         }
         let sum = |parts: [Option<u64>; 2]| parts.into_iter().flatten().fold(0, u64::saturating_add);
+        let input_tokens = sum([self.prompt_token_count, self.tool_use_prompt_token_count]);
+        let rest = self.total_token_count.map(|total| total.saturating_sub(input_tokens));
+        let output = match (self.candidates_token_count, self.thoughts_token_count) {
+            (None, None) => rest.unwrap_or(0),
+            (answer, thoughts) => sum([answer, thoughts]),
+        };
+        // Images are charged as text, but in the answer; what came from the cache has its own price.
+        let of = |list: &[ModalityCount], modality: &str| {
+            let counts = list.iter().filter(|one| one.modality == modality).map(|one| one.token_count);
+            counts.reduce(u64::saturating_add)
+        };
+        let cached_audio = of(&self.cache_tokens_details, "AUDIO").unwrap_or(0);
+        let audio = of(&self.prompt_tokens_details, "AUDIO").map(|audio| audio.saturating_sub(cached_audio));
         Some(Usage {
-            input_tokens: sum([self.prompt_token_count, self.tool_use_prompt_token_count]),
-            output_tokens: sum([self.candidates_token_count, self.thoughts_token_count]),
+            input_tokens,
+            output_tokens: output,
             reasoning_tokens: self.thoughts_token_count,
             cached_input_tokens: self.cached_content_token_count,
+            details: UsageDetails {
+                audio_input_tokens: audio,
+                audio_output_tokens: of(&self.candidates_tokens_details, "AUDIO"),
+                image_output_tokens: of(&self.candidates_tokens_details, "IMAGE"),
+                service_tier: match self.traffic_type.as_deref() {
+                    Some("ON_DEMAND_PRIORITY") => Some(ServiceTier::Priority),
+                    Some("ON_DEMAND_FLEX") => Some(ServiceTier::Flex),
+                    _ => None,
+                },
+                ..UsageDetails::default()
+            }
+            .without_zeros(),
         })
     }
 }
@@ -225,11 +262,11 @@ impl From<Usage> for UsageBody {
         let reasoning = usage.reasoning_tokens.map(|reasoning| reasoning.min(usage.output_tokens));
         Self {
             prompt_token_count: Some(usage.input_tokens),
-            tool_use_prompt_token_count: None,
             cached_content_token_count: usage.cached_input_tokens,
             candidates_token_count: Some(usage.output_tokens - reasoning.unwrap_or(0)),
             thoughts_token_count: reasoning,
-            total_token_count: usage.input_tokens.saturating_add(usage.output_tokens),
+            total_token_count: Some(usage.input_tokens.saturating_add(usage.output_tokens)),
+            ..Self::default()
         }
     }
 }

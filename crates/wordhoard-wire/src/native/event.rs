@@ -146,6 +146,9 @@ struct AttemptFinishedView<'a> {
     model: Option<&'a str>,
     status: &'static str,
     finish_reason: Option<&'a str>,
+    /// The provider's own word for it, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_finish_reason: Option<&'a str>,
     usage: Option<UsageView>,
     cost: Option<CostView>,
     token_count: u64,
@@ -170,6 +173,7 @@ impl<'a> AttemptFinishedView<'a> {
             model,
             status: finished.outcome.as_str(),
             finish_reason: finished.finish_reason.as_ref().map(|reason| reason.0.as_str()),
+            provider_finish_reason: finished.provider_finish_reason.as_deref(),
             usage: finished.usage.map(UsageView::of),
             cost: finished.cost.map(CostView::of),
             token_count: finished.token_count,

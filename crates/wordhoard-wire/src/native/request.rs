@@ -60,6 +60,9 @@ struct AttemptView<'a> {
     annotations: &'a [String],
     token_count: u64,
     finish_reason: Option<&'a str>,
+    /// The provider's own word for it, where that is another.
+    #[serde(skip_serializing_if = "Option::is_none")]
+    provider_finish_reason: Option<&'a str>,
     answered_by: Option<&'a str>,
     usage: Option<UsageView>,
     cost: Option<CostView>,
@@ -129,6 +132,7 @@ fn attempt_view<'a>(attempt: &'a AttemptState, texts: &'a AttemptTranscript) -> 
         annotations: &texts.annotations,
         token_count: attempt.next_token_index.0,
         finish_reason: end.and_then(|end| end.finish_reason.as_ref()).map(|reason| reason.0.as_str()),
+        provider_finish_reason: end.and_then(|end| end.provider_finish_reason.as_deref()),
         answered_by: end.and_then(|end| end.answered_by.as_deref()),
         usage: end.and_then(|end| end.usage).map(UsageView::of),
         cost: end.and_then(|end| end.cost).map(CostView::of),

@@ -1,7 +1,7 @@
 //! What this dialect says beside the pieces of an answer: log-probabilities of its tokens, and citations of pages. Both are
 //! annotations: recorded as they came, and given back to clients of this dialect.
 
-use serde_json::{Map, Value};
+use serde_json::{Map, Value, json};
 use wordhoard_model::TokenKind;
 
 use crate::Delta;
@@ -26,9 +26,20 @@ impl Beside {
         }
         let mut said: Value = serde_json::from_str(&delta.text).ok()?;
         if said["type"] == URL_CITATION {
-            return Some(Self::Citation(said));
+            return Some(Self::Citation(citation(said)));
         }
         said.get_mut(LOGPROBS).map(Value::take).map(Self::LogProbs)
+    }
+}
+
+/// A citation in the form of this dialect; in that of responses its fields stand at the top.
+fn citation(mut said: Value) -> Value {
+    match said.get_mut(URL_CITATION).map(Value::take) {
+        Some(fields) => json!({"type": URL_CITATION, URL_CITATION: fields}),
+        None => {
+            said.as_object_mut().map(|fields| fields.remove("type"));
+            json!({"type": URL_CITATION, URL_CITATION: said})
+        }
     }
 }
 
@@ -78,7 +89,6 @@ mod tests {
     use crate::openai_chat::{decode_answer, encode_answer, stream_decoder, stream_encoder};
     use crate::{AnswerHead, Completion, Limits};
     use bytes::BytesMut;
-    use serde_json::json;
     use wordhoard_model::FinishReason;
 
     /// Whatever a provider says beside its answer comes back to the client, in its stream as in one piece.

@@ -1,12 +1,11 @@
-//! One chunk of a provider's stream, read as far as we know it. Unknown fields are passed over; a known one of a wrong
-//! type is an error, for to pass over it would be to lose a token.
+//! One chunk of a provider's stream, read as far as we know it. Unknown fields are passed over.
 
 use serde::Deserialize;
 use serde_json::Value;
 
 use super::beside;
 use super::usage::UsageBody;
-use crate::{Delta, ToolCallPiece};
+use crate::{Delta, ToolCallPiece, tolerant};
 use wordhoard_model::TokenKind;
 
 #[derive(Debug, Deserialize)]
@@ -23,6 +22,8 @@ pub(super) struct Chunk {
     /// <https://openrouter.ai/docs/api/reference/errors-and-debugging>.
     #[serde(default)]
     pub(super) error: Option<Value>,
+    #[serde(default)]
+    pub(super) service_tier: Option<String>,
 }
 
 #[derive(Debug, Deserialize)]
@@ -31,9 +32,12 @@ pub(super) struct Choice {
     pub(super) index: u64,
     #[serde(default)]
     pub(super) delta: Option<DeltaBody>,
-    /// Of an answer that comes whole.
+    /// Of an answer that comes whole; some servers have it in streams too, with all that was said.
     #[serde(default)]
     pub(super) message: Option<DeltaBody>,
+    /// Moonshot's place for it: <https://platform.moonshot.ai/docs/api/chat>.
+    #[serde(default)]
+    pub(super) usage: Option<UsageBody>,
     #[serde(default)]
     pub(super) finish_reason: Option<String>,
     #[serde(default)]
@@ -45,7 +49,7 @@ pub(super) struct Choice {
 #[derive(Debug, Default, Deserialize)]
 pub(super) struct DeltaBody {
     #[serde(default)]
-    content: Option<String>,
+    content: Option<Content>,
     /// DeepSeek: <https://api-docs.deepseek.com/guides/reasoning_model>.
     #[serde(default)]
     reasoning_content: Option<String>,
@@ -56,62 +60,115 @@ pub(super) struct DeltaBody {
     #[serde(default)]
     refusal: Option<String>,
     #[serde(default)]
-    tool_calls: Option<Vec<ToolCallBody>>,
+    pub(super) tool_calls: Option<Vec<ToolCallBody>>,
     /// What `tool_calls` was before it was a list.
     #[serde(default)]
-    function_call: Option<FunctionBody>,
+    pub(super) function_call: Option<FunctionBody>,
     /// What a search has found.
     #[serde(default)]
     annotations: Option<Vec<Value>>,
 }
 
+/// A text, or a list of parts as Mistral's models have it that reason: <https://docs.mistral.ai/capabilities/reasoning/>.
 #[derive(Debug, Deserialize)]
-struct ToolCallBody {
-    /// Missing from some servers, which then send each call whole; its place in the list stands for it.
+#[serde(untagged)]
+enum Content {
+    Text(String),
+    Parts(Vec<Value>),
+}
+
+#[derive(Debug, Deserialize)]
+pub(super) struct ToolCallBody {
+    /// Missing from some servers, which then send each call whole.
     #[serde(default)]
-    index: Option<u64>,
+    pub(super) index: Option<u64>,
     #[serde(default)]
-    id: Option<String>,
+    pub(super) id: Option<String>,
     #[serde(default)]
-    function: Option<FunctionBody>,
+    pub(super) function: Option<FunctionBody>,
+    /// A call of a custom tool, of which the input is any text.
+    #[serde(default)]
+    pub(super) custom: Option<CustomBody>,
 }
 
 #[derive(Debug, Default, Deserialize)]
-struct FunctionBody {
+pub(super) struct FunctionBody {
     #[serde(default)]
-    name: Option<String>,
+    pub(super) name: Option<String>,
     /// A string; some servers send the object itself.
     #[serde(default)]
     arguments: Option<Value>,
 }
 
+#[derive(Debug, Default, Deserialize)]
+pub(super) struct CustomBody {
+    #[serde(default)]
+    pub(super) name: Option<String>,
+    #[serde(default)]
+    pub(super) input: Option<String>,
+}
+
+/// What a delta or a message says, besides the calls of tools.
+#[derive(Debug, Default)]
+pub(super) struct Said {
+    pub(super) reasoning: String,
+    pub(super) text: String,
+    pub(super) refusal: String,
+}
+
 impl DeltaBody {
-    /// The pieces that it holds, in the order in which a model makes them.
-    pub(super) fn into_deltas(self, out: &mut Vec<Delta>) {
-        let mut push = |kind, text: Option<String>| {
-            if let Some(text) = text.filter(|text| !text.is_empty()) {
-                out.push(Delta::new(kind, text));
-            }
+    /// What it says.
+    pub(super) fn take_said(&mut self) -> Said {
+        let reasoning = self.reasoning_content.take().filter(|text| !text.is_empty());
+        let mut said = Said {
+            reasoning: reasoning.or(self.reasoning.take()).unwrap_or_default(),
+            refusal: self.refusal.take().unwrap_or_default(),
+            ..Said::default()
         };
-        let reasoning = self.reasoning_content.filter(|text| !text.is_empty());
-        push(TokenKind::Reasoning, reasoning.or(self.reasoning));
-        push(TokenKind::Text, self.content);
-        push(TokenKind::Refusal, self.refusal);
-        for (place, call) in (0..).zip(self.tool_calls.into_iter().flatten()) {
-            let function = call.function.unwrap_or_default();
-            push(TokenKind::ToolCall, function.into_piece(call.index.unwrap_or(place), call.id).to_text());
+        match self.content.take() {
+            None => {}
+            Some(Content::Text(text)) => said.text = text,
+            Some(Content::Parts(parts)) => parts.iter().for_each(|part| said.take_part(part)),
         }
-        if let Some(function) = self.function_call {
-            push(TokenKind::ToolCall, function.into_piece(0, None).to_text());
+        said
+    }
+
+    /// What it says beside that.
+    pub(super) fn take_citations(&mut self, out: &mut Vec<Delta>) {
+        beside::take_citations(self.annotations.take(), out);
+    }
+}
+
+impl Said {
+    fn take_part(&mut self, part: &Value) {
+        let thought = part.get("thinking").map(|thought| match thought {
+            Value::Array(parts) => tolerant::text_of_parts(parts).unwrap_or_default(),
+            thought => thought.as_str().unwrap_or_default().to_owned(),
+        });
+        match thought {
+            Some(thought) => self.reasoning.push_str(&thought),
+            None => self.text.push_str(
+                part.as_str().or_else(|| part.get("text")?.as_str()).unwrap_or_default(),
+            ),
         }
-        beside::take_citations(self.annotations, out);
+    }
+
+    /// The pieces, in the order in which a model makes them.
+    pub(super) fn into_deltas(self) -> impl Iterator<Item = Delta> {
+        let kinds = [
+            (TokenKind::Reasoning, self.reasoning),
+            (TokenKind::Text, self.text),
+            (TokenKind::Refusal, self.refusal),
+        ];
+        kinds.into_iter().filter(|(_, text)| !text.is_empty()).map(|(kind, text)| Delta::new(kind, text))
     }
 }
 
 impl FunctionBody {
-    fn into_piece(self, index: u64, id: Option<String>) -> ToolCallPiece {
+    /// The call, or what comes of it.
+    pub(super) fn into_piece(self, id: Option<String>) -> ToolCallPiece {
         ToolCallPiece {
-            index,
+            index: 0,
             id,
             name: self.name,
             arguments: self.arguments.and_then(|arguments| match arguments {

@@ -1,52 +1,30 @@
-use serde::Deserialize;
 use serde_json::{Value, json};
 use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
 use super::beside;
-use super::chunk::Choice;
-use super::decoder::failure_of;
+use super::chunk::Chunk;
+use super::decoder::ChatFold;
 use super::encoder::custom_call;
+use super::CALL_ID_PREFIX;
 use super::usage::UsageBody;
-use crate::clean_text::{model_name, one_line};
-use crate::error_body::{classify_error_body, classify_stream_error};
+use crate::error_body::classify_error_body;
+use crate::stream::{self, Fold};
 use crate::tool_shape::{ToolShape, ToolShapes};
 use crate::whole::{self, Block};
-use crate::{AnswerHead, Asked, Completion, Delta, stream};
+use crate::{AnswerHead, Asked, Completion, Delta, tolerant};
 
 /// Decodes an answer that comes whole, and appends its pieces. Other choices than the first are passed over.
 ///
 /// # Errors
 /// As a stream of it would fail.
 pub fn decode_answer(body: &[u8], out: &mut Vec<Delta>) -> Result<Completion, Failure> {
-    #[derive(Deserialize)]
-    struct Whole {
-        model: Option<String>,
-        choices: Option<Vec<Choice>>,
-        usage: Option<UsageBody>,
-    }
     if let Some(failure) = classify_error_body(body) {
         return Err(failure);
     }
-    let whole: Whole = serde_json::from_slice(body).map_err(|error| stream::bad_event(&error))?;
-    let first =
-        whole.choices.into_iter().flatten().find(|choice| choice.index == 0).ok_or_else(stream::cut)?;
-    if let Some(message) = first.message {
-        message.into_deltas(out);
-    }
-    beside::take_logprobs(first.logprobs, out);
-    if let Some(error) = first.error.filter(|error| !error.is_null()) {
-        return Err(classify_stream_error(&error));
-    }
-    let reason = first.finish_reason.filter(|reason| !reason.is_empty()).ok_or_else(stream::cut)?;
-    if let Some(failure) = failure_of(&reason) {
-        return Err(failure);
-    }
-    Ok(Completion {
-        finish_reason: Some(FinishReason(one_line(&reason, 64))),
-        usage: whole.usage.and_then(UsageBody::to_usage),
-        answered_by: model_name(whole.model),
-        envelope: None,
-    })
+    let whole: Chunk = tolerant::read_bytes(body).map_err(|error| stream::bad_event(&error))?;
+    let mut fold = ChatFold::default();
+    fold.take_chunk(whole, out)?;
+    fold.finish()
 }
 
 /// A whole answer as one body, for a client that asked for no stream.
@@ -61,7 +39,7 @@ pub fn encode_answer_for(
     deltas: &[Delta],
     completion: &Completion,
 ) -> Vec<u8> {
-    body(head, vec![choice(0, &asked.tools, deltas, completion)], completion.usage.as_ref())
+    body(head, vec![choice(0, &head.id, &asked.tools, deltas, completion)], completion.usage.as_ref())
 }
 
 /// One of several answers.
@@ -79,7 +57,7 @@ pub struct WholeChoice {
 /// that of all of them.
 pub fn encode_choices(head: &AnswerHead, choices: &[WholeChoice]) -> Vec<u8> {
     let value = |(index, one): (usize, &WholeChoice)| {
-        let mut value = choice(index, &ToolShapes::default(), &one.deltas, &one.completion);
+        let mut value = choice(index, &format!("{}{index}", head.id), &ToolShapes::default(), &one.deltas, &one.completion);
         value["model"] = one.model.as_str().into();
         value
     };
@@ -101,7 +79,13 @@ fn body(head: &AnswerHead, choices: Vec<Value>, usage: Option<&Usage>) -> Vec<u8
     body.to_string().into_bytes()
 }
 
-pub(super) fn choice(index: usize, tools: &ToolShapes, deltas: &[Delta], completion: &Completion) -> Value {
+pub(super) fn choice(
+    index: usize,
+    answer_id: &str,
+    tools: &ToolShapes,
+    deltas: &[Delta],
+    completion: &Completion,
+) -> Value {
     let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
     let joined = |kind| {
         let pieces: Vec<&str> =
@@ -116,7 +100,7 @@ pub(super) fn choice(index: usize, tools: &ToolShapes, deltas: &[Delta], complet
     if let Some(reasoning) = joined(TokenKind::Reasoning) {
         message["reasoning_content"] = reasoning.into();
     }
-    let calls = tool_calls(tools, deltas);
+    let calls = tool_calls(answer_id, tools, deltas);
     if !calls.is_empty() {
         message["tool_calls"] = calls.into();
     }
@@ -130,7 +114,7 @@ pub(super) fn choice(index: usize, tools: &ToolShapes, deltas: &[Delta], complet
 }
 
 /// The calls that the fragments make up, in the order of their first fragments.
-fn tool_calls(tools: &ToolShapes, deltas: &[Delta]) -> Vec<Value> {
+fn tool_calls(answer_id: &str, tools: &ToolShapes, deltas: &[Delta]) -> Vec<Value> {
     let call = |block: Block| match block {
         Block::ToolCall(call) => {
             if matches!(tools.of_call(call.name.as_deref().unwrap_or_default()), ToolShape::Custom { .. }) {
@@ -143,7 +127,7 @@ fn tool_calls(tools: &ToolShapes, deltas: &[Delta]) -> Vec<Value> {
         }
         _ => None,
     };
-    whole::blocks(deltas).into_iter().filter_map(call).collect()
+    whole::blocks(CALL_ID_PREFIX, answer_id, deltas).into_iter().filter_map(call).collect()
 }
 
 #[cfg(test)]
@@ -165,7 +149,7 @@ mod tests {
             finish_reason: Some(FinishReason("tool_calls".into())),
             usage: Some(Usage { input_tokens: 1, output_tokens: 2, ..Usage::default() }),
             answered_by: Some("m".into()),
-            envelope: None,
+            ..Completion::default()
         };
         let body = encode_answer(&head, &deltas, &completion);
         let mut decoded = Vec::new();

@@ -1,27 +1,42 @@
-use wordhoard_model::{Failure, FailureClass, FinishReason};
+use std::collections::BTreeSet;
 
+use wordhoard_model::{Failure, FailureClass, ServiceTier, TokenKind};
+
+use super::DONE;
 use super::beside;
-use super::chunk::{Choice, Chunk};
-use super::{DONE, usage::UsageBody};
+use super::chunk::{Choice, Chunk, CustomBody, DeltaBody};
+use super::usage::UsageBody;
+use crate::call_fragments::CallFragments;
 use crate::clean_text::{model_name, one_line};
+use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
+use crate::said_so_far::SaidSoFar;
 use crate::stream::{self, Fold};
-use crate::{Completion, Delta, Limits, StreamDecoder, sse};
+use crate::tool_shape::{CUSTOM_CLOSING, CUSTOM_OPENING, custom_piece};
+use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, sse, tolerant};
 
 /// A decoder for one answer that comes as a stream.
 ///
-/// Other choices than the first are passed over. Bad JSON and a missing `finish_reason` are failures; a missing
-/// `[DONE]` is none.
+/// Other choices than the first are passed over. A missing `finish_reason` is a failure; a missing `[DONE]` is none.
 pub fn stream_decoder(limits: Limits) -> StreamDecoder {
     StreamDecoder::new(limits, Box::new(ChatFold::default()))
 }
 
 /// What was seen of an answer.
 #[derive(Debug, Default)]
-struct ChatFold {
+pub(super) struct ChatFold {
     finish_reason: Option<String>,
     usage: Option<UsageBody>,
+    service_tier: Option<ServiceTier>,
     answered_by: Option<String>,
+    calls: CallFragments,
+    /// The calls of custom tools that have begun: their text comes in pieces.
+    custom_calls: BTreeSet<u64>,
+    /// Of reasoning, text and refusal.
+    said: [SaidSoFar; 3],
+    seen: Seen,
+    /// Whether a message came whole, which is no event of the dialect.
+    has_message: bool,
     done: bool,
 }
 
@@ -35,18 +50,14 @@ impl Fold for ChatFold {
             self.done = true;
             return Ok(());
         }
-        let name = event.event.as_deref().unwrap_or("message");
-        match serde_json::from_str::<Chunk>(data) {
-            Ok(chunk) => self.take_chunk(chunk, out),
-            Err(_) if name == "error" => Err(Failure::new(FailureClass::StreamError, one_line(data, 2_000))),
-            Err(error) if name == "message" || has_choices(data) => Err(stream::bad_event(&error)),
-            // An event of another name is none of this dialect (a ping, say).
-            Err(_) => Ok(()),
+        match stream::read_event(event)? {
+            Some(chunk) => self.take_chunk(chunk, out),
+            None => Ok(()),
         }
     }
 
     fn is_whole(&self, event: &sse::Event) -> bool {
-        event.data == DONE || serde_json::from_str::<Chunk>(&event.data).is_ok()
+        event.data == DONE || tolerant::read::<Chunk>(&event.data).is_ok()
     }
 
     fn is_done(&self) -> bool {
@@ -57,12 +68,16 @@ impl Fold for ChatFold {
         self.finish_reason.is_some()
     }
 
+    fn is_of_the_dialect(&self) -> bool {
+        !self.has_message
+    }
+
     fn so_far(&self) -> Completion {
+        let ended = self.finish_reason.as_deref().map(|told| Completion::ended(told, self.seen));
         Completion {
-            finish_reason: self.finish_reason.clone().map(FinishReason),
-            usage: self.usage.and_then(UsageBody::to_usage),
+            usage: self.usage.and_then(|usage| usage.to_usage(self.service_tier)),
             answered_by: self.answered_by.clone(),
-            envelope: None,
+            ..ended.unwrap_or_default()
         }
     }
 
@@ -73,15 +88,18 @@ impl Fold for ChatFold {
                 false => stream::cut(),
             });
         };
-        failure_of(reason).map_or_else(|| Ok(self.so_far()), Err)
+        Completion::told(reason, self.seen)?;
+        Ok(self.so_far())
     }
 }
 
 impl ChatFold {
-    fn take_chunk(&mut self, chunk: Chunk, out: &mut Vec<Delta>) -> Result<(), Failure> {
+    pub(super) fn take_chunk(&mut self, chunk: Chunk, out: &mut Vec<Delta>) -> Result<(), Failure> {
         if self.answered_by.is_none() {
             self.answered_by = model_name(chunk.model);
         }
+        self.service_tier =
+            chunk.service_tier.as_deref().and_then(ServiceTier::from_name).or(self.service_tier);
         // The last one counts: some servers tell a running count in every chunk.
         self.usage = chunk.usage.or(self.usage);
         for choice in chunk.choices.into_iter().flatten() {
@@ -96,39 +114,91 @@ impl ChatFold {
     }
 
     fn take_choice(&mut self, choice: Choice, out: &mut Vec<Delta>) -> Result<(), Failure> {
+        let before = out.len();
+        self.usage = choice.usage.or(self.usage);
         if let Some(delta) = choice.delta {
-            delta.into_deltas(out);
+            self.take_delta(delta, out);
+        }
+        if let Some(message) = choice.message {
+            self.has_message = true;
+            self.take_message(message, out);
         }
         beside::take_logprobs(choice.logprobs, out);
+        self.seen.note(&out[before..]);
         if let Some(reason) = choice.finish_reason.filter(|reason| !reason.is_empty()) {
             self.finish_reason = Some(one_line(&reason, 64));
+            self.close_custom_calls(out);
         }
         match choice.error.filter(|error| !error.is_null()) {
             Some(error) => Err(classify_stream_error(&error)),
             None => Ok(()),
         }
     }
+
+    fn take_delta(&mut self, mut delta: DeltaBody, out: &mut Vec<Delta>) {
+        for piece in delta.take_said().into_deltas() {
+            self.said_of(piece.kind).push(&piece.text);
+            out.push(piece);
+        }
+        self.take_calls(&mut delta, out);
+        delta.take_citations(out);
+    }
+
+    /// A message says all of the answer: what of it was said already is not said again.
+    fn take_message(&mut self, mut message: DeltaBody, out: &mut Vec<Delta>) {
+        for Delta { kind, text, .. } in message.take_said().into_deltas() {
+            let said = self.said_of(kind);
+            if let Some(rest) = said.rest_of(&text) {
+                out.push(Delta::new(kind, rest));
+                said.push(rest);
+            }
+        }
+        if self.calls.count() == 0 {
+            self.take_calls(&mut message, out);
+        }
+        message.take_citations(out);
+    }
+
+    fn take_calls(&mut self, delta: &mut DeltaBody, out: &mut Vec<Delta>) {
+        for call in delta.tool_calls.take().into_iter().flatten() {
+            match call.custom {
+                None => {
+                    let fragment = call.function.unwrap_or_default().into_piece(call.id);
+                    push_call(self.calls.take(call.index, fragment), out);
+                }
+                Some(CustomBody { name, input }) => {
+                    let arguments = input.as_deref().map(custom_piece);
+                    let fragment = ToolCallPiece { id: call.id, name, arguments, ..ToolCallPiece::default() };
+                    let mut new = self.calls.take(call.index, fragment);
+                    if self.custom_calls.insert(new.index) {
+                        let opening = CUSTOM_OPENING.to_owned();
+                        new.arguments = Some(opening + new.arguments.as_deref().unwrap_or_default());
+                    }
+                    push_call(new, out);
+                }
+            }
+        }
+        if let Some(function) = delta.function_call.take() {
+            push_call(self.calls.take(Some(0), function.into_piece(None)), out);
+        }
+    }
+
+    fn close_custom_calls(&mut self, out: &mut Vec<Delta>) {
+        for index in std::mem::take(&mut self.custom_calls) {
+            let arguments = Some(CUSTOM_CLOSING.to_owned());
+            push_call(ToolCallPiece { index, arguments, ..ToolCallPiece::default() }, out);
+        }
+    }
+
+    fn said_of(&mut self, kind: TokenKind) -> &mut SaidSoFar {
+        &mut self.said[match kind {
+            TokenKind::Reasoning => 0,
+            TokenKind::Refusal => 2,
+            _ => 1,
+        }]
+    }
 }
 
-/// The failure that a `finish_reason` tells, where it is not a way to complete.
-pub(super) fn failure_of(reason: &str) -> Option<Failure> {
-    let (class, message) = match reason {
-        FinishReason::CONTENT_FILTER => {
-            (FailureClass::ContentPolicy, "the provider's content filter held the answer back")
-        }
-        // OpenRouter: <https://openrouter.ai/docs/api/reference/errors-and-debugging>.
-        "error" => (FailureClass::StreamError, "the provider stopped for an error of its own"),
-        // DeepSeek: <https://api-docs.deepseek.com/api/create-chat-completion>, finish_reason.
-        "insufficient_system_resource" => {
-            (FailureClass::StreamError, "the provider stopped because it ran out of resources")
-        }
-        // vLLM: the request was aborted on the server.
-        "abort" => (FailureClass::Cut, "the provider aborted the answer"),
-        _ => return None,
-    };
-    Some(Failure::new(class, message))
-}
-
-fn has_choices(data: &str) -> bool {
-    data.starts_with('{') && data.contains("\"choices\"")
+fn push_call(piece: ToolCallPiece, out: &mut Vec<Delta>) {
+    out.extend(piece.to_text().map(|text| Delta::new(TokenKind::ToolCall, text)));
 }

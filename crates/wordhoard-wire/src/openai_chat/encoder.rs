@@ -6,7 +6,8 @@ use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
 use super::beside::Beside;
 use super::usage::UsageBody;
-use super::{DONE, error_value};
+use super::{CALL_ID_PREFIX, DONE, error_value};
+use crate::call_order::CallOrder;
 use crate::tool_shape::{ToolShape, ToolShapes, custom_input};
 use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, ToolCallPiece, sse};
 
@@ -40,8 +41,13 @@ impl EncodeStream for ClientStream {
         self.encoder.delta(out, delta);
     }
 
+    fn another_call(&mut self, out: &mut BytesMut) {
+        self.encoder.write_waiting(out);
+    }
+
     fn take_over(&mut self, head: Option<&AnswerHead>, _event_count: u64) {
         self.encoder.role_written = true;
+        self.encoder.has_taken_over = true;
         if let Some(head) = head {
             self.encoder.head = head.clone();
         }
@@ -54,6 +60,7 @@ impl EncodeStream for ClientStream {
     }
 
     fn fail(&mut self, out: &mut BytesMut, failure: &Failure) {
+        self.encoder.write_waiting(out);
         self.encoder.error(out, failure);
     }
 }
@@ -71,6 +78,9 @@ pub struct StreamEncoder {
     tools: ToolShapes,
     /// The calls of custom tools so far: their text is known when they are complete.
     custom_calls: BTreeMap<u64, ToolCallPiece>,
+    order: CallOrder,
+    /// Whether it goes on behind events that another encoder told: then the pieces are taken as they come.
+    has_taken_over: bool,
 }
 
 impl StreamEncoder {
@@ -81,8 +91,17 @@ impl StreamEncoder {
 
     /// An encoder for one of several answers that share a stream.
     pub fn of_choice(head: AnswerHead, index: usize) -> Self {
-        let (tools, custom_calls) = (ToolShapes::default(), BTreeMap::new());
-        Self { head, index, role_written: false, tools, custom_calls }
+        // Of several answers, each has calls of its own.
+        let answer_id = if index == 0 { head.id.clone() } else { format!("{}{index}", head.id) };
+        Self {
+            head,
+            index,
+            role_written: false,
+            tools: ToolShapes::default(),
+            custom_calls: BTreeMap::new(),
+            order: CallOrder::new(CALL_ID_PREFIX, &answer_id),
+            has_taken_over: false,
+        }
     }
 
     /// Writes the chunk that opens the answer. The first delta or the end writes it if it was not written yet.
@@ -93,9 +112,24 @@ impl StreamEncoder {
         }
     }
 
-    /// Writes one delta as one chunk.
+    /// Writes one delta, and what waited for it.
     pub fn delta(&mut self, out: &mut impl BufMut, delta: &Delta) {
         self.open(out);
+        if self.has_taken_over {
+            return self.write_delta(out, delta);
+        }
+        let mut ready = Vec::new();
+        self.order.take(delta, &mut ready);
+        ready.iter().for_each(|delta| self.write_delta(out, delta));
+    }
+
+    fn write_waiting(&mut self, out: &mut impl BufMut) {
+        let mut ready = Vec::new();
+        self.order.finish(&mut ready);
+        ready.iter().for_each(|delta| self.write_delta(out, delta));
+    }
+
+    fn write_delta(&mut self, out: &mut impl BufMut, delta: &Delta) {
         let body = match delta.kind {
             TokenKind::Text => json!({"content": delta.text}),
             TokenKind::Reasoning => json!({"reasoning_content": delta.text}),
@@ -123,6 +157,7 @@ impl StreamEncoder {
         include_usage: bool,
     ) {
         self.open(out);
+        self.write_waiting(out);
         for call in std::mem::take(&mut self.custom_calls).into_values() {
             self.write(out, json!({"tool_calls": [custom_call(&call, Some(call.index))]}), None);
         }

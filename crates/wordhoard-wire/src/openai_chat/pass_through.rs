@@ -62,7 +62,7 @@ pub fn passed_answer(deltas: &[Delta], completion: &Completion) -> Option<Vec<u8
         Whole::Events(events) => events,
     };
     let (mut body, mut choice) =
-        (Map::new(), completion::choice(0, &ToolShapes::default(), deltas, completion));
+        (Map::new(), completion::choice(0, "", &ToolShapes::default(), deltas, completion));
     let mut message = MessageParts::of(choice["message"].take());
     for event in events {
         let Ok(Value::Object(mut chunk)) = serde_json::from_str(&event.data) else { continue };

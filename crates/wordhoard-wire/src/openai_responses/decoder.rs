@@ -1,18 +1,24 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use wordhoard_model::{Failure, FailureClass, FinishReason, TokenKind};
+use wordhoard_model::{Failure, FailureClass, TokenKind};
 
-use super::event::{Event, Piece, Response, UsageBody};
-use super::output::{call_head, item_deltas, push, sealed_reasoning};
+use super::calls::Calls;
+use super::event::{Event, Response};
+use super::output::{Slot, is_call, item_deltas, item_texts, push, sealed_reasoning};
 use crate::clean_text::model_name;
+use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
 use crate::logprobs;
+use crate::said_so_far::SaidSoFar;
 use crate::stream::{self, Fold};
-use crate::tool_shape::{CUSTOM_CLOSING, CUSTOM_OPENING, custom_piece};
-use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, sse};
+use crate::tool_shape::custom_piece;
+use crate::{Completion, Delta, Limits, StreamDecoder, sse, tolerant};
 
-/// A decoder for one answer that comes as a stream. An item that a server tells only whole, at its end, counts then.
+const ENDED: [&str; 3] = ["response.completed", "response.incomplete", "response.failed"];
+
+/// A decoder for one answer that comes as a stream. What a server tells only whole, at the end of a part, of an item or of
+/// the response, counts then.
 pub fn stream_decoder(limits: Limits) -> StreamDecoder {
     StreamDecoder::new(limits, Box::new(ResponseFold::default()))
 }
@@ -20,52 +26,35 @@ pub fn stream_decoder(limits: Limits) -> StreamDecoder {
 /// What was seen of an answer.
 #[derive(Debug, Default)]
 struct ResponseFold {
-    /// The number of the call that each item of a tool is, counted from 0 over the calls alone.
-    calls: HashMap<u64, u64>,
-    /// The items of which pieces were told.
-    told: HashSet<u64>,
+    calls: Calls,
+    /// What was said of each part of each item.
+    said: HashMap<(u64, Slot, u64), SaidSoFar>,
+    /// What was said since the last item or part began, of whatever it is.
+    run: SaidSoFar,
+    /// What was said in all, by kind.
+    totals: HashMap<TokenKind, SaidSoFar>,
+    /// The items that have ended: their places, and their ids where they have some.
+    ended_places: HashSet<u64>,
+    ended_ids: HashSet<String>,
     answered_by: Option<String>,
     id: Option<String>,
     end: Option<Response>,
+    seen: Seen,
 }
 
 impl Fold for ResponseFold {
     fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
-        let data = event.data.trim();
-        if data.is_empty() || data == "[DONE]" {
-            return Ok(());
+        let Some(mut told) = stream::read_event::<Event>(event)? else { return Ok(()) };
+        if told.kind.is_none() && event.event.is_none() {
+            // A response that came whole where a stream was due.
+            told.response = tolerant::read::<Response>(&event.data).ok();
+            let is_whole = told.response.as_ref().is_some_and(|whole| whole.object.as_deref() == Some("response"));
+            told.kind = is_whole.then(|| ENDED[0].to_owned());
         }
-        match serde_json::from_str(data).map_err(|error| stream::bad_event(&error))? {
-            Event::Created { response } => {
-                self.answered_by = model_name(response.model);
-                self.id = response.id;
-            }
-            Event::ItemAdded { output_index, item } => self.begin_item(output_index, &item, out),
-            Event::ItemDone { output_index, item } => self.end_item(output_index, &item, out),
-            Event::Text(mut piece) => {
-                let likely = piece.logprobs.take().and_then(logprobs::of_content);
-                self.say(TokenKind::Text, &piece, out);
-                out.extend(likely);
-            }
-            Event::Refusal(piece) => self.say(TokenKind::Refusal, &piece, out),
-            Event::Reasoning(piece) => self.say(TokenKind::Reasoning, &piece, out),
-            Event::Arguments(piece) => self.argue(piece.output_index, piece.delta, out),
-            Event::Input(piece) => self.argue(piece.output_index, custom_piece(&piece.delta), out),
-            Event::Annotation { annotation } => {
-                push(out, TokenKind::Annotation, Some(&annotation.to_string()));
-            }
-            Event::Ended { mut response } => {
-                self.answered_by = model_name(response.model.take()).or(self.answered_by.take());
-                self.end = Some(response);
-            }
-            Event::Error(told) => {
-                return Err(classify_stream_error(
-                    told.get("error").filter(|e| !e.is_null()).unwrap_or(&told),
-                ));
-            }
-            Event::Other => {}
-        }
-        Ok(())
+        let before = out.len();
+        let taken = self.take_event(told, event, out);
+        self.seen.note(&out[before..]);
+        taken
     }
 
     fn is_done(&self) -> bool {
@@ -77,17 +66,16 @@ impl Fold for ResponseFold {
     }
 
     fn so_far(&self) -> Completion {
-        let has_called = !self.calls.is_empty();
+        let ended = self.end.as_ref().and_then(|response| ending(response, self.seen).ok());
         Completion {
-            finish_reason: self.end.as_ref().and_then(|response| finish_reason(response, has_called).ok()),
-            usage: self.end.as_ref().and_then(|response| response.usage).and_then(UsageBody::to_usage),
+            usage: self.end.as_ref().and_then(Response::usage),
             answered_by: self.answered_by.clone(),
-            envelope: None,
+            ..ended.unwrap_or_default()
         }
     }
 
     fn finish(&self) -> Result<Completion, Failure> {
-        finish_reason(self.end.as_ref().ok_or_else(stream::cut)?, !self.calls.is_empty())?;
+        ending(self.end.as_ref().ok_or_else(stream::cut)?, self.seen)?;
         Ok(self.so_far())
     }
 
@@ -97,72 +85,189 @@ impl Fold for ResponseFold {
 }
 
 impl ResponseFold {
-    fn say(&mut self, kind: TokenKind, piece: &Piece, out: &mut Vec<Delta>) {
-        self.told.insert(piece.output_index);
-        push(out, kind, Some(&piece.delta));
-    }
-
-    fn call_number(&mut self, output_index: u64) -> u64 {
-        let next = self.calls.len() as u64;
-        *self.calls.entry(output_index).or_insert(next)
-    }
-
-    fn begin_item(&mut self, output_index: u64, item: &Value, out: &mut Vec<Delta>) {
-        let arguments = match item.get("type").and_then(Value::as_str) {
-            Some("function_call") => None,
-            Some("custom_tool_call") => Some(CUSTOM_OPENING.to_owned()),
-            _ => return,
-        };
-        let piece = ToolCallPiece { index: self.call_number(output_index), arguments, ..call_head(item) };
-        push(out, TokenKind::ToolCall, piece.to_text().as_deref());
-    }
-
-    fn argue(&mut self, output_index: u64, arguments: String, out: &mut Vec<Delta>) {
-        self.told.insert(output_index);
-        let index = self.call_number(output_index);
-        let call = ToolCallPiece { index, arguments: Some(arguments), ..ToolCallPiece::default() };
-        push(out, TokenKind::ToolCall, call.to_text().as_deref());
-    }
-
-    fn end_item(&mut self, output_index: u64, item: &Value, out: &mut Vec<Delta>) {
-        let was_told = self.told.contains(&output_index);
-        let text = |field: &str| item.get(field).and_then(Value::as_str).unwrap_or_default();
-        match (item.get("type").and_then(Value::as_str), self.calls.get(&output_index)) {
-            // Begun, and its arguments not told yet.
-            (Some("function_call"), Some(_)) if !was_told => {
-                self.argue(output_index, text("arguments").to_owned(), out);
+    fn take_event(&mut self, told: Event, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
+        let kind = told.kind.as_deref().or(event.event.as_deref()).unwrap_or_default();
+        let (place, part) = (told.output_index.unwrap_or(0), told.content_index.unwrap_or(0));
+        let (delta, whole) = (told.delta.unwrap_or_default(), told.text.unwrap_or_default());
+        match kind {
+            "response.created" => {
+                let response = told.response.unwrap_or_default();
+                self.answered_by = model_name(response.model);
+                self.id = response.id;
             }
-            (Some("custom_tool_call"), Some(_)) => {
-                let input = if was_told { String::new() } else { custom_piece(text("input")) };
-                self.argue(output_index, input + CUSTOM_CLOSING, out);
+            "response.output_item.added" => {
+                self.run = SaidSoFar::default();
+                self.calls.begin(place, &told.item.unwrap_or_default(), out);
             }
-            (Some("function_call" | "custom_tool_call" | "local_shell_call"), None) => {
-                let mut number = self.call_number(output_index);
-                item_deltas(item, &mut number, out);
+            "response.content_part.added" | "response.reasoning_summary_part.added" => {
+                self.run = SaidSoFar::default();
             }
-            (Some("reasoning"), _) if was_told => sealed_reasoning(item, out),
-            (Some("message" | "function_call"), _) if was_told => {}
-            _ => item_deltas(item, &mut 0, out),
+            "response.output_item.done" => self.end_item(place, &told.item.unwrap_or_default(), out),
+            "response.output_text.delta" => {
+                self.say((place, Slot::Text, part), &delta, out);
+                out.extend(told.logprobs.and_then(logprobs::of_content));
+            }
+            "response.refusal.delta" => self.say((place, Slot::Refusal, part), &delta, out),
+            // Servers of open models tell the reasoning itself, OpenAI a summary of it.
+            "response.reasoning_summary_text.delta" => {
+                self.say((place, Slot::Summary, part), &delta, out);
+            }
+            "response.reasoning_text.delta" => self.say((place, Slot::Reasoning, part), &delta, out),
+            "response.output_text.done" => self.say_rest((place, Slot::Text, part), &whole, out),
+            "response.refusal.done" => self.say_rest((place, Slot::Refusal, part), &whole, out),
+            "response.reasoning_summary_text.done" => {
+                self.say_rest((place, Slot::Summary, part), &whole, out);
+            }
+            "response.reasoning_text.done" => self.say_rest((place, Slot::Reasoning, part), &whole, out),
+            "response.function_call_arguments.delta" => self.calls.argue(place, &delta, out),
+            "response.function_call_arguments.done" => self.calls.argue_rest(place, &whole, out),
+            // A custom tool takes any text: <https://platform.openai.com/docs/guides/function-calling#custom-tools>.
+            "response.custom_tool_call_input.delta" => self.calls.argue(place, &custom_piece(&delta), out),
+            "response.custom_tool_call_input.done" => {
+                self.calls.argue_rest(place, &custom_piece(&whole), out);
+            }
+            "response.output_text.annotation.added" => {
+                let annotation = told.annotation.filter(|said| !said.is_null());
+                push(out, TokenKind::Annotation, annotation.map(|said| said.to_string()).as_deref());
+            }
+            // The three ways to end; the response says which it is.
+            ended if ENDED.contains(&ended) => {
+                let mut response = told.response.unwrap_or_default();
+                let status = kind.strip_prefix("response.").map(str::to_owned);
+                response.status = response.status.take().or(status);
+                self.answered_by = model_name(response.model.take()).or(self.answered_by.take());
+                self.take_output(&response.output, out);
+                self.calls.end_all(out);
+                self.end = Some(response);
+            }
+            "error" => {
+                let told: Value = serde_json::from_str(&event.data).unwrap_or_default();
+                let error = told.get("error").filter(|error| !error.is_null());
+                return Err(classify_stream_error(error.unwrap_or(&told)));
+            }
+            // What begins and ends the parts of an item, how tools of the provider go on, and what is still to come.
+            _ => {}
+        }
+        Ok(())
+    }
+
+    fn say(&mut self, part: (u64, Slot, u64), text: &str, out: &mut Vec<Delta>) {
+        let kind = part.1.kind();
+        self.said.entry(part).or_default().push(text);
+        self.totals.entry(kind).or_default().push(text);
+        self.run.push(text);
+        push(out, kind, Some(text));
+    }
+
+    /// Says what of a part was not said yet, now that it is told whole. Of one that nothing was said of, the pieces may have
+    /// come under another number.
+    fn say_rest(&mut self, part: (u64, Slot, u64), whole: &str, out: &mut Vec<Delta>) {
+        let said = self.said.get(&part).copied().unwrap_or_default();
+        let is_run = said.is_empty() && self.run.is_all_of(whole);
+        if let Some(rest) = said.rest_of(whole).filter(|_| !is_run) {
+            self.say(part, rest, out);
+        }
+    }
+
+    fn has_said_of(&self, place: u64) -> bool {
+        self.said.keys().any(|(of, _, _)| *of == place)
+    }
+
+    fn end_item(&mut self, place: u64, item: &Value, out: &mut Vec<Delta>) {
+        let kind = item.get("type").and_then(Value::as_str);
+        self.ended_ids.extend(item.get("id").and_then(Value::as_str).map(str::to_owned));
+        self.ended_places.insert(place);
+        if is_call(kind) {
+            self.calls.end(place, item, out);
+        } else if !self.has_said_of(place) && !(kind == Some("message") && self.is_run(item)) {
+            let before = out.len();
+            item_deltas(item, out);
+            self.note_told(place, &out[before..]);
+        } else if kind == Some("message") {
+            for (part, (slot, text)) in (0..).zip(item_texts(item)) {
+                self.say_rest((place, slot, part), text, out);
+            }
+        } else if kind == Some("reasoning") {
+            sealed_reasoning(item, out);
+        }
+    }
+
+    fn is_run(&self, item: &Value) -> bool {
+        let whole: String = item_texts(item).map(|(_, text)| text).collect();
+        !whole.is_empty() && self.run.is_all_of(&whole)
+    }
+
+    fn note_told(&mut self, place: u64, pieces: &[Delta]) {
+        for Delta { kind, text, .. } in pieces {
+            self.totals.entry(*kind).or_default().push(text);
+            self.said.entry((place, Slot::of(*kind), 0)).or_default().push(text);
+        }
+    }
+
+    /// The output as the last event repeats it: servers exist that tell an answer only there. Of a text that was told, the
+    /// rest is taken; where the two differ, what was told stands.
+    fn take_output(&mut self, output: &[Value], out: &mut Vec<Delta>) {
+        for (place, item) in (0..).zip(output) {
+            let kind = item.get("type").and_then(Value::as_str);
+            let id = item.get("id").and_then(Value::as_str);
+            if is_call(kind) {
+                self.calls.end(place, item, out);
+            } else if matches!(kind, Some("message" | "reasoning")) {
+                self.take_texts(place, output, out);
+            } else if !self.ended_places.contains(&place) && id.is_none_or(|id| !self.ended_ids.contains(id)) {
+                item_deltas(item, out);
+            }
+        }
+    }
+
+    /// The texts of the items of the last event, by all that was said of their kind.
+    fn take_texts(&mut self, place: u64, output: &[Value], out: &mut Vec<Delta>) {
+        let kinds = [TokenKind::Reasoning, TokenKind::Text, TokenKind::Refusal];
+        let was_told = |kind: &TokenKind| self.totals.get(kind).is_some_and(|said| !said.is_empty());
+        let is_new = !self.ended_places.contains(&place);
+        if is_new && !kinds.iter().any(was_told) {
+            for item in output.iter().filter(|item| !is_call(item.get("type").and_then(Value::as_str))) {
+                let is_text = matches!(item["type"].as_str(), Some("message" | "reasoning"));
+                let before = out.len();
+                if is_text {
+                    item_deltas(item, out);
+                }
+                self.note_told(place, &out[before..]);
+            }
+            self.ended_places.extend((0..).zip(output).map(|(place, _)| place));
+            return;
+        }
+        for kind in kinds {
+            let texts = output.iter().flat_map(item_texts).filter(|(slot, _)| slot.kind() == kind);
+            let whole: String = texts.map(|(_, text)| text).collect();
+            let said = self.totals.get(&kind).copied().unwrap_or_default();
+            if let Some(rest) = said.rest_of(&whole) {
+                self.say((place, Slot::of(kind), 0), rest, out);
+            }
         }
     }
 }
 
-/// Why a response ended; a failure where it is no way to complete.
-pub(super) fn finish_reason(response: &Response, has_called: bool) -> Result<FinishReason, Failure> {
+/// Why a response ended.
+///
+/// # Errors
+/// Where it is no way to complete.
+pub(super) fn ending(response: &Response, seen: Seen) -> Result<Completion, Failure> {
     if let Some(error) = response.error.as_ref().filter(|error| !error.is_null()) {
         return Err(classify_stream_error(error));
     }
     let why = response.incomplete_details.as_ref().and_then(|details| details.reason.as_deref());
-    Ok(FinishReason(match (response.status.as_deref(), why) {
-        (Some("completed"), _) if has_called => "tool_calls".to_owned(),
-        (Some("completed"), _) => FinishReason::STOP.to_owned(),
-        (Some("incomplete"), Some("max_output_tokens")) => FinishReason::LENGTH.to_owned(),
-        (Some("incomplete"), Some("content_filter")) => return Err(stream::filtered("content_filter")),
-        (Some("incomplete"), Some(other)) => crate::one_line(other, 64),
+    match (response.status.as_deref(), why) {
+        (Some("completed"), _) => {
+            // The dialect has no word for a call: that it is complete is all that it tells.
+            let Completion { finish_reason, .. } = Completion::told("completed", seen)?;
+            Ok(Completion { finish_reason, ..Completion::default() })
+        }
+        (Some("incomplete"), Some(why)) => Completion::told(why, seen),
         (status, _) => {
             let status = crate::one_line(status.unwrap_or("nothing"), 64);
             let message = format!("the provider ended the answer with the status {status}");
-            return Err(Failure::new(FailureClass::StreamError, message));
+            Err(Failure::new(FailureClass::StreamError, message))
         }
-    }))
+    }
 }

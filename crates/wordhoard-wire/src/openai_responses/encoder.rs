@@ -4,7 +4,9 @@ use bytes::BytesMut;
 use serde_json::{Value, json};
 use wordhoard_model::{Failure, FailureClass, FinishReason, TokenKind};
 
+use super::CALL_ID_PREFIX;
 use super::event::UsageBody;
+use crate::call_order::InOrder;
 use crate::tool_shape::{ToolShape, custom_input, local_shell_action};
 use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, ToolCallPiece, compaction, sse};
 
@@ -15,7 +17,8 @@ pub fn stream_encoder(head: AnswerHead) -> Box<dyn EncodeStream> {
 
 /// As [`stream_encoder`], for the answer to a request.
 pub fn stream_encoder_for(head: AnswerHead, asked: Asked) -> Box<dyn EncodeStream> {
-    Box::new(ResponseStream::new(head, asked))
+    let id = head.id.clone();
+    Box::new(InOrder::new(ResponseStream::new(head, asked), CALL_ID_PREFIX, &id))
 }
 
 /// A response that is no whole answer: one that runs, was cancelled, or failed.
@@ -150,19 +153,16 @@ impl ResponseStream {
     /// Ends all items, writes their events, and gives the whole response.
     pub(super) fn end(&mut self, out: &mut BytesMut, completion: &Completion) -> Value {
         self.open(out);
-        self.close_current(out);
-        for call in std::mem::take(&mut self.calls).into_values() {
-            self.close_call(out, call);
-        }
+        self.close_all(out);
         if self.asked.is_summary {
             let item = compaction::item(&std::mem::take(&mut self.summary));
             self.add_complete(out, item);
         }
         let reason = completion.finish_reason.as_ref().map_or(FinishReason::STOP, |reason| &reason.0);
         let why = match reason {
-            FinishReason::STOP | "tool_calls" => None,
             FinishReason::LENGTH => Some("max_output_tokens"),
-            other => Some(other),
+            FinishReason::CONTENT_FILTER => Some("content_filter"),
+            _ => None,
         };
         let mut response = self.response(if why.is_none() { "completed" } else { "incomplete" });
         response["completed_at"] = self.completed_at_s.filter(|_| why.is_none()).into();
@@ -194,7 +194,7 @@ impl ResponseStream {
         if let Some(open) = self.current.as_ref().filter(|open| open.kind == kind) {
             return open.place;
         }
-        self.close_current(out);
+        self.close_all(out);
         let item = match kind {
             TokenKind::Reasoning => json!({"type": "reasoning", "summary": []}),
             _ => json!({"type": "message", "role": "assistant", "content": []}),
@@ -206,6 +206,14 @@ impl ResponseStream {
         self.write(out, event, json!({"item_id": id, "output_index": place, field: 0, "part": open.part()}));
         self.current = Some(open);
         place
+    }
+
+    /// Ends what is open: items come one after the other.
+    fn close_all(&mut self, out: &mut BytesMut) {
+        self.close_current(out);
+        for call in std::mem::take(&mut self.calls).into_values() {
+            self.close_call(out, call);
+        }
     }
 
     fn close_current(&mut self, out: &mut BytesMut) {
@@ -234,7 +242,9 @@ impl ResponseStream {
 
     /// Takes a fragment of a call. Its item has the form of the client's tool; only that of a function grows piece by piece.
     fn call(&mut self, out: &mut BytesMut, piece: ToolCallPiece) {
-        self.close_current(out);
+        if !self.calls.contains_key(&piece.index) {
+            self.close_all(out);
+        }
         let (index, arguments) = (piece.index, piece.arguments.clone());
         if !self.calls.contains_key(&index) {
             let opened = self.open_call(out, piece);
@@ -313,13 +323,14 @@ impl ResponseStream {
     fn annotate(&mut self, out: &mut BytesMut, said: Value) {
         let kind = said.get("type").and_then(Value::as_str).unwrap_or_default();
         if kind.ends_with("_call") || kind == "reasoning" {
-            self.close_current(out);
+            self.close_all(out);
             let place = self.output.len();
             self.output.push(said.clone());
             for name in ["response.output_item.added", "response.output_item.done"] {
                 self.write(out, name, json!({"output_index": place, "item": said}));
             }
-        } else if kind.ends_with("_citation") || kind == "file_path" {
+        } else if ANNOTATIONS.contains(&kind) {
+            let said = own_annotation(said);
             let place = self.enter(out, TokenKind::Text);
             let Some(open) = &mut self.current else { return };
             open.annotations.push(said.clone());
@@ -391,6 +402,20 @@ impl ResponseStream {
         data["sequence_number"] = self.sequence_number.into();
         self.sequence_number += 1;
         sse::write_event(out, Some(kind), None, None, &data.to_string());
+    }
+}
+
+/// <https://platform.openai.com/docs/api-reference/responses/object>, output_text.annotations.
+const ANNOTATIONS: [&str; 4] = ["file_citation", "url_citation", "container_file_citation", "file_path"];
+
+/// An annotation in the form of this dialect: the chat dialect has the fields of a citation one level deeper.
+fn own_annotation(mut said: Value) -> Value {
+    match said.get_mut("url_citation").map(Value::take) {
+        Some(Value::Object(mut fields)) => {
+            fields.insert("type".to_owned(), "url_citation".into());
+            fields.into()
+        }
+        _ => said,
     }
 }
 

@@ -7,6 +7,8 @@ pub struct Event {
     pub data: String,
     /// The last `id:` field of this event.
     pub id: Option<String>,
+    /// Whether it is JSON that stands in the stream without a field: no event, but some servers send such.
+    pub is_bare: bool,
 }
 
 /// A stream that cannot be read on. The parser gives the same error from then on.
@@ -50,6 +52,30 @@ struct Pending {
     event: Option<String>,
     id: Option<String>,
     data: Option<String>,
+    bare: Option<BareJson>,
+}
+
+/// JSON without a field, over one or more lines.
+#[derive(Debug, Default)]
+struct BareJson {
+    /// How many objects and lists are open.
+    depth: usize,
+}
+
+impl BareJson {
+    fn take_line(&mut self, line: &[u8]) {
+        let (mut in_string, mut escaped) = (false, false);
+        for byte in line {
+            match byte {
+                _ if escaped => escaped = false,
+                b'\\' => escaped = in_string,
+                b'"' => in_string = !in_string,
+                b'{' | b'[' if !in_string => self.depth += 1,
+                b'}' | b']' if !in_string => self.depth = self.depth.saturating_sub(1),
+                _ => {}
+            }
+        }
+    }
 }
 
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
@@ -118,8 +144,7 @@ impl Parser {
                 self.pending.complete()
             } else {
                 let max = self.max_event_bytes;
-                self.pending.take_line(&self.buffer[line], max)?;
-                None
+                self.pending.take_line(&self.buffer[line], max)?
             };
             self.line_start = next;
             self.searched = next;
@@ -176,9 +201,16 @@ impl Parser {
 }
 
 impl Pending {
-    fn take_line(&mut self, line: &[u8], max_event_bytes: usize) -> Result<(), Error> {
+    /// Takes a line in; gives the event that is whole with it, which only bare JSON is without a blank line.
+    fn take_line(&mut self, line: &[u8], max_event_bytes: usize) -> Result<Option<Event>, Error> {
+        if self.bare.is_some() || matches!(line.first(), Some(b'{' | b'[')) {
+            self.add_data(line, max_event_bytes)?;
+            let bare = self.bare.get_or_insert_default();
+            bare.take_line(line);
+            return Ok(if bare.depth == 0 { self.complete() } else { None });
+        }
         let (name, value) = match memchr::memchr(b':', line) {
-            Some(0) => return Ok(()),
+            Some(0) => return Ok(None),
             Some(colon) => {
                 let value = &line[colon + 1..];
                 (&line[..colon], value.strip_prefix(b" ").unwrap_or(value))
@@ -187,18 +219,11 @@ impl Pending {
         };
         let text = || std::str::from_utf8(value).map_err(|_| Error::InvalidUtf8);
         match name {
-            b"data" => {
-                let so_far = self.data.as_ref().map_or(0, |data| data.len() + 1);
-                if so_far + value.len() > max_event_bytes {
-                    return Err(Error::TooLarge { max_event_bytes });
-                }
-                match &mut self.data {
-                    Some(data) => {
-                        data.push('\n');
-                        data.push_str(text()?);
-                    }
-                    None => self.data = Some(text()?.to_owned()),
-                }
+            b"data" => self.add_data(value, max_event_bytes)?,
+            // No field of the format, but one in which servers tell that they failed.
+            b"error" => {
+                self.event = Some("error".to_owned());
+                self.add_data(value, max_event_bytes)?;
             }
             b"event" => self.event = Some(text()?.to_owned()).filter(|name| !name.is_empty()),
             // An id with NUL is passed over, as the standard says.
@@ -206,13 +231,29 @@ impl Pending {
             // `retry` is the client's own affair; unknown fields are passed over.
             _ => {}
         }
+        Ok(None)
+    }
+
+    fn add_data(&mut self, value: &[u8], max_event_bytes: usize) -> Result<(), Error> {
+        let text = std::str::from_utf8(value).map_err(|_| Error::InvalidUtf8)?;
+        let so_far = self.data.as_ref().map_or(0, |data| data.len() + 1);
+        if so_far + text.len() > max_event_bytes {
+            return Err(Error::TooLarge { max_event_bytes });
+        }
+        match &mut self.data {
+            Some(data) => {
+                data.push('\n');
+                data.push_str(text);
+            }
+            None => self.data = Some(text.to_owned()),
+        }
         Ok(())
     }
 
     /// The event, if it has data; without data it is dropped, as the standard says.
     fn complete(&mut self) -> Option<Event> {
-        let Self { event, id, data } = std::mem::take(self);
-        data.map(|data| Event { event, data, id })
+        let Self { event, id, data, bare } = std::mem::take(self);
+        data.map(|data| Event { event, data, id, is_bare: bare.is_some() })
     }
 }
 

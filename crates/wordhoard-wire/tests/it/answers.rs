@@ -64,9 +64,14 @@ pub fn any_deltas() -> impl Strategy<Value = Vec<Delta>> {
     let calls = vec(any_call(), 0..3);
     (plain, calls, vec(0..4_usize, 0..40)).prop_map(|(plain, calls, turns)| {
         let mut sources: Vec<std::vec::IntoIter<Delta>> = vec![plain.into_iter()];
-        sources.extend(calls.into_iter().map(|fragments| {
+        sources.extend((0..).zip(calls).map(|(place, fragments): (u64, Vec<ToolCallPiece>)| {
+            // No two calls of an answer have the same id.
+            let unique = move |piece: ToolCallPiece| {
+                ToolCallPiece { id: piece.id.map(|id| format!("{id}-{place}")), ..piece }
+            };
             let deltas = fragments
                 .into_iter()
+                .map(unique)
                 .map(|piece| Delta::new(TokenKind::ToolCall, serde_json::to_string(&piece).unwrap()));
             deltas.collect::<Vec<_>>().into_iter()
         }));
@@ -96,6 +101,7 @@ fn any_usage() -> impl Strategy<Value = Usage> {
             output_tokens: output,
             reasoning_tokens: reasoning.map(|reasoning| reasoning.min(output)),
             cached_input_tokens: cached.map(|cached| cached.min(input)),
+            ..Usage::default()
         },
     )
 }
@@ -112,7 +118,7 @@ pub fn any_answer() -> impl Strategy<Value = Answer> {
             finish_reason: Some(FinishReason(reason.to_owned())),
             usage,
             answered_by: Some("m".into()),
-            envelope: None,
+            ..Completion::default()
         };
         Answer { deltas, completion }
     })
@@ -141,6 +147,20 @@ pub fn kept(dialect: Dialect, deltas: &[Delta]) -> Kept {
 /// What a dialect keeps of the end.
 pub fn kept_end(dialect: Dialect, completion: &Completion) -> Completion {
     let mut kept = completion.clone();
+    let reason = completion.finish_reason.as_ref().map_or("", |reason| &reason.0);
+    let told = match (dialect, reason) {
+        (Dialect::Anthropic, FinishReason::STOP) => Some("end_turn"),
+        (Dialect::Anthropic, FinishReason::TOOL_CALLS) => Some("tool_use"),
+        (Dialect::Anthropic, _) => Some("max_tokens"),
+        (Dialect::Gemini, FinishReason::LENGTH) => Some("MAX_TOKENS"),
+        (Dialect::Gemini, _) => Some("STOP"),
+        (Dialect::Cohere, FinishReason::STOP) => Some("COMPLETE"),
+        (Dialect::Cohere, FinishReason::TOOL_CALLS) => Some("TOOL_CALL"),
+        (Dialect::Cohere, _) => Some("MAX_TOKENS"),
+        (Dialect::OpenAiResponses, FinishReason::LENGTH) => Some("max_output_tokens"),
+        (Dialect::OpenAiChat | Dialect::OpenAiResponses, _) => None,
+    };
+    kept.provider_finish_reason = told.map(str::to_owned);
     match dialect {
         Dialect::OpenAiChat | Dialect::Gemini => {}
         Dialect::OpenAiResponses => {
@@ -150,7 +170,7 @@ pub fn kept_end(dialect: Dialect, completion: &Completion) -> Completion {
             }
         }
         // Here they cannot be left out.
-        Dialect::Anthropic => kept.usage.get_or_insert_default().reasoning_tokens = None,
+        Dialect::Anthropic => drop(kept.usage.get_or_insert_default()),
         Dialect::Cohere => {
             kept.answered_by = None;
             if let Some(usage) = &mut kept.usage {

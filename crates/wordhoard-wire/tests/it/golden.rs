@@ -22,7 +22,10 @@ fn told(deltas: &[Delta], end: Result<Completion, Failure>) -> String {
     }
     match end {
         Ok(completion) => {
-            let reason = completion.finish_reason.map(|reason| reason.0).unwrap_or_default();
+            let mut reason = completion.finish_reason.map(|reason| reason.0).unwrap_or_default();
+            if let Some(told) = completion.provider_finish_reason {
+                write!(reason, " ({told})").unwrap();
+            }
             let model = completion.answered_by.unwrap_or_default();
             writeln!(told, "completed {reason} by {model}").unwrap();
             if let Some(usage) = completion.usage {
@@ -35,6 +38,9 @@ fn told(deltas: &[Delta], end: Result<Completion, Failure>) -> String {
                     usage.cached_input_tokens
                 )
                 .unwrap();
+                if !usage.details.is_empty() {
+                    writeln!(told, "details {}", serde_json::Value::Object(usage.details.to_json())).unwrap();
+                }
             }
         }
         Err(failure) => writeln!(told, "failed {}: {}", failure.class, failure.message).unwrap(),

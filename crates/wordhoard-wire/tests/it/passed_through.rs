@@ -56,7 +56,7 @@ fn due(dialect: Dialect, provider: Vec<sse::Event>, told: &[sse::Event]) -> Vec<
     let mark = |name: Option<&str>, data: &str| sse::Event {
         event: name.map(str::to_owned),
         data: data.to_owned(),
-        id: None,
+        ..sse::Event::default()
     };
     match dialect {
         Dialect::OpenAiChat if due.last().is_none_or(|last| last.data != "[DONE]") => {

@@ -47,6 +47,7 @@ impl AttemptFinishedV1 {
             answered_by: self.answered_by,
             failure: self.failure.map(FailureV1::into_model).transpose()?,
             envelope: None,
+            provider_finish_reason: None,
         })
     }
 }

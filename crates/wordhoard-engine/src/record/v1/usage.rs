@@ -1,5 +1,5 @@
 use serde::{Deserialize, Serialize};
-use wordhoard_model::Usage;
+use wordhoard_model::{Usage, UsageDetails};
 
 #[derive(Serialize, Deserialize)]
 pub(in crate::record) struct UsageV1 {
@@ -11,12 +11,14 @@ pub(in crate::record) struct UsageV1 {
 
 impl UsageV1 {
     pub(in crate::record) fn from_model(usage: Usage) -> Self {
-        let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = usage;
+        // Version 4 of what ends an attempt has the details.
+        let Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, details: _ } = usage;
         Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
     }
 
     pub(in crate::record) fn into_model(self) -> Usage {
         let Self { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens } = self;
-        Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens }
+        let details = UsageDetails::default();
+        Usage { input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, details }
     }
 }

@@ -23,6 +23,7 @@ fn attempt(model: &str, tokens: u64, outcome: Outcome, failure: Option<Failure>)
         answered_by: None,
         failure,
         envelope: None,
+        provider_finish_reason: None,
     };
     AttemptState {
         started,

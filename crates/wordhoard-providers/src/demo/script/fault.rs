@@ -44,7 +44,7 @@ const FAULTS: &[Fault] = &[
 /// How long `slow-start` thinks.
 const SLOW_START: Duration = Duration::from_secs(2);
 /// Above any limit for one event.
-const HUGE_LINE_BYTES: usize = 2 << 20;
+const HUGE_LINE_BYTES: usize = 17 << 20;
 
 impl Fault {
     /// The one that the prompt names, or a friendly one by seed.

@@ -177,6 +177,8 @@ fn write_framing<'a>(
                 &e.failure_retry_after_ms,
                 &e.cost_nano_usd,
                 &e.envelope,
+                &e.provider_finish_reason,
+                &e.usage_details,
             ];
             client.execute(attempt_ends, params).await
         }));

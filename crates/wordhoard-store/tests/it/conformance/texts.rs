@@ -86,6 +86,7 @@ fn told_in(text: &str, at_ms: i64) -> Story {
         answered_by: Some(text.to_owned()),
         failure: Some(Failure { provider_status: Some(u16::MAX), ..Failure::new(FailureClass::Cut, text) }),
         envelope: Some(text.into()),
+        provider_finish_reason: Some(text.to_owned()),
     }));
     let closing = RequestState::replay(&story.events).unwrap().closing();
     story.push(EventBody::RequestFinished(closing));

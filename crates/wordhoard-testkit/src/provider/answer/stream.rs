@@ -15,7 +15,7 @@ use crate::provider::{ReceivedCall, agent};
 
 /// How many bytes of events a flood puts into one write.
 const FLOOD_WRITE_BYTES: usize = 32 * 1024;
-const HUGE_LINE_BYTES: usize = 4 << 20;
+const HUGE_LINE_BYTES: usize = 17 << 20;
 /// Long enough for the first half of a character to leave as a packet of its own.
 const SPLIT_PAUSE: Duration = Duration::from_millis(2);
 

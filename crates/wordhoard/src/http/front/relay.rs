@@ -240,6 +240,7 @@ impl Relay {
         } else if self.to_repeat.trim().is_empty() {
             self.completion = Completion {
                 finish_reason: finished.finish_reason.clone(),
+                provider_finish_reason: finished.provider_finish_reason.clone(),
                 usage: finished.usage,
                 answered_by: finished.answered_by.clone(),
                 envelope: finished.envelope.clone().filter(|_| {
@@ -308,6 +309,7 @@ mod tests {
                 answered_by: None,
                 failure: (!is_whole).then(|| Failure::new(FailureClass::Cut, "it broke")),
                 envelope: None,
+                provider_finish_reason: None,
             }));
         }
         let is_whole = attempts.last().is_some_and(|(.., is_whole)| *is_whole);

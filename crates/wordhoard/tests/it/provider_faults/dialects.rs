@@ -12,10 +12,12 @@ enum Outcome {
     Own(usize),
     /// The backup's answer, behind an attempt of that class.
     StoodIn(&'static str),
+    /// What was said until the provider's filter stopped it.
+    Filtered,
     /// A failure of that class, without a call to the backup.
     Refused(&'static str),
 }
-use Outcome::{Own, Refused, StoodIn};
+use Outcome::{Filtered, Own, Refused, StoodIn};
 
 /// `?` stands for a class that the dialects tell differently.
 const FAULTS: [(&str, Outcome); 14] = [
@@ -31,7 +33,7 @@ const FAULTS: [(&str, Outcome); 14] = [
     ("bad-json-after-40", StoodIn("malformed")),
     ("error-after-40", StoodIn("?")),
     ("context-length", StoodIn("context_length")),
-    ("filter-after-40", Refused("content_policy")),
+    ("filter-after-40", Filtered),
     ("filter-prompt", Refused("content_policy")),
 ];
 
@@ -56,6 +58,11 @@ async fn survives_the_faults(dialect: &str) {
                 assert!(expected == "?" || class == expected, "{dialect} {model}: {attempts:?}");
                 assert_eq!(others, 1, "{dialect} {model}: {attempts:?}");
                 assert!(own <= 4, "{dialect} {model} was hammered: {attempts:?}");
+            }
+            Filtered => {
+                assert_eq!((class, &told.attempt(0)["finish_reason"]), ("completed", &"content_filter".into()));
+                assert_eq!(told.attempt(0)["text"], expected_tokens(model, PROMPT).concat(), "{dialect}");
+                assert_eq!((own, others), (1, 0), "{dialect} {model}: {attempts:?}");
             }
             Refused(expected) => {
                 assert_eq!((class, &told.whole["status"]), (expected, &"failed".into()), "{dialect} {model}");
@@ -130,7 +137,8 @@ async fn takes_whole_answers(dialect: &str) {
         assert_eq!(told.attempts()[0], format!("primary:{model} {class}"), "{dialect}");
     }
     let told = scene.ask("primary:filter-after-40").await;
-    assert_eq!(told.attempts(), ["primary:filter-after-40 content_policy"], "{dialect}");
+    assert_eq!(told.attempts(), ["primary:filter-after-40 completed"], "{dialect}");
+    assert_eq!(told.attempt(0)["finish_reason"], "content_filter", "{dialect}");
 }
 
 /// A cut answer goes on at the token where it was cut.
