@@ -24,6 +24,8 @@ pub struct Capabilities {
     /// Whether the limit of an answer is called `max_completion_tokens` in the chat dialect: OpenAI's reasoning models
     /// refuse the old name.
     pub max_completion_tokens: bool,
+    /// Whether it refuses a temperature beside `top_p`.
+    pub one_of_temperature_and_top_p: bool,
     /// What it costs, where it is known.
     pub price: Option<Price>,
 }
@@ -69,6 +71,7 @@ impl Default for Capabilities {
             context_window: None,
             max_output_tokens: None,
             max_completion_tokens: false,
+            one_of_temperature_and_top_p: false,
             price: None,
         }
     }

@@ -81,6 +81,8 @@ pub enum Message {
         name: Option<String>,
         /// What it gave.
         parts: Vec<Part>,
+        /// Whether it failed.
+        is_error: bool,
     },
 }
 
@@ -172,6 +174,28 @@ impl Part {
             Self::Image(_) => None,
         });
         texts.collect()
+    }
+}
+
+impl Message {
+    /// What it says, but for calls of tools.
+    pub fn parts(&self) -> &[Part] {
+        match self {
+            Self::System(parts)
+            | Self::User(parts)
+            | Self::Assistant { parts, .. }
+            | Self::ToolResult { parts, .. } => parts,
+        }
+    }
+
+    /// As [`Message::parts`], to be changed.
+    pub fn parts_mut(&mut self) -> &mut Vec<Part> {
+        match self {
+            Self::System(parts)
+            | Self::User(parts)
+            | Self::Assistant { parts, .. }
+            | Self::ToolResult { parts, .. } => parts,
+        }
     }
 }
 

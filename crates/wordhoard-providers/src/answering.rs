@@ -26,7 +26,9 @@ use crate::catalogue::Catalogue;
 use crate::key_ring::{KeyRing, Resting};
 use crate::redaction::Redactor;
 use crate::transport::{Endpoint, Post, Transport};
-use crate::{AnswerStream, Broken, Call, ClientCredential, Forwarded, Provider, TimeLimits, Verbatim};
+use crate::{
+    AnswerPart, AnswerStream, Broken, Call, ClientCredential, Forwarded, Provider, TimeLimits, Verbatim,
+};
 
 /// A provider of some dialect.
 #[derive(Debug)]
@@ -190,9 +192,12 @@ impl Provider for DialectProvider {
             Err(failure) => return stream::once(future::ready(Err(failure.into()))).boxed(),
         };
         let verbatim = call.verbatim.filter(|verbatim| verbatim.dialect == speaker.dialect);
-        let stops = match verbatim {
-            Some(_) => Vec::new(),
-            None => speaker.dialect.unsent_stops(&call.conversation),
+        let (stops, tool_names) = match verbatim {
+            Some(_) => Default::default(),
+            None => (
+                speaker.dialect.unsent_stops(&call.conversation),
+                speaker.dialect.renamed_tools(&call.conversation),
+            ),
         };
         let keeps_envelopes = call.keeps_envelopes && verbatim.is_some();
         let is_compaction = verbatim.as_ref().is_some_and(|verbatim| verbatim.kind == CallKind::Compaction);
@@ -213,7 +218,11 @@ impl Provider for DialectProvider {
         let is_clients = speaker.account.is_clients();
         let blamed =
             move |broken: Broken| Broken { failure: Account::blame(is_clients, broken.failure), ..broken };
-        let answer = stream::unfold(answer, Answer::next).map(move |part| part.map_err(blamed));
+        let named = move |part: AnswerPart| match part {
+            AnswerPart::Delta(delta) => AnswerPart::Delta(delta.with_tool_name(&tool_names)),
+            completed => completed,
+        };
+        let answer = stream::unfold(answer, Answer::next).map(move |part| part.map(&named).map_err(blamed));
         stops::cut_at(stops, answer.boxed())
     }
 

@@ -57,6 +57,8 @@ struct Family {
     max_output_tokens: Option<u32>,
     #[serde(default)]
     max_completion_tokens: bool,
+    #[serde(default)]
+    one_of_temperature_and_top_p: bool,
     price: Option<Dollars>,
 }
 
@@ -109,6 +111,7 @@ impl Family {
             context_window: self.context_window,
             max_output_tokens: self.max_output_tokens,
             max_completion_tokens: self.max_completion_tokens,
+            one_of_temperature_and_top_p: self.one_of_temperature_and_top_p,
             price: self.price.as_ref().map(|price| price_of(price.input, price.cached_input, price.output)),
         }
     }
@@ -148,6 +151,7 @@ impl Declared {
             context_window: self.context_window.or(base.context_window),
             max_output_tokens: self.max_output_tokens.or(base.max_output_tokens),
             max_completion_tokens: base.max_completion_tokens,
+            one_of_temperature_and_top_p: base.one_of_temperature_and_top_p,
             price: self.price.or(base.price),
         }
     }

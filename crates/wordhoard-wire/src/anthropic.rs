@@ -20,8 +20,8 @@ pub use decoder::stream_decoder;
 pub use encoder::stream_encoder;
 pub use error::encode_error;
 pub use pass_through::{passed_answer, passing_encoder};
+pub(crate) use request::encode_count;
 pub use request::encode_request;
-pub(crate) use request::{encode_count, takes_stop};
 
 pub use crate::error_body::{classify_error, classify_error_body};
 

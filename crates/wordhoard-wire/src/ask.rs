@@ -1,8 +1,9 @@
+use std::borrow::Cow;
 use std::cell::RefCell;
 use std::collections::BTreeSet;
 
 use serde_json::Value;
-use wordhoard_model::{Capabilities, Conversation, Loss, ResponseFormat, Tool, ToolChoice};
+use wordhoard_model::{Capabilities, Conversation, Loss, Part, ResponseFormat, Tool, ToolChoice};
 
 use crate::field_kind;
 
@@ -166,6 +167,16 @@ impl<'a> Ask<'a> {
             self.leave_out("messages", "hold an image, which the model does not take")?;
         }
         Ok(self.capabilities.images)
+    }
+
+    /// The result of a tool, of which the text says that the tool failed, for dialects that have no field for it.
+    pub(crate) fn told_as_error(&self, parts: &'a [Part], is_error: bool) -> Cow<'a, [Part]> {
+        if !is_error {
+            return Cow::Borrowed(parts);
+        }
+        self.list("tool_result.is_error");
+        let mark = Part::Text("Error: ".to_owned());
+        Cow::Owned(std::iter::once(mark).chain(parts.iter().cloned()).collect())
     }
 
     /// Settles every field of [`Conversation::further`] that is none of those which the dialect honours.

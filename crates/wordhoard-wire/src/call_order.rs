@@ -232,7 +232,12 @@ mod tests {
         let text = Delta::text("text");
         assert_eq!(
             told(&[fragment(0, "a", "f", "{\"x\":"), text.clone(), fragment(0, "", "", "1}"), text.clone()]),
-            [r#"{"index":0,"id":"a","name":"f","arguments":"{\"x\":"}"#, r#"{"index":0,"arguments":"1}"}"#, "text", "text"],
+            [
+                r#"{"index":0,"id":"a","name":"f","arguments":"{\"x\":"}"#,
+                r#"{"index":0,"arguments":"1}"}"#,
+                "text",
+                "text"
+            ],
         );
         assert_eq!(
             told(&[

@@ -1,3 +1,5 @@
+use std::collections::HashMap;
+
 use bytes::BytesMut;
 use serde_json::{Map, Value};
 use wordhoard_model::{Conversation, Failure};
@@ -6,7 +8,7 @@ use crate::retry_hint::RetryHint;
 use crate::{
     AnswerHead, Ask, Asked, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest,
     Limits, StreamDecoder, anthropic, cohere, compaction, envelope, gemini, openai_chat, openai_responses,
-    sse, verbatim,
+    sse, value_rules, verbatim,
 };
 
 /// A way of talking about prompts and answers over HTTP.
@@ -52,9 +54,8 @@ impl Dialect {
     /// A field that cannot be honoured, where such are refused.
     pub fn encode_request(self, ask: &Ask<'_>) -> Result<Vec<u8>, CannotHonour> {
         ask.check_placed()?;
-        if !self.unsent_stops(ask.conversation).is_empty() {
-            ask.list("stop");
-        }
+        let adapted = value_rules::adapted(self, ask)?;
+        let ask = &Ask { conversation: &adapted, ..*ask };
         match self {
             Self::OpenAiChat => openai_chat::encode_request(ask),
             Self::OpenAiResponses => openai_responses::encode_request(ask),
@@ -78,12 +79,12 @@ impl Dialect {
 
     /// The texts at which the answer ends and that a provider of this dialect cannot be given: the server looks for them.
     pub fn unsent_stops(self, conversation: &Conversation) -> Vec<String> {
-        let is_sent = |stop: &str| match self {
-            Self::OpenAiResponses => false,
-            Self::Anthropic => anthropic::takes_stop(stop),
-            Self::OpenAiChat | Self::Gemini | Self::Cohere => true,
-        };
-        conversation.stop.iter().filter(|stop| !is_sent(stop)).cloned().collect()
+        value_rules::unsent_stops(self, &conversation.stop)
+    }
+
+    /// The tools that a provider of this dialect knows by other names: what it calls each, and what the conversation does.
+    pub fn renamed_tools(self, conversation: &Conversation) -> HashMap<String, String> {
+        value_rules::renamed_tools(self, conversation)
     }
 
     /// The body that asks how many tokens a prompt has; none where the dialect has no such call.
@@ -93,6 +94,8 @@ impl Dialect {
     /// A field that cannot be honoured, where such are refused.
     pub fn encode_count(self, ask: &Ask<'_>, is_vertex: bool) -> Result<Option<Vec<u8>>, CannotHonour> {
         ask.check_placed()?;
+        let adapted = value_rules::adapted(self, ask)?;
+        let ask = &Ask { conversation: &adapted, ..*ask };
         match self {
             Self::Gemini => gemini::encode_count(ask, is_vertex).map(Some),
             Self::OpenAiResponses => openai_responses::encode_count(ask).map(Some),

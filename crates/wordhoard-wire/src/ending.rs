@@ -165,6 +165,9 @@ mod tests {
             let kept = (told != expected).then(|| told.to_owned());
             assert_eq!(completion.provider_finish_reason, kept);
         }
-        assert_eq!(Completion::told("MALFORMED_FUNCTION_CALL", called).unwrap_err().class, FailureClass::StreamError);
+        assert_eq!(
+            Completion::told("MALFORMED_FUNCTION_CALL", called).unwrap_err().class,
+            FailureClass::StreamError
+        );
     }
 }

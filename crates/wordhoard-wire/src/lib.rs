@@ -37,6 +37,7 @@ mod stream;
 mod tolerant;
 mod tool_call;
 mod tool_shape;
+mod value_rules;
 mod verbatim;
 mod whole;
 

@@ -4,8 +4,8 @@
 //! `.../responses-streaming`.
 
 mod answer;
-mod calls;
 mod behind_items;
+mod calls;
 mod client_input;
 mod client_request;
 mod decoder;

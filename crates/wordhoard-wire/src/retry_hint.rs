@@ -85,7 +85,8 @@ pub(crate) fn duration_ms(text: &str) -> Option<f64> {
     while !rest.is_empty() {
         let digits = rest.find(|c: char| !c.is_ascii_digit() && c != '.')?;
         let number: f64 = rest[..digits].parse().ok()?;
-        let unit_end = rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |end| digits + end);
+        let unit_end =
+            rest[digits..].find(|c: char| c.is_ascii_digit()).map_or(rest.len(), |end| digits + end);
         sum_ms += number
             * match &rest[digits..unit_end] {
                 "d" => 86_400_000.0,
@@ -133,8 +134,7 @@ mod tests {
         ] {
             assert_eq!(wait_ms(text), Some(expected), "{text}");
         }
-        let both =
-            RetryHint { retry_after: Some("9"), retry_after_ms: Some("150"), ..RetryHint::default() };
+        let both = RetryHint { retry_after: Some("9"), retry_after_ms: Some("150"), ..RetryHint::default() };
         assert_eq!(both.wait_ms(), Some(150));
     }
 

@@ -218,9 +218,15 @@ mod tests {
             (r#"{"list":[{"text":7,"count":1}]}"#, list(vec![inner("7", 1)])),
             (r#"{"list":[{"text":[{"text":"a"},{"text":"b"}]}]}"#, list(vec![inner("ab", 0)])),
             (r#"{"list":{"text":"a"}}"#, list(vec![inner("a", 0)])),
-            (r#"{"list":[{"text":"a","count":{}},"x",{"text":"b"}]}"#, list(vec![inner("a", 0), inner("b", 0)])),
+            (
+                r#"{"list":[{"text":"a","count":{}},"x",{"text":"b"}]}"#,
+                list(vec![inner("a", 0), inner("b", 0)]),
+            ),
             (r#"{"one":"x","flag":"true","name":{}}"#, Outer { flag: true, ..Outer::default() }),
-            (r#"{"name":"\ud83d x \ud83d\ude00 \\ud83d"}"#, Outer { name: Some("\u{fffd} x 😀 \\ud83d".into()), ..Outer::default() }),
+            (
+                r#"{"name":"\ud83d x \ud83d\ude00 \\ud83d"}"#,
+                Outer { name: Some("\u{fffd} x 😀 \\ud83d".into()), ..Outer::default() },
+            ),
         ] {
             assert_eq!(read::<Outer>(written).map_err(|e| e.to_string()), Ok(expected), "{written}");
         }

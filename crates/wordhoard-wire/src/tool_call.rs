@@ -1,4 +1,9 @@
+use std::collections::HashMap;
+
 use serde::{Deserialize, Serialize};
+use wordhoard_model::TokenKind;
+
+use crate::Delta;
 
 /// A fragment of a tool call, as the text of a [`Delta`](crate::Delta) carries it: compact JSON in this order, without
 /// what is absent. The first fragment of a call has its id and name; the arguments of all, joined, are its JSON.
@@ -32,5 +37,23 @@ impl ToolCallPiece {
     pub fn from_text(text: &str) -> Self {
         serde_json::from_str(text)
             .unwrap_or_else(|_| Self { arguments: Some(text.to_owned()), ..Self::default() })
+    }
+}
+
+impl Delta {
+    /// The piece with the name of its tool as the request has it, where the provider knows that tool by another.
+    #[must_use]
+    pub fn with_tool_name(self, names: &HashMap<String, String>) -> Self {
+        if self.kind != TokenKind::ToolCall || names.is_empty() {
+            return self;
+        }
+        let piece = ToolCallPiece::from_text(&self.text);
+        match piece.name.as_ref().and_then(|name| names.get(name)) {
+            Some(name) => {
+                let renamed = ToolCallPiece { name: Some(name.clone()), ..piece };
+                Self { text: renamed.to_text().unwrap_or_default(), ..self }
+            }
+            None => self,
+        }
     }
 }

@@ -22,13 +22,15 @@ fn usage() -> impl Strategy<Value = Usage> {
 fn details() -> impl Strategy<Value = UsageDetails> {
     let tier = prop::option::of(prop::sample::select(ServiceTier::ALL));
     (any::<Option<u64>>(), any::<Option<u64>>(), any::<Option<u64>>(), tier, any::<bool>()).prop_map(
-        |(cache_write_tokens, audio_input_tokens, image_output_tokens, service_tier, is_estimate)| UsageDetails {
-            cache_write_tokens,
-            audio_input_tokens,
-            image_output_tokens,
-            service_tier,
-            is_estimate,
-            ..UsageDetails::default()
+        |(cache_write_tokens, audio_input_tokens, image_output_tokens, service_tier, is_estimate)| {
+            UsageDetails {
+                cache_write_tokens,
+                audio_input_tokens,
+                image_output_tokens,
+                service_tier,
+                is_estimate,
+                ..UsageDetails::default()
+            }
         },
     )
 }
@@ -110,7 +112,15 @@ fn attempt_finished() -> impl Strategy<Value = EventBody> {
     let told = (reasons, prop::option::of(prop_oneof![usage(), detailed]), any::<Option<String>>());
     let failure = prop::option::of(failure());
     (any::<u32>(), outcome, told, any::<u64>(), failure, cost(), any::<Option<String>>()).prop_map(
-        |(attempt, outcome, ((reason, provider_finish_reason), usage, answered_by), token_count, failure, cost, envelope)| {
+        |(
+            attempt,
+            outcome,
+            ((reason, provider_finish_reason), usage, answered_by),
+            token_count,
+            failure,
+            cost,
+            envelope,
+        )| {
             let finish_reason = reason.map(FinishReason);
             let attempt_seq = AttemptSeq(attempt);
             EventBody::AttemptFinished(AttemptFinished {

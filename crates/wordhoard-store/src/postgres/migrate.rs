@@ -41,7 +41,11 @@ pub(super) const MIGRATIONS: &[Migration] = &[
         sql: include_str!("../../migrations/postgres/0007_key_groups.sql"),
     },
     Migration { version: 8, name: "fleet", sql: include_str!("../../migrations/postgres/0008_fleet.sql") },
-    Migration { version: 9, name: "endings", sql: include_str!("../../migrations/postgres/0009_endings.sql") },
+    Migration {
+        version: 9,
+        name: "endings",
+        sql: include_str!("../../migrations/postgres/0009_endings.sql"),
+    },
 ];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so

@@ -4,7 +4,7 @@ use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     Fallback, FinishReason, Idempotency, KeyId, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
-    RequestId, RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind, ServiceTier, Usage, UsageDetails,
+    RequestId, RequestState, Seq, ServiceTier, Timestamp, Token, TokenIndex, TokenKind, Usage, UsageDetails,
 };
 use wordhoard_store::{Batch, LogKey, LoggedEvent};
 

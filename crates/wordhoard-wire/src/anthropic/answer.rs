@@ -2,8 +2,8 @@ use serde_json::{Value, json};
 use wordhoard_model::{Failure, TokenKind};
 
 use super::decoder::MessageFold;
-use super::event::UsageBody;
 use super::encoder::{Place, message_value, place_of};
+use super::event::UsageBody;
 use super::{CALL_ID_PREFIX, stop_reason};
 use crate::error_body::classify_error_body;
 use crate::stream::{self, Fold};

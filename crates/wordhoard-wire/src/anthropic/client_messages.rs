@@ -46,7 +46,8 @@ pub(super) fn take_message(
                     asked.messages.push(Message::User(std::mem::take(&mut parts)));
                 }
                 let parts = result_parts(&at, block.get("content"), asked)?;
-                asked.messages.push(Message::ToolResult { call_id, name: None, parts });
+                let is_error = block.get("is_error").and_then(Value::as_bool).unwrap_or(false);
+                asked.messages.push(Message::ToolResult { call_id, name: None, parts, is_error });
             }
             // Reasoning of earlier turns belongs to the model that made it.
             Some("thinking" | "redacted_thinking") => asked.leave_hint("messages.thinking"),

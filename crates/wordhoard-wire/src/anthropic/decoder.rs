@@ -52,7 +52,9 @@ impl Fold for MessageFold {
             }
             // The input of a tool that takes nothing need not be told.
             "content_block_stop" => {
-                if let Some(index) = self.calls.get(&told.index).filter(|_| !self.argued.contains(&told.index)) {
+                if let Some(index) =
+                    self.calls.get(&told.index).filter(|_| !self.argued.contains(&told.index))
+                {
                     let arguments = Some("{}".to_owned());
                     let call = ToolCallPiece { index: *index, arguments, ..ToolCallPiece::default() };
                     out.extend(call.to_text().map(|text| Delta::new(TokenKind::ToolCall, text)));

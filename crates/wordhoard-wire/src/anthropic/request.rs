@@ -52,8 +52,7 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
     set("temperature", temperature(ask, thinking.is_some())?.map(Value::from));
     set("top_p", asked.top_p.map(Value::from));
     set("top_k", asked.further.get("top_k").cloned());
-    let stop: Vec<&str> = asked.stop.iter().map(String::as_str).filter(|stop| takes_stop(stop)).collect();
-    set("stop_sequences", (!stop.is_empty()).then(|| stop.into()));
+    set("stop_sequences", (!asked.stop.is_empty()).then(|| asked.stop.clone().into()));
     set("thinking", thinking.map(|tokens| json!({"type": "enabled", "budget_tokens": tokens})));
     let tools = ask.tools()?;
     if !tools.is_empty() {
@@ -72,11 +71,6 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
         Some(ResponseFormat::Text) | None => {}
     }
     Ok(body)
-}
-
-/// Whether a text can be given as a stop sequence: it has to hold more than white space. The others are looked for by us.
-pub(crate) fn takes_stop(stop: &str) -> bool {
-    !stop.trim().is_empty()
 }
 
 /// What stands above the conversation, with the request for JSON where the dialect has no field for it.
@@ -150,9 +144,12 @@ fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
                 blocks.extend(tool_calls.iter().map(tool_use));
                 say("assistant", blocks);
             }
-            Message::ToolResult { call_id, parts, .. } => {
-                let result =
+            Message::ToolResult { call_id, parts, is_error, .. } => {
+                let mut result =
                     json!({"type": "tool_result", "tool_use_id": call_id, "content": content(ask, parts)?});
+                if *is_error {
+                    result["is_error"] = true.into();
+                }
                 say("user", vec![result]);
             }
         }

@@ -104,15 +104,19 @@ fn read_part(at: &str, part: Map<String, Value>, calls: usize) -> Result<Read, I
     if let Some(result) = inner("functionResponse") {
         let name = text(&result, "name").ok_or_else(|| wrong("functionResponse", "must have a name"))?;
         let response = result.get("response").cloned().unwrap_or_default();
-        let said = match response.as_object().map(|fields| (fields.len(), fields.get("result"))) {
-            Some((1, Some(Value::String(text)))) => text.clone(),
-            _ => response.to_string(),
+        let only = |field: &str| match response.as_object().map(|fields| (fields.len(), fields.get(field))) {
+            Some((1, Some(Value::String(text)))) => Some(text.clone()),
+            _ => None,
         };
+        let failed = only("error");
+        let is_error = failed.is_some();
+        let said = failed.or_else(|| only("result")).unwrap_or_else(|| response.to_string());
         let call_id = text(&result, "id").unwrap_or_else(|| format!("{name}-0"));
         return Ok(Read::Result(Message::ToolResult {
             call_id,
             name: Some(name),
             parts: vec![Part::Text(said)],
+            is_error,
         }));
     }
     if part.contains_key("thoughtSignature") && part.len() == 1 {

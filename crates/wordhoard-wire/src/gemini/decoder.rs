@@ -91,12 +91,7 @@ impl ContentFold {
         Ok(())
     }
 
-    fn take_candidate(
-        &mut self,
-        mut candidate: Candidate,
-        response_id: Option<&str>,
-        out: &mut Vec<Delta>,
-    ) {
+    fn take_candidate(&mut self, mut candidate: Candidate, response_id: Option<&str>, out: &mut Vec<Delta>) {
         let reason = candidate.finish_reason.take().filter(|reason| !reason.is_empty());
         let before = out.len();
         candidate.into_deltas(response_id, &mut self.calls, out);

@@ -119,14 +119,15 @@ fn contents(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
                 parts.extend(tool_calls.iter().map(function_call));
                 say("model", parts);
             }
-            Message::ToolResult { call_id, name, parts } => {
+            Message::ToolResult { call_id, name, parts, is_error } => {
                 let name = name.as_deref().or_else(|| name_of_call(ask.conversation, call_id));
                 let text = Part::text_of(parts);
                 // What a tool gives is an object here; a text stands in the field that Google's own clients use.
+                let field = if *is_error { "error" } else { "result" };
                 let response = serde_json::from_str(&text)
                     .ok()
-                    .filter(Value::is_object)
-                    .unwrap_or_else(|| json!({"result": text}));
+                    .filter(|value: &Value| value.is_object() && !is_error)
+                    .unwrap_or_else(|| json!({field: text}));
                 let result = json!({"id": call_id, "name": name.unwrap_or(call_id), "response": response});
                 let images = parts.iter().filter(|part| matches!(part, Part::Image(_))).cloned();
                 let images = content_parts(ask, &images.collect::<Vec<_>>())?;

@@ -155,12 +155,7 @@ struct ModalityCount {
 
 impl Candidate {
     /// Appends the pieces that it holds; `calls` counts those of tools.
-    pub(super) fn into_deltas(
-        self,
-        response_id: Option<&str>,
-        calls: &mut u64,
-        out: &mut Vec<Delta>,
-    ) {
+    pub(super) fn into_deltas(self, response_id: Option<&str>, calls: &mut u64, out: &mut Vec<Delta>) {
         for value in self.content.and_then(|content| content.parts).into_iter().flatten() {
             part_deltas(value, response_id, calls, out);
         }
@@ -175,12 +170,7 @@ impl Candidate {
     }
 }
 
-fn part_deltas(
-    value: Value,
-    response_id: Option<&str>,
-    calls: &mut u64,
-    out: &mut Vec<Delta>,
-) {
+fn part_deltas(value: Value, response_id: Option<&str>, calls: &mut u64, out: &mut Vec<Delta>) {
     let part: Part = tolerant::read(&value.to_string()).unwrap_or_default();
     if let Some(call) = part.function_call {
         let piece = ToolCallPiece {

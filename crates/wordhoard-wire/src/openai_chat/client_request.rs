@@ -89,7 +89,7 @@ fn take_message(
             let call_id = text_of(&message, "tool_call_id")
                 .ok_or_else(|| InvalidRequest::field(format!("{at}.tool_call_id"), "is missing"))?;
             let name = text_of(&message, "name");
-            conversation.messages.push(Message::ToolResult { call_id, name, parts });
+            conversation.messages.push(Message::ToolResult { call_id, name, parts, is_error: false });
         }
         _ => {
             let problem = "must be system, developer, user, assistant or tool";

@@ -1,11 +1,11 @@
 use serde_json::{Value, json};
 use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
+use super::CALL_ID_PREFIX;
 use super::beside;
 use super::chunk::Chunk;
 use super::decoder::ChatFold;
 use super::encoder::custom_call;
-use super::CALL_ID_PREFIX;
 use super::usage::UsageBody;
 use crate::error_body::classify_error_body;
 use crate::stream::{self, Fold};
@@ -57,7 +57,13 @@ pub struct WholeChoice {
 /// that of all of them.
 pub fn encode_choices(head: &AnswerHead, choices: &[WholeChoice]) -> Vec<u8> {
     let value = |(index, one): (usize, &WholeChoice)| {
-        let mut value = choice(index, &format!("{}{index}", head.id), &ToolShapes::default(), &one.deltas, &one.completion);
+        let mut value = choice(
+            index,
+            &format!("{}{index}", head.id),
+            &ToolShapes::default(),
+            &one.deltas,
+            &one.completion,
+        );
         value["model"] = one.model.as_str().into();
         value
     };

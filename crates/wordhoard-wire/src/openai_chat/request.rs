@@ -66,7 +66,12 @@ pub(crate) fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
     if let Some(system) = &ask.conversation.system {
         messages.push(json!({"role": "system", "content": system}));
     }
+    // Images that tools gave: a result holds text only, so they stand in a message behind the results of the turn.
+    let mut images: Vec<Part> = Vec::new();
     for message in &ask.conversation.messages {
+        if !matches!(message, Message::ToolResult { .. }) {
+            push_images(ask, &mut images, &mut messages)?;
+        }
         messages.push(match message {
             Message::System(parts) => json!({"role": "system", "content": content(ask, parts)?}),
             Message::User(parts) => json!({"role": "user", "content": content(ask, parts)?}),
@@ -77,9 +82,11 @@ pub(crate) fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
                 }
                 message
             }
-            Message::ToolResult { call_id, name, parts } => {
-                let mut message =
-                    json!({"role": "tool", "tool_call_id": call_id, "content": content(ask, parts)?});
+            Message::ToolResult { call_id, name, parts, is_error } => {
+                let parts = ask.told_as_error(parts, *is_error);
+                images.extend(parts.iter().filter(|part| matches!(part, Part::Image(_))).cloned());
+                let text = Part::text_of(&parts);
+                let mut message = json!({"role": "tool", "tool_call_id": call_id, "content": text});
                 if let Some(name) = name {
                     message["name"] = name.as_str().into();
                 }
@@ -87,6 +94,7 @@ pub(crate) fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
             }
         });
     }
+    push_images(ask, &mut images, &mut messages)?;
     if let Some(so_far) = ask.answer_so_far {
         let mut message = json!({"role": "assistant", "content": so_far});
         if ask.capabilities.prefill == Some(Prefill::Prefix) {
@@ -96,6 +104,13 @@ pub(crate) fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
         messages.push(message);
     }
     Ok(messages)
+}
+
+fn push_images(ask: &Ask<'_>, images: &mut Vec<Part>, messages: &mut Vec<Value>) -> Result<(), CannotHonour> {
+    if !images.is_empty() {
+        messages.push(json!({"role": "user", "content": content(ask, &std::mem::take(images))?}));
+    }
+    Ok(())
 }
 
 /// One text as a string, all else as a list of parts; null where there is nothing.

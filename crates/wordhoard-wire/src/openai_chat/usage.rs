@@ -54,9 +54,12 @@ impl UsageBody {
         if self.prompt_tokens.is_none() && self.completion_tokens.is_none() && self.total_tokens.is_none() {
             return None;
         }
-        let (prompt, completion) =
-            (self.prompt_tokens_details.unwrap_or_default(), self.completion_tokens_details.unwrap_or_default());
-        let rest_of_total = |known: Option<u64>| self.total_tokens.map(|total| total.saturating_sub(known.unwrap_or(0)));
+        let (prompt, completion) = (
+            self.prompt_tokens_details.unwrap_or_default(),
+            self.completion_tokens_details.unwrap_or_default(),
+        );
+        let rest_of_total =
+            |known: Option<u64>| self.total_tokens.map(|total| total.saturating_sub(known.unwrap_or(0)));
         let input = self.prompt_tokens.or_else(|| rest_of_total(self.completion_tokens));
         let output = self.completion_tokens.or_else(|| rest_of_total(input));
         Some(Usage {

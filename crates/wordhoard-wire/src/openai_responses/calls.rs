@@ -75,7 +75,10 @@ impl Calls {
             _ => call.arguments.rest_of(text("arguments")).unwrap_or_default().to_owned(),
         };
         call.arguments.push(&arguments);
-        say(ToolCallPiece { index: index as u64, arguments: Some(arguments), ..ToolCallPiece::default() }, out);
+        say(
+            ToolCallPiece { index: index as u64, arguments: Some(arguments), ..ToolCallPiece::default() },
+            out,
+        );
     }
 
     /// Closes what no item has ended.

@@ -45,7 +45,7 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
         (Some("function_call_output" | "custom_tool_call_output" | "local_shell_call_output"), _) => {
             let call_id = text("call_id").map_or_else(|| needed("id"), Ok)?;
             let parts = parts(at, item, "output", asked)?;
-            asked.messages.push(Message::ToolResult { call_id, name: None, parts });
+            asked.messages.push(Message::ToolResult { call_id, name: None, parts, is_error: false });
         }
         (Some(ADDITIONAL_TOOLS), _) => take_additional(item, at, asked)?,
         // What another agent of the same client has said.

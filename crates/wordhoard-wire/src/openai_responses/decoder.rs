@@ -48,7 +48,8 @@ impl Fold for ResponseFold {
         if told.kind.is_none() && event.event.is_none() {
             // A response that came whole where a stream was due.
             told.response = tolerant::read::<Response>(&event.data).ok();
-            let is_whole = told.response.as_ref().is_some_and(|whole| whole.object.as_deref() == Some("response"));
+            let is_whole =
+                told.response.as_ref().is_some_and(|whole| whole.object.as_deref() == Some("response"));
             told.kind = is_whole.then(|| ENDED[0].to_owned());
         }
         let before = out.len();
@@ -214,7 +215,8 @@ impl ResponseFold {
                 self.calls.end(place, item, out);
             } else if matches!(kind, Some("message" | "reasoning")) {
                 self.take_texts(place, output, out);
-            } else if !self.ended_places.contains(&place) && id.is_none_or(|id| !self.ended_ids.contains(id)) {
+            } else if !self.ended_places.contains(&place) && id.is_none_or(|id| !self.ended_ids.contains(id))
+            {
                 item_deltas(item, out);
             }
         }

@@ -95,10 +95,8 @@ impl UsageBody {
         if self.input_tokens.is_none() && self.output_tokens.is_none() && self.total_tokens.is_none() {
             return None;
         }
-        let (input_details, output_details) = (
-            self.input_tokens_details.unwrap_or_default(),
-            self.output_tokens_details.unwrap_or_default(),
-        );
+        let (input_details, output_details) =
+            (self.input_tokens_details.unwrap_or_default(), self.output_tokens_details.unwrap_or_default());
         let rest_of_total =
             |known: Option<u64>| self.total_tokens.map(|total| total.saturating_sub(known.unwrap_or(0)));
         let input = self.input_tokens.or_else(|| rest_of_total(self.output_tokens));

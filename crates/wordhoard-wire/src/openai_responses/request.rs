@@ -146,7 +146,8 @@ fn input(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
                 items.extend((!text.is_empty()).then(|| said(&text)));
                 items.extend(tool_calls.iter().map(function_call));
             }
-            Message::ToolResult { call_id, parts, .. } => {
+            Message::ToolResult { call_id, parts, is_error, .. } => {
+                let parts = &ask.told_as_error(parts, *is_error);
                 let has_image = parts.iter().any(|part| matches!(part, Part::Image(_)));
                 let output =
                     if has_image { content(ask, parts)?.into() } else { Value::from(Part::text_of(parts)) };

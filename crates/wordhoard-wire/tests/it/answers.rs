@@ -66,8 +66,9 @@ pub fn any_deltas() -> impl Strategy<Value = Vec<Delta>> {
         let mut sources: Vec<std::vec::IntoIter<Delta>> = vec![plain.into_iter()];
         sources.extend((0..).zip(calls).map(|(place, fragments): (u64, Vec<ToolCallPiece>)| {
             // No two calls of an answer have the same id.
-            let unique = move |piece: ToolCallPiece| {
-                ToolCallPiece { id: piece.id.map(|id| format!("{id}-{place}")), ..piece }
+            let unique = move |piece: ToolCallPiece| ToolCallPiece {
+                id: piece.id.map(|id| format!("{id}-{place}")),
+                ..piece
             };
             let deltas = fragments
                 .into_iter()

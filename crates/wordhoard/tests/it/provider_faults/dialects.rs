@@ -60,7 +60,10 @@ async fn survives_the_faults(dialect: &str) {
                 assert!(own <= 4, "{dialect} {model} was hammered: {attempts:?}");
             }
             Filtered => {
-                assert_eq!((class, &told.attempt(0)["finish_reason"]), ("completed", &"content_filter".into()));
+                assert_eq!(
+                    (class, &told.attempt(0)["finish_reason"]),
+                    ("completed", &"content_filter".into())
+                );
                 assert_eq!(told.attempt(0)["text"], expected_tokens(model, PROMPT).concat(), "{dialect}");
                 assert_eq!((own, others), (1, 0), "{dialect} {model}: {attempts:?}");
             }

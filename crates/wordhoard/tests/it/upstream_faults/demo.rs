@@ -70,7 +70,7 @@ async fn flaky_fails_through_the_server_as_it_was_asked_to() {
             assert!(text.contains("ä, € and 🦀"), "{text}");
         }
         if class.is_none() {
-            let is_filtered = *mode == "content-filter";
+            let is_filtered = mode == "content-filter";
             assert_eq!(end["finish_reason"], if is_filtered { "content_filter" } else { "stop" }, "{mode}");
             assert!(is_filtered || tokens.len() > 5, "{mode}: {text:?}");
         }
