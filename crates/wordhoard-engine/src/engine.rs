@@ -11,6 +11,7 @@ mod shutdown;
 mod unrecorded;
 mod upkeep;
 
+use std::collections::HashMap;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -22,7 +23,7 @@ use opentelemetry::context::FutureExt;
 use tokio_util::sync::CancellationToken;
 pub use unrecorded::{TokenCount, UnrecordedError};
 pub use upkeep::Rotation;
-use wordhoard_model::{KeyId, RequestId, Seq, Timestamp, Transcript};
+use wordhoard_model::{KeyId, RequestId, Seal, Seq, Timestamp, Transcript};
 use wordhoard_store::{ListQuery, LogKey, RequestSummary, Store};
 use wordhoard_wal::{Position, Wal};
 
@@ -40,6 +41,7 @@ use crate::hub::{Hub, Journal};
 use crate::metrics::{Metrics, PromptFate};
 use crate::orphans::{EarlierQuestion, Orphans};
 use crate::providers::ProviderSet;
+use crate::seals::Seals;
 use crate::settings::Settings;
 use crate::statistics::{Counted, Statistics};
 use crate::status::{Database, Status, Storage};
@@ -106,6 +108,7 @@ pub(crate) struct Inner {
     pub(crate) running: Running,
     pub(crate) places: Places,
     pub(crate) orphans: Orphans,
+    pub(crate) seals: Seals,
     /// Held while open requests are recovered, which only one may do at a time.
     pub(crate) recovering: tokio::sync::Mutex<()>,
     /// Ends the attempts that run.
@@ -205,6 +208,12 @@ impl Engine {
             self.inner.history.ensure_not_pruned(id).await?;
         }
         Ok(found)
+    }
+
+    /// What the models have to get back that made the calls with these ids, as far as it is known or found within a second. The
+    /// ids are those of a conversation under that key, the newest first.
+    pub async fn seals_of(&self, key: Option<KeyId>, call_ids: Vec<String>) -> HashMap<String, Arc<Seal>> {
+        self.inner.seals_of(key, call_ids).await
     }
 
     /// The key that a request was asked with; none inside where it was asked without one, and none outside where there is no such

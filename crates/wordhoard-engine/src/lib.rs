@@ -28,6 +28,7 @@ mod recovery;
 pub mod replay;
 mod request;
 pub mod retention;
+mod seals;
 mod settings;
 mod statistics;
 mod status;

@@ -33,6 +33,8 @@ pub enum TaskKind {
     Switches,
     /// Keeps in SQL what is known of the breakers. Without it operators see an old state there.
     Breakers,
+    /// Hears of new prices. Without it those that are known stay.
+    Prices,
     /// Hears which keys there are. Without it they stay as they are known.
     Access,
     /// Takes up, when SQL is there, what a crash left open. Without it that stays open until the next start.

@@ -1,5 +1,7 @@
 //! What a model is asked, in no dialect's words: every dialect encodes from it and decodes to it.
 
+use std::sync::Arc;
+
 use serde_json::{Map, Value};
 
 /// A conversation to be answered, with how it shall be answered.
@@ -118,6 +120,40 @@ pub struct ToolCall {
     pub name: String,
     /// Its arguments: a JSON object as text.
     pub arguments: String,
+    /// What its model has to get back with it, where that is known.
+    pub seal: Option<Arc<Seal>>,
+}
+
+/// What a model has to get back with a call of a tool, so that it can go on from the reasoning that led to it. Only a provider
+/// of the same dialect can read it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Seal {
+    /// The name of the dialect.
+    pub dialect: String,
+    /// The blocks or items that stand before the call, as the provider gave them.
+    pub before: Vec<Value>,
+    /// The signature of the call itself.
+    pub signature: Option<String>,
+}
+
+impl ToolCall {
+    /// A call of which nothing more is known.
+    pub fn new(id: impl Into<String>, name: impl Into<String>, arguments: impl Into<String>) -> Self {
+        Self { id: id.into(), name: name.into(), arguments: arguments.into(), seal: None }
+    }
+
+    /// Its seal, if a provider of that dialect made it.
+    pub fn seal_of(&self, dialect: &str) -> Option<&Seal> {
+        self.seal.as_deref().filter(|seal| seal.dialect == dialect)
+    }
+}
+
+impl Seal {
+    /// Roughly how many bytes it has.
+    pub fn size_bytes(&self) -> usize {
+        let before: usize = self.before.iter().map(|block| block.to_string().len()).sum();
+        before + self.signature.as_ref().map_or(0, String::len)
+    }
 }
 
 /// A function that a model may call.

@@ -14,6 +14,7 @@ mod key;
 mod lane;
 mod model_ref;
 mod name_table;
+mod price;
 mod prompt;
 mod state;
 mod status;
@@ -22,9 +23,9 @@ mod token;
 mod transcript;
 mod usage;
 
-pub use capabilities::{Capabilities, Prefill, Price};
+pub use capabilities::{Capabilities, Prefill};
 pub use conversation::{
-    Conversation, Image, Loss, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice, Unplaced,
+    Conversation, Image, Loss, Message, Part, ResponseFormat, Seal, Tool, ToolCall, ToolChoice, Unplaced,
 };
 pub use cost::Cost;
 pub use event::{
@@ -36,6 +37,7 @@ pub use id::{AttemptSeq, Lane, ParseRequestIdError, RequestId, Seq, TokenIndex};
 pub use key::{KeyId, KeyLimits, ModelPattern, ParseKeyIdError};
 pub use lane::{LaneSpec, MAX_LANES};
 pub use model_ref::{ModelRef, ParseModelRefError, ProviderName};
+pub use price::{Price, Rates};
 pub use prompt::{
     Idempotency, Invalid, MAX_PROMPT_CHARS, MAX_SYSTEM_MESSAGE_CHARS, ParameterKind, Parameters, Prompt,
     Rule, known_parameters,

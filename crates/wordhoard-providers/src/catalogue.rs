@@ -7,6 +7,8 @@ use serde::Deserialize;
 use wordhoard_model::{Capabilities, Prefill, Price};
 use wordhoard_wire::Dialect;
 
+use crate::prices;
+
 /// What somebody says of a model; what is none is left as it was known.
 #[derive(Clone, Debug, Default, PartialEq)]
 pub struct Declared {
@@ -25,7 +27,7 @@ pub struct Declared {
     /// In tokens.
     pub max_output_tokens: Option<u32>,
     /// What it costs.
-    pub price: Option<Price>,
+    pub price: Option<Arc<Price>>,
 }
 
 /// The models of one provider.
@@ -59,15 +61,6 @@ struct Family {
     max_completion_tokens: bool,
     #[serde(default)]
     one_of_temperature_and_top_p: bool,
-    price: Option<Dollars>,
-}
-
-#[derive(Deserialize)]
-#[serde(deny_unknown_fields)]
-struct Dollars {
-    input: f64,
-    cached_input: Option<f64>,
-    output: f64,
 }
 
 /// A family, with what its models can do.
@@ -112,16 +105,9 @@ impl Family {
             max_output_tokens: self.max_output_tokens,
             max_completion_tokens: self.max_completion_tokens,
             one_of_temperature_and_top_p: self.one_of_temperature_and_top_p,
-            price: self.price.as_ref().map(|price| price_of(price.input, price.cached_input, price.output)),
+            price: None,
         }
     }
-}
-
-/// A price from USD for a million tokens.
-pub fn price_of(input: f64, cached_input: Option<f64>, output: f64) -> Price {
-    // Exact to the micro-dollar, in which prices are quoted; a negative one is none.
-    let micros = |dollars: f64| (dollars.max(0.0) * 1e6).round() as u64;
-    Price { input: micros(input), cached_input: cached_input.map(micros), output: micros(output) }
 }
 
 impl Catalogue {
@@ -129,14 +115,21 @@ impl Catalogue {
         let known = |(name, declared): &(String, Declared)| {
             let family = family_of(dialect, name);
             let base = family.map_or_else(Capabilities::default, |family| Capabilities::clone(&family));
+            let base = Capabilities { price: prices::price_of(name), ..base };
             (name.clone(), Arc::new(declared.over(base)))
         };
         Self { dialect, declared: declared.iter().map(known).collect(), unknown: Arc::default() }
     }
 
     pub(crate) fn of(&self, model: &str) -> Arc<Capabilities> {
-        let declared = self.declared.get(model).cloned();
-        declared.or_else(|| family_of(self.dialect, model)).unwrap_or_else(|| Arc::clone(&self.unknown))
+        if let Some(declared) = self.declared.get(model) {
+            return Arc::clone(declared);
+        }
+        let known = family_of(self.dialect, model).unwrap_or_else(|| Arc::clone(&self.unknown));
+        match prices::price_of(model) {
+            None => known,
+            price => Arc::new(Capabilities { price, ..Capabilities::clone(&known) }),
+        }
     }
 }
 
@@ -152,7 +145,7 @@ impl Declared {
             max_output_tokens: self.max_output_tokens.or(base.max_output_tokens),
             max_completion_tokens: base.max_completion_tokens,
             one_of_temperature_and_top_p: base.one_of_temperature_and_top_p,
-            price: self.price.or(base.price),
+            price: self.price.clone().or(base.price),
         }
     }
 }
@@ -167,6 +160,8 @@ fn family_of(dialect: Dialect, model: &str) -> Option<Arc<Capabilities>> {
 
 #[cfg(test)]
 mod tests {
+    use wordhoard_model::Rates;
+
     use super::*;
 
     #[test]
@@ -177,22 +172,24 @@ mod tests {
             assert!(family.prefill.as_deref().is_none_or(|name| Prefill::from_name(name).is_some()));
             let is_known = |name: &str| Dialect::ALL.iter().any(|dialect| dialect.as_str() == name);
             assert!(family.dialect.as_deref().is_none_or(is_known), "{}", family.prefix);
-            let price = family.price.as_ref().unwrap();
-            // Vectors cost nothing beside the text that they are of.
-            let is_of_vectors = family.prefix.starts_with("text-embedding-") && price.output == 0.0;
-            assert!(price.input > 0.0 && (price.output >= price.input || is_of_vectors), "{}", family.prefix);
         }
     }
 
     #[test]
     fn the_longest_prefix_counts_and_what_is_declared_counts_more() {
-        let declared = Declared { price: Some(price_of(1.0, None, 2.0)), ..Declared::default() };
+        let rates = Rates { input: 1_000_000, output: 2_000_000, ..Rates::default() };
+        let declared = Declared { price: Some(Arc::new(Price::of(rates))), ..Declared::default() };
         let catalogue = Catalogue::new(Dialect::Anthropic, &[("claude-haiku-4-5".into(), declared)]);
         let of = |model: &str| catalogue.of(model);
-        assert_eq!(of("gpt-4o-mini-2024-07-18").price.unwrap().input, 150_000);
-        assert_eq!(of("openai/gpt-4o").price.unwrap().input, 2_500_000);
+        assert_eq!(of("gpt-4o-mini-2024-07-18").price.as_ref().unwrap().base.input, 150_000);
+        assert_eq!(of("openai/gpt-4o").price.as_ref().unwrap().base.input, 2_500_000);
+        assert_eq!(
+            of("gpt-4o-some-other").price,
+            None,
+            "a price is never guessed by the beginning of a name"
+        );
         assert!(of("o3").max_completion_tokens && !of("gpt-4o").max_completion_tokens);
-        assert_eq!(of("claude-haiku-4-5").price.unwrap().output, 2_000_000);
+        assert_eq!(of("claude-haiku-4-5").price.as_ref().unwrap().base.output, 2_000_000);
         assert_eq!(of("claude-haiku-4-5").prefill, Some(Prefill::Message));
         assert_eq!(of("claude-opus-4-6").prefill, None, "newer models refuse to go on");
         assert_eq!(*of("nobody-knows"), Capabilities::default());

@@ -13,6 +13,7 @@ mod client_credential;
 pub mod demo;
 mod key_ring;
 mod limits;
+mod prices;
 mod provider;
 mod redaction;
 mod settings;
@@ -20,15 +21,16 @@ mod transport;
 
 pub use address_policy::Refused;
 pub use api_key::ApiKey;
-pub use catalogue::{Declared, price_of};
+pub use catalogue::Declared;
 pub use client_credential::ClientCredential;
 pub use key_ring::{NamedKey, Resting};
 pub use limits::TimeLimits;
+pub use prices::{DollarPrice, PriceTable, PriceTableError, known_price, own_prices, price_fields, put_over};
 pub use provider::{AnswerPart, AnswerStream, Broken, Call, Forwarded, Provider, Verbatim};
 pub use settings::{Auth, HttpSettings, SettingsError, over_http};
 pub use wordhoard_wire::{
-    CallKind, CannotHonour, Completion, Delta, Dialect, InvalidRequest, Recorded, Unsupported, body_of,
-    call_of, client_dialect_of, conversation_of,
+    CallKind, CannotHonour, Completion, Delta, Dialect, InvalidRequest, Recorded, SealCollector, Unsupported,
+    body_of, call_of, client_dialect_of, conversation_of,
 };
 
 use std::sync::Arc;

@@ -150,3 +150,11 @@ pub(crate) fn signed(value: u64) -> i64 {
 pub(crate) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
+
+/// How the first fragment of a call writes its id, which is compact JSON.
+pub(crate) fn call_id_fragment(call_id: &str) -> String {
+    format!("\"id\":{}", Value::from(call_id))
+}
+
+/// So many requests of a key are looked through for a call.
+pub(crate) const MAX_SEARCHED_REQUESTS: i64 = 1_000;

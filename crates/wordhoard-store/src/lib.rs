@@ -38,7 +38,7 @@ pub use sqlite::SqliteStore;
 pub use statistics::{ProviderTotals, Statistics, Totals};
 use tokio::sync::watch;
 pub use upkeep::{Prunable, PruneRange, PruneSlice, Pruned, PrunedTable, RowPlace, Upkeep};
-use wordhoard_model::{Event, KeyId, RequestId, Seq, Timestamp};
+use wordhoard_model::{AttemptSeq, Event, KeyId, RequestId, Seq, Timestamp};
 
 /// A database that holds what the log has recorded.
 ///
@@ -89,6 +89,15 @@ pub trait Store:
         key: String,
         not_before: Timestamp,
     ) -> Result<Option<IdempotentMatch>, Error>;
+
+    /// The newest answer under this API key, or of a caller without one, that called a tool under that id, of the last 1,000
+    /// requests since `not_before`.
+    async fn answer_with_call(
+        &self,
+        owner: Option<KeyId>,
+        call_id: String,
+        not_before: Timestamp,
+    ) -> Result<Option<(RequestId, AttemptSeq)>, Error>;
 
     /// Returns once all that was applied survives a loss of power. Segments of the log may be removed only after it.
     async fn make_durable(&self) -> Result<(), Error>;

@@ -46,8 +46,9 @@ use session::{Session, Target};
 use tokio::sync::watch;
 use tools::Tools;
 pub use url::display_url;
-use wordhoard_model::{Event, KeyId, RequestId, Seq, Timestamp};
+use wordhoard_model::{AttemptSeq, Event, KeyId, RequestId, Seq, Timestamp};
 
+use crate::columns::call_id_fragment;
 use crate::{
     Applied, Batch, Census, CheckSlice, Checked, DatabaseKind, Error, Export, ExportPlan, IdempotentMatch,
     ListQuery, LogKey, MigrationReport, MigrationStatus, Progress, RequestSummary, Store, Weakness,
@@ -181,6 +182,17 @@ impl Store for PostgresStore {
 
     async fn events(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
         self.short(move |session| Box::pin(events::events(session, id, from, limit))).await
+    }
+
+    async fn answer_with_call(
+        &self,
+        owner: Option<KeyId>,
+        call_id: String,
+        not_before: Timestamp,
+    ) -> Result<Option<(RequestId, AttemptSeq)>, Error> {
+        let fragment = call_id_fragment(&call_id);
+        self.short(move |session| Box::pin(events::answer_with_call(session, owner, fragment, not_before)))
+            .await
     }
 
     async fn summary(&self, id: RequestId) -> Result<Option<RequestSummary>, Error> {

@@ -25,7 +25,7 @@ use async_trait::async_trait;
 use connection::Readers;
 use rusqlite::OptionalExtension;
 use tokio::sync::watch;
-use wordhoard_model::{Event, KeyId, RequestId, Seq, Timestamp};
+use wordhoard_model::{AttemptSeq, Event, KeyId, RequestId, Seq, Timestamp};
 use writer::Writer;
 
 use crate::{
@@ -140,6 +140,15 @@ impl Store for SqliteStore {
 
     async fn events(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
         self.read(move |snapshot| events::events(snapshot, id, from, limit)).await
+    }
+
+    async fn answer_with_call(
+        &self,
+        owner: Option<KeyId>,
+        call_id: String,
+        not_before: Timestamp,
+    ) -> Result<Option<(RequestId, AttemptSeq)>, Error> {
+        self.read(move |snapshot| events::answer_with_call(snapshot, owner, &call_id, not_before)).await
     }
 
     async fn summary(&self, id: RequestId) -> Result<Option<RequestSummary>, Error> {

@@ -5,13 +5,15 @@ use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wordhoard_model::{Conversation, Message, Parameters, Part, Prompt};
 
-use crate::openai_chat;
 use crate::{Dialect, InvalidRequest};
+use crate::{openai_chat, seals};
 
 /// The name of the parameter.
 const PARAMETER: &str = "remembered";
 /// The field of the parameter that holds the body.
 const BODY: &str = "body";
+/// The field of the parameter that holds the seals of the calls in the conversation.
+const SEALS: &str = "seals";
 /// How much of the last question stands in the prompt's own text, which is what lists show.
 const MAX_TEXT_CHARS: usize = 8_000;
 
@@ -78,8 +80,8 @@ impl Recorded {
     /// What is recorded with a prompt; none with one of the native API.
     pub fn of(prompt: &Prompt) -> Option<Self> {
         let fields = prompt.parameters.extra.get(PARAMETER)?;
-        // Without the body, which is large.
-        let fields = fields.as_object()?.iter().filter(|(name, _)| *name != BODY);
+        // Without what is large.
+        let fields = fields.as_object()?.iter().filter(|(name, _)| *name != BODY && *name != SEALS);
         let fields: Map<String, Value> = fields.map(|(name, value)| (name.clone(), value.clone())).collect();
         serde_json::from_value(fields.into()).ok()
     }
@@ -109,6 +111,10 @@ impl Recorded {
             _ => Map::new(),
         };
         fields.insert(BODY.to_owned(), body.into());
+        let seals = seals::recorded(conversation);
+        if !seals.is_empty() {
+            fields.insert(SEALS.to_owned(), seals.into());
+        }
         Prompt {
             text: question.unwrap_or_default().chars().take(MAX_TEXT_CHARS).collect(),
             system_message: None,
@@ -146,7 +152,14 @@ pub fn conversation_of(prompt: &Prompt) -> Result<Conversation, InvalidRequest> 
         return Ok(Conversation::of_user(prompt.text.clone()));
     }
     match (client_dialect_of(prompt), body_of(prompt)) {
-        (Some(dialect), Some(body)) => Ok(dialect.read_request(body).conversation),
+        (Some(dialect), Some(body)) => {
+            let mut conversation = dialect.read_request(body).conversation;
+            let recorded = prompt.parameters.extra.get(PARAMETER).and_then(|recorded| recorded.get(SEALS));
+            if let Some(recorded) = recorded.and_then(Value::as_object) {
+                seals::put_back(&mut conversation, recorded);
+            }
+            Ok(conversation)
+        }
         _ => openai_chat::conversation_of(prompt, given_parameters(&prompt.parameters)),
     }
 }

@@ -3,6 +3,7 @@
 mod ending;
 mod leaving;
 mod log_ids;
+mod prices;
 mod profile;
 mod restored;
 mod scheduled;
@@ -170,6 +171,7 @@ impl App {
         if let Err(error) = access.refresh_if_up(&core.engine).await {
             tracing::warn!(%error, "SQL does not say which keys there are; those of the last run count");
         }
+        tasks.spawn(TaskKind::Prices, prices::follow(config.data_dir.clone(), stop_serving.clone()));
         tasks.spawn(TaskKind::Access, access.clone().run(core.engine.clone(), stop_serving.clone()));
         let config = Arc::new(config);
         let surface = Surface {
@@ -383,6 +385,7 @@ pub(crate) fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provid
     wordhoard_providers::over_http(settings).with_context(|| format!("provider {}", config.name))
 }
 
+pub(crate) use prices::PRICES_FILE;
 pub(crate) use restored::target as restore_target;
 
 /// Puts a prepared restore in place, for a process that serves nobody and has the lock of the data directory.

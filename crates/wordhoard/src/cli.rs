@@ -8,6 +8,7 @@ mod health;
 mod key_limits;
 mod keys;
 mod migrate;
+mod prices;
 mod progress;
 mod prune;
 mod restore;
@@ -85,6 +86,9 @@ enum Command {
     /// See which servers share the database, retire one that is lost, or have one leave for good.
     #[command(subcommand, after_help = servers::EXAMPLES)]
     Servers(servers::ServersCommand),
+    /// See what models cost, put other prices in place, and compare them with a file.
+    #[command(subcommand, after_help = prices::EXAMPLES)]
+    Prices(prices::PricesCommand),
     /// Look into the write-ahead log of a data directory.
     #[command(subcommand, after_help = wal::EXAMPLES)]
     Wal(wal::WalCommand),
@@ -187,6 +191,9 @@ pub fn run() -> ExitCode {
         Command::Servers(command) => {
             let place = command.place().clone();
             with_database(&place, |config| block_on(servers::run(command, config)))
+        }
+        Command::Prices(command) => {
+            with_config(&command.place().clone(), |config| prices::run(&command, &config))
         }
         Command::Wal(command) => report(wal::run(command)),
         Command::Config(ConfigCommand::Check(args)) => with_config(&args, |config| commands::check(&config)),

@@ -34,7 +34,7 @@ impl Estimate {
             }
         };
         let usage = Usage { input_tokens, output_tokens, ..Usage::default() };
-        let price = capabilities.and_then(|known| known.price);
+        let price = capabilities.and_then(|known| known.price.as_ref());
         Self {
             tokens: self.tokens.saturating_add(usage.input_tokens).saturating_add(output_tokens),
             cost: price.map_or(self.cost, |price| self.cost.plus(price.cost_of(&usage))),
@@ -89,7 +89,7 @@ fn bytes(text: &str) -> u64 {
 #[cfg(test)]
 mod tests {
     use serde_json::json;
-    use wordhoard_model::{Parameters, Price};
+    use wordhoard_model::{Parameters, Price, Rates};
 
     use super::*;
 
@@ -103,9 +103,12 @@ mod tests {
         let prompt = Prompt { text: "12345678".into(), system_message: None, parameters };
         // A token for the role.
         assert_eq!(of_prompt(&prompt), 1_000 + 2 + 1);
-        let price = Price { input: 1_000_000, cached_input: None, output: 2_000_000 };
-        let known =
-            Capabilities { price: Some(price), max_output_tokens: Some(10), ..Capabilities::default() };
+        let price = Price::of(Rates { input: 1_000_000, output: 2_000_000, ..Rates::default() });
+        let known = Capabilities {
+            price: Some(price.into()),
+            max_output_tokens: Some(10),
+            ..Capabilities::default()
+        };
         let estimate = Estimate::default().with_lane(&prompt, Some(&known)).with_lane(&prompt, None);
         assert_eq!(estimate.tokens, 1_003 + 10 + 1_003 + 50);
         assert_eq!(estimate.cost.nano_usd(), 1_003_000 + 20_000);

@@ -23,6 +23,7 @@ use crate::hub::{Hub, Journal};
 use crate::orphans::Orphans;
 use crate::recovery::{self, Ground, RecoveryError};
 use crate::request::{Going, Tickets};
+use crate::seals::Seals;
 use crate::settings::{Durability, Settings};
 use crate::statistics::{self, Statistics};
 use crate::switches::{self, Switches};
@@ -138,6 +139,7 @@ fn assemble(parts: Parts) -> Inner {
         running: admission::Running::default(),
         places: admission::Places::default(),
         orphans: Orphans::default(),
+        seals: Seals::default(),
         recovering: tokio::sync::Mutex::new(()),
         stop: CancellationToken::new(),
         stop_tasks: CancellationToken::new(),

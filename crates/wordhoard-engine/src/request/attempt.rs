@@ -8,8 +8,8 @@ use wordhoard_model::{
     ModelRef, Outcome, Prompt, RequestState, Token, TokenIndex, Violation,
 };
 use wordhoard_providers::{
-    AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Forwarded, Provider, Recorded, Verbatim,
-    body_of, client_dialect_of, conversation_of,
+    AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Forwarded, Provider, Recorded, SealCollector,
+    Verbatim, body_of, client_dialect_of, conversation_of,
 };
 
 use super::Run;
@@ -74,8 +74,14 @@ pub(super) async fn run(
                 report: &mut report,
                 permit: &mut permit,
                 delivering: &mut delivering,
+                seals: provider.dialect().map(SealCollector::new),
             };
-            recording.run(answer).await?
+            let end = recording.run(answer).await?;
+            if let Some(seals) = recording.seals {
+                let (engine, key) = (&run.engine, run.live.created().key);
+                engine.seals.keep(key, seals.finish(), engine.clock.now());
+            }
+            end
         }
         Err(error) => End::Failed(Failure::new(FailureClass::BadRequest, error.to_string()).into()),
     };
@@ -154,8 +160,8 @@ fn cost(provider: &dyn Provider, model: &ModelRef, finished: &AttemptFinished) -
     let asked = model.model.as_str();
     // `gpt-4o-2024-08-06` is a version of `gpt-4o`, and costs what that does.
     let another = finished.answered_by.as_deref().filter(|answered| !answered.starts_with(asked));
-    let price = another.and_then(|answered| provider.capabilities(answered).price);
-    let price = price.or_else(|| provider.capabilities(asked).price)?;
+    let price = another.and_then(|answered| provider.capabilities(answered).price.clone());
+    let price = price.or_else(|| provider.capabilities(asked).price.clone())?;
     Some(price.cost_of(&finished.usage?))
 }
 
@@ -166,6 +172,8 @@ struct Recording<'r, 'a> {
     report: &'r mut AttemptReport<'a>,
     permit: &'r mut Permit,
     delivering: &'r mut Delivered,
+    /// What the model has to get back with the calls that it makes; none of a provider without a dialect.
+    seals: Option<SealCollector>,
 }
 
 impl Recording<'_, '_> {
@@ -203,6 +211,9 @@ impl Recording<'_, '_> {
     async fn token(&mut self, Delta { kind, text, envelope }: Delta) -> Result<(), AppendError> {
         if self.report.token() {
             self.permit.first_token();
+        }
+        if let Some(seals) = &mut self.seals {
+            seals.take(kind, &text);
         }
         self.run.live.journal().has_room().await?;
         let attempt = self.attempt;

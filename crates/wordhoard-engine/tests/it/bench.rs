@@ -13,8 +13,8 @@ use wordhoard_engine::{
     SystemClock, Tasks,
 };
 use wordhoard_model::{
-    Event, EventBody, Fallback, Idempotency, KeyId, KeyLimits, LaneSpec, Parameters, Prompt, ProviderName,
-    RequestId, RequestState, RequestStatus, Seq, Timestamp,
+    AttemptSeq, Event, EventBody, Fallback, Idempotency, KeyId, KeyLimits, LaneSpec, Parameters, Prompt,
+    ProviderName, RequestId, RequestState, RequestStatus, Seq, Timestamp,
 };
 use wordhoard_providers::TimeLimits;
 use wordhoard_store::{
@@ -343,6 +343,14 @@ impl Store for Gated {
     }
     async fn events(&self, id: RequestId, from: Seq, limit: usize) -> Result<Vec<Event>, Error> {
         self.pass()?.events(id, from, limit).await
+    }
+    async fn answer_with_call(
+        &self,
+        owner: Option<KeyId>,
+        call_id: String,
+        not_before: Timestamp,
+    ) -> Result<Option<(RequestId, AttemptSeq)>, Error> {
+        self.pass()?.answer_with_call(owner, call_id, not_before).await
     }
     async fn summary(&self, id: RequestId) -> Result<Option<RequestSummary>, Error> {
         self.pass()?.summary(id).await

@@ -3,15 +3,16 @@
 use tokio_postgres::Row;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
-    FinishReason, Idempotency, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName, RequestCreated,
-    RequestFinished, RequestId, RequestStatus, Seq, Token, TokenIndex, TokenKind, Usage,
+    FinishReason, Idempotency, KeyId, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
+    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
+    Usage,
 };
 
 use super::rows::{count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage};
 use super::session::{Params, Session};
 use super::types::{Id, Key, Moment, Sha256};
 use crate::Error;
-use crate::columns::{fallback_from_json, signed, usage_details};
+use crate::columns::{MAX_SEARCHED_REQUESTS, fallback_from_json, signed, usage_details};
 
 macro_rules! request_columns {
     () => {
@@ -43,6 +44,27 @@ pub(super) const ATTEMPTS: &str =
 pub(super) const TOKENS: &str = "SELECT attempt_seq, token_index, seq, at, kind, text, envelope
     FROM llm_token_log
     WHERE request_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
+
+const ANSWER_WITH_CALL: &str = "SELECT request_id, attempt_seq FROM llm_token_log
+    WHERE request_id IN (SELECT request_id FROM llm_requests WHERE key_id IS NOT DISTINCT FROM $1 AND created_at >= $2
+            ORDER BY request_id DESC LIMIT $3)
+        AND kind = 'tool_call' AND strpos(text, $4) > 0
+    ORDER BY request_id DESC, attempt_seq DESC LIMIT 1";
+
+/// See [`Store::answer_with_call`](crate::Store::answer_with_call). The fragment is how a call writes its id.
+pub(super) async fn answer_with_call(
+    session: &Session,
+    owner: Option<KeyId>,
+    fragment: String,
+    not_before: Timestamp,
+) -> Result<Option<(RequestId, AttemptSeq)>, Error> {
+    let params: Params<'_> = &[&owner.map(Key), &Moment::of(not_before)?, &MAX_SEARCHED_REQUESTS, &fragment];
+    let rows = session.query(ANSWER_WITH_CALL, params).await?;
+    match rows.first() {
+        Some(row) => Ok(Some((get::<Id>(row, 0)?.0, attempt_seq(row, 1)?))),
+        None => Ok(None),
+    }
+}
 
 /// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
 /// log, so what is found from `from` on has no gap.

@@ -1,6 +1,6 @@
 //! Rows to events.
 
-use rusqlite::{OptionalExtension, Row, Transaction};
+use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     FinishReason, Idempotency, KeyId, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
@@ -10,7 +10,7 @@ use wordhoard_model::{
 
 use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
 use crate::Error;
-use crate::columns::{fallback_from_json, usage_details};
+use crate::columns::{MAX_SEARCHED_REQUESTS, call_id_fragment, fallback_from_json, usage_details};
 
 /// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
 /// log, so what is found from `from` on has no gap.
@@ -30,6 +30,30 @@ pub(super) fn events(
     events.sort_unstable_by_key(|event| event.seq);
     events.truncate(limit);
     Ok(events)
+}
+
+/// See [`Store::answer_with_call`](crate::Store::answer_with_call).
+pub(super) fn answer_with_call(
+    snapshot: &Transaction<'_>,
+    owner: Option<KeyId>,
+    call_id: &str,
+    not_before: Timestamp,
+) -> Result<Option<(RequestId, AttemptSeq)>, Error> {
+    let sql = "SELECT request_id, attempt_seq FROM llm_token_log
+               WHERE request_id IN (SELECT request_id FROM llm_requests WHERE key_id IS ?1 AND created_at >= ?2
+                       ORDER BY request_id DESC LIMIT ?3)
+                   AND kind = 'tool_call' AND instr(text, ?4) > 0
+               ORDER BY request_id DESC, attempt_seq DESC LIMIT 1";
+    let owner = owner.map(|owner| owner.as_bytes().to_vec());
+    let fragment = call_id_fragment(call_id);
+    let mut statement = snapshot.prepare_cached(sql)?;
+    let found = statement
+        .query_row(params![owner, not_before.as_millis(), MAX_SEARCHED_REQUESTS, fragment], |row| {
+            let id: [u8; 16] = row.get(0)?;
+            Ok((RequestId::from_bytes(id), AttemptSeq(row.get(1)?)))
+        })
+        .optional()?;
+    Ok(found)
 }
 
 fn request_events(snapshot: &Transaction<'_>, id: RequestId) -> Result<Vec<Event>, Error> {

@@ -35,7 +35,7 @@ pub(super) fn take_message(
             Some("tool_use") => match (text("id"), text("name")) {
                 (Some(id), Some(name)) => {
                     let arguments = block.get("input").cloned().unwrap_or_else(|| json!({})).to_string();
-                    tool_calls.push(ToolCall { id, name, arguments });
+                    tool_calls.push(ToolCall::new(id, name, arguments));
                 }
                 _ => return Err(InvalidRequest::field(at, "must have an id and a name")),
             },

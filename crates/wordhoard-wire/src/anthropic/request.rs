@@ -1,10 +1,12 @@
 use serde_json::{Map, Value, json};
-use wordhoard_model::{Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
+use wordhoard_model::{Conversation, Image, Message, Part, ResponseFormat, Tool, ToolCall, ToolChoice};
 
 use crate::instructions::{JSON_INSTRUCTION, instruction_between};
 use crate::{Ask, CannotHonour};
 
 const DIALECT: &str = "Anthropic's dialect";
+/// Its name in data.
+const OWN: &str = "anthropic";
 /// An answer needs a limit here. Where neither the caller nor the model's data has one, it is what every model can.
 const DEFAULT_MAX_TOKENS: u32 = 4_096;
 /// The least that may be given for reasoning: <https://docs.anthropic.com/en/docs/build-with-claude/extended-thinking>.
@@ -109,11 +111,30 @@ fn thinking_tokens(ask: &Ask<'_>, max_tokens: u32) -> Option<u32> {
     };
     let forces_tool = matches!(asked.tool_choice, Some(ToolChoice::Required | ToolChoice::Function(_)));
     let has_temperature = asked.temperature.is_some_and(|temperature| temperature != 1.0);
-    if ask.answer_so_far.is_some() || forces_tool || has_temperature || max_tokens <= MIN_THINKING_TOKENS {
+    let lacks_reasoning = goes_on_without_reasoning(asked);
+    if lacks_reasoning {
+        ask.list("messages.reasoning");
+    }
+    let has_beginning = ask.answer_so_far.is_some();
+    if has_beginning || forces_tool || has_temperature || lacks_reasoning || max_tokens <= MIN_THINKING_TOKENS
+    {
         ask.list("reasoning_effort");
         return None;
     }
     Some(((f64::from(max_tokens) * share) as u32).clamp(MIN_THINKING_TOKENS, max_tokens - 1))
+}
+
+/// Whether the turn that is to go on has called tools, and the reasoning that led to them is not known: with reasoning switched
+/// on, such a turn is refused.
+fn goes_on_without_reasoning(asked: &Conversation) -> bool {
+    let newest_first = asked.messages.iter().rev();
+    let mut turn = newest_first.skip_while(|message| matches!(message, Message::ToolResult { .. }));
+    match turn.next() {
+        Some(Message::Assistant { tool_calls, .. }) => {
+            tool_calls.first().is_some_and(|call| call.seal_of(OWN).is_none())
+        }
+        _ => false,
+    }
 }
 
 /// 0 to 1 here; with reasoning it is 1, which need not be said.
@@ -140,8 +161,17 @@ fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
             }
             Message::User(parts) => say("user", content(ask, parts)?),
             Message::Assistant { parts, tool_calls } => {
-                let mut blocks = content(ask, parts)?;
-                blocks.extend(tool_calls.iter().map(tool_use));
+                // Reasoning stands before the call that it led to, and before the text of the turn.
+                let before =
+                    |call: &ToolCall| call.seal_of(OWN).map(|seal| seal.before.clone()).unwrap_or_default();
+                let mut blocks = tool_calls.first().map(before).unwrap_or_default();
+                blocks.extend(content(ask, parts)?);
+                for (place, call) in tool_calls.iter().enumerate() {
+                    if place > 0 {
+                        blocks.extend(before(call));
+                    }
+                    blocks.push(tool_use(call));
+                }
                 say("assistant", blocks);
             }
             Message::ToolResult { call_id, parts, is_error, .. } => {

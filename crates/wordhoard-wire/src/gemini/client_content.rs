@@ -99,7 +99,7 @@ fn read_part(at: &str, part: Map<String, Value>, calls: usize) -> Result<Read, I
         let arguments = call.get("args").map_or_else(|| "{}".to_owned(), Value::to_string);
         // The dialect can do without ids; the others cannot.
         let id = text(&call, "id").unwrap_or_else(|| format!("{name}-{calls}"));
-        return Ok(Read::Call(ToolCall { id, name, arguments }));
+        return Ok(Read::Call(ToolCall::new(id, name, arguments)));
     }
     if let Some(result) = inner("functionResponse") {
         let name = text(&result, "name").ok_or_else(|| wrong("functionResponse", "must have a name"))?;

@@ -6,6 +6,8 @@ use crate::instructions::instruction_between;
 use crate::{Ask, CannotHonour, logprobs};
 
 const DIALECT: &str = "Gemini's dialect";
+/// Passes where a signature is checked.
+const PLACEHOLDER_SIGNATURE: &str = "skip_thought_signature_validator";
 /// How many tokens of reasoning each effort is: <https://ai.google.dev/gemini-api/docs/openai>.
 pub(super) const REASONING_TOKENS: [(&str, u64); 5] =
     [("none", 0), ("minimal", 1_024), ("low", 1_024), ("medium", 8_192), ("high", 24_576)];
@@ -116,7 +118,9 @@ fn contents(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
             Message::User(parts) => say("user", content_parts(ask, parts)?),
             Message::Assistant { parts, tool_calls } => {
                 let mut parts = content_parts(ask, parts)?;
-                parts.extend(tool_calls.iter().map(function_call));
+                for (place, call) in tool_calls.iter().enumerate() {
+                    parts.push(function_call(ask, call, place == 0));
+                }
                 say("model", parts);
             }
             Message::ToolResult { call_id, name, parts, is_error } => {
@@ -166,9 +170,20 @@ fn content_parts(ask: &Ask<'_>, parts: &[Part]) -> Result<Vec<Value>, CannotHono
     Ok(encoded)
 }
 
-fn function_call(call: &ToolCall) -> Value {
+/// A call, with its signature. The first of a turn has to have one; where it is not known, or another model made the call, the
+/// documented placeholder stands for it: <https://ai.google.dev/gemini-api/docs/thought-signatures>, FAQ.
+fn function_call(ask: &Ask<'_>, call: &ToolCall, is_first: bool) -> Value {
     let args: Value = serde_json::from_str(&call.arguments).unwrap_or_else(|_| json!({}));
-    json!({"functionCall": {"id": call.id, "name": call.name, "args": args}})
+    let mut part = json!({"functionCall": {"id": call.id, "name": call.name, "args": args}});
+    let known = call.seal_of("gemini").and_then(|seal| seal.signature.as_deref());
+    let checks_them = !["gemini-1", "gemini-2"].iter().any(|older| ask.model.starts_with(older));
+    if let Some(signature) = known {
+        part["thoughtSignature"] = signature.into();
+    } else if is_first && checks_them {
+        ask.list("messages.thought_signature");
+        part["thoughtSignature"] = PLACEHOLDER_SIGNATURE.into();
+    }
+    part
 }
 
 /// `parametersJsonSchema` takes any JSON schema, `parameters` but a part of one. Google always keeps to the schema.

@@ -185,10 +185,10 @@ fn tool_calls(at: &str, calls: &Value) -> Result<Vec<ToolCall>, InvalidRequest> 
 fn one_call(at: &str, call: &Value) -> Result<ToolCall, InvalidRequest> {
     let text = |pointer: &str| call.pointer(pointer).and_then(Value::as_str).map(str::to_owned);
     if let (Some(id), Some(name), Some(input)) = (text("/id"), text("/custom/name"), text("/custom/input")) {
-        return Ok(ToolCall { id, name, arguments: custom_arguments(&input) });
+        return Ok(ToolCall::new(id, name, custom_arguments(&input)));
     }
     match (text("/id"), text("/function/name"), text("/function/arguments")) {
-        (Some(id), Some(name), Some(arguments)) => Ok(ToolCall { id, name, arguments }),
+        (Some(id), Some(name), Some(arguments)) => Ok(ToolCall::new(id, name, arguments)),
         _ => {
             let problem = "must have an id and a function with name and arguments, all of them strings";
             Err(InvalidRequest::field(at, problem))

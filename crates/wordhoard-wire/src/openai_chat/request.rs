@@ -79,6 +79,11 @@ pub(crate) fn messages(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
                 let mut message = json!({"role": "assistant", "content": content(ask, parts)?});
                 if !tool_calls.is_empty() {
                     message["tool_calls"] = tool_calls.iter().map(tool_call).collect();
+                    // <https://api-docs.deepseek.com/guides/thinking_mode>: within a turn that calls tools it has to come back.
+                    let reasoning = tool_calls.iter().find_map(|call| call.seal_of("openai")?.before.first());
+                    if let Some(reasoning) = reasoning {
+                        message["reasoning_content"] = reasoning.clone();
+                    }
                 }
                 message
             }

@@ -31,16 +31,16 @@ pub(super) fn take_item(at: &str, item: &Value, asked: &mut Conversation) -> Res
         }
         (Some("function_call"), _) => {
             let (id, name) = (needed("call_id")?, function(&needed("name")?));
-            add_call(ToolCall { id, name, arguments: needed("arguments")? }, asked);
+            add_call(ToolCall::new(id, name, needed("arguments")?), asked);
         }
         (Some("custom_tool_call"), _) => {
             let (id, name) = (needed("call_id")?, function(&needed("name")?));
-            add_call(ToolCall { id, name, arguments: custom_arguments(&needed("input")?) }, asked);
+            add_call(ToolCall::new(id, name, custom_arguments(&needed("input")?)), asked);
         }
         (Some("local_shell_call"), _) => {
             let id = text("call_id").map_or_else(|| needed("id"), Ok)?;
             let arguments = local_shell_arguments(item.get("action"));
-            add_call(ToolCall { id, name: LOCAL_SHELL.to_owned(), arguments }, asked);
+            add_call(ToolCall::new(id, LOCAL_SHELL, arguments), asked);
         }
         (Some("function_call_output" | "custom_tool_call_output" | "local_shell_call_output"), _) => {
             let call_id = text("call_id").map_or_else(|| needed("id"), Ok)?;

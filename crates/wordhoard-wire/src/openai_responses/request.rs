@@ -144,7 +144,12 @@ fn input(ask: &Ask<'_>) -> Result<Vec<Value>, CannotHonour> {
             Message::Assistant { parts, tool_calls } => {
                 let text = Part::text_of(parts);
                 items.extend((!text.is_empty()).then(|| said(&text)));
-                items.extend(tool_calls.iter().map(function_call));
+                for call in tool_calls {
+                    items.extend(
+                        call.seal_of("openai_responses").into_iter().flat_map(|seal| seal.before.clone()),
+                    );
+                    items.push(function_call(call));
+                }
             }
             Message::ToolResult { call_id, parts, is_error, .. } => {
                 let parts = &ask.told_as_error(parts, *is_error);

@@ -31,7 +31,7 @@ fn asked(message: Vec<Message>) -> Conversation {
 }
 
 fn turn_with_call(id: &str, name: &str, arguments: &str) -> Conversation {
-    let call = ToolCall { id: id.into(), name: name.into(), arguments: arguments.into() };
+    let call = ToolCall::new(id, name, arguments);
     asked(vec![
         Message::User(vec![Part::Text("go".into())]),
         Message::Assistant { parts: Vec::new(), tool_calls: vec![call] },

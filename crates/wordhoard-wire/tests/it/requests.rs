@@ -39,10 +39,8 @@ fn any_turn() -> impl Strategy<Value = Vec<Message>> {
             let mut turn = vec![Message::User(question)];
             if let Some((parts, calls, result)) = answered {
                 let ids = |place: usize, id: &str| format!("{id}-{place}");
-                let tool_calls = calls.iter().enumerate().map(|(place, (id, name, x))| ToolCall {
-                    id: ids(place, id),
-                    name: name.clone(),
-                    arguments: json!({"x": x}).to_string(),
+                let tool_calls = calls.iter().enumerate().map(|(place, (id, name, x))| {
+                    ToolCall::new(ids(place, id), name.clone(), json!({"x": x}).to_string())
                 });
                 turn.push(Message::Assistant { parts, tool_calls: tool_calls.collect() });
                 turn.extend(calls.iter().enumerate().map(|(place, (id, name, _))| Message::ToolResult {

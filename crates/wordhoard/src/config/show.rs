@@ -1,7 +1,7 @@
 use toml::{Table, Value};
 use wordhoard_engine::{CallSettings, Durability};
 use wordhoard_model::Prefill;
-use wordhoard_providers::{Auth, Unsupported};
+use wordhoard_providers::{Auth, Unsupported, price_fields};
 
 use super::units::size_text;
 use super::{
@@ -236,18 +236,8 @@ fn model(model: &ModelConfig) -> Value {
     set("stream", said.stream.map(Value::from));
     set("context_window", said.context_window.map(|tokens| i64::try_from(tokens).unwrap_or(i64::MAX).into()));
     set("max_output_tokens", said.max_output_tokens.map(|tokens| i64::from(tokens).into()));
-    let dollars = |micros: u64| Value::from(micros as f64 / 1e6);
-    set(
-        "price",
-        said.price.map(|price| {
-            let mut table = Table::from_iter([
-                ("input".to_owned(), dollars(price.input)),
-                ("output".to_owned(), dollars(price.output)),
-            ]);
-            table.extend(price.cached_input.map(|cached| ("cached_input".to_owned(), dollars(cached))));
-            table.into()
-        }),
-    );
+    let price = said.price.as_ref().and_then(|price| toml::from_str(&price_fields(price)).ok());
+    set("price", price.map(Value::Table));
     table.into()
 }
 

@@ -1,6 +1,7 @@
 //! Providers and how they are called, as they are written.
 
 use serde::{Deserialize, Deserializer, de};
+use wordhoard_providers::DollarPrice;
 
 use crate::config::units::{DelayText, DurationText};
 
@@ -69,16 +70,7 @@ pub(in crate::config) struct ModelTable {
     pub(in crate::config) stream: Option<bool>,
     pub(in crate::config) context_window: Option<u64>,
     pub(in crate::config) max_output_tokens: Option<u32>,
-    pub(in crate::config) price: Option<PriceTable>,
-}
-
-/// USD for a million tokens.
-#[derive(Clone, Copy, Debug, Deserialize)]
-#[serde(deny_unknown_fields)]
-pub(in crate::config) struct PriceTable {
-    pub(in crate::config) input: f64,
-    pub(in crate::config) cached_input: Option<f64>,
-    pub(in crate::config) output: f64,
+    pub(in crate::config) price: Option<DollarPrice>,
 }
 
 /// One text, or several.

@@ -1,9 +1,9 @@
 use std::path::Path;
 
+use std::sync::Arc;
 use wordhoard_model::ProviderName;
-use wordhoard_providers::{
-    ApiKey, Auth, Declared, Dialect, NamedKey, TimeLimits, Unsupported, demo, price_of,
-};
+
+use wordhoard_providers::{ApiKey, Auth, Declared, Dialect, NamedKey, TimeLimits, Unsupported, demo};
 
 use crate::config::file::{DialectText, ModelTable, ProviderTable, TimeoutsTable, UnsupportedText};
 use crate::config::{Environment, Error, HttpProvider, ModelConfig, ProviderConfig, Reach};
@@ -146,13 +146,11 @@ fn auth(setting: &str, text: &str) -> Result<Auth, Error> {
 }
 
 fn model_config(setting: &str, table: ModelTable) -> Result<ModelConfig, Error> {
-    let price = table.price.map(|price| {
-        let parts = [Some(price.input), price.cached_input, Some(price.output)];
-        let sound = parts.into_iter().flatten().all(|dollars| (0.0..=1e6).contains(&dollars));
-        let problem = format!("the price of {:?} must be 0 or more dollars for a million tokens", table.name);
-        if sound {
-            Ok(price_of(price.input, price.cached_input, price.output))
-        } else {
+    let price = table.price.map(|price| match price.is_sound() {
+        true => Ok(Arc::new(price.into_price())),
+        false => {
+            let name = &table.name;
+            let problem = format!("the price of {name:?} must be 0 or more dollars for a million tokens");
             Err(Error::setting(setting, problem))
         }
     });

@@ -10,7 +10,7 @@ use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, Mode
 use wordhoard_providers::{
     Call, CallKind, CannotHonour, ClientCredential, Dialect, Forwarded, InvalidRequest, Recorded, Verbatim,
 };
-use wordhoard_wire::{Asked, ClientRequest};
+use wordhoard_wire::{Asked, ClientRequest, seals};
 
 use super::answer::{self, Telling};
 use super::{dropped_fields, forwarding, targets};
@@ -99,7 +99,12 @@ pub(super) async fn record(
     dialect: Dialect,
 ) -> Result<Accepted, Problem> {
     let models = targets::take(surface, dialect, &mut body)?;
-    let request = read(surface, dialect, &body, &models)?;
+    let mut request = read(surface, dialect, &body, &models)?;
+    if models.iter().any(|model| !speaks(surface, model, dialect)) {
+        let ids = seals::call_ids(&request.conversation);
+        let known = surface.engine.seals_of(client.key, ids).await;
+        seals::put_on(&mut request.conversation, |id| known.get(id).cloned());
+    }
     let (conversation, body) = (Arc::new(request.conversation), Arc::new(body));
     let mut recorded = client.recorded.clone();
     recorded.dropped_fields = check(surface, dialect, &models, &conversation, &body)?;
@@ -132,14 +137,15 @@ fn read(
     body: &Map<String, Value>,
     models: &[ModelRef],
 ) -> Result<ClientRequest, Problem> {
-    let speaks_it = |model: &ModelRef| {
-        let provider = surface.engine.providers().get(&model.provider);
-        provider.is_some_and(|provider| provider.dialect() == Some(dialect))
-    };
-    if models.iter().all(speaks_it) {
+    if models.iter().all(|model| speaks(surface, model, dialect)) {
         return Ok(dialect.read_request(body));
     }
     Ok(dialect.decode_request(Value::Object(body.clone()).to_string().as_bytes())?)
+}
+
+fn speaks(surface: &Surface, model: &ModelRef, dialect: Dialect) -> bool {
+    let provider = surface.engine.providers().get(&model.provider);
+    provider.is_some_and(|provider| provider.dialect() == Some(dialect))
 }
 
 /// Whether each model can be asked; and the fields that it is not given, or in another form.
