@@ -6,7 +6,7 @@
 //! reserved when it comes, and replaced by what it did use when it ends.
 
 mod account;
-mod estimate;
+pub(crate) mod estimate;
 mod loading;
 
 use std::collections::HashMap;

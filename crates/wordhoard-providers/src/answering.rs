@@ -220,7 +220,7 @@ impl Provider for DialectProvider {
             move |broken: Broken| Broken { failure: Account::blame(is_clients, broken.failure), ..broken };
         let named = move |part: AnswerPart| match part {
             AnswerPart::Delta(delta) => AnswerPart::Delta(delta.with_tool_name(&tool_names)),
-            completed => completed,
+            other => other,
         };
         let answer = stream::unfold(answer, Answer::next).map(move |part| part.map(&named).map_err(blamed));
         stops::cut_at(stops, answer.boxed())

@@ -5,7 +5,7 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
-use wordhoard_model::{Capabilities, Conversation, Failure, ProviderName};
+use wordhoard_model::{Capabilities, Conversation, Failure, ProviderName, Usage};
 use wordhoard_wire::{CallKind, CannotHonour, Completion, Delta, Dialect};
 
 use crate::ClientCredential;
@@ -113,6 +113,8 @@ pub struct Forwarded {
 pub enum AnswerPart {
     /// The next piece.
     Delta(Delta),
+    /// What the provider has counted so far, whenever it says so before the end: what a call consumed that somebody ends.
+    Usage(Usage),
     /// The answer is whole. Comes last, exactly once, unless a failure ends the stream.
     Completed(Completion),
 }
@@ -124,7 +126,7 @@ pub struct Broken {
     /// Why. Holds no secret.
     pub failure: Failure,
     /// What the provider had said until then about the answer as a whole, such as what it consumed.
-    pub so_far: Completion,
+    pub so_far: Box<Completion>,
 }
 
 /// The answer as it comes. Ends after [`AnswerPart::Completed`] or the first failure, never without one of them.
@@ -146,6 +148,6 @@ impl Call {
 
 impl From<Failure> for Broken {
     fn from(failure: Failure) -> Self {
-        Self { failure, so_far: Completion::default() }
+        Self { failure, so_far: Box::default() }
     }
 }

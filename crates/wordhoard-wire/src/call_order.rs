@@ -231,7 +231,7 @@ mod tests {
     fn one_thing_comes_after_the_other() {
         let text = Delta::text("text");
         assert_eq!(
-            told(&[fragment(0, "a", "f", "{\"x\":"), text.clone(), fragment(0, "", "", "1}"), text.clone()]),
+            told(&[fragment(0, "a", "f", "{\"x\":"), text.clone(), fragment(0, "", "", "1}"), text]),
             [
                 r#"{"index":0,"id":"a","name":"f","arguments":"{\"x\":"}"#,
                 r#"{"index":0,"arguments":"1}"}"#,

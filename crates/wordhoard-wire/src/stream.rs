@@ -3,7 +3,7 @@
 use std::fmt::Debug;
 
 use bytes::BytesMut;
-use wordhoard_model::{Failure, FailureClass};
+use wordhoard_model::{Failure, FailureClass, Usage};
 
 use crate::envelope::Recorder;
 use crate::error_body::{classify_error_body, classify_stream_error, classify_words};
@@ -51,6 +51,11 @@ pub(crate) trait Fold: Debug + Send {
 
     /// What the provider has said so far about the answer as a whole.
     fn so_far(&self) -> Completion;
+
+    /// What the provider has said so far of what it counted.
+    fn usage(&self) -> Option<Usage> {
+        self.so_far().usage
+    }
 
     /// What the provider said about the answer as a whole, once the body ended or nothing that follows counts.
     ///
@@ -129,7 +134,12 @@ impl StreamDecoder {
 
     /// Whether the provider has said all that it says at the end, but for a mark that nothing follows.
     pub fn has_all(&self) -> bool {
-        self.fold.has_finish_reason() && self.fold.so_far().usage.is_some()
+        self.fold.has_finish_reason() && self.fold.usage().is_some()
+    }
+
+    /// What the provider has said so far of what it counted.
+    pub fn usage(&self) -> Option<Usage> {
+        self.fold.usage()
     }
 
     /// What the provider has said so far about the answer as a whole: what a failed call consumed, if that is known.

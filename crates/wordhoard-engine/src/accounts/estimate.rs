@@ -44,7 +44,7 @@ impl Estimate {
 
 /// About how many tokens a prompt has, with all the messages and tools that it carries. Of a request of a drop-in API all is in its
 /// body; what else is recorded of it is ours.
-fn of_prompt(prompt: &Prompt) -> u64 {
+pub(crate) fn of_prompt(prompt: &Prompt) -> u64 {
     if let Some(body) = body_of(prompt) {
         return tokens_of_fields(body);
     }

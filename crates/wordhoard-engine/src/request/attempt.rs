@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, EventBody, Failure, FailureClass, Lane,
-    ModelRef, Outcome, Prompt, RequestState, Token, TokenIndex, Violation,
+    ModelRef, Outcome, Prompt, RequestState, Token, TokenIndex, Usage, UsageDetails, Violation,
 };
 use wordhoard_providers::{
     AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Forwarded, Provider, Recorded, SealCollector,
@@ -15,6 +15,7 @@ use wordhoard_providers::{
 use super::Run;
 use super::delivered::{Beginning, Delivered};
 use super::report::AttemptReport;
+use crate::accounts::estimate;
 use crate::calls::{Permit, Verdicts};
 use crate::hub::{AppendError, LiveRequest};
 use crate::tasks::TaskKind;
@@ -52,7 +53,7 @@ pub(super) async fn run(
     let continues = beginning.as_ref().map(|beginning| beginning.continues);
     let attempt = start(&run.live, lane, model, continues)?;
     let mut report = AttemptReport::start(run, lane, attempt, model);
-    let mut answer = None;
+    let (mut answer, mut counted) = (None, None);
     let mut delivering = delivered.begin(continues);
     let end = match conversation_of(run.live.prompt()) {
         Ok(mut conversation) => {
@@ -75,8 +76,10 @@ pub(super) async fn run(
                 permit: &mut permit,
                 delivering: &mut delivering,
                 seals: provider.dialect().map(SealCollector::new),
+                usage: None,
             };
             let end = recording.run(answer).await?;
+            counted = recording.usage;
             if let Some(seals) = recording.seals {
                 let (engine, key) = (&run.engine, run.live.created().key);
                 engine.seals.keep(key, seals.finish(), engine.clock.now());
@@ -92,6 +95,10 @@ pub(super) async fn run(
         End::Cancelled | End::ServerStopped => permit.end(Verdicts::NOTHING, None),
     }
     let mut finished = finished(attempt, end);
+    if finished.outcome != Outcome::Completed {
+        let token_count = run.live.token_count(attempt);
+        finished.usage = best_known(finished.usage.or(counted), token_count, run.live.prompt());
+    }
     finished.cost = cost(&*provider, model, &finished);
     report.finish(&finished);
     let outcome = finished.outcome;
@@ -155,6 +162,21 @@ fn record_end(live: &Arc<LiveRequest>, finished: AttemptFinished) -> Result<(), 
     Ok(())
 }
 
+/// What a call consumed that did not come to its end: the provider's own counts as far as it told them, and at least what was
+/// received. Without any token nothing is known of it.
+fn best_known(told: Option<Usage>, token_count: u64, prompt: &Prompt) -> Option<Usage> {
+    if token_count == 0 {
+        return told;
+    }
+    let guessed = || Usage { input_tokens: estimate::of_prompt(prompt), ..Usage::default() };
+    let usage = told.unwrap_or_else(guessed);
+    Some(Usage {
+        output_tokens: usage.output_tokens.max(token_count),
+        details: UsageDetails { is_estimate: true, ..usage.details },
+        ..usage
+    })
+}
+
 /// What the answer cost, by the price of the model that really answered where that is known to be another one.
 fn cost(provider: &dyn Provider, model: &ModelRef, finished: &AttemptFinished) -> Option<Cost> {
     let asked = model.model.as_str();
@@ -174,6 +196,8 @@ struct Recording<'r, 'a> {
     delivering: &'r mut Delivered,
     /// What the model has to get back with the calls that it makes; none of a provider without a dialect.
     seals: Option<SealCollector>,
+    /// What the provider has counted so far.
+    usage: Option<Usage>,
 }
 
 impl Recording<'_, '_> {
@@ -198,6 +222,7 @@ impl Recording<'_, '_> {
                     }
                     Err(error) => return Err(error),
                 },
+                Some(Ok(AnswerPart::Usage(usage))) => self.usage = Some(usage),
                 Some(Ok(AnswerPart::Completed(completion))) => return Ok(End::Completed(completion)),
                 Some(Err(broken)) => return Ok(End::Failed(broken)),
                 None => {

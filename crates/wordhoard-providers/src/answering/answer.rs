@@ -4,7 +4,7 @@ use std::time::Duration;
 use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::time::{timeout, timeout_at};
-use wordhoard_model::{Failure, FailureClass};
+use wordhoard_model::{Failure, FailureClass, Usage};
 use wordhoard_wire::{Completion, Delta, Dialect, Limits, StreamDecoder};
 
 use super::clock::Clock;
@@ -25,6 +25,8 @@ pub(super) struct Answer {
     keeps_envelopes: bool,
     /// Decoded and not yet given. Whatever ends the answer comes after them.
     pending: VecDeque<Delta>,
+    /// What the provider has counted, told already.
+    told_usage: Option<Usage>,
     stage: Stage,
 }
 
@@ -63,6 +65,7 @@ impl Answer {
             redactor,
             keeps_envelopes,
             pending: VecDeque::new(),
+            told_usage: None,
             stage: Stage::Called(call),
         }
     }
@@ -72,6 +75,12 @@ impl Answer {
         loop {
             if let Some(delta) = self.pending.pop_front() {
                 return Some((Ok(AnswerPart::Delta(delta)), self));
+            }
+            if let Stage::Streaming(streaming) = &self.stage
+                && let Some(usage) = streaming.decoder.usage().filter(|usage| self.told_usage != Some(*usage))
+            {
+                self.told_usage = Some(usage);
+                return Some((Ok(AnswerPart::Usage(usage)), self));
             }
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
                 Stage::Called(call) => {
@@ -206,7 +215,7 @@ impl Streaming {
     }
 
     fn failed(&self, failure: Failure) -> Stage {
-        Stage::Failed(Broken { failure, so_far: self.decoder.so_far() })
+        Stage::Failed(Broken { failure, so_far: Box::new(self.decoder.so_far()) })
     }
 
     /// The end after the connection broke or stood still: the answer is whole all the same where the provider has
@@ -219,7 +228,7 @@ impl Streaming {
 fn ended(decoder: &StreamDecoder, rest: Option<ReplyBody>) -> Stage {
     match decoder.finish() {
         Ok(completion) => Stage::Complete(completion, rest),
-        Err(failure) => Stage::Failed(Broken { failure, so_far: decoder.so_far() }),
+        Err(failure) => Stage::Failed(Broken { failure, so_far: Box::new(decoder.so_far()) }),
     }
 }
 

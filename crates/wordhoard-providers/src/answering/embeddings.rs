@@ -78,6 +78,7 @@ mod tests {
                     assert!(delta.text.len() <= PIECE_BYTES);
                     whole += &delta.text;
                 }
+                AnswerPart::Usage(_) => {}
                 AnswerPart::Completed(completion) => {
                     assert_eq!(completion.answered_by.as_deref(), Some("m-1"));
                     assert_eq!(completion.usage, Some(Usage { input_tokens: 7, ..Usage::default() }));

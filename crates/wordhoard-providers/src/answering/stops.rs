@@ -3,7 +3,7 @@
 use std::collections::VecDeque;
 
 use futures_util::{StreamExt, stream};
-use wordhoard_model::{FinishReason, TokenKind};
+use wordhoard_model::{FinishReason, TokenKind, Usage, UsageDetails};
 use wordhoard_wire::{Completion, Delta};
 
 use crate::{AnswerPart, AnswerStream, Broken};
@@ -13,7 +13,8 @@ pub(super) fn cut_at(stops: Vec<String>, answer: AnswerStream) -> AnswerStream {
     if stops.is_empty() {
         return answer;
     }
-    let cutter = Cutter { stops, held: String::new(), answer: Some(answer), ready: VecDeque::new() };
+    let cutter =
+        Cutter { stops, held: String::new(), answer: Some(answer), ready: VecDeque::new(), usage: None };
     stream::unfold(cutter, Cutter::next).boxed()
 }
 
@@ -24,6 +25,8 @@ struct Cutter {
     /// None once the answer has ended. Dropping it closes the provider's connection.
     answer: Option<AnswerStream>,
     ready: VecDeque<Result<AnswerPart, Broken>>,
+    /// What the provider has counted so far.
+    usage: Option<Usage>,
 }
 
 impl Cutter {
@@ -35,6 +38,10 @@ impl Cutter {
             let part = self.answer.as_mut()?.next().await;
             match part {
                 Some(Ok(AnswerPart::Delta(delta))) if delta.kind == TokenKind::Text => self.text(&delta.text),
+                Some(Ok(AnswerPart::Usage(usage))) => {
+                    self.usage = Some(usage);
+                    self.ready.push_back(Ok(AnswerPart::Usage(usage)));
+                }
                 Some(part) => {
                     self.release();
                     self.ready.push_back(part);
@@ -52,7 +59,11 @@ impl Cutter {
             self.release();
             self.answer = None;
             let finish_reason = Some(FinishReason(FinishReason::STOP.to_owned()));
-            let completion = Completion { finish_reason, ..Completion::default() };
+            // The provider has not told its last count.
+            let usage = self
+                .usage
+                .map(|usage| Usage { details: UsageDetails { is_estimate: true, ..usage.details }, ..usage });
+            let completion = Completion { finish_reason, usage, ..Completion::default() };
             self.ready.push_back(Ok(AnswerPart::Completed(completion)));
             return;
         }

@@ -1,7 +1,7 @@
 use std::collections::{HashMap, HashSet};
 
 use serde_json::Value;
-use wordhoard_model::{Failure, TokenKind};
+use wordhoard_model::{Failure, TokenKind, Usage};
 
 use super::event::{Event, Message, UsageBody};
 use crate::clean_text::{model_name, one_line};
@@ -92,11 +92,11 @@ impl Fold for MessageFold {
 
     fn so_far(&self) -> Completion {
         let ended = self.stop_reason.as_deref().map(|told| Completion::ended(told, self.seen));
-        Completion {
-            usage: self.usage.as_ref().and_then(UsageBody::to_usage),
-            answered_by: self.answered_by.clone(),
-            ..ended.unwrap_or_default()
-        }
+        Completion { usage: self.usage(), answered_by: self.answered_by.clone(), ..ended.unwrap_or_default() }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage.as_ref().and_then(UsageBody::to_usage)
     }
 
     fn finish(&self) -> Result<Completion, Failure> {

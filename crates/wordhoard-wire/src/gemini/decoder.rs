@@ -1,4 +1,4 @@
-use wordhoard_model::{Failure, FinishReason};
+use wordhoard_model::{Failure, FinishReason, Usage};
 
 use super::response::{Candidate, Response, UsageBody};
 use crate::clean_text::{model_name, one_line};
@@ -54,11 +54,11 @@ impl Fold for ContentFold {
             }),
             None => self.finish_reason.as_deref().map(|told| Completion::ended(told, self.seen)),
         };
-        Completion {
-            usage: self.usage.as_ref().and_then(UsageBody::to_usage),
-            answered_by: self.answered_by.clone(),
-            ..ended.unwrap_or_default()
-        }
+        Completion { usage: self.usage(), answered_by: self.answered_by.clone(), ..ended.unwrap_or_default() }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage.as_ref().and_then(UsageBody::to_usage)
     }
 
     fn finish(&self) -> Result<Completion, Failure> {

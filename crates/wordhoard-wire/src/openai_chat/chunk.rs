@@ -148,7 +148,7 @@ impl Said {
         match thought {
             Some(thought) => self.reasoning.push_str(&thought),
             None => {
-                self.text.push_str(part.as_str().or_else(|| part.get("text")?.as_str()).unwrap_or_default())
+                self.text.push_str(part.as_str().or_else(|| part.get("text")?.as_str()).unwrap_or_default());
             }
         }
     }

@@ -1,6 +1,6 @@
 use std::collections::BTreeSet;
 
-use wordhoard_model::{Failure, FailureClass, ServiceTier, TokenKind};
+use wordhoard_model::{Failure, FailureClass, ServiceTier, TokenKind, Usage};
 
 use super::DONE;
 use super::beside;
@@ -74,11 +74,11 @@ impl Fold for ChatFold {
 
     fn so_far(&self) -> Completion {
         let ended = self.finish_reason.as_deref().map(|told| Completion::ended(told, self.seen));
-        Completion {
-            usage: self.usage.and_then(|usage| usage.to_usage(self.service_tier)),
-            answered_by: self.answered_by.clone(),
-            ..ended.unwrap_or_default()
-        }
+        Completion { usage: self.usage(), answered_by: self.answered_by.clone(), ..ended.unwrap_or_default() }
+    }
+
+    fn usage(&self) -> Option<Usage> {
+        self.usage.and_then(|usage| usage.to_usage(self.service_tier))
     }
 
     fn finish(&self) -> Result<Completion, Failure> {

@@ -180,7 +180,7 @@ impl ResponseFold {
         self.ended_places.insert(place);
         if is_call(kind) {
             self.calls.end(place, item, out);
-        } else if !self.has_said_of(place) && !(kind == Some("message") && self.is_run(item)) {
+        } else if !(self.has_said_of(place) || kind == Some("message") && self.is_run(item)) {
             let before = out.len();
             item_deltas(item, out);
             self.note_told(place, &out[before..]);

@@ -43,7 +43,7 @@ fn take_over(path: &Path, is_there: bool) {
             put_over(Some(table));
         }
         Err(error) => {
-            tracing::error!(%error, path = %path.display(), "prices cannot be read; those before count")
+            tracing::error!(%error, path = %path.display(), "prices cannot be read; those before count");
         }
     }
 }

@@ -19,6 +19,7 @@ mod present_client;
 mod refusals;
 mod relay;
 mod responses;
+mod route;
 mod targets;
 
 pub(super) use errors::{is_anthropic, speak_dialect};

@@ -21,6 +21,7 @@ use super::failures::problem_of;
 use super::following::{Following, without_a_word};
 use super::present_client::PresentClient;
 use super::relay::Said;
+use super::route::Route;
 use crate::http::Surface;
 use crate::http::problem::Problem;
 use crate::http::request_path::RESPONSE_PREFIX;
@@ -72,9 +73,12 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
             }
         }
         if let Some((_, Said::Failed(failure))) = waiting.first() {
-            return Err(problem_of(failure));
+            let mut refused = problem_of(failure).into_response();
+            following.choices.route().add_headers(refused.headers_mut());
+            return Ok(refused);
         }
     }
+    let route = following.choices.route().clone().asked_of(telling.models.first());
     let head = head(&following, id, &telling);
     let writer = Writer {
         id,
@@ -87,14 +91,20 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
         client,
         _open: surface.http_metrics.open_stream(),
     };
-    Ok(event_stream(Body::from_stream(writer.into_stream())))
+    let mut response = event_stream(Body::from_stream(writer.into_stream()));
+    route.add_headers(response.headers_mut());
+    Ok(response)
 }
 
 /// Answers with the whole, once it is there.
 pub(super) async fn whole(surface: &Surface, id: RequestId, telling: Telling) -> Result<Response, Problem> {
-    let gathered = gather(surface, id, telling).await?;
-    let body = gathered.map_err(|failure| problem_of(&failure))?;
-    Ok(document(body))
+    let (gathered, route) = gather_by_route(surface, id, telling).await?;
+    let mut response = match gathered {
+        Ok(body) => document(body),
+        Err(failure) => problem_of(&failure).into_response(),
+    };
+    route.add_headers(response.headers_mut());
+    Ok(response)
 }
 
 /// The whole answer as a body, once it is there; or why there is none.
@@ -103,25 +113,34 @@ pub(super) async fn gather(
     id: RequestId,
     telling: Telling,
 ) -> Result<Result<Vec<u8>, Failure>, Problem> {
+    Ok(gather_by_route(surface, id, telling).await?.0)
+}
+
+async fn gather_by_route(
+    surface: &Surface,
+    id: RequestId,
+    telling: Telling,
+) -> Result<(Result<Vec<u8>, Failure>, Route), Problem> {
     let mut following = Following::open(surface, id, Choices::gathering(telling.dialect)).await?;
     let mut client = PresentClient::new(surface, id);
     let whole = following.whole().await?;
     client.has_it_all();
-    let choices = match whole {
-        Ok(whole) => whole,
-        Err(failure) => return Ok(Err(failure)),
-    };
-    let head = head(&following, id, &telling);
-    let [WholeChoice { deltas, completion, .. }] = &choices[..] else {
+    let route = following.choices.route().clone();
+    Ok((whole.map(|choices| body_of(&following, id, telling, &choices)), route))
+}
+
+fn body_of(following: &Following, id: RequestId, telling: Telling, choices: &[WholeChoice]) -> Vec<u8> {
+    let head = head(following, id, &telling);
+    let [WholeChoice { deltas, completion, .. }] = choices else {
         let all: Vec<String> = choices.iter().map(|choice| choice.model.clone()).collect();
-        return Ok(Ok(openai_chat::encode_choices(&AnswerHead { model: all.join(", "), ..head }, &choices)));
+        return openai_chat::encode_choices(&AnswerHead { model: all.join(", "), ..head }, choices);
     };
     let ended_at_s = following.choices.ended_at().map(seconds);
     let Telling { dialect, asked, .. } = &telling;
     if let Some(passed) = dialect.passed_answer(&head, asked, ended_at_s, deltas, completion) {
-        return Ok(Ok(passed));
+        return passed;
     }
-    Ok(Ok(telling.dialect.encode_answer_for(&head, telling.asked, ended_at_s, deltas, completion)))
+    telling.dialect.encode_answer_for(&head, telling.asked, ended_at_s, deltas, completion)
 }
 
 /// A body that is all there.

@@ -7,6 +7,7 @@ use wordhoard_model::{AttemptSeq, Event, EventBody, Failure, Outcome, RequestFin
 use wordhoard_providers::Dialect;
 
 use super::relay::{Relay, Said};
+use super::route::Route;
 
 /// The lanes of a request, as choices.
 #[derive(Debug)]
@@ -16,6 +17,7 @@ pub(super) struct Choices {
     choice_of: HashMap<AttemptSeq, usize>,
     dialect: Dialect,
     new_relay: fn(Dialect) -> Relay,
+    route: Route,
 }
 
 impl Choices {
@@ -30,12 +32,19 @@ impl Choices {
     }
 
     fn of(dialect: Dialect, new_relay: fn(Dialect) -> Relay) -> Self {
-        Self { relays: vec![new_relay(dialect)], choice_of: HashMap::new(), dialect, new_relay }
+        Self {
+            relays: vec![new_relay(dialect)],
+            choice_of: HashMap::new(),
+            dialect,
+            new_relay,
+            route: Route::default(),
+        }
     }
 
     /// Takes the next event in, and appends what the client is told by it, and of which choice. An answer with a choice that
     /// failed is no whole answer: its failure is all that is told of the end then.
     pub(super) fn take(&mut self, event: &Event, out: &mut Vec<(usize, Said)>) {
+        self.route.take(event);
         match &event.body {
             EventBody::RequestCreated(created) => {
                 self.relays.resize_with(created.lanes.len().max(1), || (self.new_relay)(self.dialect));
@@ -104,6 +113,11 @@ impl Choices {
             }
             said => said,
         }
+    }
+
+    /// The way that the answer has taken so far.
+    pub(super) fn route(&self) -> &Route {
+        &self.route
     }
 
     /// How many there are. One before the first event.
