@@ -23,12 +23,26 @@ pub(crate) use self::account::Account;
 use self::account::Pass;
 use self::answer::Answer;
 use crate::catalogue::Catalogue;
-use crate::key_ring::{KeyRing, Resting};
+use crate::key_ring::{KeyRing, Pick, Resting};
 use crate::redaction::Redactor;
-use crate::transport::{Endpoint, Post, Transport};
+use crate::transport::{Endpoint, Post, Reply, Transport};
 use crate::{
-    AnswerPart, AnswerStream, Broken, Call, ClientCredential, Forwarded, Provider, TimeLimits, Verbatim,
+    AnswerPart, AnswerStream, Broken, Call, ClientCredential, Forwarded, Passage, Passed, Provider,
+    TimeLimits, Verbatim,
 };
+
+/// Headers that say something of the connection to the provider, or of its encoding, which was undone: not for clients.
+const OF_THE_CONNECTION: [&str; 9] = [
+    "connection",
+    "content-encoding",
+    "content-length",
+    "keep-alive",
+    "proxy-authenticate",
+    "set-cookie",
+    "te",
+    "transfer-encoding",
+    "upgrade",
+];
 
 /// A provider of some dialect.
 #[derive(Debug)]
@@ -224,6 +238,39 @@ impl Provider for DialectProvider {
         };
         let answer = stream::unfold(answer, Answer::next).map(move |part| part.map(&named).map_err(blamed));
         stops::cut_at(stops, answer.boxed())
+    }
+
+    fn pass_on(&self, passage: Passage) -> BoxFuture<'static, Result<Passed, Failure>> {
+        let speaker = &self.0;
+        let pass = speaker.account.pass(&speaker.name, &speaker.redactor, passage.credential.clone());
+        let (transport, is_clients) = (Arc::clone(&speaker.transport), speaker.account.is_clients());
+        let first_byte = speaker.limits.first_token;
+        async move {
+            let Pass { keys, credential, redactor } = pass?;
+            let key = match keys.pick("") {
+                Pick::Key(place) => place,
+                Pick::Resting(resting) => return Err(redactor.redact(resting.into_failure())),
+            };
+            let sent = transport.pass_on(Passage { credential, ..passage }, key);
+            let reply = match tokio::time::timeout(first_byte, sent).await {
+                Ok(reply) => reply,
+                Err(_) => {
+                    let message = format!("the provider did not answer within {first_byte:?}");
+                    Err(Failure::new(FailureClass::FirstTokenTimeout, message))
+                }
+            };
+            let reply = reply.map_err(|failure| Account::blame(is_clients, redactor.redact(failure)))?;
+            let Reply { status, mut headers, mut body } = reply;
+            if status >= 400 {
+                // Providers repeat a key that they refuse.
+                let told = keyed::read_error(&mut body).await;
+                let told = redactor.redact_text(&String::from_utf8_lossy(&told));
+                body = stream::iter([Ok(Bytes::from(told))]).boxed();
+            }
+            OF_THE_CONNECTION.iter().for_each(|name| drop(headers.remove(*name)));
+            Ok(Passed { status, headers, body })
+        }
+        .boxed()
     }
 
     fn count_tokens(&self, call: Call) -> BoxFuture<'static, Result<u64, Failure>> {

@@ -5,11 +5,11 @@ use std::time::Duration;
 use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
-use wordhoard_model::{Capabilities, Conversation, Failure, ProviderName, Usage};
+use wordhoard_model::{Capabilities, Conversation, Failure, FailureClass, ProviderName, Usage};
 use wordhoard_wire::{CallKind, CannotHonour, Completion, Delta, Dialect};
 
-use crate::ClientCredential;
 use crate::Resting;
+use crate::{ClientCredential, Passage, Passed};
 
 /// Someone who answers prompts.
 pub trait Provider: Send + Sync + std::fmt::Debug {
@@ -64,6 +64,12 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// it to its end, and does not drop it at `Completed`, lets the connection be used again. A slow reader slows the
     /// provider down: nothing is read ahead but what one read of the socket brought.
     fn answer(&self, call: Call) -> AnswerStream;
+
+    /// Passes a request on to a path that the server knows nothing of. A provider without paths refuses.
+    fn pass_on(&self, _passage: Passage) -> BoxFuture<'static, Result<Passed, Failure>> {
+        let message = format!("provider {:?} has no other paths", self.name().as_str());
+        Box::pin(std::future::ready(Err(Failure::new(FailureClass::NotFound, message))))
+    }
 
     /// Asks how many tokens the prompt of a call has, without making the call. A provider that does not count refuses.
     fn count_tokens(&self, call: Call) -> BoxFuture<'static, Result<u64, Failure>>;

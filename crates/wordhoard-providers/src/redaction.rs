@@ -35,10 +35,15 @@ impl Redactor {
 
     /// The failure with a message that holds no secret and is at most 500 characters long.
     pub(crate) fn redact(&self, failure: Failure) -> Failure {
-        let keys = self.keys.iter().map(ApiKey::expose);
-        let message = keys.fold(failure.message.clone(), |message, key| redact_key(&message, key));
-        let message = one_line(&redact_lookalikes(&message), MAX_MESSAGE_CHARS);
+        let message = one_line(&self.redact_text(&failure.message), MAX_MESSAGE_CHARS);
         Failure { message, ..failure }
+    }
+
+    /// A text without secrets.
+    pub(crate) fn redact_text(&self, text: &str) -> String {
+        let keys = self.keys.iter().map(ApiKey::expose);
+        let text = keys.fold(text.to_owned(), |text, key| redact_key(&text, key));
+        redact_lookalikes(&text)
     }
 }
 

@@ -11,7 +11,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use wordhoard_model::Failure;
 
-use crate::{ClientCredential, Forwarded};
+use crate::{ClientCredential, Forwarded, Passage};
 
 pub(crate) use self::http::{Credentials, HttpOptions, HttpTransport, root_cause};
 pub(crate) use self::route::Route;
@@ -22,6 +22,9 @@ pub(crate) use self::token_source::{GoogleTokens, TokenSource};
 pub(crate) trait Transport: Debug + Send + Sync {
     /// Nothing happens before the future is polled; dropping it, or the body, closes the connection.
     fn post(&self, post: Post) -> BoxFuture<'static, Result<Reply, Failure>>;
+
+    /// Sends a request as it came, with the provider's key of that place. As [`Transport::post`] otherwise.
+    fn pass_on(&self, passage: Passage, key: usize) -> BoxFuture<'static, Result<Reply, Failure>>;
 }
 
 /// What a provider is asked for.

@@ -28,7 +28,7 @@ pub use resolve::Overrides;
 pub use schedule::Schedule;
 pub use show::show;
 use wordhoard_engine::{CallSettings, Durability};
-use wordhoard_model::ModelRef;
+use wordhoard_model::{ModelRef, ProviderName};
 use wordhoard_store::display_url;
 
 /// What the server runs with.
@@ -125,11 +125,13 @@ pub struct Limits {
 }
 
 /// How the drop-in APIs behave.
-#[derive(Clone, Copy, Debug)]
+#[derive(Clone, Debug)]
 pub struct DropInConfig {
     /// How long a request goes on that its client has left, and that nobody else follows; none where it goes on to its
     /// end. One in the background or with an `Idempotency-Key` always does.
     pub client_gone_grace: Option<Duration>,
+    /// The provider that gets what comes for other paths under `/v1`; none where nothing is passed on.
+    pub other_paths: Option<ProviderName>,
 }
 
 /// What the server tells others about its work, besides `/metrics`.

@@ -3,7 +3,7 @@
 
 use futures_util::future::BoxFuture;
 use wordhoard_model::{Failure, FailureClass, KeyId, ModelRef, RequestId};
-use wordhoard_providers::{Call, Provider};
+use wordhoard_providers::{Call, Passage, Passed, Provider};
 
 use super::Engine;
 use crate::accounts::tokens_of;
@@ -61,6 +61,28 @@ impl Engine {
             }
             Err(failure) => Err(failure.into()),
         }
+    }
+
+    /// Passes a request on to a path of a provider that the server knows nothing of. Of it and of its answer nothing is recorded,
+    /// and neither breaker nor retry concern it; the key's limits do.
+    ///
+    /// # Errors
+    /// Where the key may not ask it, and where the provider cannot be reached.
+    pub async fn pass_on(
+        &self,
+        target: &ModelRef,
+        passage: Passage,
+        key: Option<KeyId>,
+    ) -> Result<Passed, UnrecordedError> {
+        let _counted = self.inner.reserve_unrecorded(key, target)?;
+        let Some(provider) = self.inner.providers.get(&target.provider) else {
+            let message = format!("provider {:?} is not configured here", target.provider.as_str());
+            return Err(Failure::new(FailureClass::Unavailable, message).into());
+        };
+        if self.inner.switches.is_disabled(&target.provider) {
+            return Err(Failure::new(FailureClass::Unavailable, "the provider is disabled").into());
+        }
+        Ok(provider.pass_on(passage).await?)
     }
 
     async fn call<T>(

@@ -10,7 +10,7 @@ use wordhoard_wire::Dialect;
 
 use super::head::{MAX_ERROR_BODY_BYTES, retry_hint};
 use crate::key_ring::{KeyRing, Pick};
-use crate::transport::{Post, Reply, Transport};
+use crate::transport::{Post, Reply, ReplyBody, Transport};
 
 /// Posts with the first key that may be used. Where the key is limited, not accepted or has no credit, the next one is tried at
 /// once: nothing of an answer has come yet, and each key is tried only once.
@@ -36,7 +36,8 @@ pub(super) fn post(
             if !MAY_CONCERN_KEY.contains(&reply.status) {
                 return Ok(reply);
             }
-            let body = read_error(&mut reply).await;
+            let body = read_error(&mut reply.body).await;
+            reply.body = stream::iter([Ok(body.clone())]).boxed();
             let failure = dialect.classify_error(reply.status, &retry_hint(&reply.headers), &body);
             match failure.class {
                 // OpenAI answers 429 where a quota is used up, which may be that of one model: it rests the key for this model
@@ -66,17 +67,15 @@ pub(super) fn post(
 /// that may not any more, or has no credit, with 400 or 403: the body says which it is.
 const MAY_CONCERN_KEY: [u16; 7] = [400, 401, 402, 403, 429, 503, 529];
 
-/// Reads the body as far as that of an error may go, and leaves it there to be read.
-async fn read_error(reply: &mut Reply) -> Bytes {
+/// Reads the body as far as that of an error may go.
+pub(super) async fn read_error(body: &mut ReplyBody) -> Bytes {
     let mut told = BytesMut::new();
     while told.len() < MAX_ERROR_BODY_BYTES {
-        match reply.body.next().await {
+        match body.next().await {
             Some(Ok(bytes)) => told.extend_from_slice(&bytes),
             // Half of an error is still one.
             Some(Err(_)) | None => break,
         }
     }
-    let told = told.freeze();
-    reply.body = stream::iter([Ok(told.clone())]).boxed();
-    told
+    told.freeze()
 }

@@ -5,6 +5,7 @@ use tokio::time::{Duration, Instant, sleep, sleep_until};
 use wordhoard_model::{Failure, FailureClass};
 
 use super::script::{Script, Step, Steps, script_for};
+use crate::Passage;
 use crate::transport::{Post, Reply, ReplyBody, Transport};
 
 /// Answers within this process, in the bytes that a real provider would send.
@@ -26,6 +27,11 @@ impl Transport for DemoTransport {
             }
         }
         .boxed()
+    }
+
+    fn pass_on(&self, _passage: Passage, _key: usize) -> BoxFuture<'static, Result<Reply, Failure>> {
+        let body = br#"{"error": {"message": "the demo has nothing at this path"}}"#.to_vec();
+        future::ready(Ok(refusal(404, None, body))).boxed()
     }
 }
 

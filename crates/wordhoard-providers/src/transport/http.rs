@@ -2,14 +2,17 @@ use std::error::Error;
 use std::sync::Arc;
 use std::time::Duration;
 
+use bytes::Bytes;
 use futures_util::future::BoxFuture;
 use futures_util::{FutureExt, StreamExt};
+use http::Method;
 use http::header::{ACCEPT, ACCEPT_ENCODING, CONTENT_TYPE, HeaderMap, HeaderName, HeaderValue};
-use reqwest::Client;
+use reqwest::{Client, Url};
 use wordhoard_model::{Failure, FailureClass};
 
 use super::{Endpoint, Post, Reply, Route, TokenSource, Transport};
 use crate::address_policy::PolicyResolver;
+use crate::{ClientCredential, Forwarded, Passage};
 
 /// Idle connections are closed before load balancers, which commonly take 60 s, close them under a request.
 const POOL_IDLE: Duration = Duration::from_secs(50);
@@ -92,10 +95,7 @@ impl Transport for HttpTransport {
             Endpoint::Embeddings => self.route.below_base(&["embeddings"]),
             Endpoint::TokenCount => self.route.token_count(&post.model),
         };
-        if let Some(query) = &post.forwarded.query {
-            let own = url.query().map(|own| format!("{own}&")).unwrap_or_default();
-            url.set_query(Some(&format!("{own}{query}")));
-        }
+        add_query(&mut url, post.forwarded.query.as_deref());
         let mut headers = HeaderMap::new();
         headers.insert(ACCEPT, HeaderValue::from_static(accept));
         headers.insert(CONTENT_TYPE, HeaderValue::from_static("application/json"));
@@ -105,22 +105,37 @@ impl Transport for HttpTransport {
         }
         headers.extend(self.headers.iter().cloned());
         // What the client says stands in the place of what we say by default.
-        let forwarded = post.forwarded.headers.iter().filter_map(|(name, value)| {
-            Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
-        });
-        let forwarded: Vec<_> = forwarded.collect();
-        forwarded.iter().for_each(|(name, _)| drop(headers.remove(name)));
-        for (name, value) in forwarded {
-            headers.append(name, value);
-        }
-        if let (Credentials::Client, Some(credential)) = (&self.credentials, &post.credential) {
+        forward(&post.forwarded, &mut headers);
+        self.send(Method::POST, url, headers, post.body, (post.key, post.credential))
+    }
+
+    fn pass_on(&self, passage: Passage, key: usize) -> BoxFuture<'static, Result<Reply, Failure>> {
+        let path: Vec<&str> = passage.path.iter().map(String::as_str).collect();
+        let mut url = self.route.below_base(&path);
+        add_query(&mut url, passage.forwarded.query.as_deref());
+        let mut headers: HeaderMap = self.headers.iter().cloned().collect();
+        forward(&passage.forwarded, &mut headers);
+        self.send(passage.method, url, headers, passage.body, (key, passage.credential))
+    }
+}
+
+impl HttpTransport {
+    fn send(
+        &self,
+        method: Method,
+        url: Url,
+        mut headers: HeaderMap,
+        body: Bytes,
+        (key, credential): (usize, Option<ClientCredential>),
+    ) -> BoxFuture<'static, Result<Reply, Failure>> {
+        if let (Credentials::Client, Some(credential)) = (&self.credentials, &credential) {
             credential.headers().for_each(|(name, value)| drop(headers.insert(name, value.clone())));
         }
-        let mut request = self.client.post(url).headers(headers).body(post.body);
+        let mut request = self.client.request(method, url).headers(headers).body(body);
         let mut tokens = None;
         match &self.credentials {
             Credentials::Keys(name, keys) => {
-                if let Some(key) = keys.get(post.key) {
+                if let Some(key) = keys.get(key) {
                     request = request.header(name, key.clone());
                 }
             }
@@ -142,6 +157,25 @@ impl Transport for HttpTransport {
             })
         }
         .boxed()
+    }
+}
+
+fn add_query(url: &mut Url, query: Option<&str>) {
+    if let Some(query) = query {
+        let own = url.query().map(|own| format!("{own}&")).unwrap_or_default();
+        url.set_query(Some(&format!("{own}{query}")));
+    }
+}
+
+/// Adds the client's headers, in the place of ours of the same names.
+fn forward(forwarded: &Forwarded, headers: &mut HeaderMap) {
+    let forwarded = forwarded.headers.iter().filter_map(|(name, value)| {
+        Some((HeaderName::try_from(name).ok()?, HeaderValue::try_from(value).ok()?))
+    });
+    let forwarded: Vec<_> = forwarded.collect();
+    forwarded.iter().for_each(|(name, _)| drop(headers.remove(name)));
+    for (name, value) in forwarded {
+        headers.append(name, value);
     }
 }
 

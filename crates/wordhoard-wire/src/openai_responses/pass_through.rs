@@ -85,7 +85,8 @@ impl ResponseRules {
 impl Rules for ResponseRules {
     fn event(&mut self, event: WireEvent, event_count: u64) -> Option<WireEvent> {
         let data = fill_own(&event.data, event_count, &self.id);
-        if !event.is_without_piece {
+        // A piece of the answer needs no more; but a server may tell the answer only with the whole response.
+        if !event.is_without_piece && memchr::memmem::find(data.as_bytes(), b"\"response\"").is_none() {
             return Some(WireEvent { data, ..event });
         }
         let mut told: Value = serde_json::from_str(&data).unwrap_or_default();

@@ -18,6 +18,23 @@ const DIALECTS: [(Dialect, &str, usize); 3] = [
     (Dialect::Anthropic, "anthropic", 14),
 ];
 
+/// Streams of what is no event of the dialect: no client of it could read that, so it gets events of ours.
+const NO_EVENTS: [&str; 3] =
+    ["message_in_the_stream", "message_where_a_stream_was_due", "whole_where_a_stream_was_due"];
+
+fn text_of(deltas: &[Delta]) -> String {
+    deltas.iter().filter(|delta| delta.kind == TokenKind::Text).map(|delta| delta.text.as_str()).collect()
+}
+
+/// The text that a client reads out of the events.
+fn texts(dialect: Dialect, events: &[sse::Event]) -> String {
+    let mut out = BytesMut::new();
+    for event in events {
+        sse::write_event(&mut out, event.event.as_deref(), None, None, &event.data);
+    }
+    text_of(&recorded(dialect, &out, usize::MAX).unwrap().0)
+}
+
 /// What is recorded of a stream, where it is whole.
 fn recorded(dialect: Dialect, stream: &[u8], piece_bytes: usize) -> Option<(Vec<Delta>, Completion)> {
     let mut decoder = dialect.stream_decoder(Limits::default());
@@ -95,7 +112,7 @@ fn own(provider: &mut Value, told: &Value) {
     provider["id"] = head().id.into();
     provider["store"] = true.into();
     for (name, value) in told.as_object().unwrap() {
-        let is_empty = name == "output" && provider["output"].as_array().is_some_and(Vec::is_empty);
+        let is_empty = name == "output" && provider["output"].as_array().is_none_or(Vec::is_empty);
         if provider.get(name).is_none() || is_empty {
             provider[name] = value.clone();
         }
@@ -137,6 +154,10 @@ fn every_recorded_stream_reaches_its_client_event_by_event() {
                 for piece_bytes in [1, 7, usize::MAX] {
                     let Some((deltas, completion)) = recorded(dialect, &bytes, piece_bytes) else { continue };
                     let told = told(dialect, head(), &deltas, &completion);
+                    if NO_EVENTS.iter().any(|name| path.file_stem().unwrap() == *name) {
+                        assert_eq!(texts(dialect, &told), text_of(&deltas), "{path:?}");
+                        continue;
+                    }
                     let provider = events(&bytes);
                     let due = due(dialect, provider, &told);
                     assert_eq!(comparable(dialect, told), comparable(dialect, due), "{path:?}");

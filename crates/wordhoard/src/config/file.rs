@@ -49,6 +49,7 @@ pub(super) struct File {
 pub(super) struct DropInTable {
     pub(super) client_gone: Option<ClientGoneText>,
     pub(super) client_gone_grace: Option<DurationText>,
+    pub(super) other_paths: Option<String>,
 }
 
 #[derive(Clone, Copy, Debug, Deserialize)]

@@ -68,7 +68,7 @@ pub(super) fn resolve(file: File, environment: &Environment, overrides: &Overrid
         allowed_hosts: file.allowed_hosts,
         aliases,
         calls,
-        drop_in: drop_in(&file.drop_in)?,
+        drop_in: drop_in(&file.drop_in, &providers)?,
         selection: selection(&file.selection, &providers)?,
         providers,
         admin_key: admin_key(environment)?,
@@ -117,7 +117,7 @@ fn require_keys(written: Option<bool>, listen: SocketAddr) -> Result<bool, Error
 /// How long a call goes on without its client (SPEC FD 12).
 const CLIENT_GONE_GRACE: Duration = Duration::from_secs(10);
 
-fn drop_in(table: &DropInTable) -> Result<DropInConfig, Error> {
+fn drop_in(table: &DropInTable, providers: &[ProviderConfig]) -> Result<DropInConfig, Error> {
     let grace = table.client_gone_grace.map(|text| text.0);
     let client_gone_grace = match table.client_gone {
         None | Some(ClientGoneText::Cancel) => Some(grace.unwrap_or(CLIENT_GONE_GRACE)),
@@ -127,7 +127,19 @@ fn drop_in(table: &DropInTable) -> Result<DropInConfig, Error> {
             return Err(Error::setting("drop_in.client_gone_grace", problem));
         }
     };
-    Ok(DropInConfig { client_gone_grace })
+    let other_paths = match &table.other_paths {
+        None => None,
+        Some(name) => {
+            let provider = providers.iter().find(|provider| provider.name.as_str() == name.as_str());
+            let unknown = || {
+                let names: Vec<&str> = providers.iter().map(|provider| provider.name.as_str()).collect();
+                let problem = format!("{name:?} is none of the providers: {}", names.join(", "));
+                Error::setting("drop_in.other_paths", problem)
+            };
+            Some(provider.ok_or_else(unknown)?.name.clone())
+        }
+    };
+    Ok(DropInConfig { client_gone_grace, other_paths })
 }
 
 fn telemetry(table: TelemetryTable, environment: &Environment) -> Result<TelemetryConfig, Error> {

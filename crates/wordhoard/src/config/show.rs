@@ -65,7 +65,7 @@ fn table(config: &Config) -> Table {
         ("allowed_hosts".into(), texts(&config.allowed_hosts)),
         ("demo".into(), has_demo.into()),
         ("limits".into(), limits(&config.limits).into()),
-        ("drop_in".into(), drop_in(config.drop_in).into()),
+        ("drop_in".into(), drop_in(&config.drop_in).into()),
         ("log".into(), entries([("filter", config.log.filter.clone().into()), ("format", format.into())])),
         ("aliases".into(), Table::from_iter(aliases).into()),
         ("selection".into(), selection(&config.selection)),
@@ -139,12 +139,15 @@ fn selection(selection: &SelectionConfig) -> Value {
 }
 
 /// The tables that say how providers are called.
-fn drop_in(drop_in: DropInConfig) -> Table {
+fn drop_in(drop_in: &DropInConfig) -> Table {
     let mut table = Table::new();
     let client_gone = if drop_in.client_gone_grace.is_some() { "cancel" } else { "continue" };
     table.insert("client_gone".into(), client_gone.into());
     if let Some(grace) = drop_in.client_gone_grace {
         table.insert("client_gone_grace".into(), duration(grace));
+    }
+    if let Some(provider) = &drop_in.other_paths {
+        table.insert("other_paths".into(), provider.as_str().into());
     }
     table
 }

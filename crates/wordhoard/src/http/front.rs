@@ -15,6 +15,7 @@ mod following;
 mod forwarding;
 mod messages;
 mod models;
+mod other_paths;
 mod present_client;
 mod refusals;
 mod relay;
@@ -24,6 +25,7 @@ mod targets;
 
 pub(super) use errors::{is_anthropic, speak_dialect};
 
+use axum::routing::any;
 use utoipa_axum::router::OpenApiRouter;
 use utoipa_axum::routes;
 
@@ -42,4 +44,5 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(embeddings::create))
         .routes(routes!(models::list))
         .routes(routes!(models::one))
+        .route("/v1/{*path}", any(other_paths::pass_on))
 }

@@ -25,16 +25,20 @@ const MAX_VALUE_BYTES: usize = 8 * 1024;
 
 /// What is recorded of the request of a client of that dialect beside its body.
 pub(super) fn recorded(dialect: Dialect, uri: &Uri, headers: &HeaderMap) -> Recorded {
-    let forwarded = headers.iter().filter(|(name, _)| is_forwarded(name));
-    let forwarded = forwarded.filter_map(|(name, value)| {
-        let value = value.to_str().ok().filter(|value| value.len() <= MAX_VALUE_BYTES)?;
-        Some((name.as_str().to_owned(), value.to_owned()))
-    });
     Recorded {
-        headers: forwarded.collect(),
+        headers: headers_of(headers).collect(),
         query: uri.query().filter(|query| !query.is_empty()).map(str::to_owned),
         ..Recorded::of_client(dialect)
     }
+}
+
+/// The headers of a client that are forwarded.
+pub(super) fn headers_of(headers: &HeaderMap) -> impl Iterator<Item = (String, String)> {
+    let forwarded = headers.iter().filter(|(name, _)| is_forwarded(name));
+    forwarded.filter_map(|(name, value)| {
+        let value = value.to_str().ok().filter(|value| value.len() <= MAX_VALUE_BYTES)?;
+        Some((name.as_str().to_owned(), value.to_owned()))
+    })
 }
 
 /// As [`recorded`], for a call whose answer its client gets when it asks the same again after it was cut off.
