@@ -42,10 +42,10 @@ struct Entry {
 #[derive(Debug, thiserror::Error)]
 pub enum PriceTableError {
     /// It is no TOML of the form, with the place of the fault.
-    #[error("{0}")]
+    #[error(transparent)]
     Toml(#[from] toml::de::Error),
     /// It is no JSON.
-    #[error("{0}")]
+    #[error(transparent)]
     Json(#[from] serde_json::Error),
     /// It holds no price.
     #[error("it holds no price")]
@@ -276,7 +276,7 @@ mod tests {
         assert!(table.models().len() > 150);
         for model in table.models() {
             let base = table.get(model).unwrap().base;
-            let is_of_vectors = model.contains("embedding");
+            let is_of_vectors = model.contains("embed");
             assert!(base.input > 0 && (base.output >= base.input || is_of_vectors), "{model}: {base:?}");
             assert!(base.cached_input.is_none_or(|cached| cached <= base.input), "{model}");
             assert!(

@@ -92,6 +92,25 @@ impl CallOrder {
         }
     }
 
+    /// Appends what has waited as it came, for an encoder behind which the client has got it already.
+    fn release(&mut self, out: &mut Vec<Delta>) {
+        if let Some(index) = self.open.take()
+            && let Some(call) = self.calls.get_mut(&index)
+        {
+            call.tell(index, out);
+        }
+        for piece in std::mem::take(&mut self.waiting) {
+            if piece.kind == TokenKind::ToolCall {
+                let fragment = ToolCallPiece::from_text(&piece.text);
+                let index = fragment.index;
+                self.calls.entry(index).or_default().add(fragment);
+                self.calls.entry(index).or_default().tell(index, out);
+            } else {
+                out.push(piece);
+            }
+        }
+    }
+
     fn take_waiting(&mut self, out: &mut Vec<Delta>) {
         for piece in std::mem::take(&mut self.waiting) {
             self.take(&piece, out);
@@ -104,12 +123,10 @@ impl CallOrder {
 
     fn argue(&mut self, fragment: ToolCallPiece, out: &mut Vec<Delta>) {
         let index = fragment.index;
-        let said = |text: Option<String>| text.filter(|text| !text.is_empty());
         let call = self.calls.entry(index).or_default();
-        call.id = call.id.take().or(said(fragment.id));
-        call.name = call.name.take().or(said(fragment.name));
-        call.arguments.push_str(fragment.arguments.as_deref().unwrap_or_default());
-        if call.id.is_some() && call.name.is_some() {
+        call.add(fragment);
+        let is_told = call.told_bytes.is_some();
+        if is_told || (call.id.is_some() && call.name.is_some()) {
             call.tell(index, out);
         }
     }
@@ -127,6 +144,13 @@ impl CallOrder {
 }
 
 impl Call {
+    fn add(&mut self, fragment: ToolCallPiece) {
+        let said = |text: Option<String>| text.filter(|text| !text.is_empty());
+        self.id = self.id.take().or(said(fragment.id));
+        self.name = self.name.take().or(said(fragment.name));
+        self.arguments.push_str(fragment.arguments.as_deref().unwrap_or_default());
+    }
+
     fn tell(&mut self, index: u64, out: &mut Vec<Delta>) {
         let is_first = self.told_bytes.is_none();
         let new = &self.arguments[self.told_bytes.unwrap_or(0)..];
@@ -149,15 +173,13 @@ impl Call {
 pub(crate) struct InOrder<E> {
     encoder: E,
     order: CallOrder,
-    /// Whether it goes on behind events that another encoder told: then the pieces are taken as they come.
-    has_taken_over: bool,
     ready: Vec<Delta>,
 }
 
 impl<E: EncodeStream> InOrder<E> {
     /// Ids that have to be made begin with that prefix.
     pub(crate) fn new(encoder: E, prefix: &str, answer_id: &str) -> Self {
-        Self { encoder, order: CallOrder::new(prefix, answer_id), has_taken_over: false, ready: Vec::new() }
+        Self { encoder, order: CallOrder::new(prefix, answer_id), ready: Vec::new() }
     }
 
     fn write_ready(&mut self, out: &mut BytesMut) {
@@ -178,9 +200,6 @@ impl<E: EncodeStream> EncodeStream for InOrder<E> {
     }
 
     fn delta(&mut self, out: &mut BytesMut, delta: &Delta) {
-        if self.has_taken_over {
-            return self.encoder.delta(out, delta);
-        }
         self.order.take(delta, &mut self.ready);
         self.write_ready(out);
     }
@@ -193,8 +212,8 @@ impl<E: EncodeStream> EncodeStream for InOrder<E> {
     fn take_over(&mut self, head: Option<&AnswerHead>, event_count: u64) {
         // The client has got what waits here, by the other encoder.
         let mut told = BytesMut::new();
-        self.write_all(&mut told);
-        self.has_taken_over = true;
+        self.order.release(&mut self.ready);
+        self.write_ready(&mut told);
         self.encoder.take_over(head, event_count);
     }
 

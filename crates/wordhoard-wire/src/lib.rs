@@ -48,6 +48,7 @@ pub use asked::Asked;
 pub use clean_text::one_line;
 pub use client_request::{ClientRequest, InvalidRequest};
 pub use dialect::Dialect;
+pub use field_kind::{FieldKind, FieldRow, rows as client_fields};
 pub use recorded::{CallKind, Recorded, body_of, call_of, client_dialect_of, conversation_of};
 pub use seals::SealCollector;
 pub use stream::{AnswerHead, EncodeStream, Limits, StreamDecoder};

@@ -133,7 +133,6 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
     router
         .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
         .layer(Extension(Arc::new(document)))
-        .layer(middleware::from_fn(front::speak_dialect))
         .layer(middleware::from_fn_with_state(Arc::clone(&surface.clock), rate_headers::tell_standing))
         .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))
@@ -141,6 +140,8 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .layer(middleware::from_fn(guard::limit_header_lines))
         .layer(middleware::from_fn(unread_body::close))
         .layer(middleware::from_fn(guard::log_refusals))
+        // Around all that may refuse: whoever calls a dialect's path understands no other errors.
+        .layer(middleware::from_fn(front::speak_dialect))
         .layer(middleware::from_fn_with_state(Arc::clone(&surface.http_metrics), observe::observe))
         .with_state(surface)
 }

@@ -10,6 +10,7 @@
 mod classes;
 mod connections;
 mod keys;
+mod money;
 mod secrets;
 mod streams;
 

@@ -79,7 +79,8 @@ pub struct StreamEncoder {
     /// The calls of custom tools so far: their text is known when they are complete.
     custom_calls: BTreeMap<u64, ToolCallPiece>,
     order: CallOrder,
-    /// Whether it goes on behind events that another encoder told: then the pieces are taken as they come.
+    /// Whether it goes on behind events that another encoder told: it has heard of no call that they began, and takes the
+    /// pieces as they come.
     has_taken_over: bool,
 }
 

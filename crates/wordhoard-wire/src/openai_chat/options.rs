@@ -15,6 +15,7 @@ pub(super) fn take(
     if let Some(tools) = fields.remove("tools").filter(|tools| !tools.is_null()) {
         take_tools(&tools, conversation)?;
     }
+    take_functions(&mut fields, conversation)?;
     for (name, value) in fields {
         if value.is_null() {
             continue;
@@ -91,6 +92,26 @@ fn take_tools(value: &Value, conversation: &mut Conversation) -> Result<(), Inva
         }
     }
     Ok(())
+}
+
+/// What tools were before they were a list of several kinds: <https://platform.openai.com/docs/api-reference/chat/create>,
+/// functions, function_call.
+fn take_functions(
+    fields: &mut Map<String, Value>,
+    conversation: &mut Conversation,
+) -> Result<(), InvalidRequest> {
+    if let Some(Value::Array(functions)) = fields.remove("functions") {
+        let as_tools =
+            functions.into_iter().map(|function| json!({"type": "function", "function": function}));
+        take_tools(&as_tools.collect(), conversation)?;
+    }
+    match fields.remove("function_call") {
+        Some(choice @ Value::String(_)) => take_tool_choice(&choice, conversation),
+        Some(named @ Value::Object(_)) => {
+            take_tool_choice(&json!({"type": "function", "function": named}), conversation)
+        }
+        _ => Ok(()),
+    }
 }
 
 /// Reads a list of functions.

@@ -11,6 +11,7 @@ use axum::routing::{get, head};
 use wordhoard_engine::{BootLog, Clock};
 use wordhoard_model::Timestamp;
 
+use super::front;
 use super::guard::{self, Hosts};
 use super::health;
 use super::problem::Problem;
@@ -37,6 +38,7 @@ pub(crate) fn router(boot: BootLog, clock: Arc<dyn Clock>, hosts: Arc<Hosts>) ->
         .layer(middleware::from_fn(guard::close_behind_chunks))
         .layer(middleware::from_fn(guard::limit_header_lines))
         .layer(middleware::from_fn(unread_body::close))
+        .layer(middleware::from_fn(front::speak_dialect))
         .with_state(Start { boot, clock, started_at })
 }
 

@@ -10,6 +10,7 @@ mod leaving;
 mod matrix;
 mod passing;
 pub(crate) mod sdks;
+mod tool_loops;
 mod verbatim;
 
 use wordhoard_testkit::provider::MisbehavingProvider;

@@ -46,7 +46,7 @@ fn a_client_knows_what_becomes_of_its_connection_after_a_refusal() {
     let address = server.base_url().strip_prefix("http://").unwrap();
     for (refused, request, further) in [
         ("401", "POST /v1/models", ""),
-        ("404", "POST /v1/nope", ""),
+        ("404", "POST /api/nope", ""),
         ("401", "POST /v1/chat/completions", ""),
         ("403", "POST /v1/chat/completions", "origin: http://x.example\r\n"),
     ] {

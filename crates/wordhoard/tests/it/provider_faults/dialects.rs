@@ -47,6 +47,11 @@ async fn survives_the_faults(dialect: &str) {
         calls_before = calls;
         let attempts = told.attempts();
         let class = attempts[0].strip_prefix(&format!("primary:{model} ")).unwrap();
+        let outcome = match (dialect, model) {
+            // Google refuses a prompt with a status of success, which is how an answer ends.
+            ("gemini", "filter-prompt") => Filtered,
+            _ => outcome,
+        };
         match outcome {
             Own(count) => {
                 let last = model.strip_prefix("seq:").and_then(|all| all.rsplit('|').next()).unwrap_or(model);
@@ -64,7 +69,8 @@ async fn survives_the_faults(dialect: &str) {
                     (class, &told.attempt(0)["finish_reason"]),
                     ("completed", &"content_filter".into())
                 );
-                assert_eq!(told.attempt(0)["text"], expected_tokens(model, PROMPT).concat(), "{dialect}");
+                let text = told.attempt(0)["text"].as_str().unwrap_or_default();
+                assert_eq!(text, expected_tokens(model, PROMPT).concat(), "{dialect}");
                 assert_eq!((own, others), (1, 0), "{dialect} {model}: {attempts:?}");
             }
             Refused(expected) => {

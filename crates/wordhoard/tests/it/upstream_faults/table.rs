@@ -148,7 +148,11 @@ fn assert_case(case: &Case, events: &[SeenEvent]) {
                 "{end}"
             );
             assert!(end.get("error").is_none(), "{end}");
-            let reason = if model == "tools" { "tool_calls" } else { "stop" };
+            let reason = match model {
+                "tools" => "tool_calls",
+                "filter-after-7" => "content_filter",
+                _ => "stop",
+            };
             assert_eq!(end["finish_reason"], reason, "{name}");
         }
         Some(class) => {
