@@ -1,7 +1,7 @@
 //! What holds of every dialect, whatever bytes come.
 
-use wordhoard_model::Failure;
-use wordhoard_wire::{AnswerHead, Completion, Delta, Dialect, Limits};
+use wordhoard_model::{Capabilities, Failure};
+use wordhoard_wire::{AnswerHead, Ask, Completion, Delta, Dialect, LeftOut, Limits, Unsupported};
 
 fn decode<'a>(
     dialect: Dialect,
@@ -36,5 +36,23 @@ pub fn check(dialect: Dialect, piece_bytes: u8, bytes: &[u8]) {
 
     dialect.decode_answer(bytes, &mut Vec::new()).ok();
     dialect.classify_error_body(bytes);
-    dialect.decode_request(bytes).ok();
+    // Whatever can be asked in one dialect is asked in each of the others, or refused by name.
+    if let Ok(request) = dialect.decode_request(bytes) {
+        let capabilities = Capabilities::default();
+        for other in Dialect::ALL {
+            let left_out = LeftOut::default();
+            let ask = Ask {
+                model: "fuzz",
+                conversation: &request.conversation,
+                answer_so_far: None,
+                stream: true,
+                capabilities: &capabilities,
+                unsupported: Unsupported::Drop,
+                left_out: Some(&left_out),
+            };
+            if let Ok(body) = other.encode_request(&ask) {
+                other.decode_request(&body).ok();
+            }
+        }
+    }
 }

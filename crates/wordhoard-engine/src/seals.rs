@@ -18,8 +18,10 @@ const MAX_BYTES: usize = 64 << 20;
 /// What a call takes in memory beside its seal, roughly.
 const CALL_BYTES: usize = 256;
 /// So many calls of a conversation are looked for in SQL, the newest first, and so long: without it a model goes on too.
-const MAX_LOOKUPS: usize = 32;
+const MAX_LOOKUPS: usize = 8;
 const LOOKUP_PATIENCE: Duration = Duration::from_secs(1);
+/// How long it is not looked again for what could not be looked for.
+const PAUSE_MS: i64 = 60_000;
 
 /// Who made a call, and its id.
 type CallKey = (Option<KeyId>, String);
@@ -92,16 +94,21 @@ impl Inner {
         }
         unknown.truncate(MAX_LOOKUPS);
         let look = async {
-            for id in unknown {
-                if self.seals.get(&(key, id.clone()), now).is_none() && !self.look_up(key, &id, now).await {
+            for id in &unknown {
+                if self.seals.get(&(key, id.clone()), now).is_none() && !self.look_up(key, id, now).await {
                     return;
                 }
-                let seal = self.seals.get(&(key, id.clone()), now).flatten();
-                found.extend(seal.map(|seal| (id, seal)));
             }
         };
         if tokio::time::timeout(LOOKUP_PATIENCE, look).await.is_err() {
             tracing::debug!("not all calls of a conversation were found in time");
+        }
+        let soon_forgotten = Timestamp::from_millis(now.as_millis() - KEPT_MS + PAUSE_MS);
+        for id in unknown {
+            match self.seals.get(&(key, id.clone()), now) {
+                Some(seal) => found.extend(seal.map(|seal| (id, seal))),
+                None => self.seals.keep(key, [(id, None)], soon_forgotten),
+            }
         }
         found
     }
@@ -117,8 +124,9 @@ impl Inner {
             for event in &events {
                 match &event.body {
                     EventBody::AttemptStarted(started) if started.attempt_seq == attempt => {
-                        let dialect = self.providers.get(&started.model.provider);
-                        collector = dialect.and_then(|provider| provider.dialect()).map(SealCollector::new);
+                        let name = &started.model.provider;
+                        let dialect = self.providers.get(name).and_then(|provider| provider.dialect());
+                        collector = dialect.map(|dialect| SealCollector::new(dialect, name.as_str()));
                     }
                     EventBody::Token(token) if token.attempt_seq == attempt => {
                         collector.iter_mut().for_each(|collector| collector.take(token.kind, &token.text));

@@ -30,6 +30,8 @@ pub struct Capabilities {
     pub one_of_temperature_and_top_p: bool,
     /// What it costs, where it is known.
     pub price: Option<Arc<Price>>,
+    /// Whether the configuration says what it costs.
+    pub is_price_declared: bool,
 }
 
 /// How a model is made to go on from the beginning of an answer.
@@ -64,6 +66,7 @@ impl Default for Capabilities {
             max_completion_tokens: false,
             one_of_temperature_and_top_p: false,
             price: None,
+            is_price_declared: false,
         }
     }
 }

@@ -130,6 +130,10 @@ pub struct ToolCall {
 pub struct Seal {
     /// The name of the dialect.
     pub dialect: String,
+    /// The provider that made the call: another one refuses what it has not signed.
+    pub provider: String,
+    /// What the call was, so that another one under the same id is told apart: some servers count from 0 in each answer.
+    pub call_digest: String,
     /// The blocks or items that stand before the call, as the provider gave them.
     pub before: Vec<Value>,
     /// The signature of the call itself.

@@ -31,18 +31,30 @@ use crate::{
     TimeLimits, Verbatim,
 };
 
-/// Headers that say something of the connection to the provider, or of its encoding, which was undone: not for clients.
-const OF_THE_CONNECTION: [&str; 9] = [
-    "connection",
-    "content-encoding",
-    "content-length",
-    "keep-alive",
-    "proxy-authenticate",
-    "set-cookie",
-    "te",
-    "transfer-encoding",
-    "upgrade",
+/// The headers of what is passed on that are the client's affair; one that ends in `*` stands for all that begin so. Others are
+/// the connection's, or say who we are to the provider.
+const CLIENTS_HEADERS: [&str; 12] = [
+    "cache-control",
+    "content-disposition",
+    "content-type",
+    "etag",
+    "last-modified",
+    "location",
+    "openai-processing-ms",
+    "openai-version",
+    "request-id",
+    "retry-after",
+    "x-ratelimit-*",
+    "x-request-id",
 ];
+
+fn is_for_clients(name: &http::HeaderName) -> bool {
+    let name = name.as_str();
+    CLIENTS_HEADERS.iter().any(|known| match known.strip_suffix('*') {
+        Some(start) => name.starts_with(start),
+        None => name == *known,
+    })
+}
 
 /// A provider of some dialect.
 #[derive(Debug)]
@@ -260,14 +272,17 @@ impl Provider for DialectProvider {
                 }
             };
             let reply = reply.map_err(|failure| Account::blame(is_clients, redactor.redact(failure)))?;
-            let Reply { status, mut headers, mut body } = reply;
+            let Reply { status, headers, mut body } = reply;
             if status >= 400 {
                 // Providers repeat a key that they refuse.
-                let told = keyed::read_error(&mut body).await;
+                // Half of an error is still one.
+                let told = tokio::time::timeout(first_byte, keyed::read_error(&mut body)).await;
+                let told = told.unwrap_or_default();
                 let told = redactor.redact_text(&String::from_utf8_lossy(&told));
                 body = stream::iter([Ok(Bytes::from(told))]).boxed();
             }
-            OF_THE_CONNECTION.iter().for_each(|name| drop(headers.remove(*name)));
+            let headers = headers.into_iter().filter_map(|(name, value)| Some((name?, value)));
+            let headers = headers.filter(|(name, _)| is_for_clients(name)).collect();
             Ok(Passed { status, headers, body })
         }
         .boxed()

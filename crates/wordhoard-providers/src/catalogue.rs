@@ -106,6 +106,7 @@ impl Family {
             max_completion_tokens: self.max_completion_tokens,
             one_of_temperature_and_top_p: self.one_of_temperature_and_top_p,
             price: None,
+            is_price_declared: false,
         }
     }
 }
@@ -145,6 +146,7 @@ impl Declared {
             max_output_tokens: self.max_output_tokens.or(base.max_output_tokens),
             max_completion_tokens: base.max_completion_tokens,
             one_of_temperature_and_top_p: base.one_of_temperature_and_top_p,
+            is_price_declared: self.price.is_some(),
             price: self.price.clone().or(base.price),
         }
     }

@@ -30,6 +30,7 @@ pub use passage::{Passage, Passed};
 pub use prices::{DollarPrice, PriceTable, PriceTableError, known_price, own_prices, price_fields, put_over};
 pub use provider::{AnswerPart, AnswerStream, Broken, Call, Forwarded, Provider, Verbatim};
 pub use settings::{Auth, HttpSettings, SettingsError, over_http};
+pub use wordhoard_wire::seals::keep_those_of;
 pub use wordhoard_wire::{
     CallKind, CannotHonour, Completion, Delta, Dialect, InvalidRequest, Recorded, SealCollector, Unsupported,
     body_of, call_of, client_dialect_of, conversation_of,

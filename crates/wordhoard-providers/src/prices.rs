@@ -21,7 +21,7 @@ static OWN: LazyLock<PriceTable> = LazyLock::new(|| {
     PriceTable::from_toml(include_str!("prices.toml")).unwrap_or_default()
 });
 
-/// What an operator has put over it.
+/// The same with what an operator has put over it.
 static OVER: RwLock<Option<Arc<PriceTable>>> = RwLock::new(None);
 
 /// Prices by the exact names of models.
@@ -61,13 +61,37 @@ struct File {
     price: Vec<FileEntry>,
 }
 
+/// The price, for the models that it is of.
 #[derive(Deserialize)]
+#[serde(try_from = "toml::Table")]
 struct FileEntry {
     models: Vec<String>,
-    #[serde(default)]
     dated: bool,
-    #[serde(flatten)]
     price: DollarPrice,
+}
+
+impl TryFrom<toml::Table> for FileEntry {
+    type Error = String;
+
+    fn try_from(mut fields: toml::Table) -> Result<Self, String> {
+        let models = fields.remove("models").ok_or("a price has no models")?;
+        let models: Vec<String> = models.try_into().map_err(|error| format!("models: {error}"))?;
+        let whose = models.join(", ");
+        let dated = match fields.remove("dated") {
+            None => false,
+            Some(dated) => dated.as_bool().ok_or_else(|| format!("{whose}: dated must be true or false"))?,
+        };
+        let price: DollarPrice =
+            fields.try_into().map_err(|error| format!("{whose}: {}", one_line(&error)))?;
+        match price.is_sound() {
+            true => Ok(Self { models, dated, price }),
+            false => Err(format!("{whose}: a rate must be 0 or more dollars for a million tokens")),
+        }
+    }
+}
+
+fn one_line(error: &toml::de::Error) -> String {
+    error.message().to_owned()
 }
 
 /// A price in USD for a million tokens, as files have it.
@@ -91,10 +115,21 @@ pub struct DollarPrice {
 }
 
 #[derive(Clone, Debug, PartialEq, Deserialize)]
+#[serde(try_from = "toml::Table")]
 struct Above {
     tokens: u64,
-    #[serde(flatten)]
     rates: DollarRates,
+}
+
+impl TryFrom<toml::Table> for Above {
+    type Error = String;
+
+    fn try_from(mut fields: toml::Table) -> Result<Self, String> {
+        let tokens = fields.remove("tokens").and_then(|tokens| tokens.as_integer());
+        let tokens = tokens.and_then(|tokens| u64::try_from(tokens).ok()).ok_or("above needs tokens")?;
+        let rates = fields.try_into().map_err(|error| format!("above: {}", one_line(&error)))?;
+        Ok(Self { tokens, rates })
+    }
 }
 
 #[derive(Clone, Debug, Default, PartialEq, Deserialize)]
@@ -114,13 +149,15 @@ struct DollarRates {
 /// What a model costs, where it is known. OpenRouter and others put the maker before a slash.
 pub(crate) fn price_of(model: &str) -> Option<Arc<Price>> {
     let name = model.rsplit_once('/').map_or(model, |(_, name)| name);
-    let over = OVER.read().as_ref().and_then(|table| table.get(name));
-    over.or_else(|| OWN.get(name))
+    match &*OVER.read() {
+        Some(table) => table.get(name),
+        None => OWN.get(name),
+    }
 }
 
 /// Puts a table over the one that comes with the server, or takes it away.
 pub fn put_over(table: Option<PriceTable>) {
-    *OVER.write() = table.map(Arc::new);
+    *OVER.write() = table.map(|table| Arc::new(OWN.clone().updated(&table)));
 }
 
 /// What a model costs by the tables, whatever the configuration says of it.
@@ -294,7 +331,17 @@ mod tests {
         let has = |model: &str| table.get(model).is_some();
         assert!(has("a") && has("a-20251001") && has("a-2025-10-01") && has("b"));
         assert!(!has("a-pro") && !has("a-2025") && !has("b-20251001") && !has("-20251001"));
-        assert!(PriceTable::from_toml("[[price]]\nmodels = [\"a\"]\ninput = 1.0").is_err());
+        for wrong in [
+            "input = 1.0",
+            "input = 1.0\noutput = 2.0\ncached_imput = 1.0",
+            "input = -1.0\noutput = 2.0",
+            "input = nan\noutput = 2.0",
+        ] {
+            assert!(
+                PriceTable::from_toml(&format!("[[price]]\nmodels = [\"a\"]\n{wrong}")).is_err(),
+                "{wrong}"
+            );
+        }
         assert!(matches!(PriceTable::from_toml(""), Err(PriceTableError::Empty)));
     }
 

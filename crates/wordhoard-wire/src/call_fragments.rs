@@ -1,8 +1,7 @@
 //! Which call of a tool a fragment belongs to, where providers number and name their calls carelessly.
 
-use serde::de::IgnoredAny;
-
 use crate::ToolCallPiece;
+use crate::json_depth::JsonDepth;
 
 /// The calls of an answer, as their fragments come. A call is known by its number and by its id: servers exist that give all
 /// calls the number 0, that leave out the number, the id or both, that tell a name or an id late, and that repeat them with
@@ -18,7 +17,7 @@ struct Call {
     number: Option<u64>,
     id: Option<String>,
     has_name: bool,
-    arguments: String,
+    arguments: JsonDepth,
 }
 
 impl CallFragments {
@@ -40,7 +39,7 @@ impl CallFragments {
         }
         let new_name = name.filter(|_| !call.has_name);
         call.has_name |= new_name.is_some();
-        call.arguments.push_str(arguments.as_deref().unwrap_or_default());
+        call.arguments.push(arguments.as_deref().unwrap_or_default());
         ToolCallPiece { index: place as u64, id: new_id, name: new_name, arguments }
     }
 
@@ -51,7 +50,9 @@ impl CallFragments {
         has_name: bool,
         has_arguments: bool,
     ) -> usize {
-        let known = id.and_then(|id| self.calls.iter().position(|call| call.id.as_deref() == Some(id)));
+        let has_id = |call: &Call| id.is_some() && call.id.as_deref() == id;
+        let has_number = |call: &Call| number.is_none() || call.number.is_none() || call.number == number;
+        let known = self.calls.iter().position(|call| has_id(call) && has_number(call));
         let of_number = || self.calls.iter().rposition(|call| call.number == number);
         let found = known.or_else(|| {
             of_number().filter(|place| !self.calls[*place].is_followed_by(id, has_name, has_arguments))
@@ -67,21 +68,15 @@ impl Call {
     /// Whether a fragment of the same number belongs to another call: it has another id, or it has a name where this call
     /// is complete.
     fn is_followed_by(&self, id: Option<&str>, has_name: bool, has_arguments: bool) -> bool {
-        let has_another_id = id.is_some() && self.id.is_some();
-        let begins_anew = has_name && self.has_name && has_arguments && self.is_complete();
+        let has_another_id = id.is_some() && self.id.is_some() && id != self.id.as_deref();
+        let is_complete = self.arguments.is_complete();
+        // Servers exist that give each fragment an id of its own: without a name, it goes on with what is not complete.
+        let is_other = has_another_id && (has_name || is_complete);
+        let begins_anew = has_name && self.has_name && has_arguments && is_complete;
         // An id that comes late belongs to the call that has none; one that comes with a name to a new one.
-        let is_whole = id.is_some() && has_name && self.has_name;
-        has_another_id || begins_anew || is_whole
+        let is_whole = id.is_some() && self.id.is_none() && has_name && self.has_name;
+        is_other || begins_anew || is_whole
     }
-
-    fn is_complete(&self) -> bool {
-        is_complete(&self.arguments)
-    }
-}
-
-/// Whether the arguments of a call are all there.
-pub(crate) fn is_complete(arguments: &str) -> bool {
-    arguments.trim_start().starts_with('{') && serde_json::from_str::<IgnoredAny>(arguments).is_ok()
 }
 
 #[cfg(test)]
@@ -118,6 +113,8 @@ mod tests {
             (&[(zero, "", "f", ""), (zero, "a", "", "{}")], &[(0, "|f|"), (0, "a||{}")]),
             (&[(zero, "a", "", ""), (zero, "", "f", "{}")], &[(0, "a||"), (0, "|f|{}")]),
             (&[(None, "", "f", "{}"), (None, "", "f", "{}")], &[(0, "|f|{}"), (1, "|f|{}")]),
+            (&[(zero, "f", "f", "{}"), (one, "f", "f", "{}")], &[(0, "f|f|{}"), (1, "f|f|{}")]),
+            (&[(zero, "a", "f", "{"), (zero, "b", "", "}")], &[(0, "a|f|{"), (0, "||}")]),
             (&[(Some(7), "a", "f", "{}"), (Some(9), "b", "f", "{}")], &[(0, "a|f|{}"), (1, "b|f|{}")]),
         ] {
             assert_eq!(taken(fragments), of(expected), "{fragments:?}");

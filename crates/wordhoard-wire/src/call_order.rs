@@ -6,8 +6,8 @@ use std::collections::{BTreeMap, VecDeque};
 use bytes::BytesMut;
 use wordhoard_model::{Failure, TokenKind};
 
-use crate::call_fragments::is_complete;
-use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece};
+use crate::json_depth::JsonDepth;
+use crate::{AnswerHead, Completion, Delta, EncodeStream, ToolCallPiece, logprobs};
 
 /// So many characters of the answer's id are in the id of a call that has none of its own.
 const ID_CHARS: usize = 24;
@@ -29,6 +29,7 @@ struct Call {
     id: Option<String>,
     name: Option<String>,
     arguments: String,
+    depth: JsonDepth,
     /// How much of the arguments is told; none as long as the call is not.
     told_bytes: Option<usize>,
 }
@@ -59,6 +60,8 @@ impl CallOrder {
         let call = (piece.kind == TokenKind::ToolCall).then(|| ToolCallPiece::from_text(&piece.text));
         match (self.open, call) {
             (None, None) => out.push(piece.clone()),
+            // Likelihoods belong to what they come with, in every dialect that has them.
+            (Some(_), None) if logprobs::is_annotation(piece) => out.push(piece.clone()),
             (Some(open), Some(fragment)) if open == fragment.index => {
                 self.argue(fragment, out);
                 if !self.waiting.is_empty() && self.is_complete(open) {
@@ -118,7 +121,7 @@ impl CallOrder {
     }
 
     fn is_complete(&self, call: u64) -> bool {
-        self.calls.get(&call).is_some_and(|call| is_complete(&call.arguments))
+        self.calls.get(&call).is_some_and(|call| call.depth.is_complete())
     }
 
     fn argue(&mut self, fragment: ToolCallPiece, out: &mut Vec<Delta>) {
@@ -148,7 +151,9 @@ impl Call {
         let said = |text: Option<String>| text.filter(|text| !text.is_empty());
         self.id = self.id.take().or(said(fragment.id));
         self.name = self.name.take().or(said(fragment.name));
-        self.arguments.push_str(fragment.arguments.as_deref().unwrap_or_default());
+        let arguments = fragment.arguments.as_deref().unwrap_or_default();
+        self.arguments.push_str(arguments);
+        self.depth.push(arguments);
     }
 
     fn tell(&mut self, index: u64, out: &mut Vec<Delta>) {

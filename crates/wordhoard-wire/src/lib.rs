@@ -22,6 +22,7 @@ mod field_kind;
 mod fields;
 pub mod gemini;
 mod instructions;
+mod json_depth;
 mod logprobs;
 pub mod native;
 mod open_blocks;

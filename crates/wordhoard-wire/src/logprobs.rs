@@ -21,6 +21,11 @@ pub(crate) fn annotation(lists: Value) -> Delta {
     Delta::new(TokenKind::Annotation, json!({LOGPROBS: lists}).to_string())
 }
 
+/// Whether a piece is one of these.
+pub(crate) fn is_annotation(piece: &Delta) -> bool {
+    piece.kind == TokenKind::Annotation && piece.text.starts_with("{\"logprobs\"")
+}
+
 /// Those of the tokens of a piece of text; none where there are none.
 pub(crate) fn of_content(content: Vec<Value>) -> Option<Delta> {
     (!content.is_empty()).then(|| annotation(json!({"content": content})))

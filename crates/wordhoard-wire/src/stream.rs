@@ -60,8 +60,8 @@ pub(crate) trait Fold: Debug + Send {
     /// What the provider said about the answer as a whole, once the body ended or nothing that follows counts.
     ///
     /// # Errors
-    /// `Cut` where it did not say why it stopped; `ContentPolicy` where its filter stopped it; `StreamError` where it
-    /// says that it stopped for an error of its own. Such an answer must not look completed.
+    /// `Cut` where it did not say why it stopped; `StreamError` where it says that it stopped for an error of its own. Such an
+    /// answer must not look completed.
     fn finish(&self) -> Result<Completion, Failure>;
 
     /// The provider's id of the answer, in a dialect that names it in its events and numbers these.
@@ -150,8 +150,8 @@ impl StreamDecoder {
     /// What the provider said at the end, once the body ended or nothing that follows counts.
     ///
     /// # Errors
-    /// `Cut` where it did not say why it stopped; `ContentPolicy` where its filter stopped it; `StreamError` where
-    /// it says that it stopped for an error of its own. Such an answer must not look completed.
+    /// `Cut` where it did not say why it stopped; `StreamError` where it says that it stopped for an error of its own. Such an
+    /// answer must not look completed.
     pub fn finish(&self) -> Result<Completion, Failure> {
         let completion = self.fold.finish()?;
         Ok(Completion { envelope: self.recorder.as_ref().and_then(Recorder::rest), ..completion })

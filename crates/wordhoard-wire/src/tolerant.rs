@@ -12,6 +12,8 @@ use serde_path_to_error::{Path, Segment};
 
 /// So many readings are tried of one document; one that needs more is given up.
 const MAX_READINGS: usize = 512;
+/// So many bytes are read again in all, since each reading is of the whole document.
+const MAX_READ_AGAIN_BYTES: usize = 64 << 20;
 
 /// Reads a document.
 ///
@@ -26,7 +28,10 @@ pub(crate) fn read<T: DeserializeOwned>(text: &str) -> Result<T, serde_json::Err
     match error.classify() {
         Category::Eof | Category::Io => Err(error),
         Category::Syntax if matches!(mended, Cow::Borrowed(_)) => Err(error),
-        Category::Syntax | Category::Data => read_what_fits(serde_json::from_str(&mended)?, error),
+        Category::Syntax | Category::Data => {
+            let most = (MAX_READ_AGAIN_BYTES / text.len().max(1)).clamp(1, MAX_READINGS);
+            read_what_fits(serde_json::from_str(&mended)?, error, most)
+        }
     }
 }
 
@@ -41,6 +46,7 @@ pub(crate) fn read_bytes<T: DeserializeOwned>(bytes: &[u8]) -> Result<T, serde_j
 fn read_what_fits<T: DeserializeOwned>(
     mut tree: Value,
     first_error: serde_json::Error,
+    max_readings: usize,
 ) -> Result<T, serde_json::Error> {
     let mut readings = 0;
     let mut fault = match serde_path_to_error::deserialize(&tree) {
@@ -48,6 +54,9 @@ fn read_what_fits<T: DeserializeOwned>(
         Err(fault) => fault.path().clone(),
     };
     'faults: loop {
+        if readings > max_readings {
+            return Err(first_error);
+        }
         let Some(found) = at(&mut tree, &fault) else { return Err(first_error) };
         for other in other_readings(found) {
             readings += 1;
@@ -64,7 +73,8 @@ fn read_what_fits<T: DeserializeOwned>(
                 Err(_) => {}
             }
         }
-        if readings > MAX_READINGS || !remove(&mut tree, &fault) {
+        readings += 1;
+        if !remove(&mut tree, &fault) {
             return Err(first_error);
         }
         match serde_path_to_error::deserialize(&tree) {

@@ -303,9 +303,7 @@ impl Adapter<'_, '_> {
             };
             let messages = &mut self.change("messages.content").messages;
             for message in messages.iter_mut() {
-                if !matches!(message, Message::ToolResult { .. }) {
-                    message.parts_mut().retain(|part| !is_blank(part));
-                }
+                message.parts_mut().retain(|part| !is_blank(part));
             }
             messages.retain(|message| !is_empty(message));
             if messages.is_empty() {

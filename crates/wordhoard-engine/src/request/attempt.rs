@@ -9,7 +9,7 @@ use wordhoard_model::{
 };
 use wordhoard_providers::{
     AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Forwarded, Provider, Recorded, SealCollector,
-    Verbatim, body_of, client_dialect_of, conversation_of,
+    Verbatim, body_of, client_dialect_of, conversation_of, keep_those_of,
 };
 
 use super::Run;
@@ -57,6 +57,7 @@ pub(super) async fn run(
     let mut delivering = delivered.begin(continues);
     let end = match conversation_of(run.live.prompt()) {
         Ok(mut conversation) => {
+            keep_those_of(&mut conversation, model.provider.as_str());
             if let Some(beginning) = &beginning {
                 conversation.max_tokens = conversation.max_tokens.map(|limit| left_of(limit, beginning));
             }
@@ -75,7 +76,7 @@ pub(super) async fn run(
                 report: &mut report,
                 permit: &mut permit,
                 delivering: &mut delivering,
-                seals: provider.dialect().map(SealCollector::new),
+                seals: provider.dialect().map(|dialect| SealCollector::new(dialect, model.provider.as_str())),
                 usage: None,
             };
             let end = recording.run(answer).await?;
@@ -95,7 +96,8 @@ pub(super) async fn run(
         End::Cancelled | End::ServerStopped => permit.end(Verdicts::NOTHING, None),
     }
     let mut finished = finished(attempt, end);
-    if finished.outcome != Outcome::Completed {
+    let is_cut_by_us = finished.usage.is_some_and(|usage| usage.details.is_estimate);
+    if finished.outcome != Outcome::Completed || is_cut_by_us {
         let token_count = run.live.token_count(attempt);
         finished.usage = best_known(finished.usage.or(counted), token_count, run.live.prompt());
     }
@@ -168,22 +170,29 @@ fn best_known(told: Option<Usage>, token_count: u64, prompt: &Prompt) -> Option<
     if token_count == 0 {
         return told;
     }
-    let guessed = || Usage { input_tokens: estimate::of_prompt(prompt), ..Usage::default() };
-    let usage = told.unwrap_or_else(guessed);
+    let usage = told.unwrap_or_default();
+    let input_tokens = match usage.input_tokens {
+        0 => estimate::of_prompt(prompt),
+        told => told,
+    };
     Some(Usage {
+        input_tokens,
         output_tokens: usage.output_tokens.max(token_count),
         details: UsageDetails { is_estimate: true, ..usage.details },
         ..usage
     })
 }
 
-/// What the answer cost, by the price of the model that really answered where that is known to be another one.
+/// What the answer cost, by the price of the model that really answered where that is known to be another one: a version of
+/// the one that was asked for may cost something else, unless the configuration says what that costs.
 fn cost(provider: &dyn Provider, model: &ModelRef, finished: &AttemptFinished) -> Option<Cost> {
     let asked = model.model.as_str();
-    // `gpt-4o-2024-08-06` is a version of `gpt-4o`, and costs what that does.
-    let another = finished.answered_by.as_deref().filter(|answered| !answered.starts_with(asked));
+    let of_asked = provider.capabilities(asked);
+    let is_version = |answered: &&str| answered.starts_with(asked) && of_asked.is_price_declared;
+    let another =
+        finished.answered_by.as_deref().filter(|answered| *answered != asked && !is_version(answered));
     let price = another.and_then(|answered| provider.capabilities(answered).price.clone());
-    let price = price.or_else(|| provider.capabilities(asked).price.clone())?;
+    let price = price.or_else(|| of_asked.price.clone())?;
     Some(price.cost_of(&finished.usage?))
 }
 

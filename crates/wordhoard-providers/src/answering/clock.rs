@@ -49,17 +49,22 @@ impl Clock {
     /// nothing; what still says more does, for servers exist that tell a reason with every event.
     pub(super) fn saw_finish(&mut self, has_all: bool, says_more: bool) {
         if says_more || self.end_by.is_none() || (has_all && !self.has_all) {
-            let wait = if has_all { WAIT_FOR_MARK } else { WAIT_FOR_USAGE };
-            self.end_by = Some(Instant::now() + wait);
             self.has_all = has_all;
+            self.end_by = Some(Instant::now() + self.wait_for_end());
         }
     }
 
     /// Says that somebody waits for the next delta from now on; until now nobody did.
     pub(super) fn wait(&mut self) {
+        let now = Instant::now();
         if self.token_seen {
-            self.last_byte = Instant::now();
+            self.last_byte = now;
         }
+        self.end_by = self.end_by.map(|_| now + self.wait_for_end());
+    }
+
+    fn wait_for_end(&self) -> Duration {
+        if self.has_all { WAIT_FOR_MARK } else { WAIT_FOR_USAGE }
     }
 
     /// The deadline of the wait for the next byte.

@@ -60,9 +60,8 @@ impl Cutter {
             self.answer = None;
             let finish_reason = Some(FinishReason(FinishReason::STOP.to_owned()));
             // The provider has not told its last count.
-            let usage = self
-                .usage
-                .map(|usage| Usage { details: UsageDetails { is_estimate: true, ..usage.details }, ..usage });
+            let usage = self.usage.unwrap_or_default();
+            let usage = Some(Usage { details: UsageDetails { is_estimate: true, ..usage.details }, ..usage });
             let completion = Completion { finish_reason, usage, ..Completion::default() };
             self.ready.push_back(Ok(AnswerPart::Completed(completion)));
             return;

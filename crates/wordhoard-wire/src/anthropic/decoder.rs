@@ -38,10 +38,15 @@ impl Fold for MessageFold {
             "message_start" => self.begin(told.message.unwrap_or_default(), out),
             "content_block_start" => {
                 let block = told.content_block.unwrap_or_default();
-                if block.get("input").is_some_and(|input| !is_empty(input)) {
+                let started = block_start(&block, told.index, &mut self.calls);
+                let is_argued = started.as_ref().is_some_and(|delta| {
+                    delta.kind == TokenKind::ToolCall
+                        && ToolCallPiece::from_text(&delta.text).arguments.is_some()
+                });
+                if is_argued {
                     self.argued.insert(told.index);
                 }
-                out.extend(block_start(&block, told.index, &mut self.calls));
+                out.extend(started);
             }
             "content_block_delta" => {
                 let delta = told.delta.unwrap_or_default();
@@ -57,6 +62,7 @@ impl Fold for MessageFold {
                 {
                     let arguments = Some("{}".to_owned());
                     let call = ToolCallPiece { index: *index, arguments, ..ToolCallPiece::default() };
+                    self.argued.insert(told.index);
                     out.extend(call.to_text().map(|text| Delta::new(TokenKind::ToolCall, text)));
                 }
             }

@@ -1,3 +1,4 @@
+use serde_json::Value;
 use wordhoard_model::{Failure, FinishReason, Usage};
 
 use super::response::{Candidate, Response, UsageBody};
@@ -5,7 +6,7 @@ use crate::clean_text::{model_name, one_line};
 use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
 use crate::stream::{self, Fold};
-use crate::{Completion, Delta, Limits, StreamDecoder, sse};
+use crate::{Completion, Delta, Limits, StreamDecoder, sse, tolerant};
 
 /// A decoder for one answer that comes as a stream. Other candidates than the first are passed over.
 pub fn stream_decoder(limits: Limits) -> StreamDecoder {
@@ -28,8 +29,12 @@ impl Fold for ContentFold {
     fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
         // Without `alt=sse` all events stand in one list.
         if event.data.trim_start().starts_with('[') {
-            let list = stream::read_event::<Vec<Response>>(event)?;
-            return list.into_iter().flatten().try_for_each(|response| self.take_response(response, out));
+            for value in stream::read_event::<Vec<Value>>(event)?.into_iter().flatten() {
+                let response =
+                    tolerant::read(&value.to_string()).map_err(|error| stream::bad_event(&error))?;
+                self.take_response(response, out)?;
+            }
+            return Ok(());
         }
         match stream::read_event(event)? {
             Some(response) => self.take_response(response, out),

@@ -101,7 +101,7 @@ impl ChatFold {
         self.service_tier =
             chunk.service_tier.as_deref().and_then(ServiceTier::from_name).or(self.service_tier);
         // The last one counts: some servers tell a running count in every chunk.
-        self.usage = chunk.usage.or(self.usage);
+        self.usage = chunk.usage.filter(|usage| usage.to_usage(None).is_some()).or(self.usage);
         for choice in chunk.choices.into_iter().flatten() {
             if choice.index == 0 {
                 self.take_choice(choice, out)?;
@@ -115,7 +115,7 @@ impl ChatFold {
 
     fn take_choice(&mut self, choice: Choice, out: &mut Vec<Delta>) -> Result<(), Failure> {
         let before = out.len();
-        self.usage = choice.usage.or(self.usage);
+        self.usage = choice.usage.filter(|usage| usage.to_usage(None).is_some()).or(self.usage);
         if let Some(delta) = choice.delta {
             self.take_delta(delta, out);
         }

@@ -61,7 +61,12 @@ impl UsageBody {
         let rest_of_total =
             |known: Option<u64>| self.total_tokens.map(|total| total.saturating_sub(known.unwrap_or(0)));
         let input = self.prompt_tokens.or_else(|| rest_of_total(self.completion_tokens));
-        let output = self.completion_tokens.or_else(|| rest_of_total(input));
+        let output = self.completion_tokens.or_else(|| rest_of_total(input)).map(|output| {
+            // xAI counts reasoning beside the completion: <https://docs.x.ai/docs/guides/reasoning>.
+            let reasoning = completion.reasoning_tokens.unwrap_or(0);
+            let sum = input.unwrap_or(0).saturating_add(output).saturating_add(reasoning);
+            if self.total_tokens == Some(sum) { output.saturating_add(reasoning) } else { output }
+        });
         Some(Usage {
             input_tokens: input.unwrap_or(0),
             output_tokens: output.unwrap_or(0),

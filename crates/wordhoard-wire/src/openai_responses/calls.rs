@@ -3,7 +3,7 @@
 use serde_json::Value;
 use wordhoard_model::TokenKind;
 
-use super::output::{call_head, call_piece, push};
+use super::output::{call_piece, push};
 use crate::said_so_far::SaidSoFar;
 use crate::tool_shape::{CUSTOM_CLOSING, CUSTOM_OPENING, custom_piece};
 use crate::{Delta, ToolCallPiece};
@@ -17,6 +17,7 @@ pub(super) struct Calls(Vec<Call>);
 struct Call {
     place: u64,
     id: Option<String>,
+    name: Option<String>,
     arguments: SaidSoFar,
     /// Whether the JSON around its text has to be closed.
     is_custom: bool,
@@ -31,10 +32,12 @@ impl Calls {
             Some("custom_tool_call") => Some(CUSTOM_OPENING.to_owned()),
             _ => return,
         };
-        let head = call_head(item);
-        let index = self.number(place, head.id.as_deref());
-        self.0[index as usize].is_custom = opening.is_some();
-        say(ToolCallPiece { index, arguments: opening, ..head }, out);
+        let ToolCallPiece { id, name, .. } = call_piece(item);
+        let index = self.number(place, id.as_deref());
+        let call = &mut self.0[index as usize];
+        call.is_custom = opening.is_some();
+        let (id, name) = (call.new_id(id), call.new_name(name));
+        say(ToolCallPiece { index, id, name, arguments: opening }, out);
     }
 
     /// Takes a piece of the arguments of a call.
@@ -55,30 +58,43 @@ impl Calls {
 
     /// Takes a call that is told whole: what of it was not told yet.
     pub(super) fn end(&mut self, place: u64, item: &Value, out: &mut Vec<Delta>) {
-        let head = call_head(item);
-        let known = self.find(place, head.id.as_deref());
-        let Some(index) = known else {
-            let index = self.number(place, head.id.as_deref());
-            self.0[index as usize].has_ended = true;
-            return say(ToolCallPiece { index, ..call_piece(item) }, out);
-        };
+        let whole = call_piece(item);
+        let known = self.find(place, whole.id.as_deref());
+        let index = known.unwrap_or_else(|| self.number(place, whole.id.as_deref()) as usize);
         let call = &mut self.0[index];
         if std::mem::replace(&mut call.has_ended, true) {
             return;
         }
-        let text = |field: &str| item.get(field).and_then(Value::as_str).unwrap_or_default();
-        let arguments = match item.get("type").and_then(Value::as_str) {
-            Some("custom_tool_call") => {
-                let whole = custom_piece(text("input"));
-                call.arguments.rest_of(&whole).unwrap_or_default().to_owned() + CUSTOM_CLOSING
+        let (id, name) = (call.new_id(whole.id), call.new_name(whole.name));
+        let arguments = match &whole.arguments {
+            Some(_) if call.is_custom => {
+                let input = item.get("input").and_then(Value::as_str).unwrap_or_default();
+                let input = custom_piece(input);
+                call.arguments.rest_of(&input).unwrap_or_default().to_owned() + CUSTOM_CLOSING
             }
-            _ => call.arguments.rest_of(text("arguments")).unwrap_or_default().to_owned(),
+            Some(arguments) => call.arguments.rest_of(arguments).unwrap_or_default().to_owned(),
+            None if call.is_custom => CUSTOM_CLOSING.to_owned(),
+            None => String::new(),
         };
         call.arguments.push(&arguments);
-        say(
-            ToolCallPiece { index: index as u64, arguments: Some(arguments), ..ToolCallPiece::default() },
-            out,
-        );
+        say(ToolCallPiece { index: index as u64, id, name, arguments: Some(arguments) }, out);
+    }
+
+    /// Takes a call that the last event repeats. Servers exist that give it another id there.
+    pub(super) fn repeat(&mut self, place: u64, item: &Value, out: &mut Vec<Delta>) {
+        let whole = call_piece(item);
+        let arguments = whole.arguments.as_deref().unwrap_or_default();
+        let is_same = |call: &Call| {
+            call.has_ended
+                && !call.is_custom
+                && call.name == whole.name
+                && call.arguments.is_all_of(arguments)
+        };
+        let is_known = self.find(place, whole.id.as_deref()).is_some();
+        let is_at_place = self.0.iter().any(|call| call.place == place && call.has_ended);
+        if is_known || !(is_at_place || self.0.iter().any(is_same)) {
+            self.end(place, item, out);
+        }
     }
 
     /// Closes what no item has ended.
@@ -101,10 +117,24 @@ impl Calls {
 
     fn number(&mut self, place: u64, id: Option<&str>) -> u64 {
         let found = self.find(place, id).unwrap_or_else(|| {
-            self.0.push(Call { place, id: id.map(str::to_owned), ..Call::default() });
+            self.0.push(Call { place, ..Call::default() });
             self.0.len() - 1
         });
         found as u64
+    }
+}
+
+impl Call {
+    fn new_id(&mut self, told: Option<String>) -> Option<String> {
+        let new = told.filter(|told| self.id.is_none() && !told.is_empty());
+        self.id = self.id.take().or_else(|| new.clone());
+        new
+    }
+
+    fn new_name(&mut self, told: Option<String>) -> Option<String> {
+        let new = told.filter(|told| self.name.is_none() && !told.is_empty());
+        self.name = self.name.take().or_else(|| new.clone());
+        new
     }
 }
 

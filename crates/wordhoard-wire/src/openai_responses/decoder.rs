@@ -36,6 +36,8 @@ struct ResponseFold {
     /// The items that have ended: their places, and their ids where they have some.
     ended_places: HashSet<u64>,
     ended_ids: HashSet<String>,
+    /// What the last event has told, where nothing was told before it.
+    told_at_the_end: HashSet<TokenKind>,
     answered_by: Option<String>,
     id: Option<String>,
     end: Option<Response>,
@@ -88,8 +90,10 @@ impl Fold for ResponseFold {
 impl ResponseFold {
     fn take_event(&mut self, told: Event, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
         let kind = told.kind.as_deref().or(event.event.as_deref()).unwrap_or_default();
-        let (place, part) = (told.output_index.unwrap_or(0), told.content_index.unwrap_or(0));
-        let (delta, whole) = (told.delta.unwrap_or_default(), told.text.unwrap_or_default());
+        let place = told.output_index.unwrap_or(0);
+        let part = told.content_index.or(told.summary_index).unwrap_or(0);
+        let whole = told.text.or(told.refusal).or(told.arguments).or(told.input).unwrap_or_default();
+        let delta = told.delta.unwrap_or_default();
         match kind {
             "response.created" => {
                 let response = told.response.unwrap_or_default();
@@ -212,7 +216,7 @@ impl ResponseFold {
             let kind = item.get("type").and_then(Value::as_str);
             let id = item.get("id").and_then(Value::as_str);
             if is_call(kind) {
-                self.calls.end(place, item, out);
+                self.calls.repeat(place, item, out);
             } else if matches!(kind, Some("message" | "reasoning")) {
                 self.take_texts(place, output, out);
             } else if !self.ended_places.contains(&place) && id.is_none_or(|id| !self.ended_ids.contains(id))
@@ -225,18 +229,19 @@ impl ResponseFold {
     /// The texts of the items of the last event, by all that was said of their kind.
     fn take_texts(&mut self, place: u64, output: &[Value], out: &mut Vec<Delta>) {
         let kinds = [TokenKind::Reasoning, TokenKind::Text, TokenKind::Refusal];
-        let was_told = |kind: &TokenKind| self.totals.get(kind).is_some_and(|said| !said.is_empty());
+        // What this very event has told does not count: its items are told one after the other.
+        let was_told = |kind: &TokenKind| {
+            !self.told_at_the_end.contains(kind) && self.totals.get(kind).is_some_and(|said| !said.is_empty())
+        };
         let is_new = !self.ended_places.contains(&place);
         if is_new && !kinds.iter().any(was_told) {
-            for item in output.iter().filter(|item| !is_call(item.get("type").and_then(Value::as_str))) {
-                let is_text = matches!(item["type"].as_str(), Some("message" | "reasoning"));
-                let before = out.len();
-                if is_text {
-                    item_deltas(item, out);
-                }
-                self.note_told(place, &out[before..]);
-            }
-            self.ended_places.extend((0..).zip(output).map(|(place, _)| place));
+            let before = out.len();
+            item_deltas(&output[place as usize], out);
+            self.note_told(place, &out[before..]);
+            self.told_at_the_end.extend(out[before..].iter().map(|piece| piece.kind));
+            return;
+        }
+        if !self.told_at_the_end.is_empty() {
             return;
         }
         for kind in kinds {

@@ -13,14 +13,16 @@ pub(super) struct Event {
     /// The item that it is of.
     pub(super) output_index: Option<u64>,
     /// The part of the item.
-    #[serde(alias = "summary_index")]
     pub(super) content_index: Option<u64>,
+    pub(super) summary_index: Option<u64>,
     pub(super) item: Option<Value>,
     /// A piece of a text.
     pub(super) delta: Option<String>,
-    /// The whole text, at its end.
-    #[serde(alias = "refusal", alias = "arguments", alias = "input")]
+    /// The whole text, at its end, by the name that it has there.
     pub(super) text: Option<String>,
+    pub(super) refusal: Option<String>,
+    pub(super) arguments: Option<String>,
+    pub(super) input: Option<String>,
     /// In the shape of the chat dialect's.
     pub(super) logprobs: Option<Vec<Value>>,
     pub(super) annotation: Option<Value>,

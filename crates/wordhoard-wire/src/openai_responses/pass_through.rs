@@ -84,7 +84,7 @@ impl ResponseRules {
 
 impl Rules for ResponseRules {
     fn event(&mut self, event: WireEvent, event_count: u64) -> Option<WireEvent> {
-        let data = fill_own(&event.data, event_count, &self.id);
+        let data = numbered(fill_own(&event.data, event_count, &self.id), event_count);
         // A piece of the answer needs no more; but a server may tell the answer only with the whole response.
         if !event.is_without_piece && memchr::memmem::find(data.as_bytes(), b"\"response\"").is_none() {
             return Some(WireEvent { data, ..event });
@@ -135,6 +135,20 @@ impl Rules for ResponseRules {
     }
 
     fn end(&self, _out: &mut BytesMut) {}
+}
+
+/// The event with its number, which some servers leave out: it is resumed by.
+fn numbered(data: String, number: u64) -> String {
+    if memchr::memmem::find(data.as_bytes(), b"\"sequence_number\"").is_some() {
+        return data;
+    }
+    match serde_json::from_str(&data) {
+        Ok(Value::Object(mut told)) => {
+            told.insert("sequence_number".to_owned(), number.into());
+            Value::Object(told).to_string()
+        }
+        _ => data,
+    }
 }
 
 /// A provider's answer as one body, with all that it said; none where that is not kept.

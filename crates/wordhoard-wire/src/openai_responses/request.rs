@@ -8,6 +8,7 @@ use crate::{Ask, CannotHonour, Unsupported};
 
 const DIALECT: &str = "OpenAI's responses dialect";
 /// What has to be included for log-probabilities: <https://platform.openai.com/docs/api-reference/responses/create>.
+const SEALED_REASONING: &str = "reasoning.encrypted_content";
 const LOGPROBS_OF_TEXT: &str = "message.output_text.logprobs";
 /// Fields that this dialect has under the same names as the chat dialect.
 const SAME_FIELDS: [&str; 8] = [
@@ -86,10 +87,18 @@ fn fields(ask: &Ask<'_>) -> Result<Map<String, Value>, CannotHonour> {
         set("tool_choice", asked.tool_choice.as_ref().map(tool_choice_value));
         set("parallel_tool_calls", asked.parallel_tool_calls.map(Value::from));
     }
-    if let Some(likeliest) = logprobs::asked_for(&asked.further) {
-        set("include", Some(json!([LOGPROBS_OF_TEXT])));
-        set("top_logprobs", Some(likeliest.into()));
-    }
+    let likeliest = logprobs::asked_for(&asked.further);
+    // What is not kept there has to come with the answer, or a later turn cannot give it back. A model that does not reason
+    // refuses to tell it.
+    let reasons = ask.capabilities.max_completion_tokens
+        || asked.reasoning_effort.as_deref().is_some_and(|effort| effort != "none");
+    let included: Vec<&str> = likeliest
+        .map(|_| LOGPROBS_OF_TEXT)
+        .into_iter()
+        .chain((reasons && !tools.is_empty()).then_some(SEALED_REASONING))
+        .collect();
+    set("include", (!included.is_empty()).then(|| included.into()));
+    set("top_logprobs", likeliest.map(Value::from));
     let mut text = Map::new();
     text.extend(ask.response_format()?.map(|format| ("format".to_owned(), response_format(format))));
     text.extend(verbosity.map(|verbosity| ("verbosity".to_owned(), verbosity)));

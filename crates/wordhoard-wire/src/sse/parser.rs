@@ -78,6 +78,17 @@ impl BareJson {
     }
 }
 
+/// Whether a line begins an object, or a list of objects; no field of the format does.
+fn begins_json(line: &[u8]) -> bool {
+    match line.split_first() {
+        Some((b'{', _)) => true,
+        Some((b'[', rest)) => {
+            matches!(rest.trim_ascii_start().first(), None | Some(b'{')) || rest == b"DONE]"
+        }
+        _ => false,
+    }
+}
+
 const BYTE_ORDER_MARK: &[u8] = b"\xef\xbb\xbf";
 
 impl Parser {
@@ -203,7 +214,7 @@ impl Parser {
 impl Pending {
     /// Takes a line in; gives the event that is whole with it, which only bare JSON is without a blank line.
     fn take_line(&mut self, line: &[u8], max_event_bytes: usize) -> Result<Option<Event>, Error> {
-        if self.bare.is_some() || matches!(line.first(), Some(b'{' | b'[')) {
+        if self.bare.is_some() || begins_json(line) {
             self.add_data(line, max_event_bytes)?;
             let bare = self.bare.get_or_insert_default();
             bare.take_line(line);

@@ -50,15 +50,17 @@ fn has_choice(written: &Value, takes_choices: bool) -> bool {
 /// The properties of all ways stand beside each other; which of them belong together the description of the tool says.
 fn take_choice_apart(choice: &str, fields: &mut Map<String, Value>) {
     let Some(Value::Array(ways)) = fields.remove(choice) else { return };
-    let properties = fields.entry("properties").or_insert_with(|| json!({}));
+    let mut properties = match fields.remove("properties") {
+        Some(Value::Object(properties)) => properties,
+        _ => Map::new(),
+    };
     for way in ways {
         let Some(Value::Object(of_way)) = way.get("properties") else { continue };
         for (name, schema) in of_way {
-            if properties.get(name).is_none() {
-                properties[name] = schema.clone();
-            }
+            properties.entry(name.clone()).or_insert_with(|| schema.clone());
         }
     }
+    fields.insert("properties".to_owned(), properties.into());
 }
 
 /// The schema of an answer with every object closed and without bounds; none where it is so already.

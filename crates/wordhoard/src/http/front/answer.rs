@@ -151,7 +151,7 @@ pub(super) fn document(body: Vec<u8>) -> Response {
 /// What every event of the answer repeats. The same request gives the same, whenever it is asked for.
 pub(super) fn head_of(id: RequestId, dialect: Dialect, created_at: Timestamp, model: String) -> AnswerHead {
     let id = match dialect {
-        Dialect::Anthropic => format!("msg-{id}"),
+        Dialect::Anthropic => format!("msg_{id}"),
         Dialect::OpenAiResponses => format!("{RESPONSE_PREFIX}{id}"),
         _ => format!("chatcmpl-{id}"),
     };

@@ -103,7 +103,11 @@ pub(super) async fn record(
     if models.iter().any(|model| !speaks(surface, model, dialect)) {
         let ids = seals::call_ids(&request.conversation);
         let known = surface.engine.seals_of(client.key, ids).await;
-        seals::put_on(&mut request.conversation, |id| known.get(id).cloned());
+        seals::put_on(&mut request.conversation, |id| {
+            let seal = known.get(id)?;
+            let is_asked = models.iter().any(|model| model.provider.as_str() == seal.provider);
+            is_asked.then(|| Arc::clone(seal))
+        });
     }
     let (conversation, body) = (Arc::new(request.conversation), Arc::new(body));
     let mut recorded = client.recorded.clone();
