@@ -4,6 +4,7 @@ mod ask;
 mod config;
 mod health;
 mod help;
+mod prices;
 mod wal;
 
 use std::path::Path;

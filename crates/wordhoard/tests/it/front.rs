@@ -8,6 +8,7 @@ mod errors;
 mod fuzz;
 mod leaving;
 mod matrix;
+mod other_paths;
 mod passing;
 pub(crate) mod sdks;
 mod tool_loops;
