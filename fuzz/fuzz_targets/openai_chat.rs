@@ -1,7 +1,7 @@
-//! See `wordhoard_fuzz::check`.
+//! See `any_bytes::check`.
 #![no_main]
 
 use libfuzzer_sys::fuzz_target;
-use wordhoard_wire::Dialect;
+use wordhoard_wire::{Dialect, any_bytes};
 
-fuzz_target!(|input: (u8, &[u8])| wordhoard_fuzz::check(Dialect::OpenAiChat, input.0, input.1));
+fuzz_target!(|bytes: &[u8]| any_bytes::check(Dialect::OpenAiChat, bytes));

@@ -6,6 +6,8 @@
 
 mod answer;
 pub mod anthropic;
+#[cfg(feature = "any-bytes")]
+pub mod any_bytes;
 mod ask;
 mod asked;
 mod call_fragments;

@@ -3,6 +3,7 @@
 #![allow(clippy::unwrap_used, reason = "a test fails by panicking, its helpers too")]
 
 mod answers;
+mod any_bytes;
 mod client_fields;
 mod golden;
 mod passed_through;
