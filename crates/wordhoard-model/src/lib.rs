@@ -40,7 +40,7 @@ pub use model_ref::{ModelRef, ParseModelRefError, ProviderName};
 pub use price::{Price, Rates};
 pub use prompt::{
     Idempotency, Invalid, MAX_PROMPT_CHARS, MAX_SYSTEM_MESSAGE_CHARS, ParameterKind, Parameters, Prompt,
-    Rule, known_parameters,
+    Rule, known_parameters, whole_number,
 };
 pub use state::{AttemptState, LaneState, RequestState, Violation};
 pub use status::{FinishReason, Outcome, RequestStatus};

@@ -3,7 +3,7 @@
 mod parameters;
 mod rules;
 
-pub use parameters::{ParameterKind, Parameters, known_parameters};
+pub use parameters::{ParameterKind, Parameters, known_parameters, whole_number};
 pub use rules::{Invalid, MAX_PROMPT_CHARS, MAX_SYSTEM_MESSAGE_CHARS, Rule};
 
 /// A prompt that keeps the rules: it can only be made by [`Prompt::new`], or from a record of one that was.

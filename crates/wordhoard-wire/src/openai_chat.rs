@@ -32,6 +32,7 @@ pub use pass_through::{passed_answer, passing_encoder};
 pub(crate) use prompt::conversation_of;
 pub use request::encode_request;
 pub(crate) use request::messages;
+pub(crate) use usage::own_tier;
 
 /// The data of the event that ends a stream.
 const DONE: &str = "[DONE]";

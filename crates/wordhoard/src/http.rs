@@ -11,6 +11,7 @@ mod check;
 mod front;
 mod guard;
 mod health;
+mod layer_problems;
 mod maintenance;
 mod metrics;
 mod observe;
@@ -26,11 +27,11 @@ mod server_view;
 mod stream;
 mod unread_body;
 
+use crate::http::problem::ProblemKind;
 use std::sync::Arc;
 
 pub(crate) use admin::limits_of_key;
 pub(crate) use administration::Administration;
-use axum::http::StatusCode;
 use axum::{Extension, Router, middleware};
 pub(crate) use body::Bodies;
 pub(crate) use booting::router as booting_router;
@@ -130,9 +131,14 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .merge(authorisation::keyed(for_users, Scope::Use, &surface, &mut document))
         .merge(authorisation::keyed(for_scrapers, Scope::Metrics, &surface, &mut document))
         .merge(authorisation::keyed(for_administrators, Scope::Admin, &surface, &mut document));
+    layer_problems::add(&mut document);
+    openapi::take_null_from_parameters(&mut document);
+    let served = Arc::new(openapi::Served::of(&document, &surface.catalogue));
+    let document = Arc::new(document);
     router
-        .fallback(async || Problem::new(StatusCode::NOT_FOUND, "not-found", "there is nothing at this path"))
-        .layer(Extension(Arc::new(document)))
+        .route_layer(middleware::from_fn_with_state(Arc::clone(&document), problem::check_told))
+        .fallback(async || Problem::new(ProblemKind::NotFound, "there is nothing at this path"))
+        .layer(Extension(served))
         .layer(middleware::from_fn_with_state(Arc::clone(&surface.clock), rate_headers::tell_standing))
         .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
         .layer(middleware::from_fn_with_state(hosts, guard::check_host))

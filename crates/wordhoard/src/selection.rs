@@ -78,6 +78,12 @@ impl Catalogue {
         aliases.chain(self.listed().into_iter().map(|model| (model.to_string(), model))).collect()
     }
 
+    /// The providers that list no models, and take any name.
+    pub(crate) fn providers_of_any_model(&self) -> Vec<&str> {
+        let any = self.providers.iter().filter(|provider| provider.models.is_empty());
+        any.map(|provider| provider.name.as_str()).collect()
+    }
+
     /// Whether the model's provider is there, and lists the model if it lists any.
     pub(crate) fn check(&self, model: ModelRef) -> Result<ModelRef, String> {
         let Some(provider) = self.providers.iter().find(|provider| provider.name == model.provider) else {

@@ -28,12 +28,14 @@ pub enum ParameterKind {
     Text,
     /// A string, or a list of strings.
     TextOrTexts,
-    /// A string, or an object.
-    TextOrObject,
+    /// `auto`, `none`, `required`, or `{"type": "function", "function": {"name": "…"}}`.
+    ToolChoice,
     /// An object.
     Object,
-    /// A list of objects.
-    Objects,
+    /// `{"type": "text"}`, `{"type": "json_object"}`, or `{"type": "json_schema", "json_schema": {…}}`.
+    ResponseFormat,
+    /// A list of tools: `{"type": "function", "function": {"name": "…", …}}`.
+    Tools,
 }
 
 /// The further parameters that a prompt may carry, with the values they take.
@@ -42,7 +44,9 @@ pub enum ParameterKind {
 /// lane), `stream` and `stream_options` (always streamed), `store`, `logprobs` (not recorded yet), `modalities` and
 /// `audio` (text only), and what is deprecated.
 pub fn known_parameters() -> &'static [(&'static str, ParameterKind)] {
-    use ParameterKind::{Boolean, Integer, Number, Object, Objects, Text, TextOrObject, TextOrTexts};
+    use ParameterKind::{
+        Boolean, Integer, Number, Object, ResponseFormat, Text, TextOrTexts, ToolChoice, Tools,
+    };
     const KNOWN: &[(&str, ParameterKind)] = &[
         ("frequency_penalty", Number(-2.0, 2.0)),
         ("logit_bias", Object),
@@ -52,12 +56,12 @@ pub fn known_parameters() -> &'static [(&'static str, ParameterKind)] {
         ("prediction", Object),
         ("presence_penalty", Number(-2.0, 2.0)),
         ("reasoning_effort", Text),
-        ("response_format", Object),
+        ("response_format", ResponseFormat),
         ("seed", Integer(i64::MIN, i64::MAX)),
         ("service_tier", Text),
         ("stop", TextOrTexts),
-        ("tool_choice", TextOrObject),
-        ("tools", Objects),
+        ("tool_choice", ToolChoice),
+        ("tools", Tools),
         ("top_p", Number(0.0, 1.0)),
         ("user", Text),
         ("verbosity", Text),
@@ -74,9 +78,18 @@ impl Parameters {
         let Some((_, kind)) = known_parameters().iter().find(|(known, _)| *known == name) else {
             return Err(Invalid::shape(name, "is not a field of this request"));
         };
+        if let (ParameterKind::Tools, Some(tools)) = (kind, value.as_array())
+            && let Some(wrong) = tools.iter().position(|tool| !is_tool(tool))
+        {
+            return Err(Invalid::shape(format!("{name}[{wrong}]"), format!("must be {TOOL}")));
+        }
         if !kind.takes(&value) {
             return Err(Invalid::shape(name, format!("must be {}", kind.describe())));
         }
+        let value = match kind {
+            ParameterKind::Integer(..) => whole_number(&value).map_or(value, Value::from),
+            _ => value,
+        };
         self.extra.insert(name.to_owned(), value);
         Ok(())
     }
@@ -86,15 +99,23 @@ impl ParameterKind {
     fn takes(self, value: &Value) -> bool {
         match self {
             Self::Number(low, high) => value.as_f64().is_some_and(|n| (low..=high).contains(&n)),
-            Self::Integer(low, high) => value.as_i64().is_some_and(|n| (low..=high).contains(&n)),
+            Self::Integer(low, high) => whole_number(value).is_some_and(|n| (low..=high).contains(&n)),
             Self::Boolean => value.is_boolean(),
             Self::Text => value.is_string(),
             Self::TextOrTexts => {
                 value.is_string() || value.as_array().is_some_and(|all| all.iter().all(Value::is_string))
             }
-            Self::TextOrObject => value.is_string() || value.is_object(),
+            Self::ToolChoice => match value.as_str() {
+                Some(choice) => ["auto", "none", "required"].contains(&choice),
+                None => value["type"] == "function" && is_tool_name(&value["function"]["name"]),
+            },
             Self::Object => value.is_object(),
-            Self::Objects => value.as_array().is_some_and(|all| all.iter().all(Value::is_object)),
+            Self::ResponseFormat => match value["type"].as_str() {
+                Some("json_schema") => value["json_schema"]["name"].is_string(),
+                Some(kind) => ["text", "json_object"].contains(&kind),
+                None => false,
+            },
+            Self::Tools => value.as_array().is_some_and(|all| all.iter().all(is_tool)),
         }
     }
 
@@ -107,11 +128,40 @@ impl ParameterKind {
             Self::Boolean => "true or false".to_owned(),
             Self::Text => "a string".to_owned(),
             Self::TextOrTexts => "a string or a list of strings".to_owned(),
-            Self::TextOrObject => "a string or an object".to_owned(),
+            Self::ToolChoice => {
+                r#""auto", "none", "required" or {"type": "function", "function": {"name": "…"}}"#.to_owned()
+            }
             Self::Object => "an object".to_owned(),
-            Self::Objects => "a list of objects".to_owned(),
+            Self::ResponseFormat => {
+                r#"of type text or json_object, or {"type": "json_schema", "json_schema": {"name": "…", "schema": {…}}}"#.to_owned()
+            }
+            Self::Tools => "a list of tools".to_owned(),
         }
     }
+}
+
+/// The whole number that a JSON value is: `3.0` is one, too, for JSON knows no whole numbers.
+pub fn whole_number(value: &Value) -> Option<i64> {
+    const EXACT: f64 = (1_u64 << f64::MANTISSA_DIGITS) as f64;
+    let of_float = |n: f64| (n.fract() == 0.0 && n.abs() <= EXACT).then_some(n as i64);
+    value.as_i64().or_else(|| value.as_f64().and_then(of_float))
+}
+
+const TOOL: &str = r#"{"type": "function", "function": {"name": "1 to 64 letters, digits, _ or -", "description": a string, "parameters": an object}}"#;
+
+fn is_tool(tool: &Value) -> bool {
+    let function = &tool["function"];
+    let (description, parameters) = (&function["description"], &function["parameters"]);
+    tool["type"] == "function"
+        && is_tool_name(&function["name"])
+        && (description.is_null() || description.is_string())
+        && (parameters.is_null() || parameters.is_object())
+}
+
+/// <https://platform.openai.com/docs/api-reference/chat/create>, tools.function.name.
+fn is_tool_name(name: &Value) -> bool {
+    let is_allowed = |c: char| c.is_ascii_alphanumeric() || c == '_' || c == '-';
+    name.as_str().is_some_and(|name| (1..=64).contains(&name.len()) && name.chars().all(is_allowed))
 }
 
 #[cfg(test)]
@@ -127,8 +177,10 @@ mod tests {
         parameters.insert("stop", json!(["a", "b"])).unwrap();
         let wrong = parameters.insert("top_p", json!(1.5)).unwrap_err();
         assert_eq!((wrong.field.as_str(), wrong.detail.as_str()), ("top_p", "must be a number from 0 to 1"));
+        parameters.insert("seed", json!(-3.0)).unwrap();
+        assert_eq!(parameters.extra["seed"], json!(-3));
         let unknown = parameters.insert("promt", json!("x")).unwrap_err();
         assert_eq!(unknown.detail, "is not a field of this request");
-        assert_eq!(parameters.extra.len(), 2);
+        assert_eq!(parameters.extra.len(), 3);
     }
 }

@@ -6,7 +6,7 @@ use wordhoard_model::{Failure, FailureClass};
 
 use super::script::{Script, Step, Steps, script_for};
 use crate::Passage;
-use crate::transport::{Post, Reply, ReplyBody, Transport};
+use crate::transport::{Endpoint, Post, Reply, ReplyBody, Transport};
 
 /// Answers within this process, in the bytes that a real provider would send.
 #[derive(Debug)]
@@ -14,6 +14,10 @@ pub(super) struct DemoTransport;
 
 impl Transport for DemoTransport {
     fn post(&self, post: Post) -> BoxFuture<'static, Result<Reply, Failure>> {
+        if post.endpoint == Endpoint::Embeddings {
+            let body = br#"{"error": {"message": "the demo has no embeddings"}}"#.to_vec();
+            return future::ready(Ok(refusal(404, None, body))).boxed();
+        }
         async move {
             match script_for(&post.body) {
                 Script::Refuse { status, retry_after_s, body } => Ok(refusal(status, retry_after_s, body)),

@@ -29,13 +29,13 @@ pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completio
     let mut content: Vec<Value> = Vec::new();
     for block in whole::blocks(CALL_ID_PREFIX, &head.id, deltas) {
         match block {
-            Block::Text(text) | Block::Refusal(text) => content.push(json!({"type": "text", "text": text})),
+            Block::Text(text) | Block::Refusal(text) => content.push(text_block(&text)),
             Block::Reasoning(text) => {
                 content.push(json!({"type": "thinking", "thinking": text, "signature": ""}));
             }
             Block::ToolCall(call) => {
                 let (id, name) = (call.id.clone().unwrap_or_default(), call.name.clone().unwrap_or_default());
-                content.push(json!({"type": "tool_use", "id": id, "name": name, "input": call.input()}));
+                content.push(tool_use_block(&id, &name, &call.input()));
             }
             Block::Annotation(said) => match place_of(&said) {
                 Place::Block => content.push(said),
@@ -48,6 +48,16 @@ pub fn encode_answer(head: &AnswerHead, deltas: &[Delta], completion: &Completio
     let mut message = message_value(head, content.into(), Some(reason));
     message["usage"] = json!(UsageBody::from(completion.usage.unwrap_or_default()));
     message.to_string().into_bytes()
+}
+
+/// Strict clients want every field of a block: <https://github.com/anthropics/anthropic-sdk-python>, `types/text_block.py`.
+pub(super) fn text_block(text: &str) -> Value {
+    json!({"type": "text", "text": text, "citations": null})
+}
+
+/// The model itself called, no tool of the provider: `types/tool_use_block.py`, `types/direct_caller.py`.
+pub(super) fn tool_use_block(id: &str, name: &str, input: &Value) -> Value {
+    json!({"type": "tool_use", "id": id, "name": name, "input": input, "caller": {"type": "direct"}})
 }
 
 /// What a stream adds to a block, in the last one of that kind.

@@ -2,6 +2,7 @@ use bytes::BytesMut;
 use serde_json::{Value, json};
 use wordhoard_model::{Failure, TokenKind, Usage};
 
+use super::answer::{text_block, tool_use_block};
 use super::error::error_value;
 use super::event::UsageBody;
 use super::{CALL_ID_PREFIX, stop_reason};
@@ -139,7 +140,7 @@ impl MessageStream {
         if entered.is_new {
             let block = match kind {
                 TokenKind::Reasoning => json!({"type": "thinking", "thinking": "", "signature": ""}),
-                _ => json!({"type": "text", "text": ""}),
+                _ => text_block(""),
             };
             write_start(out, entered.index, &block);
         }
@@ -151,8 +152,7 @@ impl MessageStream {
         write_stop(out, entered.closed);
         if entered.is_new {
             let (id, name) = (piece.id.unwrap_or_default(), piece.name.unwrap_or_default());
-            let block = json!({"type": "tool_use", "id": id, "name": name, "input": {}});
-            write_start(out, entered.index, &block);
+            write_start(out, entered.index, &tool_use_block(&id, &name, &json!({})));
         }
         if let Some(arguments) = piece.arguments.filter(|arguments| !arguments.is_empty()) {
             write_delta(out, entered.index, json!({"type": "input_json_delta", "partial_json": arguments}));

@@ -40,6 +40,12 @@ pub(super) struct UsageBody {
     output_tokens: Option<u64>,
     output_tokens_details: Option<OutputDetails>,
     service_tier: Option<String>,
+    /// Where the model ran, and how often the provider's own tools were used: null where another provider answered, and not
+    /// read, since Anthropic's own usage goes on as it came.
+    #[serde(skip_deserializing)]
+    inference_geo: (),
+    #[serde(skip_deserializing)]
+    server_tool_use: (),
 }
 
 /// How long what was written to the cache is kept there:
@@ -70,6 +76,7 @@ impl UsageBody {
             output_tokens: later.output_tokens.or(self.output_tokens),
             output_tokens_details: later.output_tokens_details.or(self.output_tokens_details),
             service_tier: later.service_tier.or(self.service_tier),
+            ..self
         }
     }
 
@@ -124,7 +131,16 @@ impl From<Usage> for UsageBody {
             output_tokens_details: usage
                 .reasoning_tokens
                 .map(|thinking| OutputDetails { thinking_tokens: Some(thinking) }),
-            service_tier: Some(details.service_tier.map_or("standard", ServiceTier::as_str).to_owned()),
+            service_tier: Some(own_tier(details.service_tier).to_owned()),
+            ..Self::default()
         }
+    }
+}
+
+/// <https://platform.claude.com/docs/en/api/messages>, usage.service_tier: there is no tier that is later for less.
+fn own_tier(tier: Option<ServiceTier>) -> &'static str {
+    match tier {
+        Some(tier @ (ServiceTier::Priority | ServiceTier::Batch)) => tier.as_str(),
+        Some(ServiceTier::Flex) | None => "standard",
     }
 }

@@ -5,7 +5,7 @@ use serde_json::{Value, json};
 use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
 use super::beside::Beside;
-use super::usage::UsageBody;
+use super::usage::{UsageBody, own_tier};
 use super::{CALL_ID_PREFIX, DONE, error_value};
 use crate::call_order::CallOrder;
 use crate::tool_shape::{ToolShape, ToolShapes, custom_input};
@@ -172,6 +172,9 @@ impl StreamEncoder {
     pub fn usage(&self, out: &mut impl BufMut, usage: &Usage) {
         let mut chunk = self.chunk(json!([]));
         chunk["usage"] = json!(UsageBody::from(usage));
+        if let Some(tier) = own_tier(usage) {
+            chunk["service_tier"] = tier.into();
+        }
         write_data(out, &chunk);
     }
 

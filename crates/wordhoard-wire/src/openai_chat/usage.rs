@@ -122,3 +122,10 @@ impl From<&Usage> for UsageBody {
         }
     }
 }
+
+/// The tier in which the answer came, where it is none that goes without saying.
+/// <https://platform.openai.com/docs/api-reference/chat/object>, service_tier: there is none of batches.
+pub(crate) fn own_tier(usage: &Usage) -> Option<&'static str> {
+    let tier = usage.details.service_tier?;
+    matches!(tier, ServiceTier::Flex | ServiceTier::Priority).then(|| tier.as_str())
+}

@@ -7,6 +7,7 @@ use wordhoard_model::{Failure, FailureClass, FinishReason, TokenKind};
 use super::CALL_ID_PREFIX;
 use super::event::UsageBody;
 use crate::call_order::InOrder;
+use crate::openai_chat::own_tier;
 use crate::tool_shape::{ToolShape, custom_input, local_shell_action};
 use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, ToolCallPiece, compaction, sse};
 
@@ -168,6 +169,9 @@ impl ResponseStream {
         response["completed_at"] = self.completed_at_s.filter(|_| why.is_none()).into();
         response["incomplete_details"] = json!(why.map(|reason| json!({"reason": reason})));
         response["usage"] = json!(completion.usage.map(UsageBody::from));
+        if let Some(tier) = completion.usage.as_ref().and_then(own_tier) {
+            response["service_tier"] = tier.into();
+        }
         response
     }
 

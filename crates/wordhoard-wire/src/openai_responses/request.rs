@@ -129,7 +129,30 @@ pub fn fields_of(conversation: &Conversation) -> Result<Map<String, Value>, Cann
 pub fn repeated(mut fields: Map<String, Value>) -> Map<String, Value> {
     const NOT_REPEATED: [&str; 6] = ["model", "input", "store", "include", "stream", "stream_options"];
     fields.retain(|name, value| !NOT_REPEATED.contains(&name.as_str()) && !value.is_null());
+    for tool in fields.get_mut("tools").and_then(Value::as_array_mut).into_iter().flatten() {
+        if tool["type"] == "function" {
+            complete(tool, json!({"description": null, "parameters": null, "strict": false}));
+        }
+    }
+    if let Some(reasoning) = fields.get_mut("reasoning") {
+        complete(reasoning, json!({"effort": null, "summary": null}));
+    }
+    if let Some(text) = fields.get_mut("text") {
+        complete(text, json!({"format": {"type": "text"}}));
+        if text["format"]["type"] == "json_schema" {
+            complete(&mut text["format"], json!({"description": null, "strict": false}));
+        }
+    }
     fields
+}
+
+/// A response has every field of its objects, which a request may leave out:
+/// <https://github.com/openresponses/openresponses>, the schemas `FunctionTool`, `Reasoning` and `TextField`.
+fn complete(object: &mut Value, defaults: Value) {
+    let (Some(object), Value::Object(defaults)) = (object.as_object_mut(), defaults) else { return };
+    for (name, default) in defaults {
+        object.entry(name).or_insert(default);
+    }
 }
 
 /// The effort. The reasoning is asked for in short, since there is no other way to see any of it.

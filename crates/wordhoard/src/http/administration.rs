@@ -14,7 +14,7 @@ use wordhoard_engine::{TaskKind, Tasks};
 
 use super::Surface;
 pub(super) use super::authorisation::Administrator;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind, can_fail};
 
 /// Operations that are remembered.
 const KEPT_OPERATIONS: usize = 100;
@@ -44,6 +44,8 @@ pub(super) struct Operation {
     /// Why it failed.
     error: Option<String>,
 }
+
+can_fail!(Operation: OperationRunning);
 
 impl Administration {
     pub(crate) fn new(tasks: Tasks) -> Self {
@@ -96,7 +98,7 @@ impl Administration {
         let mut operations = self.operations.lock();
         if operations.iter().any(|one| one.kind == kind && one.status == "running") {
             let detail = format!("an operation of the kind {kind:?} is running");
-            return Err(Problem::new(StatusCode::CONFLICT, "operation-running", detail));
+            return Err(Problem::new(ProblemKind::OperationRunning, detail));
         }
         operations.push_back(begun.clone());
         if operations.len() > KEPT_OPERATIONS {

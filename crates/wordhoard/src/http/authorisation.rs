@@ -7,17 +7,17 @@ use std::time::Instant;
 use axum::Router;
 use axum::extract::{FromRequestParts, Request, State};
 use axum::http::request::Parts;
-use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
+use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{OpenApi, PathItem, Ref, ResponseBuilder};
+use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::OpenApiRouter;
 use wordhoard_model::KeyId;
 use wordhoard_store::Scope;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind};
 use super::{Surface, openapi};
 use crate::access::{Access, Caller, FailedTries, KEY_PREFIX};
 use crate::server::Peer;
@@ -52,9 +52,6 @@ pub(super) fn keyed(
         let with_key = SecurityRequirement::new(openapi::BEARER, [needed.as_str()]);
         let without = open.then(SecurityRequirement::default);
         operation.security = Some(without.into_iter().chain([with_key]).collect());
-        if !open {
-            document_refusals(operation, needed);
-        }
     }
     document.merge(paths);
     let door =
@@ -70,20 +67,13 @@ fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
     [get, put, post, delete, options, head, patch, trace, query].into_iter().flatten()
 }
 
-fn document_refusals(operation: &mut Operation, needed: Scope) {
-    let wrong_scope = (needed == Scope::Admin).then_some(("403", "With a key of another scope"));
-    let refusals = [("401", "Without a key, or with a wrong one")].into_iter().chain(wrong_scope);
-    for (status, description) in refusals {
-        let problem = Ref::from_schema_name("Problem");
-        let response = ResponseBuilder::new().description(description);
-        let response = response.content_ref("application/problem+json", problem).build();
-        operation.responses.responses.entry(status.to_owned()).or_insert(response.into());
+/// A client that asks for a WebSocket is told at once that there are none, so that it takes the HTTP API instead (SPEC FD 12).
+async fn method_not_allowed(headers: HeaderMap) -> Problem {
+    if headers.contains_key(header::UPGRADE) {
+        let detail = "WebSockets are not served here: POST the request, with \"stream\": true for a stream";
+        return Problem::new(ProblemKind::WebSocketNotServed, detail);
     }
-}
-
-async fn method_not_allowed() -> Problem {
-    let detail = "this path does not take that method";
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", detail)
+    Problem::new(ProblemKind::MethodNotAllowed, "this path does not take that method")
 }
 
 async fn authorise(State(door): State<Door>, mut request: Request, next: Next) -> Response {
@@ -111,7 +101,7 @@ impl Door {
             Some(caller) if caller.scope().covers(self.needed) => Ok(Some(caller)),
             Some(_) => {
                 let detail = format!("this needs a key of the scope {:?}", self.needed.as_str());
-                Err(Problem::new(StatusCode::FORBIDDEN, "wrong-scope", detail))
+                Err(Problem::new(ProblemKind::WrongScope, detail))
             }
             None => {
                 if let (Some(_), Some(Peer(peer))) = (key, request.extensions().get::<Peer>()) {

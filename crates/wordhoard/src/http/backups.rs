@@ -1,6 +1,6 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{Json, Response};
 use serde::Deserialize;
 use serde_json::{Value, json};
@@ -8,17 +8,19 @@ use utoipa::ToSchema;
 use wordhoard_backup::{BackupName, Error};
 use wordhoard_model::Timestamp;
 
-use super::administration::{Administrator, Teller};
-use super::problem::Problem;
+use super::administration::{Administrator, Operation, Teller};
+use super::body::JsonBody;
+use super::problem::{Problem, ProblemKind, Problems, can_fail};
 use super::{Surface, body};
 use crate::backup::RestoreOptions;
-use crate::maintenance::BACKUP;
+use crate::maintenance::{BACKUP, TurnError};
 
 /// How far a restore goes. All fields may be left out, and the body, too.
 #[derive(Debug, Default, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields, default)]
 pub(super) struct RestoreBody {
     /// Up to this moment (RFC 3339); all that the archive has if left out.
+    #[schema(format = DateTime)]
     to: Option<String>,
     /// False: as it was when the backup was made, nothing is replayed.
     replay: Option<bool>,
@@ -43,10 +45,7 @@ pub(super) struct BackupList {
     tag = "administration",
     responses(
         (status = 202, description = "It is being made; see Location", body = super::administration::Operation),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "Without an administrator's key"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key is for something else"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "One is being made, by any server of this database"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot be asked now"),
+        Problems<(TurnError, Operation)>,
     )
 )]
 pub(super) async fn make(_: Administrator, State(surface): State<Surface>) -> Result<Response, Problem> {
@@ -64,10 +63,8 @@ pub(super) async fn make(_: Administrator, State(surface): State<Surface>) -> Re
     path = "/api/admin/maintenance/backups",
     tag = "administration",
     responses(
-        (status = 200, body = BackupList),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "Without an administrator's key"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key is for something else"),
-        (status = 500, body = Problem, content_type = "application/problem+json", description = "Their folder cannot be read"),
+        (status = 200, description = "All that are kept", body = BackupList),
+        Problems<Error>,
     )
 )]
 pub(super) async fn list(
@@ -103,19 +100,11 @@ pub(super) async fn list(
     post,
     path = "/api/admin/maintenance/restore/{backup_filename}",
     tag = "administration",
-    params(("backup_filename" = String, Path, description = "As the list shows it")),
+    params(("backup_filename" = String, Path, description = "As the list shows it", pattern = r"^wordhoard-20[0-9]{2}(0[1-9]|1[0-2])(0[1-9]|1[0-9]|2[0-8])T([01][0-9]|2[0-3])[0-5][0-9][0-5][0-9]Z-[0-9a-f]{8}$")),
     request_body = Option<RestoreBody>,
     responses(
         (status = 202, description = "It is being restored; see Location", body = super::administration::Operation),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "No name of a backup, or a bad body"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "Without an administrator's key"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key is for something else"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such backup"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "A restore runs, or other servers use the database"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The backup cannot be trusted, or the moment cannot be reached; or a field is unknown"),
+        Problems<(JsonBody, RestoreOptions, Error, Operation)>,
     )
 )]
 pub(super) async fn restore(
@@ -161,22 +150,20 @@ pub(super) async fn restore(
     Ok(surface.administration.begin_telling(&surface, "restore", work)?.accepted())
 }
 
+can_fail!(RestoreOptions: InvalidField, OtherServers);
+
 fn options(headers: &HeaderMap, bytes: &[u8]) -> Result<RestoreOptions, Problem> {
-    let written: RestoreBody =
-        match bytes.is_empty() {
-            true => RestoreBody::default(),
-            false => serde_json::from_value(Value::Object(body::json_object(headers, bytes)?)).map_err(
-                |error| Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", error.to_string()),
-            )?,
-        };
+    let fields = Value::Object(body::json_object_if_any(headers, bytes)?);
+    let written: RestoreBody = serde_json::from_value(fields)
+        .map_err(|error| Problem::new(ProblemKind::InvalidField, error.to_string()))?;
     let to = written.to.as_deref().map(str::parse::<Timestamp>).transpose().map_err(|_| {
         let detail = "to must be a moment such as 2026-11-25T14:00:00Z";
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail).field("to")
+        Problem::new(ProblemKind::InvalidField, detail).field("to")
     })?;
     let replays = written.replay.unwrap_or(true);
     if to.is_some() && !replays {
         let detail = "to needs the replay";
-        return Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail).field("replay"));
+        return Err(Problem::new(ProblemKind::InvalidField, detail).field("replay"));
     }
     Ok(RestoreOptions { to, replays, accept_gaps: written.accept_gaps.unwrap_or(false) })
 }
@@ -185,24 +172,28 @@ fn options(headers: &HeaderMap, bytes: &[u8]) -> Result<RestoreOptions, Problem>
 async fn ensure_alone(surface: &Surface) -> Result<(), Problem> {
     if surface.engine.has_other_servers() {
         let detail = "other servers use this database: stop them before its past is restored";
-        return Err(Problem::new(StatusCode::CONFLICT, "other-servers", detail));
+        return Err(Problem::new(ProblemKind::OtherServers, detail));
     }
     Ok(())
 }
+
+can_fail!(
+    Error: BadBackupName, NoSuchBackup, OperationRunning, NoSpace, BackupNotRestorable, BackupUnavailable, BackupFailed
+);
 
 impl From<Error> for Problem {
     fn from(error: Error) -> Self {
         let detail = error.to_string();
         match error {
-            Error::BadName(_) => Self::bad_request("bad-backup-name", detail).field("backup_filename"),
-            Error::NoSuchBackup(_) => Self::new(StatusCode::NOT_FOUND, "no-such-backup", detail),
-            Error::Pending | Error::Busy(_) => Self::new(StatusCode::CONFLICT, "operation-running", detail),
-            Error::NoSpace { .. } => Self::new(StatusCode::INSUFFICIENT_STORAGE, "no-space", detail),
-            error if error.is_of_the_backup() => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "backup-not-restorable", detail)
+            Error::BadName(_) => Self::new(ProblemKind::BadBackupName, detail).field("backup_filename"),
+            Error::NoSuchBackup(_) => Self::new(ProblemKind::NoSuchBackup, detail),
+            Error::Pending | Error::Busy(_) => Self::new(ProblemKind::OperationRunning, detail),
+            Error::NoSpace { .. } => Self::new(ProblemKind::NoSpace, detail),
+            error if error.is_of_the_backup() => Self::new(ProblemKind::BackupNotRestorable, detail),
+            Error::Database(_) | Error::Remote(_) => {
+                Self::new(ProblemKind::BackupUnavailable, detail).retry_after(10)
             }
-            Error::Database(_) | Error::Remote(_) => Self::unavailable("backup-unavailable", detail, 10),
-            _ => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "backup-failed", detail),
+            _ => Self::new(ProblemKind::BackupFailed, detail),
         }
     }
 }

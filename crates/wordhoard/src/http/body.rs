@@ -5,14 +5,14 @@ use std::sync::Arc;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes, HttpBody};
-use axum::http::{HeaderMap, StatusCode, header};
+use axum::http::{HeaderMap, header};
 use bytes::BytesMut;
 use http_body_util::BodyExt;
 use serde_json::{Map, Value};
 use tokio::sync::{OwnedSemaphorePermit, Semaphore};
 use tokio::time::{Instant, timeout, timeout_at};
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind, can_fail};
 use crate::config::Limits;
 
 /// How much of a body that is too long is read and thrown away. A client that is cut off while it still sends may never see
@@ -85,19 +85,19 @@ impl Bodies {
                     drop(timeout(self.window, drain(&mut body)).await);
                 }
                 let detail = format!("the body is longer than {limit_bytes} bytes");
-                Err(Problem::new(StatusCode::PAYLOAD_TOO_LARGE, "body-too-large", detail))
+                Err(Problem::new(ProblemKind::BodyTooLarge, detail))
             }
             Err(Fault::TooSlow) => {
                 let detail =
                     format!("the body brought less than {MIN_WINDOW_BYTES} bytes in {:?}", self.window);
-                Err(Problem::new(StatusCode::REQUEST_TIMEOUT, "body-timeout", detail))
+                Err(Problem::new(ProblemKind::BodyTimeout, detail))
             }
             Err(Fault::Cut) => {
-                Err(Problem::bad_request("body-cut", "the body ended before its announced length"))
+                Err(Problem::new(ProblemKind::BodyCut, "the body ended before its announced length"))
             }
             Err(Fault::NoRoom) => {
                 let detail = "too many large bodies are being read; try again shortly".to_owned();
-                Err(Problem::unavailable("bodies-full", detail, 1))
+                Err(Problem::new(ProblemKind::BodiesFull, detail).retry_after(1))
             }
         }
     }
@@ -163,21 +163,38 @@ async fn drain(body: &mut Body) {
     }
 }
 
+/// What a call that takes a JSON object can fail with before it has it.
+pub(super) enum JsonBody {}
+
+can_fail!(
+    JsonBody: BodyTooLarge, BodyTimeout, BodyCut, BodiesFull, InvalidUtf8, InvalidJson, NotAnObject, Compressed, NotJson
+);
+
 /// The body as a JSON object.
 pub(super) fn json_object(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Problem> {
     check_content_type(headers)?;
     let text = std::str::from_utf8(body).map_err(|error| {
         let detail = format!("the body is not UTF-8: byte {} is not valid", error.valid_up_to());
-        Problem::bad_request("invalid-utf8", detail)
+        Problem::new(ProblemKind::InvalidUtf8, detail)
     })?;
     match serde_json::from_str(text) {
         Ok(Value::Object(object)) => Ok(object),
         Ok(_) => {
             let detail = "the body must be a JSON object";
-            Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "not-an-object", detail))
+            Err(Problem::new(ProblemKind::NotAnObject, detail))
         }
-        Err(error) => Err(Problem::bad_request("invalid-json", format!("the body is not JSON: {error}"))),
+        Err(error) => Err(Problem::new(ProblemKind::InvalidJson, format!("the body is not JSON: {error}"))),
     }
+}
+
+/// A whole number from 0, also where it is written as `3.0`: to JSON Schema that is the same number.
+pub(super) fn whole_number(value: &Value) -> Option<u64> {
+    value.as_u64().or_else(|| wordhoard_model::whole_number(value).and_then(|n| u64::try_from(n).ok()))
+}
+
+/// The body as a JSON object, of a call that needs none: no body and `null` are no fields.
+pub(super) fn json_object_if_any(headers: &HeaderMap, body: &[u8]) -> Result<Map<String, Value>, Problem> {
+    if matches!(body.trim_ascii(), b"" | b"null") { Ok(Map::new()) } else { json_object(headers, body) }
 }
 
 /// As it is only: a compressed body could unfold to any size, and would be recorded in other bytes than were sent.
@@ -188,7 +205,7 @@ fn check_encoding(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!("the body must not be compressed, and its content encoding is {value:?}");
-    let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "compressed", detail);
+    let problem = Problem::new(ProblemKind::Compressed, detail);
     Err(problem.field("Content-Encoding"))
 }
 
@@ -200,6 +217,6 @@ pub(super) fn check_content_type(headers: &HeaderMap) -> Result<(), Problem> {
         return Ok(());
     }
     let detail = format!("the content type must be application/json, not {value:?}");
-    let problem = Problem::new(StatusCode::UNSUPPORTED_MEDIA_TYPE, "not-json", detail);
+    let problem = Problem::new(ProblemKind::NotJson, detail);
     Err(problem.field("Content-Type"))
 }

@@ -4,7 +4,7 @@ use wordhoard_engine::consistency::Depth;
 
 use super::Surface;
 use super::administration::{Administrator, Operation};
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use super::query::Query;
 use crate::check_report;
 
@@ -19,10 +19,7 @@ use crate::check_report;
     params(("full" = Option<bool>, Query, description = "true: everything")),
     responses(
         (status = 202, body = Operation, description = "It has begun; Location says where to look"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "A bad parameter"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "Without the administrator's key"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The server has no administrator"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "One is running"),
+        Problems<(Query, Operation)>,
     )
 )]
 pub(super) async fn start(

@@ -2,6 +2,7 @@
 //! resumable like everything else (SPEC FD 12).
 
 mod answer;
+mod answer_bodies;
 mod ask;
 mod chat;
 mod choices;
@@ -17,13 +18,15 @@ mod messages;
 mod models;
 mod other_paths;
 mod present_client;
-mod refusals;
 mod relay;
+mod request_bodies;
 mod responses;
 mod route;
 mod targets;
+mod told_problems;
 
-pub(super) use errors::{is_anthropic, speak_dialect};
+pub(super) use errors::{Shape, is_anthropic, speak_dialect};
+pub(super) use told_problems::{AnthropicError, OpenAiError, told as told_problems};
 
 use axum::routing::any;
 use utoipa_axum::router::OpenApiRouter;
@@ -36,7 +39,7 @@ pub(super) fn routes() -> OpenApiRouter<Surface> {
         .routes(routes!(chat::create))
         .routes(routes!(messages::create))
         .routes(routes!(count_tokens::create))
-        .routes(routes!(responses::create, responses::upgrade))
+        .routes(routes!(responses::create))
         .routes(routes!(responses::retrieve, responses::delete))
         .routes(routes!(responses::cancel))
         .routes(routes!(responses::input_items))

@@ -4,11 +4,11 @@ use std::net::{IpAddr, SocketAddr};
 use std::sync::Arc;
 
 use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, StatusCode, Uri, header};
+use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
 use axum::middleware::Next;
 use axum::response::{IntoResponse, Response};
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind};
 use crate::access::without_keys;
 use crate::server::MAX_HEADERS;
 
@@ -85,11 +85,9 @@ pub(super) async fn check_host(State(hosts): State<Arc<Hosts>>, request: Request
         Some(host) => {
             let detail =
                 format!("{host:?} is no name of this server; add it to allowed_hosts if it should be");
-            Problem::new(StatusCode::MISDIRECTED_REQUEST, "unknown-host", detail)
-                .field("Host")
-                .into_response()
+            Problem::new(ProblemKind::UnknownHost, detail).field("Host").into_response()
         }
-        None => Problem::bad_request("no-host", "the Host header is missing").field("Host").into_response(),
+        None => Problem::new(ProblemKind::NoHost, "the Host header is missing").field("Host").into_response(),
     }
 }
 
@@ -100,7 +98,7 @@ pub(super) async fn limit_header_lines(request: Request, next: Next) -> Response
         return next.run(request).await;
     }
     let detail = format!("the request has {lines} header lines, and at most {MAX_HEADERS} are taken");
-    Problem::new(StatusCode::REQUEST_HEADER_FIELDS_TOO_LARGE, "too-many-headers", detail).into_response()
+    Problem::new(ProblemKind::TooManyHeaders, detail).into_response()
 }
 
 /// Refuses what a page of another origin has its reader's browser do. Programs send no `Origin`.
@@ -118,7 +116,7 @@ pub(super) async fn check_origin(State(hosts): State<Arc<Hosts>>, request: Reque
     let detail = format!(
         "pages of {shown:?} may not change anything here; add its host to allowed_hosts if they should"
     );
-    Problem::new(StatusCode::FORBIDDEN, "foreign-origin", detail).field("Origin").into_response()
+    Problem::new(ProblemKind::ForeignOrigin, detail).field("Origin").into_response()
 }
 
 /// Closes the connection behind a request of HTTP/1.1 whose body came in chunks. What a proxy before us may have taken for the

@@ -15,7 +15,9 @@ use document::{Health, StartHealth, StartServices};
 /// How the server is.
 ///
 /// An administrator's key is not needed; with it, what is wrong is told in words, too.
-#[utoipa::path(get, path = "/api/health", tag = "operation", responses((status = 200, body = Health)))]
+#[utoipa::path(get, path = "/api/health", tag = "operation", responses(
+        (status = 200, description = "How it is", body = Health),
+    ))]
 pub(super) async fn health(State(surface): State<Surface>, headers: HeaderMap) -> Response {
     let engine = &surface.engine;
     let seen = view::Seen {
@@ -41,13 +43,17 @@ pub(super) fn of_a_start(boot: &BootLog, timestamp: String) -> StartHealth {
 }
 
 /// Whether the process lives.
-#[utoipa::path(get, path = "/livez", tag = "operation", responses((status = 200, description = "It does", body = String)))]
+#[utoipa::path(get, path = "/livez", tag = "operation", responses(
+        (status = 200, description = "It does", body = String),
+    ))]
 pub(super) async fn livez() -> Response {
     no_store("ok\n".into_response())
 }
 
 /// Whether a server is here, as clients of Anthropic's API ask before their first request.
-#[utoipa::path(head, path = "/", tag = "operation", responses((status = 200, description = "It is")))]
+#[utoipa::path(head, path = "/", tag = "operation", responses(
+        (status = 200, description = "It is"),
+    ))]
 pub(super) async fn root() -> Response {
     no_store(StatusCode::OK.into_response())
 }

@@ -1,8 +1,8 @@
 use axum::body::Body;
 use axum::extract::State;
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::{Json, Response};
-use serde::Serialize;
+use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use wordhoard_model::Invalid;
@@ -10,8 +10,8 @@ use wordhoard_wal::SegmentInfo;
 
 use super::Surface;
 use super::administration::{Administrator, Operation};
-use super::body;
-use super::problem::Problem;
+use super::body::{self, JsonBody, whole_number};
+use super::problem::{Problem, ProblemKind, Problems, can_fail};
 use crate::maintenance::{PRUNE, TurnError};
 use crate::prune_report;
 
@@ -20,9 +20,11 @@ const BODY_LIMIT_BYTES: usize = 4 << 10;
 const RETENTION_DAYS: std::ops::RangeInclusive<u64> = 1..=36_500;
 
 /// What to prune.
-#[derive(Debug, PartialEq, Eq, ToSchema)]
+#[derive(Debug, PartialEq, Eq, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct PruneBody {
     /// Requests that were accepted more than so many days ago; as configured if left out.
+    #[schema(minimum = 1, maximum = 36_500)]
     retention_days: Option<u32>,
     /// Only count.
     dry_run: Option<bool>,
@@ -60,15 +62,7 @@ pub(super) struct Rotated {
     request_body = Option<PruneBody>,
     responses(
         (status = 202, body = Operation, description = "It has begun; Location says where to look"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "Without the administrator's key"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The server has no administrator"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "One is running, on any server of this database"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A bad field"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot be asked now"),
+        Problems<(JsonBody, Invalid, TurnError, Operation)>,
     )
 )]
 pub(super) async fn prune(
@@ -78,7 +72,7 @@ pub(super) async fn prune(
     body: Body,
 ) -> Result<Response, Problem> {
     let bytes = surface.bodies.read_within(BODY_LIMIT_BYTES, &headers, body).await?;
-    let fields = if bytes.is_empty() { Map::new() } else { body::json_object(&headers, &bytes)? };
+    let fields = body::json_object_if_any(&headers, &bytes)?;
     let PruneBody { retention_days, dry_run } =
         parse(fields).map_err(|broken| Problem::invalid(&[broken]))?;
     let days = retention_days.unwrap_or(surface.retention_days);
@@ -101,7 +95,7 @@ fn parse(fields: Map<String, Value>) -> Result<PruneBody, Invalid> {
         match (name.as_str(), value) {
             ("retention_days" | "dry_run", Value::Null) => {}
             ("retention_days", value) => {
-                let days = value.as_u64().filter(|days| RETENTION_DAYS.contains(days));
+                let days = whole_number(&value).filter(|days| RETENTION_DAYS.contains(days));
                 let days = days.and_then(|days| u32::try_from(days).ok());
                 let wrong = || Invalid::shape("retention_days", "must be a whole number from 1 to 36500");
                 parsed.retention_days = Some(days.ok_or_else(wrong)?);
@@ -120,9 +114,7 @@ fn parse(fields: Map<String, Value>) -> Result<PruneBody, Invalid> {
     path = "/api/admin/maintenance/wal-rotate",
     tag = "administration",
     responses(
-        (status = 200, body = Rotated),
-        (status = 401, body = Problem, content_type = "application/problem+json", description = "Without the administrator's key"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The server has no administrator"),
+        (status = 200, description = "A segment was begun", body = Rotated),
     )
 )]
 pub(super) async fn rotate(_: Administrator, State(surface): State<Surface>) -> Json<Rotated> {
@@ -138,11 +130,15 @@ fn segment(info: SegmentInfo) -> Segment {
     Segment { name, first: first.0, end: end.0, size_bytes, complete }
 }
 
+can_fail!(TurnError: OperationRunning, DatabaseUnavailable);
+
 impl From<TurnError> for Problem {
     fn from(error: TurnError) -> Self {
         match error {
-            TurnError::Running(_) => Self::new(StatusCode::CONFLICT, "operation-running", error.to_string()),
-            TurnError::Store(error) => Self::unavailable("database-unavailable", error.to_string(), 5),
+            TurnError::Running(_) => Self::new(ProblemKind::OperationRunning, error.to_string()),
+            TurnError::Store(error) => {
+                Self::new(ProblemKind::DatabaseUnavailable, error.to_string()).retry_after(5)
+            }
         }
     }
 }

@@ -1,20 +1,28 @@
 //! Errors as clients of the native API see them: RFC 9457, `application/problem+json`.
 
+mod kind;
+mod of_engine;
+mod told;
+
 use std::time::Duration;
 
 use axum::http::{HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
-use serde::Serialize;
+use serde::{Serialize, Serializer};
 use utoipa::ToSchema;
-use wordhoard_engine::{AdmitError, CancelError, EraseError, Exceeded, ReadError, Refusal, Standing};
+use wordhoard_engine::{ReadError, Standing};
 use wordhoard_model::{Invalid, Rule};
+
+pub(crate) use kind::ProblemKind;
+pub(super) use told::{CanFail, Problems, can_fail, check_told, told_of};
 
 /// An error. `type` is a stable URN, `detail` is for people.
 #[derive(Clone, Debug, Serialize, ToSchema)]
 pub(crate) struct Problem {
     /// A URN that names the kind of problem, such as `urn:wordhoard:problem:invalid-field`.
-    #[serde(rename = "type")]
-    kind: String,
+    #[serde(rename = "type", serialize_with = "as_urn")]
+    #[schema(value_type = String)]
+    kind: ProblemKind,
     /// The kind in words.
     title: String,
     /// The HTTP status.
@@ -26,12 +34,17 @@ pub(crate) struct Problem {
     pub(super) field: Option<String>,
     /// All that is wrong, where there is more than one thing.
     #[serde(skip_serializing_if = "Vec::is_empty")]
+    #[schema(required = false)]
     errors: Vec<FieldError>,
     #[serde(skip)]
     retry_after_seconds: Option<u64>,
     /// How the key stands that was shown.
     #[serde(skip)]
     standing: Standing,
+}
+
+fn as_urn<S: Serializer>(kind: &ProblemKind, serializer: S) -> Result<S::Ok, S::Error> {
+    serializer.collect_str(&format_args!("urn:wordhoard:problem:{}", kind.slug()))
 }
 
 /// One thing that is wrong with a request.
@@ -44,37 +57,41 @@ pub(crate) struct FieldError {
 }
 
 impl Problem {
-    pub(super) fn new(status: StatusCode, slug: &str, detail: impl Into<String>) -> Self {
-        Self {
-            kind: format!("urn:wordhoard:problem:{slug}"),
-            title: status.canonical_reason().unwrap_or("Error").to_owned(),
-            status: status.as_u16(),
+    pub(super) fn new(kind: ProblemKind, detail: impl Into<String>) -> Self {
+        let problem = Self {
+            kind,
+            title: String::new(),
+            status: 0,
             detail: detail.into(),
             field: None,
             errors: Vec::new(),
             retry_after_seconds: None,
             standing: Standing::default(),
-        }
+        };
+        problem.with_status(kind.status())
     }
 
-    pub(super) fn bad_request(slug: &str, detail: impl Into<String>) -> Self {
-        Self::new(StatusCode::BAD_REQUEST, slug, detail)
+    /// With a provider's own status in the place of its kind's.
+    pub(super) fn with_status(mut self, status: StatusCode) -> Self {
+        self.title = status.canonical_reason().unwrap_or("Error").to_owned();
+        self.status = status.as_u16();
+        self
     }
 
     pub(super) fn starting() -> Self {
-        Self::unavailable("starting", "the server is starting".into(), 1)
+        Self::new(ProblemKind::Starting, "the server is starting").retry_after(1)
     }
 
     pub(super) fn unauthorized(detail: &str) -> Self {
-        Self::new(StatusCode::UNAUTHORIZED, "unauthorized", detail)
+        Self::new(ProblemKind::Unauthorized, detail)
     }
 
     pub(super) fn no_such_request() -> Self {
-        Self::new(StatusCode::NOT_FOUND, "no-such-request", "there is no request with this id")
+        Self::new(ProblemKind::NoSuchRequest, "there is no request with this id")
     }
 
     fn pruned() -> Self {
-        Self::new(StatusCode::GONE, "pruned", ReadError::Pruned.to_string())
+        Self::new(ProblemKind::Pruned, ReadError::Pruned.to_string())
     }
 
     pub(super) fn field(mut self, field: impl Into<String>) -> Self {
@@ -86,9 +103,8 @@ impl Problem {
         self.status
     }
 
-    /// The kind, without what all kinds have before it.
-    pub(super) fn slug(&self) -> &str {
-        self.kind.rsplit(':').next().unwrap_or_default()
+    pub(super) fn kind(&self) -> ProblemKind {
+        self.kind
     }
 
     pub(super) fn retry_after(mut self, seconds: u64) -> Self {
@@ -96,44 +112,25 @@ impl Problem {
         self
     }
 
-    /// What is larger than its limit can never pass, and nobody is to wait for it.
-    fn over_limit(refusal: &Refusal, detail: String) -> Self {
-        let slug = match refusal.exceeded {
-            Exceeded::Budget { .. } => "insufficient-quota",
-            Exceeded::Requests { .. } | Exceeded::Tokens { .. } | Exceeded::Concurrent { .. } => {
-                "rate-limit-exceeded"
-            }
-        };
-        let problem = match refusal.retry_after {
-            Some(wait) => {
-                Self::new(StatusCode::TOO_MANY_REQUESTS, slug, detail).retry_after(whole_seconds(wait))
-            }
-            None => Self::bad_request("exceeds-limit-of-key", detail),
-        };
-        Self { standing: refusal.standing, ..problem }
-    }
-
-    pub(super) fn unavailable(slug: &str, detail: String, retry_after_seconds: u64) -> Self {
-        Self::new(StatusCode::SERVICE_UNAVAILABLE, slug, detail).retry_after(retry_after_seconds)
-    }
-
     /// What broken rules are to the caller: 400 for a text that is not acceptable, 422 for a field of a wrong shape.
     pub(super) fn invalid(broken: &[Invalid]) -> Self {
         let Some(first) = broken.first() else {
-            return Self::bad_request("invalid-field", "the request is not valid");
+            return Self::new(ProblemKind::InvalidField, "the request is not valid");
         };
-        let (status, slug) = match first.rule {
-            Rule::Content => (StatusCode::BAD_REQUEST, "invalid-content"),
-            Rule::Shape => (StatusCode::UNPROCESSABLE_ENTITY, "invalid-field"),
+        let kind = match first.rule {
+            Rule::Content => ProblemKind::InvalidContent,
+            Rule::Shape => ProblemKind::InvalidField,
         };
         let mut problem =
-            Self::new(status, slug, format!("{} {}", first.field, first.detail)).field(first.field.clone());
+            Self::new(kind, format!("{} {}", first.field, first.detail)).field(first.field.clone());
         if broken.len() > 1 {
             problem.errors = FieldError::all(broken);
         }
         problem
     }
 }
+
+can_fail!(Invalid: InvalidContent, InvalidField);
 
 impl FieldError {
     pub(super) fn all(broken: &[Invalid]) -> Vec<Self> {
@@ -164,76 +161,6 @@ impl IntoResponse for Problem {
 }
 
 /// As `Retry-After` has it: whoever comes back then is not too early.
-fn whole_seconds(wait: Duration) -> u64 {
+pub(super) fn whole_seconds(wait: Duration) -> u64 {
     (wait.as_secs_f64().ceil() as u64).max(1)
-}
-
-impl From<AdmitError> for Problem {
-    fn from(error: AdmitError) -> Self {
-        let detail = error.to_string();
-        match error {
-            AdmitError::NotAccepting => Self::unavailable("not-accepting", detail, 5),
-            AdmitError::Storage(_) => Self::unavailable("storage", detail, 5),
-            AdmitError::Overloaded { retry_after, .. } => {
-                Self::unavailable("overloaded", detail, whole_seconds(retry_after))
-            }
-            AdmitError::TooManyRunning { .. } => Self::unavailable("too-many-running", detail, 1),
-            AdmitError::KeysUnavailable(_) => Self::unavailable("idempotency-unavailable", detail, 5),
-            AdmitError::ModelNotAllowed { .. } => {
-                Self::new(StatusCode::FORBIDDEN, "model-not-allowed", detail).field("model")
-            }
-            AdmitError::NoPrice { .. } => {
-                Self::new(StatusCode::FORBIDDEN, "model-without-price", detail).field("model")
-            }
-            AdmitError::UsageUnknown => Self::unavailable("usage-unknown", detail, 2),
-            AdmitError::OverLimit(refusal) => Self::over_limit(&refusal, detail),
-            AdmitError::KeyReused => {
-                Self::new(StatusCode::UNPROCESSABLE_ENTITY, "idempotency-key-reused", detail)
-                    .field("Idempotency-Key")
-            }
-            AdmitError::KeyInFlight => Self::new(StatusCode::CONFLICT, "idempotency-key-in-flight", detail)
-                .field("Idempotency-Key")
-                .retry_after(1),
-        }
-    }
-}
-
-impl From<ReadError> for Problem {
-    fn from(error: ReadError) -> Self {
-        let detail = error.to_string();
-        match error {
-            ReadError::Unavailable(_) | ReadError::Interrupted | ReadError::ServerAbsent(_) => {
-                Self::unavailable("history-unavailable", detail, 2)
-            }
-            ReadError::Pruned => Self::pruned(),
-            ReadError::Erased => Self::no_such_request(),
-            ReadError::Gap { .. } => Self::new(StatusCode::INTERNAL_SERVER_ERROR, "history-damaged", detail),
-        }
-    }
-}
-
-impl From<EraseError> for Problem {
-    fn from(error: EraseError) -> Self {
-        let detail = error.to_string();
-        match error {
-            EraseError::NotFound => Self::no_such_request(),
-            EraseError::Running => Self::new(StatusCode::CONFLICT, "request-running", detail),
-            EraseError::Unavailable(_) => Self::unavailable("history-unavailable", detail, 2),
-        }
-    }
-}
-
-impl From<CancelError> for Problem {
-    fn from(error: CancelError) -> Self {
-        match error {
-            CancelError::NotFound => Self::no_such_request(),
-            CancelError::Pruned => Self::pruned(),
-            CancelError::RunsElsewhere(_) => {
-                Self::new(StatusCode::CONFLICT, "runs-elsewhere", error.to_string())
-            }
-            CancelError::StillRunning | CancelError::Unavailable(_) => {
-                Self::unavailable("cancel-unfinished", error.to_string(), 1)
-            }
-        }
-    }
 }

@@ -6,11 +6,12 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
 use utoipa::ToSchema;
-use wordhoard_engine::NewRequest;
-use wordhoard_model::{Idempotency, LaneSpec};
+use wordhoard_engine::{AdmitError, NewRequest};
+use wordhoard_model::{Idempotency, Invalid, LaneSpec};
 
 use super::authorisation::Calling;
-use super::problem::{FieldError, Problem};
+use super::body::JsonBody;
+use super::problem::{FieldError, Problem, ProblemKind, Problems, can_fail};
 use super::prompt_body::PromptBody;
 use super::{Surface, body, prompt_body};
 
@@ -50,19 +51,11 @@ pub(super) struct Validation {
     post,
     path = "/api/llm/prompt",
     tag = "prompts",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request")),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
     request_body = PromptBody,
     responses(
-        (status = 202, body = Accepted),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON, not UTF-8, or a text that is not acceptable"),
-        (status = 403, body = Problem, content_type = "application/problem+json", description = "The key may not ask the model"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "The key is being accepted right now"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing, of a wrong type or out of range, or cannot be honoured by a model that is asked, or the key was used for another body"),
-        (status = 429, body = Problem, content_type = "application/problem+json", description = "The key has used what it may; see Retry-After"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "Cannot be recorded or run now, or too many wait for a provider; see Retry-After"),
+        (status = 202, description = "It is on disk, and is answered", body = Accepted),
+        Problems<(JsonBody, Idempotency, Invalid, AdmitError)>,
     )
 )]
 pub(super) async fn submit(
@@ -93,14 +86,10 @@ pub(super) async fn submit(
     post,
     path = "/api/llm/validate",
     tag = "prompts",
-    request_body = PromptBody,
+    request_body(content = Object, description = "As that of `POST /api/llm/prompt`, right or wrong"),
     responses(
-        (status = 200, body = Validation),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON or not UTF-8"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "The body is no object"),
+        (status = 200, description = "What was found", body = Validation),
+        Problems<JsonBody>,
     )
 )]
 pub(super) async fn validate(
@@ -125,6 +114,8 @@ fn names(lanes: &[LaneSpec]) -> Vec<String> {
     lanes.iter().map(|lane| lane.model.to_string()).collect()
 }
 
+can_fail!(Idempotency: InvalidHeader);
+
 /// The key against doubles, if one was given.
 pub(super) fn idempotency(headers: &HeaderMap, body: &[u8]) -> Result<Option<Idempotency>, Problem> {
     let Some(key) = headers.get("idempotency-key") else {
@@ -133,7 +124,7 @@ pub(super) fn idempotency(headers: &HeaderMap, body: &[u8]) -> Result<Option<Ide
     let key = key.to_str().unwrap_or_default();
     if key.is_empty() || key.len() > MAX_KEY_CHARS {
         let detail = format!("Idempotency-Key must have 1 to {MAX_KEY_CHARS} visible ASCII characters");
-        return Err(Problem::bad_request("invalid-header", detail).field("Idempotency-Key"));
+        return Err(Problem::new(ProblemKind::InvalidHeader, detail).field("Idempotency-Key"));
     }
     Ok(Some(Idempotency { key: key.to_owned(), body_sha256: Sha256::digest(body).into() }))
 }

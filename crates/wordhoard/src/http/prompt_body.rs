@@ -13,25 +13,29 @@ use wordhoard_model::{
 };
 use wordhoard_providers::{Call, Recorded, conversation_of};
 
+use super::body::whole_number;
 use crate::selection::Catalogue;
 
-/// A prompt for one to five models. Besides the fields below it takes the generation parameters of OpenAI's chat
-/// dialect: `top_p`, `stop`, `seed`, `presence_penalty`, `frequency_penalty`, `logit_bias`, `response_format`,
-/// `tools`, `tool_choice`, `parallel_tool_calls`, `reasoning_effort`, `max_completion_tokens`, `user`, `metadata`,
-/// `prediction`, `service_tier`, `verbosity`. Any other field is refused.
+/// A prompt for one to five models, with the generation parameters of OpenAI's chat dialect. Any other field is refused.
 #[derive(Serialize, Deserialize, ToSchema)]
 pub(super) struct PromptBody {
     /// The user's message: 1 to 8,000 characters, no control characters but tab, newline and carriage return.
-    #[schema(max_length = 8000, min_length = 1)]
+    #[schema(
+        max_length = 8000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+    )]
     prompt: String,
     /// Whom to ask, 1 to 5; selected by rules if left out.
     #[schema(min_items = 1, max_items = 5)]
     models: Option<Vec<ModelInput>>,
     /// The system message: at most 2,000 characters.
-    #[schema(max_length = 2000, min_length = 1)]
+    #[schema(
+        max_length = 2000,
+        pattern = r"^[^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]*$"
+    )]
     system_message: Option<String>,
     /// The most tokens of an answer.
-    #[schema(minimum = 1)]
+    #[schema(minimum = 1, maximum = 4_294_967_295_usize)]
     max_tokens: Option<u32>,
     /// 0 to 2.
     #[schema(minimum = 0, maximum = 2)]
@@ -48,24 +52,39 @@ pub(super) enum FallbackInput {
     /// `false` for nobody; `true` is as if it were left out.
     Switch(bool),
     /// These, in their order.
-    Models(Vec<ModelInput>),
+    Models(FallbackModels),
 }
+
+/// 1 to 10 models, in their order.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[schema(min_items = 1, max_items = 10)]
+pub(super) struct FallbackModels(Vec<ModelInput>);
 
 /// A model to ask.
 #[derive(Serialize, Deserialize, ToSchema)]
 #[serde(untagged)]
 pub(super) enum ModelInput {
     /// `provider:model`, an alias, or a bare name that exactly one provider lists.
-    Name(String),
+    Name(ModelName),
     /// Provider and model apart, with an optional weight above 0 and at most 1.
-    Parts {
-        /// The provider's name.
-        provider: String,
-        /// The provider's name for the model.
-        model: String,
-        /// How much this model counts.
-        weight: Option<f64>,
-    },
+    Parts(ModelParts),
+}
+
+/// The name of a model: `provider:model`, an alias, or a bare name that exactly one provider lists.
+#[derive(Serialize, Deserialize, ToSchema)]
+pub(super) struct ModelName(String);
+
+/// Provider and model apart.
+#[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
+pub(super) struct ModelParts {
+    /// The provider's name.
+    provider: String,
+    /// The provider's name for the model, if that lists any one of them.
+    model: String,
+    /// How much this model counts.
+    #[schema(exclusive_minimum = 0, maximum = 1)]
+    weight: Option<f64>,
 }
 
 /// Checks the body of a prompt: its rules, and whether the models that it names can honour what it asks for.
@@ -186,7 +205,7 @@ fn parameters(fields: Map<String, Value>, broken: &mut Vec<Invalid>) -> Paramete
         match (name.as_str(), value) {
             (_, Value::Null) if is_known(&name) => {}
             ("max_tokens", value) => {
-                match value.as_u64().and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0) {
+                match whole_number(&value).and_then(|n| u32::try_from(n).ok()).filter(|n| *n > 0) {
                     Some(max_tokens) => parameters.max_tokens = Some(max_tokens),
                     None => broken.push(Invalid::shape("max_tokens", "must be a whole number of at least 1")),
                 }

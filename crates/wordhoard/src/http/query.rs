@@ -2,12 +2,14 @@
 
 use std::str::FromStr;
 
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind, can_fail};
 
 /// The parameters of one request.
 pub(super) struct Query {
     given: Vec<(String, String)>,
 }
+
+can_fail!(Query: UnknownParameter, InvalidParameter);
 
 impl Query {
     /// Takes the parameters in; all must be among `known`, each at most once.
@@ -17,11 +19,11 @@ impl Query {
             let (name, value) = part.split_once('=').unwrap_or((part, ""));
             if !known.contains(&name) {
                 let detail = format!("{name} is no parameter of this path; it has: {}", known.join(", "));
-                return Err(Problem::bad_request("unknown-parameter", detail).field(name));
+                return Err(Problem::new(ProblemKind::UnknownParameter, detail).field(name));
             }
             if given.iter().any(|(other, _)| other == name) {
                 let detail = format!("{name} is given twice");
-                return Err(Problem::bad_request("invalid-parameter", detail).field(name));
+                return Err(Problem::new(ProblemKind::InvalidParameter, detail).field(name));
             }
             given.push((name.to_owned(), value.to_owned()));
         }
@@ -73,7 +75,7 @@ pub(super) fn parse<T: FromStr>(value: &str) -> Option<T> {
 /// A parameter or header with a value that it cannot have.
 pub(super) fn invalid(name: &str, value: &str, what: &str) -> Problem {
     let shown: String = value.chars().take(80).collect();
-    Problem::bad_request("invalid-parameter", format!("{name} must be {what}, not {shown:?}")).field(name)
+    Problem::new(ProblemKind::InvalidParameter, format!("{name} must be {what}, not {shown:?}")).field(name)
 }
 
 #[cfg(test)]

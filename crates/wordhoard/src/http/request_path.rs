@@ -9,7 +9,7 @@ use wordhoard_model::RequestId;
 use wordhoard_store::Owners;
 
 use super::Surface;
-use super::problem::Problem;
+use super::problem::{Problem, can_fail};
 use crate::access::Caller;
 
 /// What stands before a request's id where it is a response.
@@ -23,6 +23,8 @@ pub(super) struct ResponsePath(pub(super) RequestId);
 
 /// Whose requests the caller sees.
 pub(super) struct Seen(pub(super) Owners);
+
+can_fail!(RequestPath: NoSuchRequest, HistoryUnavailable);
 
 impl FromRequestParts<Surface> for RequestPath {
     type Rejection = Problem;

@@ -4,13 +4,13 @@ use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use serde_json::{Value, json};
 use utoipa::ToSchema;
-use wordhoard_engine::{Owner, ServerState};
+use wordhoard_engine::{CancelError, Owner, ReadError, ServerState};
 use wordhoard_model::{RequestId, RequestStatus};
 use wordhoard_store::{ListQuery, RequestSummary};
 use wordhoard_wire::native;
 
 use super::Surface;
-use super::problem::Problem;
+use super::problem::{Problem, Problems};
 use super::query::{Query, invalid};
 use super::request_path::{RequestPath, Seen};
 use super::server_view::server_view;
@@ -19,7 +19,7 @@ const DEFAULT_PAGE: usize = 50;
 const LARGEST_PAGE: usize = 500;
 
 /// A page of requests, newest first.
-#[derive(Serialize, ToSchema)]
+#[derive(Default, Serialize, ToSchema)]
 pub(super) struct RequestPage {
     /// The requests.
     requests: Vec<RequestLine>,
@@ -64,14 +64,13 @@ pub(super) struct Cancelled {
     operation_id = "list_requests",
     tag = "requests",
     params(
-        ("limit" = Option<usize>, Query, description = "1 to 500; 50 if left out"),
-        ("before" = Option<String>, Query, description = "Only requests older than this one"),
-        ("status" = Option<String>, Query, description = "running, completed, failed, cancelled or interrupted"),
+        ("limit" = Option<usize>, Query, description = "1 to 500; 50 if left out", minimum = 1, maximum = 500),
+        ("before" = Option<String>, Query, description = "Only requests older than this one", pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
+        ("status" = Option<String>, Query, description = "running, completed, failed, cancelled or interrupted", pattern = "^(running|completed|failed|cancelled|interrupted)$"),
     ),
     responses(
-        (status = 200, body = RequestPage),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "A bad parameter"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
+        (status = 200, description = "A page of them", body = RequestPage),
+        Problems<(Query, ReadError)>,
     )
 )]
 pub(super) async fn list(
@@ -132,10 +131,7 @@ fn line(summary: &RequestSummary) -> RequestLine {
     params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
     responses(
         (status = 200, description = "The request", body = Object),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "It was older than requests are kept, and is gone"),
-        (status = 500, body = Problem, content_type = "application/problem+json", description = "Its history is damaged"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
+        Problems<(RequestPath, ReadError)>,
     )
 )]
 pub(super) async fn one(
@@ -176,11 +172,8 @@ fn owner_view(owner: Owner) -> Value {
     tag = "requests",
     params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
     responses(
-        (status = 200, body = Cancelled),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "It was older than requests are kept, and is gone"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "Another server runs it; `detail` says which, and where it is called"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "Its end is not recorded yet"),
+        (status = 200, description = "It has ended", body = Cancelled),
+        Problems<(RequestPath, CancelError)>,
     )
 )]
 pub(super) async fn cancel(

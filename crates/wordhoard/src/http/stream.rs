@@ -9,13 +9,14 @@ use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use futures_util::Stream;
 use tokio_util::sync::CancellationToken;
+use utoipa::ToSchema;
 use wordhoard_engine::metrics::Inside;
 use wordhoard_engine::{ReadError, Subscribed, Subscription};
 use wordhoard_model::{Event, Lane, MAX_LANES, RequestId, Seq};
 use wordhoard_wire::{native, sse};
 
 use super::Surface;
-use super::problem::Problem;
+use super::problem::{Problem, ProblemKind, Problems, can_fail};
 use super::query::{self, Query, invalid};
 use super::request_path::RequestPath;
 use super::server_view::server_view;
@@ -26,6 +27,21 @@ pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 pub(super) const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long a client shall wait before it comes back; it stands in the first event.
 const RETRY_MS: u32 = 1_000;
+
+/// An event of a stream, as <https://html.spec.whatwg.org/multipage/server-sent-events.html> has it.
+#[derive(ToSchema)]
+#[expect(
+    dead_code,
+    reason = "the document of the API is made of it; events are written by the dialects' encoders"
+)]
+pub(super) struct StreamedEvent {
+    /// Its place in the stream, in the native API.
+    id: Option<String>,
+    /// What it is, where its dialect names events so.
+    event: Option<String>,
+    /// What it says: JSON, or `[DONE]`.
+    data: String,
+}
 
 /// Follow a request as Server-Sent Events.
 ///
@@ -42,12 +58,9 @@ const RETRY_MS: u32 = 1_000;
         ("Last-Event-ID" = Option<u64>, Header, description = "As starting_after; sent by EventSource"),
     ),
     responses(
-        (status = 200, content_type = "text/event-stream", description = "Events", body = String),
+        (status = 200, content_type = "text/event-stream", description = "Events", body = StreamedEvent),
         (status = 204, description = "The request has ended and the cursor is at its end: do not come back"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "A bad cursor, or one that is beyond the newest event"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
-        (status = 410, body = Problem, content_type = "application/problem+json", description = "It was older than requests are kept, and is gone"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
+        Problems<(RequestPath, Query, Subscribed, ReadError)>,
     )
 )]
 pub(super) async fn stream(
@@ -60,7 +73,9 @@ pub(super) async fn stream(
     let (name, after) = cursor(&headers, &query)?;
     let lane = query.get::<u8>("lane", "the number of a lane, from 0")?.map(Lane);
     if lane.is_some_and(|lane| usize::from(lane.0) >= MAX_LANES) {
-        return Err(Problem::bad_request("invalid-parameter", "a request has 5 lanes at most").field("lane"));
+        return Err(
+            Problem::new(ProblemKind::InvalidParameter, "a request has 5 lanes at most").field("lane")
+        );
     }
     match surface.engine.subscribe(id, after).await? {
         Subscribed::NotFound => Err(Problem::no_such_request()),
@@ -68,7 +83,7 @@ pub(super) async fn stream(
         Subscribed::BeyondTail { newest } => {
             let newest = newest.map_or("none yet".to_owned(), |seq| seq.to_string());
             let detail = format!("{name} is beyond the newest event, which is {newest}");
-            Err(Problem::bad_request("cursor-beyond-tail", detail).field(name))
+            Err(Problem::new(ProblemKind::CursorBeyondTail, detail).field(name))
         }
         Subscribed::Following(subscription) => {
             let open = surface.http_metrics.open_stream();
@@ -77,6 +92,8 @@ pub(super) async fn stream(
         }
     }
 }
+
+can_fail!(Subscribed: NoSuchRequest, CursorBeyondTail);
 
 /// The cursor and the name of what gave it. An EventSource repeats the URL of its first try, so the header wins.
 fn cursor(headers: &HeaderMap, query: &Query) -> Result<(&'static str, Option<Seq>), Problem> {

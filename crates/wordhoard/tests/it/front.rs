@@ -1,6 +1,7 @@
 //! The drop-in APIs, with the real clients as the judge.
 
 mod agents;
+mod compliance;
 mod dropped_fields;
 mod embeddings;
 mod erasing;

@@ -38,7 +38,8 @@ impl Speaker for Messages {
     fn opening(&mut self) -> Vec<Frame> {
         let message = json!({
             "id": "msg_mock", "type": "message", "role": "assistant", "model": self.model, "content": [],
-            "stop_reason": null, "stop_sequence": null, "usage": {"input_tokens": 1, "output_tokens": 1},
+            "container": null, "stop_reason": null, "stop_details": null, "stop_sequence": null,
+            "usage": usage(Counts { input: 1, output: 1, reasoning: 0 }),
         });
         vec![event("message_start", json!({"message": message})), event("ping", json!({}))]
     }
@@ -59,15 +60,14 @@ impl Speaker for Messages {
                 if known.is_none() {
                     self.calls.push((call, index));
                     self.next += 1;
-                    let block =
-                        json!({"type": "tool_use", "id": piece["id"], "name": piece["name"], "input": {}});
+                    let block = tool_use(&piece["id"], &piece["name"], json!({}));
                     frames
                         .push(event("content_block_start", json!({"index": index, "content_block": block})));
                 }
                 (index, json!({"type": "input_json_delta", "partial_json": piece["arguments"]}))
             }
             _ => {
-                let index = self.enter(kind, json!({"type": "text", "text": ""}), &mut frames);
+                let index = self.enter(kind, text_block(""), &mut frames);
                 (index, json!({"type": "text_delta", "text": text}))
             }
         };
@@ -86,7 +86,9 @@ impl Speaker for Messages {
         {
             frames.push(event("content_block_stop", json!({"index": index})));
         }
-        let delta = json!({"stop_reason": stop_reason(reason), "stop_sequence": null});
+        let delta = json!({
+            "container": null, "stop_reason": stop_reason(reason), "stop_details": null, "stop_sequence": null,
+        });
         frames.push(event("message_delta", json!({"delta": delta, "usage": usage(counts)})));
         frames
     }
@@ -110,15 +112,16 @@ impl Speaker for Messages {
             content.push(json!({"type": "thinking", "thinking": pieces.reasoning, "signature": "x"}));
         }
         if !pieces.text.is_empty() {
-            content.push(json!({"type": "text", "text": pieces.text}));
+            content.push(text_block(&pieces.text));
         }
         for call in &pieces.calls {
             let input: Value = serde_json::from_str(&call.arguments).unwrap_or_default();
-            content.push(json!({"type": "tool_use", "id": call.id, "name": call.name, "input": input}));
+            content.push(tool_use(&json!(call.id), &json!(call.name), input));
         }
         json!({
             "id": "msg_mock", "type": "message", "role": "assistant", "model": self.model, "content": content,
-            "stop_reason": stop_reason(reason), "stop_sequence": null, "usage": usage(counts),
+            "container": null, "stop_reason": stop_reason(reason), "stop_details": null, "stop_sequence": null,
+            "usage": usage(counts),
         })
     }
 }
@@ -132,7 +135,21 @@ fn stop_reason(reason: Reason) -> &'static str {
 }
 
 fn usage(counts: Counts) -> Value {
-    json!({"input_tokens": counts.input, "output_tokens": counts.output})
+    json!({
+        "input_tokens": counts.input, "output_tokens": counts.output, "cache_creation_input_tokens": 0,
+        "cache_read_input_tokens": 0,
+        "cache_creation": {"ephemeral_5m_input_tokens": 0, "ephemeral_1h_input_tokens": 0},
+        "output_tokens_details": {"thinking_tokens": counts.reasoning}, "inference_geo": null,
+        "server_tool_use": null, "service_tier": "standard",
+    })
+}
+
+fn text_block(text: &str) -> Value {
+    json!({"type": "text", "text": text, "citations": null})
+}
+
+fn tool_use(id: &Value, name: &Value, input: Value) -> Value {
+    json!({"type": "tool_use", "id": id, "name": name, "input": input, "caller": {"type": "direct"}})
 }
 
 fn event(name: &'static str, mut data: Value) -> Frame {

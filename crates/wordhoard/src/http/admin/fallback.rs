@@ -27,7 +27,9 @@ pub(super) struct FallbackModel {
     path = "/api/admin/fallback",
     operation_id = "show_fallback",
     tag = "administration",
-    responses((status = 200, body = FallbackQueue))
+    responses(
+        (status = 200, description = "Who answers, in this order", body = FallbackQueue),
+    )
 )]
 pub(super) async fn show(_: Administrator, State(surface): State<Surface>) -> Json<FallbackQueue> {
     let engine = &surface.engine;

@@ -1,8 +1,9 @@
 use axum::body::Body;
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Json;
-use serde::{Deserialize, Serialize};
+use serde::de::Error;
+use serde::{Deserialize, Deserializer, Serialize};
 use serde_json::{Map, Value};
 use utoipa::ToSchema;
 use wordhoard_engine::KeyUsage;
@@ -10,35 +11,59 @@ use wordhoard_model::{Cost, KeyLimits, ModelPattern, ParseModelRefError};
 
 use super::keys::{self, KeyView, no_such_key};
 use crate::access;
+use crate::http::Surface;
 use crate::http::administration::Administrator;
-use crate::http::problem::Problem;
-use crate::http::{Surface, body};
+use crate::http::body::{self, JsonBody, whole_number};
+use crate::http::problem::{Problem, ProblemKind, Problems, can_fail};
+
+/// More than any provider gives.
+const MAX_TOKENS_PER_MINUTE: u64 = 1_000_000_000_000;
+
+/// `provider:model`, or `provider:*` for all models of a provider.
+#[derive(Debug, Serialize, Deserialize, ToSchema)]
+#[serde(transparent)]
+#[schema(pattern = r"^[a-z0-9_-]{1,64}:(\*|[!-)+-~]{1,200})$")]
+pub(super) struct ModelPatternText(String);
 
 /// What a key may use. What is left out, or null, is not limited.
 #[derive(Debug, Serialize, Deserialize, ToSchema)]
 #[serde(deny_unknown_fields)]
 pub(super) struct Limits {
     /// Requests within any 60 seconds, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 4_294_967_295_usize)]
     requests_per_minute: Option<u32>,
     /// Tokens of prompts and answers within any 60 seconds, from 1. An answer counts as long as it may be until it has ended.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 1_000_000_000_000_usize)]
     tokens_per_minute: Option<u64>,
     /// Requests that run at the same time, from 1.
-    #[serde(default, skip_serializing_if = "Option::is_none")]
-    #[schema(minimum = 1)]
+    #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
+    #[schema(minimum = 1, maximum = 4_294_967_295_usize)]
     concurrent_requests: Option<u32>,
     /// The models that may be asked: `provider:model`, or `provider:*` for all of a provider's.
     #[serde(default, skip_serializing_if = "Option::is_none")]
-    models: Option<Vec<String>>,
+    #[schema(min_items = 1)]
+    models: Option<Vec<ModelPatternText>>,
     /// US dollars for the requests of a day (UTC), above 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(exclusive_minimum = 0, maximum = 1_000_000_000)]
     budget_per_day_usd: Option<f64>,
     /// US dollars for the requests of a month (UTC), above 0.
     #[serde(default, skip_serializing_if = "Option::is_none")]
+    #[schema(exclusive_minimum = 0, maximum = 1_000_000_000)]
     budget_per_month_usd: Option<f64>,
+}
+
+/// See [`whole_number`].
+fn whole<'de, D: Deserializer<'de>, T: TryFrom<u64>>(deserializer: D) -> Result<Option<T>, D::Error> {
+    let value = Value::deserialize(deserializer)?;
+    if value.is_null() {
+        return Ok(None);
+    }
+    let number = whole_number(&value).filter(|number| *number <= MAX_TOKENS_PER_MINUTE);
+    let number = number.and_then(|number| T::try_from(number).ok());
+    number.map(Some).ok_or_else(|| Error::custom(format_args!("{value} is no whole number, or too large")))
 }
 
 /// What a key uses.
@@ -65,14 +90,8 @@ pub(super) struct Usage {
     params(("key_id" = String, Path, description = "As the list gives it")),
     request_body = Limits,
     responses(
-        (status = 200, body = KeyView),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such key"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown or has a value that it cannot have"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now"),
+        (status = 200, description = "The key as it is now", body = KeyView),
+        Problems<(JsonBody, KeyLimits, KeyView)>,
     )
 )]
 pub(super) async fn replace(
@@ -92,12 +111,14 @@ pub(super) async fn replace(
     Ok(Json(KeyView::of(record, &surface)))
 }
 
+can_fail!(KeyLimits: InvalidField);
+
 /// # Errors
 /// The field that is wrong, as `limits.models`.
 pub(super) fn parse(fields: Map<String, Value>) -> Result<KeyLimits, Problem> {
     let wrong = |field: &str, problem: String| {
         let detail = format!("{field} {problem}");
-        Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail).field(field)
+        Problem::new(ProblemKind::InvalidField, detail).field(field)
     };
     let written: Limits = serde_path_to_error::deserialize(Value::Object(fields)).map_err(|error| {
         let field = error.path().to_string();
@@ -112,7 +133,8 @@ pub(super) fn parse(fields: Map<String, Value>) -> Result<KeyLimits, Problem> {
             return Err(wrong(field, "must be at least 1; to shut a key out, revoke it".into()));
         }
     }
-    let models = written.models.map(|models| models.iter().map(|model| model.parse()).collect());
+    let models =
+        written.models.map(|models| models.iter().map(|ModelPatternText(model)| model.parse()).collect());
     let models: Option<Vec<ModelPattern>> = models
         .transpose()
         .map_err(|error: ParseModelRefError| wrong("models", format!("hold a name that is none: {error}")))?;
@@ -140,7 +162,9 @@ pub(crate) fn limits_of_key(limits: &KeyLimits) -> Value {
 impl Limits {
     /// None where nothing is limited.
     pub(super) fn of(limits: &KeyLimits) -> Option<Self> {
-        let names = |models: &Vec<ModelPattern>| models.iter().map(ToString::to_string).collect();
+        let names = |models: &Vec<ModelPattern>| {
+            models.iter().map(|model| ModelPatternText(model.to_string())).collect()
+        };
         (!limits.is_unlimited()).then(|| Self {
             requests_per_minute: limits.requests_per_minute,
             tokens_per_minute: limits.tokens_per_minute,

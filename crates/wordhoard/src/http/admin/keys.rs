@@ -10,20 +10,28 @@ use wordhoard_store::{Error, KeyRecord, Scope};
 
 use super::key_limits::{self, Limits, Usage};
 use crate::access::{FreshKey, NewKey};
+use crate::http::Surface;
 use crate::http::administration::Administrator;
-use crate::http::problem::Problem;
-use crate::http::{Surface, body};
+use crate::http::body::{self, JsonBody};
+use crate::http::problem::{Problem, ProblemKind, Problems, can_fail};
 
 /// A key to make.
 #[derive(Serialize, Deserialize, ToSchema)]
+#[serde(deny_unknown_fields)]
 pub(super) struct NewKeyBody {
     /// `use`, `metrics` or `admin`.
+    #[schema(pattern = "^(use|metrics|admin)$")]
     scope: String,
-    /// What people shall call it: at most 100 characters.
+    /// What people shall call it: at most 100 characters, none of them a control character.
+    #[schema(max_length = 100, pattern = r"^[^\x00-\x1f\x7f-\x9f]*$")]
     name: Option<String>,
     /// What it may use; without it, it is not limited.
     limits: Option<Limits>,
-    /// The group whose keys see each other's requests.
+    /// The group whose keys see each other's requests: as `name`, and not blank.
+    #[schema(
+        max_length = 100,
+        pattern = r"^[^\x00-\x1f\x7f-\x9f]*[^\s\x00-\x1f\x7f-\x9f][^\x00-\x1f\x7f-\x9f]*$"
+    )]
     group: Option<String>,
 }
 
@@ -67,8 +75,8 @@ pub(super) struct Keys {
     operation_id = "list_keys",
     tag = "administration",
     responses(
-        (status = 200, body = Keys),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot be asked now"),
+        (status = 200, description = "All that there are", body = Keys),
+        Problems<KeyRecord>,
     )
 )]
 pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Result<Json<Keys>, Problem> {
@@ -84,13 +92,8 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Re
     tag = "administration",
     request_body = NewKeyBody,
     responses(
-        (status = 201, body = CreatedKey),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "Not JSON"),
-        (status = 408, body = Problem, content_type = "application/problem+json", description = "The body came too slowly"),
-        (status = 413, body = Problem, content_type = "application/problem+json", description = "The body is too long"),
-        (status = 415, body = Problem, content_type = "application/problem+json", description = "Not application/json"),
-        (status = 422, body = Problem, content_type = "application/problem+json", description = "A field is unknown, missing or has a value that it cannot have"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now"),
+        (status = 201, description = "The key, which is not shown again", body = CreatedKey),
+        Problems<(JsonBody, NewKey, FreshKey, KeyRecord)>,
     )
 )]
 pub(super) async fn create(
@@ -102,9 +105,8 @@ pub(super) async fn create(
     let bytes = surface.bodies.read(&headers, body).await?;
     let new = parse(body::json_object(&headers, &bytes)?)?;
     let made = FreshKey::make(new, surface.clock.now());
-    let FreshKey { key, record } = made.map_err(|error| {
-        Problem::new(StatusCode::INTERNAL_SERVER_ERROR, "no-random-bytes", error.to_string())
-    })?;
+    let FreshKey { key, record } =
+        made.map_err(|error| Problem::new(ProblemKind::NoRandomBytes, error.to_string()))?;
     surface.store.add_key(record.clone()).await.map_err(unavailable)?;
     tracing::info!(key_id = %record.id, scope = record.scope.as_str(), by = %caller, "a key was made");
     know_at_once(&surface).await;
@@ -122,9 +124,8 @@ pub(super) async fn create(
     tag = "administration",
     params(("key_id" = String, Path, description = "As the list gives it")),
     responses(
-        (status = 200, body = KeyView),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such key"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now"),
+        (status = 200, description = "The key as it is now", body = KeyView),
+        Problems<KeyView>,
     )
 )]
 pub(super) async fn revoke(
@@ -147,14 +148,19 @@ pub(super) async fn know_at_once(surface: &Surface) {
     }
 }
 
+can_fail!(KeyView: NoSuchKey, KeysUnavailable);
+can_fail!(KeyRecord: KeysUnavailable);
+can_fail!(FreshKey: NoRandomBytes);
+can_fail!(NewKey: InvalidField);
+
 pub(super) fn no_such_key() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no-such-key", "there is no key with this id")
+    Problem::new(ProblemKind::NoSuchKey, "there is no key with this id")
 }
 
 fn parse(mut fields: Map<String, Value>) -> Result<NewKey, Problem> {
     let wrong = |field: &str, what: &str| {
         let detail = format!("{field} {what}");
-        Err(Problem::new(StatusCode::UNPROCESSABLE_ENTITY, "invalid-field", detail).field(field))
+        Err(Problem::new(ProblemKind::InvalidField, detail).field(field))
     };
     let scope = match fields.remove("scope") {
         Some(Value::String(text)) => Scope::from_name(&text),
@@ -192,7 +198,7 @@ fn parse(mut fields: Map<String, Value>) -> Result<NewKey, Problem> {
 }
 
 pub(super) fn unavailable(error: Error) -> Problem {
-    Problem::unavailable("keys-unavailable", error.to_string(), 2)
+    Problem::new(ProblemKind::KeysUnavailable, error.to_string()).retry_after(2)
 }
 
 impl KeyView {

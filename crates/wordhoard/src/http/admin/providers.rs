@@ -1,7 +1,6 @@
 use std::collections::BTreeMap;
 
 use axum::extract::{Path, RawQuery, State};
-use axum::http::StatusCode;
 use axum::response::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -10,7 +9,7 @@ use wordhoard_model::ProviderName;
 
 use crate::http::Surface;
 use crate::http::administration::Administrator;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind, Problems, can_fail};
 use crate::http::query::Query;
 
 /// A provider of this server.
@@ -66,7 +65,9 @@ pub(super) struct ProbeView {
     path = "/api/admin/providers",
     operation_id = "list_providers",
     tag = "administration",
-    responses((status = 200, body = Providers))
+    responses(
+        (status = 200, description = "All that are configured", body = Providers),
+    )
 )]
 pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Json<Providers> {
     let reports = surface.engine.provider_reports();
@@ -82,9 +83,8 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Js
     tag = "administration",
     params(("name" = String, Path, description = "The part before the colon of its models")),
     responses(
-        (status = 200, body = ProviderView),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now; nothing was changed"),
+        (status = 200, description = "The provider as it is now", body = ProviderView),
+        Problems<SwitchError>,
     )
 )]
 pub(super) async fn enable(
@@ -106,9 +106,8 @@ pub(super) async fn enable(
     tag = "administration",
     params(("name" = String, Path, description = "The part before the colon of its models")),
     responses(
-        (status = 200, body = ProviderView),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now; nothing was changed"),
+        (status = 200, description = "The provider as it is now", body = ProviderView),
+        Problems<SwitchError>,
     )
 )]
 pub(super) async fn disable(
@@ -130,9 +129,8 @@ pub(super) async fn disable(
     tag = "administration",
     params(("name" = String, Path, description = "The part before the colon of its models")),
     responses(
-        (status = 200, body = ProviderView),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot take it now; nothing was changed"),
+        (status = 200, description = "The provider as it is now", body = ProviderView),
+        Problems<SwitchError>,
     )
 )]
 pub(super) async fn reset(
@@ -154,12 +152,11 @@ pub(super) async fn reset(
     tag = "administration",
     params(
         ("name" = String, Path, description = "The part before the colon of its models"),
-        ("model" = Option<String>, Query, description = "The model to ask; the first that the configuration names if left out"),
+        ("model" = Option<String>, Query, description = "The model to ask; the first that the configuration names if left out", min_length = 1),
     ),
     responses(
         (status = 200, body = ProbeView, description = "It was asked; `ok` says whether it answered"),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "The configuration names no model of it, and the call neither"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such provider"),
+        Problems<(Query, ProbeView, SwitchError)>,
     )
 )]
 pub(super) async fn probe(
@@ -172,8 +169,8 @@ pub(super) async fn probe(
     drop(view(&surface, &name)?);
     let query = Query::parse(query.as_deref(), &["model"])?;
     let model = query.text("model")?.or_else(|| surface.catalogue.any_model_of(&name)).ok_or_else(|| {
-        Problem::bad_request(
-            "no-model",
+        Problem::new(
+            ProblemKind::NoModel,
             "the configuration names no model of this provider: name one with ?model=",
         )
         .field("model")
@@ -217,14 +214,19 @@ impl ProviderView {
 }
 
 fn no_such_provider() -> Problem {
-    Problem::new(StatusCode::NOT_FOUND, "no-such-provider", "this server has no such provider")
+    Problem::new(ProblemKind::NoSuchProvider, "this server has no such provider")
 }
+
+can_fail!(SwitchError: NoSuchProvider, SwitchUnavailable);
+can_fail!(ProbeView: NoModel);
 
 impl From<SwitchError> for Problem {
     fn from(error: SwitchError) -> Self {
         match error {
             SwitchError::Unknown(_) => no_such_provider(),
-            SwitchError::Unavailable(problem) => Self::unavailable("switch-unavailable", problem, 2),
+            SwitchError::Unavailable(problem) => {
+                Self::new(ProblemKind::SwitchUnavailable, problem).retry_after(2)
+            }
         }
     }
 }

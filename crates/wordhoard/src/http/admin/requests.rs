@@ -2,13 +2,14 @@ use axum::extract::{RawQuery, State};
 use axum::http::{HeaderValue, header};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
+use wordhoard_engine::ReadError;
 use wordhoard_model::{AttemptState, AttemptTranscript, ModelRef, ProviderName, Timestamp, Transcript};
 use wordhoard_store::AskedFor;
 use wordhoard_wire::native;
 
 use crate::http::Surface;
 use crate::http::administration::Administrator;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Problems};
 use crate::http::query::{Query, invalid};
 use crate::http::request_path::RequestPath;
 use crate::http::requests::{self, RequestPage};
@@ -60,18 +61,17 @@ struct Continued {
     operation_id = "administer_requests",
     tag = "administration",
     params(
-        ("limit" = Option<usize>, Query, description = "1 to 500; 50 if left out"),
-        ("before" = Option<String>, Query, description = "Only requests older than this one"),
-        ("status" = Option<String>, Query, description = "running, completed, failed, cancelled or interrupted"),
-        ("provider" = Option<String>, Query, description = "Only requests that asked for a model of this provider"),
-        ("model" = Option<String>, Query, description = "Only requests that asked for this model, as provider:model"),
-        ("since" = Option<String>, Query, description = "Only requests accepted at this time (RFC 3339) or later"),
-        ("until" = Option<String>, Query, description = "Only requests accepted before this time (RFC 3339)"),
+        ("limit" = Option<usize>, Query, description = "1 to 500; 50 if left out", minimum = 1, maximum = 500),
+        ("before" = Option<String>, Query, description = "Only requests older than this one", pattern = "^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"),
+        ("status" = Option<String>, Query, description = "running, completed, failed, cancelled or interrupted", pattern = "^(running|completed|failed|cancelled|interrupted)$"),
+        ("provider" = Option<String>, Query, description = "Only requests that asked for a model of this provider", pattern = "^[a-z0-9_-]{1,64}$"),
+        ("model" = Option<String>, Query, description = "Only requests that asked for this model, as provider:model", pattern = r"^[a-z0-9_-]{1,64}:[!-~]{1,200}$"),
+        ("since" = Option<String>, Query, description = "Only requests accepted at this time (RFC 3339) or later", format = DateTime),
+        ("until" = Option<String>, Query, description = "Only requests accepted before this time (RFC 3339)", format = DateTime),
     ),
     responses(
-        (status = 200, body = RequestPage),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "A bad parameter"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
+        (status = 200, description = "A page of them", body = RequestPage),
+        Problems<(Query, ReadError)>,
     )
 )]
 pub(super) async fn list(
@@ -85,20 +85,25 @@ pub(super) async fn list(
     wanted.until = time(&query, "until")?;
     wanted.asked_for = match (query.text("provider")?, query.text("model")?) {
         (None, None) => None,
-        (Some(_), Some(_)) => {
-            let detail = "give provider or model: a model is written with its provider";
-            return Err(Problem::bad_request("invalid-parameter", detail).field("provider"));
-        }
-        (Some(name), None) => {
-            let provider = ProviderName::new(&name);
-            Some(AskedFor::Provider(provider.map_err(|_| invalid("provider", &name, "a provider's name"))?))
-        }
-        (None, Some(text)) => {
-            let model = text.parse::<ModelRef>();
-            Some(AskedFor::Model(model.map_err(|_| invalid("model", &text, "a model, as provider:model"))?))
+        (Some(name), None) => Some(AskedFor::Provider(provider(&name)?)),
+        (None, Some(text)) => Some(AskedFor::Model(model(&text)?)),
+        (Some(name), Some(text)) => {
+            let (provider, model) = (provider(&name)?, model(&text)?);
+            if model.provider != provider {
+                return Ok(Json(RequestPage::default()));
+            }
+            Some(AskedFor::Model(model))
         }
     };
     requests::page(&surface, wanted).await
+}
+
+fn provider(name: &str) -> Result<ProviderName, Problem> {
+    ProviderName::new(name).map_err(|_| invalid("provider", name, "a provider's name"))
+}
+
+fn model(text: &str) -> Result<ModelRef, Problem> {
+    text.parse().map_err(|_| invalid("model", text, "a model, as provider:model"))
 }
 
 fn time(query: &Query, name: &str) -> Result<Option<Timestamp>, Problem> {
@@ -116,8 +121,7 @@ fn time(query: &Query, name: &str) -> Result<Option<Timestamp>, Problem> {
     params(("request_id" = String, Path, description = "As the prompt's answer gave it")),
     responses(
         (status = 200, description = "The request", body = Object),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such request"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "The history cannot be read now"),
+        Problems<(RequestPath, ReadError)>,
     )
 )]
 pub(super) async fn one(

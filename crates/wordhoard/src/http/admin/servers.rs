@@ -1,5 +1,4 @@
 use axum::extract::{Path, State};
-use axum::http::StatusCode;
 use axum::response::Json;
 use serde::Serialize;
 use utoipa::ToSchema;
@@ -8,7 +7,7 @@ use wordhoard_store::LogKey;
 
 use crate::http::Surface;
 use crate::http::administration::Administrator;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind, Problems, can_fail};
 
 /// A server on this database.
 #[derive(Serialize, ToSchema)]
@@ -72,8 +71,8 @@ impl From<&ServerReport> for ServerView {
     operation_id = "list_servers",
     tag = "administration",
     responses(
-        (status = 200, body = Servers),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot be asked now"),
+        (status = 200, description = "All of this database", body = Servers),
+        Problems<Servers>,
     )
 )]
 pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Result<Json<Servers>, Problem> {
@@ -93,13 +92,10 @@ pub(super) async fn list(_: Administrator, State(surface): State<Surface>) -> Re
     path = "/api/admin/servers/{server_id}/retire",
     operation_id = "retire_server",
     tag = "administration",
-    params(("server_id" = String, Path, description = "As the list gives it")),
+    params(("server_id" = String, Path, description = "As the list gives it", pattern = "^[0-9a-f]{32}$")),
     responses(
-        (status = 200, body = RetiredView),
-        (status = 400, body = Problem, content_type = "application/problem+json", description = "No id of a server"),
-        (status = 404, body = Problem, content_type = "application/problem+json", description = "No such server"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "It runs, has left, or is the one that was asked"),
-        (status = 503, body = Problem, content_type = "application/problem+json", description = "SQL cannot be asked now"),
+        (status = 200, description = "It is retired", body = RetiredView),
+        Problems<(LogKey, RetireError)>,
     )
 )]
 pub(super) async fn retire(
@@ -108,7 +104,7 @@ pub(super) async fn retire(
     Path(server_id): Path<String>,
 ) -> Result<Json<RetiredView>, Problem> {
     let log: LogKey = server_id.parse().map_err(|error: wordhoard_store::NoLogKey| {
-        Problem::bad_request("invalid-parameter", error.to_string())
+        Problem::new(ProblemKind::InvalidParameter, error.to_string())
     })?;
     let retired = surface.engine.retire(log).await?;
     tracing::info!(server = %log, by = %caller, "a server was retired");
@@ -119,16 +115,20 @@ pub(super) async fn retire(
     }))
 }
 
+can_fail!(Servers: ServersUnavailable);
+can_fail!(LogKey: InvalidParameter);
+can_fail!(RetireError: NoSuchServer, ServerHasLeft, ThisServer, ServerRuns, ServersUnavailable);
+
 impl From<RetireError> for Problem {
     fn from(error: RetireError) -> Self {
         let detail = error.to_string();
         match error {
-            RetireError::Unknown => Self::new(StatusCode::NOT_FOUND, "no-such-server", detail),
-            RetireError::HasLeft => Self::new(StatusCode::CONFLICT, "server-has-left", detail),
-            RetireError::ThisServer => Self::new(StatusCode::CONFLICT, "this-server", detail),
+            RetireError::Unknown => Self::new(ProblemKind::NoSuchServer, detail),
+            RetireError::HasLeft => Self::new(ProblemKind::ServerHasLeft, detail),
+            RetireError::ThisServer => Self::new(ProblemKind::ThisServer, detail),
             RetireError::StillThere(server) => {
                 let detail = format!("{detail}; it is called at {}", server.profile.address);
-                Self::new(StatusCode::CONFLICT, "server-runs", detail)
+                Self::new(ProblemKind::ServerRuns, detail)
             }
             RetireError::Unavailable(_) => unavailable(detail),
         }
@@ -136,5 +136,5 @@ impl From<RetireError> for Problem {
 }
 
 fn unavailable(detail: String) -> Problem {
-    Problem::unavailable("servers-unavailable", detail, 5)
+    Problem::new(ProblemKind::ServersUnavailable, detail).retry_after(5)
 }

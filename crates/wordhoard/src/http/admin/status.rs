@@ -69,7 +69,9 @@ struct StorageStatus {
     path = "/api/admin/system/status",
     operation_id = "system_status",
     tag = "administration",
-    responses((status = 200, body = SystemStatus))
+    responses(
+        (status = 200, description = "The state of the whole", body = SystemStatus),
+    )
 )]
 pub(super) async fn status(_: Administrator, State(surface): State<Surface>) -> Json<SystemStatus> {
     let status = surface.engine.status();

@@ -8,7 +8,7 @@ use wordhoard_wal::inspect;
 use crate::app::WAL_DIR;
 use crate::http::Surface;
 use crate::http::administration::{Administrator, Operation};
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, Problems};
 
 /// How the write-ahead log stands. Positions are exclusive ends: a mark of N speaks of the records before N.
 #[derive(Serialize, ToSchema)]
@@ -47,7 +47,9 @@ struct SegmentView {
     path = "/api/admin/wal",
     operation_id = "show_wal",
     tag = "administration",
-    responses((status = 200, body = WalView))
+    responses(
+        (status = 200, description = "The segments and positions", body = WalView),
+    )
 )]
 pub(super) async fn show(_: Administrator, State(surface): State<Surface>) -> Json<WalView> {
     let report = surface.engine.log_report();
@@ -78,7 +80,7 @@ pub(super) async fn show(_: Administrator, State(surface): State<Surface>) -> Js
     tag = "administration",
     responses(
         (status = 202, body = Operation, description = "It has begun; Location says where to look"),
-        (status = 409, body = Problem, content_type = "application/problem+json", description = "One is running"),
+        Problems<Operation>,
     )
 )]
 pub(super) async fn verify(_: Administrator, State(surface): State<Surface>) -> Result<Response, Problem> {

@@ -5,8 +5,8 @@ use axum::body::Body;
 use axum::http::{HeaderMap, Uri};
 use axum::response::{IntoResponse, Response};
 use serde_json::{Map, Value};
-use wordhoard_engine::{Admitted, EarlierQuestion, NewRequest, Standing};
-use wordhoard_model::{Conversation, Fallback, Idempotency, KeyId, LaneSpec, ModelRef, RequestId};
+use wordhoard_engine::{AdmitError, Admitted, EarlierQuestion, NewRequest, ReadError, Standing};
+use wordhoard_model::{Conversation, Failure, Fallback, Idempotency, KeyId, LaneSpec, ModelRef, RequestId};
 use wordhoard_providers::{
     Call, CallKind, CannotHonour, ClientCredential, Dialect, Forwarded, InvalidRequest, Recorded, Verbatim,
 };
@@ -15,8 +15,18 @@ use wordhoard_wire::{Asked, ClientRequest, seals};
 use super::answer::{self, Telling};
 use super::{dropped_fields, forwarding, targets};
 use crate::http::asker::Asker;
-use crate::http::problem::Problem;
+use crate::http::body::JsonBody;
+use crate::http::front::following::Following;
+use crate::http::problem::{Problem, ProblemKind, can_fail};
 use crate::http::{Surface, body, prompt};
+
+/// What a call can fail with before its request is on disk.
+pub(super) type Asking = (JsonBody, ModelRef, (InvalidRequest, CannotHonour), Idempotency, AdmitError);
+/// What it can fail with once it is.
+pub(super) type Answering = (Following, ReadError, Failure);
+
+can_fail!(InvalidRequest: InvalidField);
+can_fail!(CannotHonour: UnsupportedParameter);
 
 /// A request on disk.
 pub(super) struct Accepted {
@@ -198,12 +208,12 @@ impl Accepted {
 }
 
 pub(super) fn refused(field: &str, problem: &str) -> Problem {
-    Problem::bad_request("invalid-field", format!("{field} {problem}")).field(field)
+    Problem::new(ProblemKind::InvalidField, format!("{field} {problem}")).field(field)
 }
 
 impl From<InvalidRequest> for Problem {
     fn from(invalid: InvalidRequest) -> Self {
-        let problem = Self::bad_request("invalid-field", invalid.to_string());
+        let problem = Self::new(ProblemKind::InvalidField, invalid.to_string());
         match invalid.field {
             Some(field) => problem.field(field),
             None => problem,
@@ -213,6 +223,6 @@ impl From<InvalidRequest> for Problem {
 
 impl From<CannotHonour> for Problem {
     fn from(cannot: CannotHonour) -> Self {
-        Self::bad_request("unsupported-parameter", cannot.to_string()).field(cannot.field)
+        Self::new(ProblemKind::UnsupportedParameter, cannot.to_string()).field(cannot.field)
     }
 }

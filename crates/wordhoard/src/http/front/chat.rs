@@ -4,11 +4,14 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use wordhoard_providers::Dialect;
 
-use super::ask;
-use super::refusals::Refusals;
+use super::answer_bodies::ChatAnswer;
+use super::ask::{self, Answering, Asking};
+use super::request_bodies::ChatBody;
+use super::told_problems::OpenAiProblems;
 use crate::http::Surface;
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
+use crate::http::stream::StreamedEvent;
 
 /// Create a chat completion, as OpenAI's API has it.
 ///
@@ -19,14 +22,11 @@ use crate::http::problem::Problem;
     path = "/v1/chat/completions",
     operation_id = "create_chat_completion",
     tag = "drop-in",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request")),
-    request_body(content = Object, description = "See OpenAI's reference of `POST /v1/chat/completions`"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body(content = ChatBody, description = "See OpenAI's reference of `POST /v1/chat/completions`"),
     responses(
-        (status = 200, description = "The completion, or a stream of its chunks", body = Object),
-        (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have OpenAI's shape", body = Object),
-        (status = 409, description = "The key is being accepted right now", body = Object),
-        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
-        Refusals,
+        (status = 200, description = "The completion, or a stream of its chunks", content((ChatAnswer = "application/json"), (StreamedEvent = "text/event-stream"))),
+        OpenAiProblems<(Asking, Answering)>,
     )
 )]
 pub(super) async fn create(

@@ -1,16 +1,20 @@
 use std::sync::Arc;
 
+use super::answer_bodies::CountAnswer;
+use super::failures::problem_of;
+use super::request_bodies::CountTokensBody;
+use super::told_problems::AnthropicProblems;
+use super::{forwarding, targets};
+use crate::http::body::JsonBody;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::json;
-use wordhoard_engine::{TokenCount, UnrecordedError};
+use wordhoard_engine::{AdmitError, TokenCount, UnrecordedError};
+use wordhoard_model::{Failure, ModelRef};
 use wordhoard_providers::{Call, CallKind, Dialect, Forwarded, Verbatim};
 
-use super::failures::problem_of;
-use super::refusals::Refusals;
-use super::{forwarding, targets};
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
@@ -30,12 +34,10 @@ const ESTIMATED: HeaderName = HeaderName::from_static("x-wordhoard-estimated");
     path = "/v1/messages/count_tokens",
     operation_id = "count_message_tokens",
     tag = "drop-in",
-    request_body(content = Object, description = "See Anthropic's reference of `POST /v1/messages/count_tokens`"),
+    request_body(content = CountTokensBody, description = "See Anthropic's reference of `POST /v1/messages/count_tokens`"),
     responses(
-        (status = 200, description = "The count", body = Object),
-        (status = 400, description = "A field is wrong; errors have Anthropic's shape", body = Object),
-        (status = 503, description = "The provider cannot be called now; see Retry-After", body = Object),
-        Refusals,
+        (status = 200, description = "The count", body = CountAnswer),
+        AnthropicProblems<(JsonBody, ModelRef, AdmitError, Failure)>,
     )
 )]
 pub(super) async fn create(

@@ -8,12 +8,14 @@ use wordhoard_model::{Conversation, Fallback, LaneSpec, RequestId};
 use wordhoard_providers::{CallKind, Dialect};
 use wordhoard_wire::openai_chat::WholeChoice;
 
-use super::ask::{self, Accepted, Client};
+use super::answer_bodies::EmbeddingsAnswer;
+use super::ask::{self, Accepted, Answering, Asking, Client};
 use super::choices::Choices;
 use super::failures::problem_of;
 use super::following::{Following, without_a_word};
 use super::present_client::PresentClient;
-use super::refusals::Refusals;
+use super::request_bodies::EmbeddingsBody;
+use super::told_problems::OpenAiProblems;
 use super::{answer, targets};
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
@@ -31,14 +33,11 @@ const DIALECT: Dialect = Dialect::OpenAiChat;
     path = "/v1/embeddings",
     operation_id = "create_embeddings",
     tag = "drop-in",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request")),
-    request_body(content = Object, description = "See OpenAI's reference of `POST /v1/embeddings`"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body(content = EmbeddingsBody, description = "See OpenAI's reference of `POST /v1/embeddings`"),
     responses(
-        (status = 200, description = "The embeddings", body = Object),
-        (status = 400, description = "A field is wrong, or the provider has none; errors have OpenAI's shape", body = Object),
-        (status = 409, description = "The key is being accepted right now", body = Object),
-        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
-        Refusals,
+        (status = 200, description = "The embeddings", body = EmbeddingsAnswer),
+        OpenAiProblems<(Asking, Answering)>,
     )
 )]
 pub(super) async fn create(
@@ -58,11 +57,7 @@ pub(super) async fn create(
 }
 
 async fn record(surface: &Surface, fields: Map<String, Value>, client: Client) -> Result<Accepted, Problem> {
-    let model = match fields.get("model") {
-        Some(Value::String(name)) if !name.is_empty() => targets::model(surface, name)?,
-        None => return Err(ask::refused("model", "is missing")),
-        Some(_) => return Err(ask::refused("model", "must be a string that is not empty")),
-    };
+    let model = targets::named(surface, &fields)?;
     let Some(text) = fields.get("input").and_then(first_text) else {
         return Err(ask::refused("input", "must be a string or a list"));
     };

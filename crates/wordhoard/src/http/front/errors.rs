@@ -5,13 +5,34 @@ use axum::middleware::Next;
 use axum::response::Response;
 use serde_json::{Value, json};
 
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind};
 
 /// Whose shape the errors of a path have.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Shape {
+pub(in crate::http) enum Shape {
     OpenAi,
     Anthropic,
+}
+
+impl Shape {
+    /// That of a path, whoever calls it; none where its errors are those of the native API.
+    pub(in crate::http) fn of_path(path: &str) -> Option<Self> {
+        if path.starts_with("/v1/messages") {
+            return Some(Self::Anthropic);
+        }
+        path.starts_with("/v1/").then_some(Self::OpenAi)
+    }
+
+    /// These APIs know no 422, and Anthropic's has a status of its own for a provider that has too much to do.
+    pub(super) fn status_of(self, kind: ProblemKind, status: StatusCode) -> StatusCode {
+        match (self, kind) {
+            (Self::Anthropic, ProblemKind::ProviderOverloaded) => {
+                StatusCode::from_u16(OVERLOADED).unwrap_or(status)
+            }
+            _ if status == StatusCode::UNPROCESSABLE_ENTITY => StatusCode::BAD_REQUEST,
+            _ => status,
+        }
+    }
 }
 
 /// Source: <https://docs.anthropic.com/en/api/errors>.
@@ -22,14 +43,7 @@ pub(in crate::http) async fn speak_dialect(request: Request, next: Next) -> Resp
     let Some(shape) = shape_of(&request) else { return next.run(request).await };
     let mut response = next.run(request).await;
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
-    // These APIs know no 422, and Anthropic's has a status of its own for a provider that has too much to do.
-    if response.status() == StatusCode::UNPROCESSABLE_ENTITY {
-        *response.status_mut() = StatusCode::BAD_REQUEST;
-    } else if (shape, problem.slug()) == (Shape::Anthropic, "provider-overloaded")
-        && let Ok(status) = StatusCode::from_u16(OVERLOADED)
-    {
-        *response.status_mut() = status;
-    }
+    *response.status_mut() = shape.status_of(problem.kind(), response.status());
     let told = match shape {
         Shape::OpenAi => openai(&problem),
         Shape::Anthropic => anthropic(&problem),
@@ -41,32 +55,31 @@ pub(in crate::http) async fn speak_dialect(request: Request, next: Next) -> Resp
 }
 
 fn shape_of(request: &Request) -> Option<Shape> {
-    let path = request.uri().path();
-    if !path.starts_with("/v1/") {
-        return None;
-    }
-    Some(if is_anthropic(request) { Shape::Anthropic } else { Shape::OpenAi })
+    let shape = Shape::of_path(request.uri().path())?;
+    Some(if is_anthropic(request) { Shape::Anthropic } else { shape })
 }
 
 /// Whether it is a client of Anthropic's API that calls.
 pub(in crate::http) fn is_anthropic(request: &Request) -> bool {
-    let path = request.uri().path();
-    path.starts_with("/v1/messages")
-        || path.starts_with("/v1/") && request.headers().contains_key("anthropic-version")
+    match Shape::of_path(request.uri().path()) {
+        Some(Shape::Anthropic) => true,
+        Some(Shape::OpenAi) => request.headers().contains_key("anthropic-version"),
+        None => false,
+    }
 }
 
 /// Source: <https://platform.openai.com/docs/guides/error-codes>.
 fn openai(problem: &Problem) -> Value {
     let kind = match problem.status() {
-        _ if problem.slug() == "insufficient-quota" => "insufficient_quota",
+        _ if is_out_of_money(problem) => "insufficient_quota",
         429 => "rate_limit_error",
         500.. => "server_error",
         _ => "invalid_request_error",
     };
-    let code = match problem.slug() {
-        "unauthorized" => "invalid_api_key".to_owned(),
-        "provider-overloaded" => "overloaded_error".to_owned(),
-        slug => slug.replace('-', "_"),
+    let code = match problem.kind() {
+        ProblemKind::Unauthorized => "invalid_api_key".to_owned(),
+        ProblemKind::ProviderOverloaded => "overloaded_error".to_owned(),
+        kind => kind.slug().replace('-', "_"),
     };
     json!({"error": {"message": problem.detail, "type": kind, "param": problem.field, "code": code}})
 }
@@ -74,7 +87,7 @@ fn openai(problem: &Problem) -> Value {
 /// Source: <https://docs.anthropic.com/en/api/errors>.
 fn anthropic(problem: &Problem) -> Value {
     let kind = match problem.status() {
-        _ if problem.slug() == "insufficient-quota" => "billing_error",
+        _ if is_out_of_money(problem) => "billing_error",
         401 => "authentication_error",
         403 => "permission_error",
         404 => "not_found_error",
@@ -85,4 +98,8 @@ fn anthropic(problem: &Problem) -> Value {
         _ => "invalid_request_error",
     };
     json!({"type": "error", "error": {"type": kind, "message": problem.detail}})
+}
+
+fn is_out_of_money(problem: &Problem) -> bool {
+    matches!(problem.kind(), ProblemKind::BudgetUsed | ProblemKind::OutOfCredit)
 }

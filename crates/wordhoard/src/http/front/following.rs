@@ -11,7 +11,7 @@ use wordhoard_wire::openai_chat::WholeChoice;
 use super::choices::Choices;
 use super::relay::Said;
 use crate::http::Surface;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind, can_fail};
 
 /// A request that is followed for the client of a drop-in API.
 pub(super) struct Following {
@@ -22,6 +22,8 @@ pub(super) struct Following {
     /// The server stops.
     pub(super) disconnect: CancellationToken,
 }
+
+can_fail!(Following: NoSuchRequest, Stopping);
 
 impl Following {
     pub(super) async fn open(surface: &Surface, id: RequestId, choices: Choices) -> Result<Self, Problem> {
@@ -72,7 +74,7 @@ impl Following {
             said = self.next() => Ok(said?),
             () = disconnect.cancelled() => {
                 let detail = "the server stops; the request goes on when it is back";
-                Err(Problem::unavailable("stopping", detail.to_owned(), 5))
+                Err(Problem::new(ProblemKind::Stopping, detail).retry_after(5))
             }
         }
     }

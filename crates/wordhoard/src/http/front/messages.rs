@@ -4,11 +4,14 @@ use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 use wordhoard_providers::Dialect;
 
-use super::ask;
-use super::refusals::Refusals;
+use super::answer_bodies::MessageAnswer;
+use super::ask::{self, Answering, Asking};
+use super::request_bodies::MessagesBody;
+use super::told_problems::AnthropicProblems;
 use crate::http::Surface;
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
+use crate::http::stream::StreamedEvent;
 
 /// Create a message, as Anthropic's API has it.
 ///
@@ -19,14 +22,11 @@ use crate::http::problem::Problem;
     path = "/v1/messages",
     operation_id = "create_message",
     tag = "drop-in",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request")),
-    request_body(content = Object, description = "See Anthropic's reference of `POST /v1/messages`"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body(content = MessagesBody, description = "See Anthropic's reference of `POST /v1/messages`"),
     responses(
-        (status = 200, description = "The message, or a stream of its events", body = Object),
-        (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have Anthropic's shape", body = Object),
-        (status = 409, description = "The key is being accepted right now", body = Object),
-        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
-        Refusals,
+        (status = 200, description = "The message, or a stream of its events", content((MessageAnswer = "application/json"), (StreamedEvent = "text/event-stream"))),
+        AnthropicProblems<(Asking, Answering)>,
     )
 )]
 pub(super) async fn create(

@@ -1,12 +1,14 @@
 use axum::extract::{Path, State};
-use axum::http::{HeaderMap, StatusCode};
+use axum::http::HeaderMap;
 use axum::response::Json;
 use serde_json::{Value, json};
 use wordhoard_model::ModelRef;
 
+use super::answer_bodies::{ModelAnswer, ModelList};
+use super::told_problems::OpenAiProblems;
 use crate::http::Surface;
 use crate::http::authorisation::Calling;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind};
 
 /// List the models that can be asked for: the aliases, and the models that providers list and that are called,
 /// as far as the key may ask them.
@@ -17,7 +19,9 @@ use crate::http::problem::Problem;
     path = "/v1/models",
     operation_id = "list_models",
     tag = "drop-in",
-    responses((status = 200, body = Object))
+    responses(
+        (status = 200, description = "All that may be asked", body = ModelList),
+    )
 )]
 pub(super) async fn list(
     State(surface): State<Surface>,
@@ -45,8 +49,8 @@ pub(super) async fn list(
     tag = "drop-in",
     params(("model" = String, Path, description = "As the list has it")),
     responses(
-        (status = 200, body = Object),
-        (status = 404, description = "No such model", body = Object),
+        (status = 200, description = "The model", body = ModelAnswer),
+        OpenAiProblems<ModelRef>,
     )
 )]
 pub(super) async fn one(
@@ -55,8 +59,7 @@ pub(super) async fn one(
     headers: HeaderMap,
 ) -> Result<Json<Value>, Problem> {
     let found = surface.catalogue.resolve(&name);
-    let model = found
-        .map_err(|detail| Problem::new(StatusCode::NOT_FOUND, "model-not-found", detail).field("model"))?;
+    let model = found.map_err(|detail| Problem::new(ProblemKind::ModelNotFound, detail).field("model"))?;
     Ok(Json(view(&name, &model, headers.contains_key("anthropic-version"))))
 }
 

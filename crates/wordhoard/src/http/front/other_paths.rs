@@ -16,7 +16,7 @@ use super::failures::problem_of;
 use super::forwarding;
 use crate::http::Surface;
 use crate::http::asker::Asker;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind};
 
 const ROOT: &str = "/v1/";
 /// What goes along beside the headers that always do.
@@ -28,9 +28,8 @@ pub(super) async fn pass_on(
     Asker { key, credential }: Asker,
     request: Request,
 ) -> Result<Response, Problem> {
-    let nothing = |why: &str| {
-        Problem::new(StatusCode::NOT_FOUND, "not-found", format!("there is nothing at this path{why}"))
-    };
+    let nothing =
+        |why: &str| Problem::new(ProblemKind::NotFound, format!("there is nothing at this path{why}"));
     let Some(provider) = surface.config.drop_in.other_paths.clone() else {
         return Err(nothing("; drop_in.other_paths can name a provider that gets it"));
     };
@@ -72,11 +71,7 @@ fn answered(method: &Method, passed: wordhoard_providers::Passed) -> Result<Resp
     };
     let mut response = Response::new(body);
     *response.status_mut() = StatusCode::from_u16(passed.status).map_err(|_| {
-        Problem::new(
-            StatusCode::BAD_GATEWAY,
-            "provider-failed",
-            "the provider answered with a status that is none",
-        )
+        Problem::new(ProblemKind::ProviderFailed, "the provider answered with a status that is none")
     })?;
     *response.headers_mut() = passed.headers;
     Ok(response)

@@ -4,25 +4,31 @@ mod previous;
 mod shown;
 mod stored;
 
+use super::answer::{self, Telling};
+use super::answer_bodies::{DeletedResponse, ResponseAnswer};
+use super::ask::{self, Answering, Asking, Client};
+use super::request_bodies::ResponsesBody;
+use super::targets;
+use super::told_problems::OpenAiProblems;
+use crate::http::front::following::Following;
+use crate::http::stream::StreamedEvent;
 use axum::body::Body;
 use axum::extract::{RawQuery, State};
-use axum::http::{HeaderMap, StatusCode, Uri, header};
+use axum::http::{HeaderMap, Uri};
 use axum::response::Response;
 pub(super) use compact::{__path_compact, compact};
 pub(super) use input_items::{__path_input_items, input_items};
 use serde_json::{Map, Value, json};
+use wordhoard_engine::{CancelError, EraseError, ReadError};
 use wordhoard_providers::Dialect;
 use wordhoard_store::Owners;
 use wordhoard_wire::openai_responses;
 
 use self::stored::Stored;
-use super::answer::{self, Telling};
-use super::ask::{self, Client};
-use super::refusals::Refusals;
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::request_path::{RESPONSE_PREFIX, ResponsePath, Seen};
+use crate::http::request_path::{RESPONSE_PREFIX, RequestPath, ResponsePath, Seen};
 use crate::http::{Surface, body};
 
 const DIALECT: Dialect = Dialect::OpenAiResponses;
@@ -37,14 +43,11 @@ const BACKGROUND: &str = "background";
     path = "/v1/responses",
     operation_id = "create_response",
     tag = "drop-in",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request")),
-    request_body(content = Object, description = "See OpenAI's reference of `POST /v1/responses`"),
+    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    request_body(content = ResponsesBody, description = "See OpenAI's reference of `POST /v1/responses`"),
     responses(
-        (status = 200, description = "The response, or a stream of its events", body = Object),
-        (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have OpenAI's shape", body = Object),
-        (status = 409, description = "The key is being accepted right now", body = Object),
-        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
-        Refusals,
+        (status = 200, description = "The response, or a stream of its events", content((ResponseAnswer = "application/json"), (StreamedEvent = "text/event-stream"))),
+        OpenAiProblems<(Asking, Answering)>,
     )
 )]
 pub(super) async fn create(
@@ -93,6 +96,8 @@ async fn accept(
     take_flag(&mut fields, "store")?;
     // Nothing is padded.
     fields.remove("stream_options");
+    // A model that there is not is told before what its request refers to.
+    targets::named(surface, &fields)?;
     if let Some(previous) = previous::take(&mut fields)? {
         let mut all = previous::items_before(surface, owners, previous).await?;
         all.extend(previous::items(fields.remove("input")));
@@ -101,25 +106,6 @@ async fn accept(
     }
     client.recorded.background = background.then_some(true);
     Ok((background, ask::record(surface, fields, client, DIALECT).await?))
-}
-
-/// Refuse a WebSocket at once, so that its client takes the HTTP API instead.
-#[utoipa::path(
-    get,
-    path = "/v1/responses",
-    operation_id = "upgrade_responses",
-    tag = "drop-in",
-    responses(
-        (status = 405, description = "Responses are not listed", body = Object),
-        (status = 426, description = "WebSockets are not served: POST the request", body = Object),
-    )
-)]
-pub(super) async fn upgrade(headers: HeaderMap) -> Problem {
-    if headers.contains_key(header::UPGRADE) {
-        let detail = "WebSockets are not served here: POST /v1/responses with \"stream\": true";
-        return Problem::new(StatusCode::UPGRADE_REQUIRED, "websocket-not-served", detail);
-    }
-    Problem::new(StatusCode::METHOD_NOT_ALLOWED, "method-not-allowed", "this path does not take that method")
 }
 
 /// Show a response as it stands, or stream it, from its first event or from behind one.
@@ -134,11 +120,8 @@ pub(super) async fn upgrade(headers: HeaderMap) -> Problem {
         ("starting_after" = Option<u64>, Query, description = "Begin behind the event with this sequence_number"),
     ),
     responses(
-        (status = 200, description = "The response, or a stream of its events", body = Object),
-        (status = 400, description = "A bad parameter", body = Object),
-        (status = 404, description = "No such response", body = Object),
-        (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
-        (status = 503, description = "The history cannot be read now", body = Object),
+        (status = 200, description = "The response, or a stream of its events", content((ResponseAnswer = "application/json"), (StreamedEvent = "text/event-stream"))),
+        OpenAiProblems<(RequestPath, Query, ReadError, Following)>,
     )
 )]
 pub(super) async fn retrieve(
@@ -167,11 +150,8 @@ pub(super) async fn retrieve(
     tag = "drop-in",
     params(("response_id" = String, Path, description = "As the response has it")),
     responses(
-        (status = 200, description = "The response as it stands", body = Object),
-        (status = 404, description = "No such response", body = Object),
-        (status = 409, description = "Another server runs it", body = Object),
-        (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
-        (status = 503, description = "Its end is not recorded yet", body = Object),
+        (status = 200, description = "The response as it stands", body = ResponseAnswer),
+        OpenAiProblems<(RequestPath, CancelError, ReadError)>,
     )
 )]
 pub(super) async fn cancel(
@@ -192,11 +172,8 @@ pub(super) async fn cancel(
     tag = "drop-in",
     params(("response_id" = String, Path, description = "As the response has it")),
     responses(
-        (status = 200, description = "It is gone", body = Object),
-        (status = 404, description = "No such response", body = Object),
-        (status = 409, description = "It still runs: cancel it first", body = Object),
-        (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
-        (status = 503, description = "The database cannot do it now; see Retry-After", body = Object),
+        (status = 200, description = "It is gone", body = DeletedResponse),
+        OpenAiProblems<(RequestPath, EraseError, ReadError)>,
     )
 )]
 pub(super) async fn delete(

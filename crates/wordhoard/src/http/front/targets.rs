@@ -1,13 +1,12 @@
 //! The models that a request of a drop-in API asks.
 
-use axum::http::StatusCode;
 use serde_json::{Map, Value};
 use wordhoard_model::{MAX_LANES, ModelRef};
 use wordhoard_providers::Dialect;
 
 use super::ask::refused;
 use crate::http::Surface;
-use crate::http::problem::Problem;
+use crate::http::problem::{Problem, ProblemKind, can_fail};
 
 /// One model for each choice that the answer is to have. What only the server carries out is taken out of a chat completion:
 /// `n` asks for so many answers of the model that is named or, where `fan_out` asks for it, of each of several that are named
@@ -17,11 +16,7 @@ pub(super) fn take(
     dialect: Dialect,
     body: &mut Map<String, Value>,
 ) -> Result<Vec<ModelRef>, Problem> {
-    let name = match body.get("model") {
-        Some(Value::String(name)) if !name.is_empty() => name.clone(),
-        None => return Err(refused("model", "is missing")),
-        Some(_) => return Err(refused("model", "must be a string that is not empty")),
-    };
+    let name = name(body)?.to_owned();
     if dialect != Dialect::OpenAiChat {
         return Ok(vec![model(surface, &name)?]);
     }
@@ -47,6 +42,21 @@ pub(super) fn take(
     Ok(models.into_iter().cycle().take(each * (choices / each)).collect())
 }
 
+/// The one model that the body names.
+pub(super) fn named(surface: &Surface, body: &Map<String, Value>) -> Result<ModelRef, Problem> {
+    model(surface, name(body)?)
+}
+
+fn name(body: &Map<String, Value>) -> Result<&str, Problem> {
+    match body.get("model") {
+        Some(Value::String(name)) if !name.is_empty() => Ok(name),
+        None => Err(refused("model", "is missing")),
+        Some(_) => Err(refused("model", "must be a string that is not empty")),
+    }
+}
+
+can_fail!(ModelRef: InvalidField, ModelNotFound);
+
 /// The model that a name stands for.
 pub(super) fn model(surface: &Surface, name: &str) -> Result<ModelRef, Problem> {
     if name.contains(',') {
@@ -57,5 +67,5 @@ pub(super) fn model(surface: &Surface, name: &str) -> Result<ModelRef, Problem> 
     surface
         .catalogue
         .resolve(name)
-        .map_err(|detail| Problem::new(StatusCode::NOT_FOUND, "model-not-found", detail).field("model"))
+        .map_err(|detail| Problem::new(ProblemKind::ModelNotFound, detail).field("model"))
 }

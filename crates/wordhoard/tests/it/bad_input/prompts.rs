@@ -108,7 +108,7 @@ fn parameters() -> Vec<(String, Value, u16, &'static str)> {
         ("stop", json!([1])),
         ("stop", json!(1)),
         ("tools", json!({})),
-        ("tools", json!(["x"])),
+        ("tools[0]", json!(["x"])),
         ("tools[0]", json!([{ "type": "function" }])),
         ("tools[1]", json!([{ "type": "function", "function": { "name": "f" } }, { "type": "web_search" }])),
         ("tool_choice", json!(1)),

@@ -126,7 +126,7 @@ async fn one_prunes_at_a_time_and_each_run_is_recorded() {
     assert_eq!(refused.status.code(), Some(4), "{}", String::from_utf8_lossy(&refused.stderr));
     lock.unlock().unwrap();
     assert_eq!(prune(&home, &[])["requests"], 10);
-    let begun = client.post(CALL, &Value::Null).await.unwrap();
+    let begun = client.post(CALL, &json!([])).await.unwrap();
     assert_eq!(begun.status, 422, "a body that is not an object");
     let begun = client.http().post(client.url(CALL)).send().await.unwrap();
     assert_eq!(begun.status(), 202);

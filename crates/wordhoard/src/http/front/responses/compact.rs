@@ -9,9 +9,11 @@ use wordhoard_wire::compaction;
 use super::{DIALECT, accept, previous};
 use crate::http::asker::Asker;
 use crate::http::front::answer;
-use crate::http::front::ask::{self, Accepted, Client};
-use crate::http::front::refusals::Refusals;
+use crate::http::front::answer_bodies::CompactedAnswer;
+use crate::http::front::ask::{self, Accepted, Answering, Asking, Client};
+use crate::http::front::request_bodies::CompactBody;
 use crate::http::front::responses::stored::Stored;
+use crate::http::front::told_problems::OpenAiProblems;
 use crate::http::problem::Problem;
 use crate::http::request_path::Seen;
 use crate::http::{Surface, body};
@@ -24,12 +26,10 @@ use crate::http::{Surface, body};
     path = "/v1/responses/compact",
     operation_id = "compact_response",
     tag = "drop-in",
-    request_body(content = Object, description = "See OpenAI's reference of `POST /v1/responses/compact`"),
+    request_body(content = CompactBody, description = "See OpenAI's reference of `POST /v1/responses/compact`"),
     responses(
-        (status = 200, description = "The items that take the place of the conversation", body = Object),
-        (status = 400, description = "A field is wrong, or cannot be honoured by the model; errors have OpenAI's shape", body = Object),
-        (status = 503, description = "Cannot be recorded or run now; see Retry-After", body = Object),
-        Refusals,
+        (status = 200, description = "The items that take the place of the conversation", body = CompactedAnswer),
+        OpenAiProblems<(Asking, Answering)>,
     )
 )]
 pub(in crate::http::front) async fn compact(

@@ -1,13 +1,16 @@
 use axum::extract::{RawQuery, State};
 use axum::response::Json;
 use serde_json::{Value, json};
+use wordhoard_engine::ReadError;
 
 use super::stored::Stored;
 use crate::http::Surface;
+use crate::http::front::answer_bodies::InputItems;
 use crate::http::front::ask;
+use crate::http::front::told_problems::OpenAiProblems;
 use crate::http::problem::Problem;
 use crate::http::query::Query;
-use crate::http::request_path::ResponsePath;
+use crate::http::request_path::{RequestPath, ResponsePath};
 
 /// Items of a page where nothing is said, and at most:
 /// <https://platform.openai.com/docs/api-reference/responses/input-items>.
@@ -27,11 +30,8 @@ const MAX_LIMIT: usize = 100;
         ("order" = Option<String>, Query, description = "`desc` (newest first, the default) or `asc`"),
     ),
     responses(
-        (status = 200, description = "A page of the items", body = Object),
-        (status = 400, description = "A bad parameter", body = Object),
-        (status = 404, description = "No such response", body = Object),
-        (status = 410, description = "It was older than requests are kept, and is gone", body = Object),
-        (status = 503, description = "The history cannot be read now", body = Object),
+        (status = 200, description = "A page of the items", body = InputItems),
+        OpenAiProblems<(RequestPath, Query, ReadError)>,
     )
 )]
 pub(in crate::http::front) async fn input_items(
