@@ -8,7 +8,7 @@ CYCLES ?= 500
 help: ## What there is to make
 	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
 
-.PHONY: help run build test check lint deps bench soak acceptance fuzz deny clean
+.PHONY: help run build test check lint deps bench soak prices acceptance fuzz deny clean
 
 run: ## Build and start the server with its built-in defaults (ARGS="--listen 127.0.0.1:9000" to change them)
 	$(CARGO) run --release --locked --bin wordhoard -- serve $(ARGS)
@@ -34,7 +34,7 @@ bench: ## Benchmarks, each beside its baseline in the same run; prints ratios
 	$(CARGO) build --release --locked --workspace --bins
 	$(CARGO) bench --locked -p wordhoard
 
-soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 million tokens, an outage of 20 million, a disk that fills ten times, a prune of 10 million, a minute of overload, 500 calls of each kind by a fuzzer, and the property tests with many more cases
+soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 million tokens, an outage of 20 million, a disk that fills ten times, a prune of 10 million, a minute of overload, 500 calls of each kind by a fuzzer, ten minutes of each fuzz target (needs a nightly toolchain), and the property tests with many more cases
 	WORDHOARD_CRASH_CYCLES=$(CYCLES) $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(crash::)' --no-capture --profile soak
 	WORDHOARD_BOOT_TOKENS=10000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(boot::size::)' --no-capture --profile soak
 	WORDHOARD_RESTORE_KILLS=50 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(backups::kills::)' --no-capture --profile soak
@@ -44,7 +44,11 @@ soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 mi
 	WORDHOARD_OVERLOAD_SECONDS=60 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(provider_faults::overload)' --no-capture --profile soak
 	WORDHOARD_FUZZ_EXAMPLES=500 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(front::fuzz)' --no-capture --profile soak
 	WORDHOARD_PRUNE_TOKENS=10000000 $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(pruning::volume::)' --no-capture --profile soak
+	./scripts/fuzz.sh 600
 	PROPTEST_CASES=20000 $(CARGO) nextest run --locked --workspace -E 'not package(wordhoard)' --profile soak
+
+prices: deps ## How the prices that ship differ from two public tables
+	target/test-venv/bin/python scripts/compare_prices.py crates/wordhoard-providers/src/prices.toml
 
 acceptance: ## A real language model on loopback (downloads 221 MB once): streamed, fanned out in three dialects, resumed, killed
 	./scripts/install-acceptance-model.sh
