@@ -1,0 +1,18 @@
+//! Frames and the other records of the log: how they are encoded, and read back. The formats are written down in
+//! `docs/decisions/0026-frames-and-runs.md`.
+//!
+//! A record begins with the 16 bytes of its request's id, so a scan for one request need not read the others, and a damaged
+//! record takes no other with it. The log gives a record its kind, its version and its checksum.
+
+mod bytes;
+mod error;
+mod events;
+mod frame;
+mod kind;
+mod parts;
+
+pub use error::Error;
+pub use events::{Coder, MAX_BASE_BYTES, Reader, Told};
+pub use frame::{Frame, FrameHead, Piece, encode as encode_frame};
+pub use kind::{Kind, VERSION};
+pub use parts::{Joined, Joiner, Lost, PART_BYTES, Split, split};
