@@ -2,13 +2,14 @@
 
 CARGO ?= cargo
 CYCLES ?= 500
+ROUNDS ?= 3
 
 .DEFAULT_GOAL := help
 
 help: ## What there is to make
-	@grep -E '^[a-z]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 10
+	@grep -E '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:[^#]*## /\t/' | expand -t 14
 
-.PHONY: help run build test check lint deps bench soak prices acceptance fuzz deny clean
+.PHONY: help run build test check lint deps bench bench-peers soak prices acceptance fuzz deny clean
 
 run: ## Build and start the server with its built-in defaults (ARGS="--listen 127.0.0.1:9000" to change them)
 	$(CARGO) run --release --locked --bin wordhoard -- serve $(ARGS)
@@ -33,6 +34,9 @@ bench: ## Benchmarks, each beside its baseline in the same run; prints ratios
 	$(CARGO) bench --locked -p wordhoard-store --bench apply
 	$(CARGO) build --release --locked --workspace --bins
 	$(CARGO) bench --locked -p wordhoard
+
+bench-peers: ## Beside other gateways on a quiet machine; writes docs/performance.md (8 minutes a round, ROUNDS=3)
+	./scripts/bench-peers.sh $(ROUNDS)
 
 soak: ## The long versions: CYCLES crashes, 100 killed restores, starts on 10 million tokens, an outage of 20 million, a disk that fills ten times, a prune of 10 million, a minute of overload, 500 calls of each kind by a fuzzer, ten minutes of each fuzz target (needs a nightly toolchain), and the property tests with many more cases
 	WORDHOARD_CRASH_CYCLES=$(CYCLES) $(CARGO) nextest run --locked -p wordhoard --test it -E 'test(crash::)' --no-capture --profile soak
