@@ -2,7 +2,8 @@
 
 use wordhoard_model::{AttemptSeq, RequestId, Seq, Timestamp, TokenIndex, TokenKind};
 
-use crate::bytes::{Bytes, put_number, put_signed};
+use crate::bytes::{Bytes, put_number};
+use crate::place::{put_time, take_id, take_time};
 use crate::{Error, Kind};
 
 /// Where a frame's tokens stand. Their `seq` and `token_index` count up from the first without a gap.
@@ -47,7 +48,7 @@ pub fn encode(
     put_number(out, head.attempt_seq.0.into());
     put_number(out, head.first_token_index.0);
     put_number(out, head.first_seq.0);
-    put_signed(out, head.at.as_millis().wrapping_sub(time_of(id)));
+    put_time(out, id, head.at);
     put_number(out, pieces.len() as u64);
     let mut choice = 0;
     for piece in pieces {
@@ -64,11 +65,6 @@ pub fn encode(
         out.extend_from_slice(piece.text.as_bytes());
     }
     out.extend_from_slice(events.unwrap_or_default());
-}
-
-/// The time from which times of a request count.
-fn time_of(id: RequestId) -> i64 {
-    id.accepted_at().as_millis()
 }
 
 /// A frame as it stands in a record. What it gives was checked when it was read.
@@ -92,7 +88,7 @@ impl<'a> Frame<'a> {
     /// `Malformed` where it is no frame, `Unknown` where a token is of a kind that this server does not know.
     pub fn decode(payload: &'a [u8]) -> Result<Self, Error> {
         let mut bytes = Bytes(payload);
-        let id = RequestId::from_bytes(bytes.take(16)?.try_into().unwrap_or_default());
+        let id = take_id(&mut bytes)?;
         let head = FrameHead {
             attempt_seq: AttemptSeq(
                 u32::try_from(bytes.number()?)
@@ -100,7 +96,7 @@ impl<'a> Frame<'a> {
             ),
             first_token_index: TokenIndex(bytes.number()?),
             first_seq: Seq(bytes.number()?),
-            at: Timestamp::from_millis(time_of(id).wrapping_add(bytes.signed()?)),
+            at: take_time(&mut bytes, id)?,
         };
         let token_count = bytes.number()?;
         let ends = [head.first_seq.0, head.first_token_index.0].map(|first| first.checked_add(token_count));

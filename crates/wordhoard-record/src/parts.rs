@@ -3,6 +3,7 @@
 use wordhoard_model::RequestId;
 
 use crate::bytes::{Bytes, put_number};
+use crate::place::take_id;
 use crate::{Error, Kind, VERSION};
 
 /// The most bytes of a part.
@@ -131,7 +132,7 @@ impl Joiner {
             return Ok(Sorted::Whole(known));
         }
         let mut bytes = Bytes(payload);
-        let id = RequestId::from_bytes(bytes.take(16)?.try_into().unwrap_or_default());
+        let id = take_id(&mut bytes)?;
         let number = bytes.number()?;
         match (known, has_parts) {
             (Kind::Part, false) => Ok(Sorted::Part(id, number, bytes.0)),
