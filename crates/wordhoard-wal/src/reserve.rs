@@ -3,7 +3,10 @@
 
 use std::{
     io,
-    sync::Arc,
+    sync::{
+        Arc,
+        atomic::{AtomicBool, AtomicU64, Ordering},
+    },
     thread::{self, JoinHandle},
     time::Duration,
 };
@@ -34,16 +37,34 @@ enum Stock {
         after_failure: bool,
     },
     Ready(Spare),
+    /// Its next stride is being made. Nobody takes it meanwhile: what is zeroed then must not be written to.
+    Growing {
+        size_bytes: u64,
+    },
     /// Given out, but perhaps still under the spare's name: no new one is made until [`Reserve::refill`].
     Taken,
     Failed,
     Stopped,
 }
 
+/// How large segments are.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Sizes {
+    /// The first of a log, and the least.
+    pub(crate) first: u64,
+    /// The most.
+    pub(crate) most: u64,
+}
+
 #[derive(Debug)]
 struct Shelf {
     stock: Mutex<Stock>,
     changed: Condvar,
+    sizes: Sizes,
+    /// How large the spare is to be.
+    wanted_bytes: AtomicU64,
+    /// The spare could not be made as large as that.
+    is_short: AtomicBool,
 }
 
 /// The spare segment and the thread that makes it.
@@ -54,12 +75,16 @@ pub(crate) struct Reserve {
 }
 
 impl Reserve {
-    pub(crate) fn start(disk: Arc<dyn Disk>, size_bytes: u64) -> io::Result<Self> {
+    /// `newest` is the size of the segment that is written, where there is one.
+    pub(crate) fn start(disk: Arc<dyn Disk>, sizes: Sizes, newest: Option<u64>) -> io::Result<Self> {
         let shelf = Arc::new(Shelf {
             stock: Mutex::new(Stock::Wanted { after_failure: false }),
             changed: Condvar::new(),
+            sizes,
+            wanted_bytes: AtomicU64::new(newest.map_or(sizes.first, |newest| sizes.behind(newest))),
+            is_short: AtomicBool::new(false),
         });
-        let filler = Filler { shelf: Arc::clone(&shelf), disk, size_bytes };
+        let filler = Filler { shelf: Arc::clone(&shelf), disk };
         let thread = thread::Builder::new().name("wal-reserve".into()).spawn(move || filler.run())?;
         Ok(Self { shelf, thread: Mutex::new(Some(thread)) })
     }
@@ -67,7 +92,7 @@ impl Reserve {
     /// The spare, waiting for it while it is being made; `None` if it cannot be made at present.
     pub(crate) fn take(&self) -> Option<Spare> {
         let mut stock = self.shelf.stock.lock();
-        while matches!(*stock, Stock::Wanted { .. }) {
+        while matches!(*stock, Stock::Wanted { .. } | Stock::Growing { .. }) {
             self.shelf.changed.wait(&mut stock);
         }
         match std::mem::replace(&mut *stock, Stock::Taken) {
@@ -79,24 +104,37 @@ impl Reserve {
         }
     }
 
-    /// Asks for a spare, after one was taken or could not be made.
-    pub(crate) fn refill(&self) {
+    /// Asks for a spare behind a segment of that size, after one was taken or could not be made.
+    pub(crate) fn refill(&self, newest: u64) {
         let mut stock = self.shelf.stock.lock();
         if matches!(*stock, Stock::Taken | Stock::Failed) {
+            self.shelf.wanted_bytes.fetch_max(self.shelf.sizes.behind(newest), Ordering::Relaxed);
             *stock = Stock::Wanted { after_failure: matches!(*stock, Stock::Failed) };
             self.shelf.changed.notify_all();
         }
     }
 
+    /// Lets the spare grow to that size, as far as a segment may.
+    pub(crate) fn ensure(&self, size_bytes: u64) {
+        let shelf = &self.shelf;
+        let wanted = size_bytes.next_multiple_of(STRIDE_BYTES).min(shelf.sizes.most);
+        if shelf.wanted_bytes.fetch_max(wanted, Ordering::Relaxed) < wanted {
+            // Under the lock, so that a thread that has just looked does not miss it.
+            drop(shelf.stock.lock());
+            shelf.changed.notify_all();
+        }
+    }
+
     /// True unless space for the next segment is lacking.
     pub(crate) fn is_reserved(&self) -> bool {
-        !matches!(*self.shelf.stock.lock(), Stock::Failed | Stock::Wanted { after_failure: true })
+        let fails = matches!(*self.shelf.stock.lock(), Stock::Failed | Stock::Wanted { after_failure: true });
+        !fails && !self.shelf.is_short.load(Ordering::Relaxed)
     }
 
     /// Size of the spare on disk.
     pub(crate) fn size_bytes(&self) -> u64 {
         match &*self.shelf.stock.lock() {
-            Stock::Ready(spare) => spare.size_bytes,
+            Stock::Ready(Spare { size_bytes, .. }) | Stock::Growing { size_bytes } => *size_bytes,
             _ => 0,
         }
     }
@@ -119,41 +157,67 @@ impl Drop for Reserve {
     }
 }
 
+impl Sizes {
+    /// Twice the bytes of the one before.
+    fn behind(self, newest: u64) -> u64 {
+        newest.saturating_mul(2).clamp(self.first, self.most)
+    }
+}
+
 struct Filler {
     shelf: Arc<Shelf>,
     disk: Arc<dyn Disk>,
-    size_bytes: u64,
+}
+
+/// What the thread is to do next.
+enum Demand {
+    Make,
+    /// The spare, to be given back one stride larger.
+    Grow(Spare, u64),
+    Stop,
 }
 
 impl Filler {
     fn run(self) {
-        while self.await_demand() {
-            let made = self.make();
-            let mut stock = self.shelf.stock.lock();
-            if !matches!(*stock, Stock::Wanted { .. }) {
-                continue;
+        loop {
+            match self.await_demand() {
+                Demand::Make => self.make(),
+                Demand::Grow(spare, to) => self.grow(spare, to),
+                Demand::Stop => return,
             }
-            *stock = match made {
-                Ok(file) => Stock::Ready(Spare { file, size_bytes: self.size_bytes }),
-                Err(fault) => {
-                    tracing::warn!(error = %fault, "cannot reserve the next segment");
-                    Stock::Failed
-                }
-            };
             self.shelf.changed.notify_all();
         }
     }
 
-    /// Waits until a spare is wanted; false to stop.
-    fn await_demand(&self) -> bool {
+    fn await_demand(&self) -> Demand {
         let mut stock = self.shelf.stock.lock();
         loop {
-            match *stock {
-                Stock::Wanted { .. } => return true,
-                Stock::Stopped => return false,
-                Stock::Ready(_) | Stock::Taken => self.shelf.changed.wait(&mut stock),
+            match &*stock {
+                Stock::Wanted { .. } => return Demand::Make,
+                Stock::Stopped => return Demand::Stop,
+                Stock::Ready(spare) => {
+                    let (size_bytes, wanted) =
+                        (spare.size_bytes, self.shelf.wanted_bytes.load(Ordering::Relaxed));
+                    let was_short = self.shelf.is_short.load(Ordering::Relaxed);
+                    if size_bytes >= wanted {
+                        self.shelf.changed.wait(&mut stock);
+                    } else if was_short
+                        && !(self.shelf.changed.wait_for(&mut stock, RETRY).timed_out()
+                            && self.has_space(wanted - size_bytes))
+                    {
+                        continue;
+                    } else if let Stock::Ready(spare) =
+                        std::mem::replace(&mut *stock, Stock::Growing { size_bytes })
+                    {
+                        return Demand::Grow(spare, wanted.min(size_bytes + STRIDE_BYTES));
+                    }
+                }
+                Stock::Taken | Stock::Growing { .. } => self.shelf.changed.wait(&mut stock),
                 Stock::Failed => {
-                    if self.shelf.changed.wait_for(&mut stock, RETRY).timed_out() && self.has_space() {
+                    if self.shelf.changed.wait_for(&mut stock, RETRY).timed_out()
+                        && self.has_space(self.shelf.sizes.first)
+                        && matches!(*stock, Stock::Failed)
+                    {
                         *stock = Stock::Wanted { after_failure: true };
                     }
                 }
@@ -161,27 +225,37 @@ impl Filler {
         }
     }
 
-    fn has_space(&self) -> bool {
-        self.disk.free_bytes().is_ok_and(|free| free > self.size_bytes)
+    fn has_space(&self, bytes: u64) -> bool {
+        self.disk.free_bytes().is_ok_and(|free| free > bytes)
     }
 
-    fn make(&self) -> Result<Arc<dyn DiskFile>, Fault> {
+    /// A spare of the least size, so that a rotation never waits for more than that.
+    fn make(&self) {
         let made = self.fill();
         if made.is_err()
             && let Err(error) = self.disk.remove(SPARE_NAME)
         {
             tracing::debug!(%error, "no unfinished spare to remove");
         }
-        made
+        let mut stock = self.shelf.stock.lock();
+        if !matches!(*stock, Stock::Wanted { .. }) {
+            return;
+        }
+        *stock = match made {
+            Ok(file) => Stock::Ready(Spare { file, size_bytes: self.shelf.sizes.first }),
+            Err(fault) => {
+                tracing::warn!(error = %fault, "cannot reserve the next segment");
+                Stock::Failed
+            }
+        };
     }
 
     fn fill(&self) -> Result<Arc<dyn DiskFile>, Fault> {
         let file = self.disk.create(SPARE_NAME).during(Operation::Create, SPARE_NAME)?;
-        let mut at = 0;
-        while at < self.size_bytes {
-            let to = self.size_bytes.min(at + STRIDE_BYTES);
-            write_zeros(&*file, at, to).during(Operation::Write, SPARE_NAME)?;
-            file.sync_data().during(Operation::Sync, SPARE_NAME)?;
+        let (mut at, end) = (0, self.shelf.sizes.first);
+        while at < end {
+            let to = end.min(at + STRIDE_BYTES);
+            zero(&*file, at, to)?;
             if matches!(*self.shelf.stock.lock(), Stock::Stopped) {
                 return Err(Fault::new(Operation::Write, SPARE_NAME, io::ErrorKind::Interrupted.into()));
             }
@@ -189,4 +263,29 @@ impl Filler {
         }
         Ok(file)
     }
+
+    fn grow(&self, spare: Spare, to: u64) {
+        let grown = zero(&*spare.file, spare.size_bytes, to);
+        let mut stock = self.shelf.stock.lock();
+        if !matches!(*stock, Stock::Growing { .. }) {
+            return;
+        }
+        let size_bytes = match grown {
+            Ok(()) => to,
+            Err(fault) => {
+                if !self.shelf.is_short.load(Ordering::Relaxed) {
+                    tracing::warn!(error = %fault, "cannot reserve more for the next segment");
+                }
+                spare.size_bytes
+            }
+        };
+        self.shelf.is_short.store(size_bytes < to, Ordering::Relaxed);
+        *stock = Stock::Ready(Spare { size_bytes, ..spare });
+    }
+}
+
+/// What lies behind `from` was never written, or is zeros of a stride that could not be ended.
+fn zero(file: &dyn DiskFile, from: u64, to: u64) -> Result<(), Fault> {
+    write_zeros(file, from, to).during(Operation::Write, SPARE_NAME)?;
+    file.sync_data().during(Operation::Sync, SPARE_NAME)
 }

@@ -7,9 +7,11 @@ pub struct Usage {
     pub segments: usize,
     /// Bytes of all segments and of the one reserved ahead.
     pub size_bytes: u64,
-    /// False while the next segment could not be made for lack of space (or another fault): the log goes on in
-    /// the current one, and new work should be refused before it breaks what runs.
+    /// False while the next segment could not be made, or not as large as was asked for, for lack of space (or another
+    /// fault): the log goes on in the current one, and new work should be refused before it breaks what runs.
     pub reserved: bool,
+    /// Bytes that can be written without asking the file system for more.
+    pub reserved_bytes: u64,
     /// Bytes free on the file system; 0 if it does not say.
     pub free_bytes: u64,
     /// First position still held.

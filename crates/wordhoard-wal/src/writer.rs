@@ -102,7 +102,7 @@ impl Writer {
         let birth = Birth { log_id: self.shared.log_id, base, epoch: self.epoch, first_batch_bytes };
         self.active = Active::create(&*self.shared.disk, Some(spare), birth)?;
         self.shared.catalog.push(Arc::clone(&self.active.segment));
-        self.shared.reserve.refill();
+        self.shared.reserve.refill(self.active.reserved_bytes);
         Ok(())
     }
 

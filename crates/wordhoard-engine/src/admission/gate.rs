@@ -36,6 +36,11 @@ impl Places {
         self.0.fetch_update(Ordering::AcqRel, Ordering::Acquire, free).map(|_| Place(Arc::clone(&self.0)))
     }
 
+    /// How many are taken.
+    pub(crate) fn taken(&self) -> usize {
+        self.0.load(Ordering::Acquire)
+    }
+
     /// Takes a place for a request that was accepted earlier, whether one is free or not.
     pub(crate) fn take_anyway(&self) -> Place {
         self.0.fetch_add(1, Ordering::AcqRel);

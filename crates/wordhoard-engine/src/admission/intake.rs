@@ -20,6 +20,10 @@ const RECORD_PATIENCE: Duration = Duration::from_secs(15);
 /// How long SQL may take to say whether a key is known. Past it the server's own claim counts (SPEC FD 1).
 const KEY_PATIENCE: Duration = Duration::from_secs(1);
 
+/// What the log has reserved ahead, and for each request that runs (DESIGN, WAL).
+const RESERVE_BYTES: u64 = 8 << 20;
+const RESERVE_BYTES_PER_REQUEST: u64 = 64 << 10;
+
 impl Inner {
     /// Takes a prompt in. Runs as a task of its own: a caller that goes away in the middle must not leave a request
     /// that is recorded but never run.
@@ -100,7 +104,11 @@ impl Inner {
             return Err(AdmitError::NotAccepting);
         }
         let place = self.places.take(self.settings.max_running_requests);
-        place.map_err(|running| AdmitError::TooManyRunning { running })
+        let place = place.map_err(|running| AdmitError::TooManyRunning { running })?;
+        let open = u64::try_from(self.places.taken()).unwrap_or(u64::MAX);
+        // Where that cannot be had, the next prompt is refused, and what runs comes to its end.
+        self.wal.reserve(RESERVE_BYTES.saturating_add(open.saturating_mul(RESERVE_BYTES_PER_REQUEST)));
+        Ok(place)
     }
 
     pub(crate) fn storage(&self) -> Storage {
@@ -111,7 +119,7 @@ impl Inner {
         }
         let usage = self.wal.usage();
         let over_limit = self.settings.wal_limit_bytes.is_some_and(|limit| usage.size_bytes >= limit);
-        // Without a segment reserved ahead the disk (or a quota, which free bytes do not show) is at its end.
+        // Without enough reserved ahead the disk (or a quota, which free bytes do not show) is at its end.
         if over_limit || !usage.reserved || usage.free_bytes < self.settings.disk_reserve_bytes {
             return Storage::Full;
         }

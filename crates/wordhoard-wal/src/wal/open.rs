@@ -17,7 +17,7 @@ use crate::{
     progress::Marks,
     queue::Queue,
     recovery::{self, Recovered},
-    reserve::Reserve,
+    reserve::{Reserve, Sizes},
     scan::{self, Survey},
     shared::Shared,
     writer::Writer,
@@ -49,7 +49,9 @@ pub(super) fn open(
         elapsed: Duration::ZERO,
     };
     let epoch = survey.segments.iter().map(|found| found.header.epoch).max().unwrap_or(0);
-    let reserve = Reserve::start(Arc::clone(&disk), options.segment_size_bytes).map_err(OpenError::Thread)?;
+    let sizes = Sizes { first: options.first_segment_size_bytes, most: options.segment_size_bytes };
+    let newest = survey.segments.last().map(|found| found.size_bytes);
+    let reserve = Reserve::start(Arc::clone(&disk), sizes, newest).map_err(OpenError::Thread)?;
     let (catalog, active) = activate(&*disk, survey, &recovered, &reserve, log_id)?;
     recovery.first = catalog.first();
     recovery.segments = catalog.all().len();
@@ -90,7 +92,8 @@ fn activate(
         None => {
             let birth = Birth { log_id, base: survey.end, epoch, first_batch_bytes: 0 };
             let active = Active::create(disk, reserve.take(), birth)?;
-            reserve.refill();
+            // The first two are alike.
+            reserve.refill(0);
             active
         }
     };
@@ -104,10 +107,10 @@ pub(super) fn reopen(shared: &Arc<Shared>) -> Result<(Writer, Recovery), OpenErr
     let durable = shared.durable();
     let damage = verify(shared, durable)?;
     let epoch = shared.progress.borrow().epoch.saturating_add(1);
-    shared.reserve.refill();
+    shared.reserve.refill(0);
     let birth = Birth { log_id: shared.log_id, base: durable, epoch, first_batch_bytes: 0 };
     let active = Active::create(&*shared.disk, shared.reserve.take(), birth)?;
-    shared.reserve.refill();
+    shared.reserve.refill(active.reserved_bytes);
     shared.catalog.push(Arc::clone(&active.segment));
     let recovery = Recovery {
         log_id: shared.log_id,

@@ -113,7 +113,7 @@ async fn a_disk_that_fills_again_and_again_leaves_no_request_without_an_end() {
                 join_all((0..4).map(|_| submit())).await.into_iter().map(Result::unwrap).collect();
             home.disk().unwrap().fill().unwrap();
             let full = Instant::now();
-            while full.elapsed() < Duration::from_secs(3) && storage(&client).await != "latched" {
+            while full.elapsed() < Duration::from_secs(8) && storage(&client).await != "latched" {
                 tokio::time::sleep(Duration::from_millis(20)).await;
             }
             cut += u64::from(storage(&client).await == "latched");
