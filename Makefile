@@ -11,10 +11,10 @@ help: ## What there is to make
 
 .PHONY: help run build test check lint deps bench bench-peers soak prices acceptance fuzz deny clean
 
-run: ## Build and start the server with its built-in defaults (ARGS="--listen 127.0.0.1:9000" to change them)
-	$(CARGO) run --release --locked --bin wordhoard -- serve $(ARGS)
+run: ## Build target/quick/wordhoard and start it with its built-in defaults (ARGS="--listen 127.0.0.1:9000" to change them)
+	$(CARGO) run --profile quick --locked --bin wordhoard -- serve $(ARGS)
 
-build: ## Build the release binary: target/release/wordhoard
+build: ## Build the binary to deploy: target/release/wordhoard
 	$(CARGO) build --release --locked --bin wordhoard
 
 test: deps lint ## Format, lints and all tests
