@@ -122,8 +122,9 @@ pub(super) fn idempotency(headers: &HeaderMap, body: &[u8]) -> Result<Option<Ide
         return Ok(None);
     };
     let key = key.to_str().unwrap_or_default();
-    if key.is_empty() || key.len() > MAX_KEY_CHARS {
-        let detail = format!("Idempotency-Key must have 1 to {MAX_KEY_CHARS} visible ASCII characters");
+    if key.is_empty() || key.len() > MAX_KEY_CHARS || key.contains('\t') {
+        let detail =
+            format!("Idempotency-Key must have 1 to {MAX_KEY_CHARS} visible ASCII characters or blanks");
         return Err(Problem::new(ProblemKind::InvalidHeader, detail).field("Idempotency-Key"));
     }
     Ok(Some(Idempotency { key: key.to_owned(), body_sha256: Sha256::digest(body).into() }))
