@@ -174,24 +174,43 @@ impl History {
         if self.erased.lock().contains(&id) {
             return Err(ReadError::Erased);
         }
-        if place.is_known() || self.sql_away.get() {
-            let events = self.log.events(id, from, limit, place).await?;
-            if !events.is_empty() {
-                return without_gap(id, from, events);
-            }
-            return self.in_sql(id, from, limit).await;
-        }
-        let asked = match self.in_sql_soon(id, from, limit).await {
+        let log_first = place.is_known() || self.sql_away.get();
+        self.read(id, from, limit, place, log_first).await
+    }
+
+    /// From SQL or the log, whichever has them. While one is asked after the other, events may be applied and let go by the
+    /// log, so that neither has said them: then SQL has the last word.
+    async fn read(
+        &self,
+        id: RequestId,
+        from: Seq,
+        limit: usize,
+        place: &mut LogPlace,
+        log_first: bool,
+    ) -> Result<Vec<Arc<Event>>, ReadError> {
+        let applied_before = self.log.applied();
+        let asked = if log_first { None } else { self.in_sql_soon(id, from, limit).await };
+        match asked {
             Some(Ok(events)) if !events.is_empty() => return Ok(events),
             // The log still has what was said.
             Some(Err(ReadError::Erased)) => return Err(ReadError::Erased),
-            asked => asked,
+            _ => {}
+        }
+        let place_before = *place;
+        let logged = self.log.events(id, from, limit, place).await?;
+        let gap = match without_gap(id, from, logged) {
+            Ok(events) if !events.is_empty() => return Ok(events),
+            found => found.err(),
         };
-        let events = self.log.events(id, from, limit, place).await?;
-        match asked {
-            _ if !events.is_empty() => without_gap(id, from, events),
-            Some(asked) => asked,
-            None => self.in_sql(id, from, limit).await,
+        *place = place_before;
+        let stored = match asked {
+            Some(Err(error)) => return Err(error),
+            Some(Ok(_)) if gap.is_none() && self.log.applied() == applied_before => Vec::new(),
+            _ => self.in_sql(id, from, limit).await?,
+        };
+        match gap {
+            Some(gap) if stored.is_empty() => Err(gap),
+            _ => Ok(stored),
         }
     }
 
@@ -232,20 +251,8 @@ impl History {
     ) -> Result<Vec<Arc<Event>>, ReadError> {
         let limit = limit.min(usize::try_from(end.0 - from.0).unwrap_or(limit));
         let mut place = LogPlace::at(live.position_before(from));
-        let sql_first = !self.sql_away.get();
-        let asked = if sql_first { self.in_sql_soon(live.id(), from, limit).await } else { None };
-        let asked = match asked {
-            Some(Ok(events)) if !events.is_empty() => return Ok(events),
-            asked => asked,
-        };
-        let logged = self.log.events(live.id(), from, limit, &mut place).await?;
-        if !logged.is_empty() {
-            return without_gap(live.id(), from, logged);
-        }
-        let stored = match asked {
-            Some(asked) => asked?,
-            None => self.in_sql(live.id(), from, limit).await?,
-        };
+        let log_first = self.sql_away.get();
+        let stored = self.read(live.id(), from, limit, &mut place, log_first).await?;
         if stored.is_empty() { Err(ReadError::Gap { id: live.id(), missing: from }) } else { Ok(stored) }
     }
 }

@@ -155,6 +155,14 @@ impl Catalog {
         self.segments.read().clone()
     }
 
+    /// Bytes of the newest segment that nothing was written to.
+    pub(crate) fn unwritten_bytes(&self) -> u64 {
+        self.segments
+            .read()
+            .last()
+            .map_or(0, |newest| newest.size_bytes().saturating_sub(newest.durable_end().1))
+    }
+
     pub(crate) fn first(&self) -> Position {
         self.segments.read().first().map(|segment| segment.base).unwrap_or_default()
     }
@@ -168,6 +176,11 @@ impl Catalog {
 
     pub(crate) fn remove(&self, segment: &Arc<Segment>) {
         self.segments.write().retain(|other| !Arc::ptr_eq(other, segment));
+    }
+
+    /// Adds the oldest segment again: it could not be removed from the disk.
+    pub(crate) fn put_back(&self, segment: &Arc<Segment>) {
+        self.segments.write().insert(0, Arc::clone(segment));
     }
 
     /// What is known to be missing from `position` on, if that record is.

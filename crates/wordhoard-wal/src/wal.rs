@@ -172,13 +172,12 @@ impl Wal {
     pub fn usage(&self) -> Usage {
         let shared = self.shared();
         let segments = shared.catalog.all();
-        let left = segments.last().map_or(0, |newest| newest.size_bytes() - newest.durable_end().1);
         Usage {
             segments: segments.len(),
             size_bytes: segments.iter().map(|segment| segment.size_bytes()).sum::<u64>()
                 + shared.reserve.size_bytes(),
             reserved: shared.reserve.is_reserved(),
-            reserved_bytes: left + shared.reserve.size_bytes(),
+            reserved_bytes: shared.catalog.unwritten_bytes() + shared.reserve.size_bytes(),
             free_bytes: shared.disk.free_bytes().unwrap_or(0),
             first: shared.catalog.first(),
         }
@@ -188,9 +187,7 @@ impl Wal {
     /// they cannot be, [`Usage::reserved`] says so.
     pub fn reserve(&self, bytes: u64) {
         let shared = self.shared();
-        let left =
-            shared.catalog.all().last().map_or(0, |newest| newest.size_bytes() - newest.durable_end().1);
-        shared.reserve.ensure(bytes.saturating_sub(left));
+        shared.reserve.ensure(bytes.saturating_sub(shared.catalog.unwritten_bytes()));
     }
 
     /// The segment files, ascending.

@@ -46,6 +46,11 @@ impl LogHistory {
         !self.index.find(id).is_empty()
     }
 
+    /// Before it SQL has everything.
+    pub(super) fn applied(&self) -> Position {
+        *self.applied.borrow()
+    }
+
     /// Durable events of a request in the log, from `from` on, and where they stand; none where it has none.
     pub(super) async fn events(
         &self,
@@ -54,7 +59,7 @@ impl LogHistory {
         limit: usize,
         place: &mut LogPlace,
     ) -> Result<Vec<Arc<Event>>, ReadError> {
-        let (applied, durable) = (*self.applied.borrow(), self.wal.progress().durable);
+        let (applied, durable) = (self.applied(), self.wal.progress().durable);
         let stretches = if place.is_known() { Vec::new() } else { self.index.find(id) };
         // What began before the index did, and is not in SQL whole, goes on behind the applied position.
         let behind = (from > Seq::FIRST && applied < durable).then_some(applied);

@@ -22,8 +22,12 @@ pub(super) fn release(shared: &Shared, through: Position) -> Result<Released, Re
         if next.base > through {
             break;
         }
-        shared.disk.remove(&segment.name).during(Operation::Remove, &segment.name)?;
+        // Out of the catalog first: a reader that finds no file then knows why.
         shared.catalog.remove(segment);
+        if let Err(fault) = shared.disk.remove(&segment.name).during(Operation::Remove, &segment.name) {
+            shared.catalog.put_back(segment);
+            return Err(fault.into());
+        }
         released.segments += 1;
         released.size_bytes += segment.size_bytes();
         released.first = next.base;

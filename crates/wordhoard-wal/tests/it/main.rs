@@ -7,6 +7,7 @@ mod crash;
 mod damage;
 mod lifecycle;
 mod model;
+mod read_within_release;
 mod real_disk;
 mod reopening;
 mod rig;
