@@ -189,33 +189,32 @@ impl Filler {
         }
     }
 
+    /// Looks at the stock again after every wait: it may have been taken, or the log closed, meanwhile.
     fn await_demand(&self) -> Demand {
-        let mut stock = self.shelf.stock.lock();
+        let shelf = &self.shelf;
+        let mut stock = shelf.stock.lock();
+        let mut retries = false;
         loop {
-            match &*stock {
+            let wanted = shelf.wanted_bytes.load(Ordering::Relaxed);
+            match &mut *stock {
                 Stock::Wanted { .. } => return Demand::Make,
                 Stock::Stopped => return Demand::Stop,
-                Stock::Ready(spare) => {
-                    let (size_bytes, wanted) =
-                        (spare.size_bytes, self.shelf.wanted_bytes.load(Ordering::Relaxed));
-                    let was_short = self.shelf.is_short.load(Ordering::Relaxed);
-                    if size_bytes >= wanted {
-                        self.shelf.changed.wait(&mut stock);
-                    } else if was_short
-                        && !(self.shelf.changed.wait_for(&mut stock, RETRY).timed_out()
-                            && self.has_space(wanted - size_bytes))
-                    {
-                        continue;
-                    } else if let Stock::Ready(spare) =
-                        std::mem::replace(&mut *stock, Stock::Growing { size_bytes })
-                    {
-                        return Demand::Grow(spare, wanted.min(size_bytes + STRIDE_BYTES));
-                    }
+                Stock::Ready(spare) if spare.size_bytes >= wanted => shelf.changed.wait(&mut stock),
+                Stock::Ready(spare) if shelf.is_short.load(Ordering::Relaxed) && !retries => {
+                    let lacking = wanted - spare.size_bytes;
+                    retries =
+                        shelf.changed.wait_for(&mut stock, RETRY).timed_out() && self.has_space(lacking);
                 }
-                Stock::Taken | Stock::Growing { .. } => self.shelf.changed.wait(&mut stock),
+                Stock::Ready(spare) => {
+                    let spare = Spare { file: Arc::clone(&spare.file), size_bytes: spare.size_bytes };
+                    *stock = Stock::Growing { size_bytes: spare.size_bytes };
+                    let to = wanted.min(spare.size_bytes + STRIDE_BYTES);
+                    return Demand::Grow(spare, to);
+                }
+                Stock::Taken | Stock::Growing { .. } => shelf.changed.wait(&mut stock),
                 Stock::Failed => {
-                    if self.shelf.changed.wait_for(&mut stock, RETRY).timed_out()
-                        && self.has_space(self.shelf.sizes.first)
+                    if shelf.changed.wait_for(&mut stock, RETRY).timed_out()
+                        && self.has_space(shelf.sizes.first)
                         && matches!(*stock, Stock::Failed)
                     {
                         *stock = Stock::Wanted { after_failure: true };
