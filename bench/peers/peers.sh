@@ -43,14 +43,14 @@ postgres() { # A cluster of its own, made anew; initdb refuses to run as root.
   PG_BIN=${PG_BIN:-$(ls -d /usr/lib/postgresql/*/bin 2>/dev/null | tail -1)}
   [ -x "$PG_BIN/initdb" ] || return 1
   as=""; [ "$(id -u)" != 0 ] || as="setpriv --reuid=postgres --regid=postgres --clear-groups"
-  rm -rf pg; mkdir -p pg; [ -z "$as" ] || chown postgres pg
-  # The server must be able to reach its folder.
-  d=$PEERS; while [ "$d" != / ]; do chmod o+x "$d"; d=$(dirname "$d"); done
-  $as "$PG_BIN/initdb" -D "$PEERS/pg/data" -U bench -A trust > logs/initdb.log 2>&1 || return 1
-  $as "$PG_BIN/postgres" -D "$PEERS/pg/data" -c port=9115 -c "unix_socket_directories=$PEERS/pg" -c listen_addresses=127.0.0.1 \
+  # Where that user can reach it, on a disk.
+  pg=$(mktemp -d /var/tmp/bench-postgres.XXXXXX); echo "$pg" > run/postgres.dir
+  [ -z "$as" ] || chown postgres "$pg"
+  $as "$PG_BIN/initdb" -D "$pg/data" -U bench -A trust > logs/initdb.log 2>&1 || return 1
+  $as "$PG_BIN/postgres" -D "$pg/data" -c port=9115 -c "unix_socket_directories=$pg" -c listen_addresses=127.0.0.1 \
     -c shared_buffers=512MB -c max_wal_size=4GB > logs/postgres.log 2>&1 &
   echo $! > run/postgres.pid
-  i=0; until "$PG_BIN/psql" -q -h "$PEERS/pg" -p 9115 -U bench -d postgres -c "SELECT 1" > /dev/null 2>&1 || [ $i -ge 60 ]; do i=$((i + 1)); sleep 0.5; done
+  i=0; until "$PG_BIN/psql" -q -h 127.0.0.1 -p 9115 -U bench -d postgres -c "SELECT 1" > /dev/null 2>&1 || [ $i -ge 60 ]; do i=$((i + 1)); sleep 0.5; done
 }
 
 start() {
@@ -88,7 +88,7 @@ start() {
     product database 9113
     if postgres; then
       for kind in local database; do
-        "$PG_BIN/psql" -q -h "$PEERS/pg" -p 9115 -U bench -d postgres -c "CREATE DATABASE \"$kind\"" || return 1
+        "$PG_BIN/psql" -q -h 127.0.0.1 -p 9115 -U bench -d postgres -c "CREATE DATABASE \"$kind\"" || return 1
       done
       product local 9114 "postgres://bench@127.0.0.1:9115/local"
       product database 9116 "postgres://bench@127.0.0.1:9115/database"
@@ -108,6 +108,7 @@ stop() { # only what start() started, by pid, children after their parent
     for k in $kids; do kill "$k" 2>/dev/null; done
     rm -f "$f"
   done
+  if [ -f run/postgres.dir ]; then rm -rf "$(cat run/postgres.dir)" run/postgres.dir; fi
 }
 
 json() {

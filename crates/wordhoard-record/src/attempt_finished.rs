@@ -94,7 +94,7 @@ pub fn decode_attempt_finished(payload: &[u8]) -> Result<(Place, AttemptFinished
     let place = Place::take(&mut bytes)?;
     let body: Body = take_body(&mut bytes)?;
     let rest = match body.rest {
-        RestKind::Nothing if !bytes.is_empty() => return Err(Error::malformed("bytes stand behind the end")),
+        RestKind::Nothing if !bytes.is_empty() => return Err(Error::malformed("bytes follow the end")),
         RestKind::Nothing => Rest::Nothing,
         RestKind::Events => Rest::Events(bytes.0),
         RestKind::Document => Rest::Document(bytes.0),

@@ -62,7 +62,7 @@ pub(crate) fn take_body<'a, T: Deserialize<'a>>(bytes: &mut Bytes<'a>) -> Result
 pub(crate) fn ensure_end(bytes: Bytes<'_>) -> Result<(), Error> {
     match bytes.0.len() {
         0 => Ok(()),
-        more => Err(Error::malformed(format!("{more} bytes stand behind the end"))),
+        more => Err(Error::malformed(format!("{more} bytes follow the end"))),
     }
 }
 

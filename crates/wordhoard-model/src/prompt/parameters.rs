@@ -78,28 +78,29 @@ impl Parameters {
         let Some((_, kind)) = known_parameters().iter().find(|(known, _)| *known == name) else {
             return Err(Invalid::shape(name, "is not a field of this request"));
         };
+        let value = match kind {
+            ParameterKind::Integer(..) => whole_number(&value).map_or(value, Value::from),
+            _ => value,
+        };
+        if !kind.takes(&value) {
+            return Err(Invalid::shape(name, format!("must be {}", kind.describe())));
+        }
         if let (ParameterKind::Tools, Some(tools)) = (kind, value.as_array())
             && let Some(wrong) = tools.iter().position(|tool| !is_tool(tool))
         {
             return Err(Invalid::shape(format!("{name}[{wrong}]"), format!("must be {TOOL}")));
         }
-        if !kind.takes(&value) {
-            return Err(Invalid::shape(name, format!("must be {}", kind.describe())));
-        }
-        let value = match kind {
-            ParameterKind::Integer(..) => whole_number(&value).map_or(value, Value::from),
-            _ => value,
-        };
         self.extra.insert(name.to_owned(), value);
         Ok(())
     }
 }
 
 impl ParameterKind {
+    /// Whether a value is of the kind, but for the single tools of a list.
     fn takes(self, value: &Value) -> bool {
         match self {
             Self::Number(low, high) => value.as_f64().is_some_and(|n| (low..=high).contains(&n)),
-            Self::Integer(low, high) => whole_number(value).is_some_and(|n| (low..=high).contains(&n)),
+            Self::Integer(low, high) => value.as_i64().is_some_and(|n| (low..=high).contains(&n)),
             Self::Boolean => value.is_boolean(),
             Self::Text => value.is_string(),
             Self::TextOrTexts => {
@@ -115,7 +116,7 @@ impl ParameterKind {
                 Some(kind) => ["text", "json_object"].contains(&kind),
                 None => false,
             },
-            Self::Tools => value.as_array().is_some_and(|all| all.iter().all(is_tool)),
+            Self::Tools => value.is_array(),
         }
     }
 

@@ -13,7 +13,7 @@ pub struct Reader {
 
 /// An event, as the provider sent it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Told<'a> {
+pub struct ProviderEvent<'a> {
     /// Its `event:` field, empty where it had none.
     pub name: &'a str,
     /// Its data.
@@ -23,7 +23,7 @@ pub struct Told<'a> {
 }
 
 impl Reader {
-    /// Reads the coded events of a frame, or of an attempt's end, and hands each to `tell`. `texts` are the texts of the frame's
+    /// Reads the coded events of a frame, or of an attempt's end, and hands each to `emit`. `texts` are the texts of the frame's
     /// tokens.
     ///
     /// # Errors
@@ -32,15 +32,15 @@ impl Reader {
         &mut self,
         coded: &[u8],
         mut texts: impl Iterator<Item = &'t str>,
-        mut tell: impl FnMut(Told<'_>),
+        mut emit: impl FnMut(ProviderEvent<'_>),
     ) -> Result<(), Error> {
         let mut bytes = Bytes(coded);
         for _ in 0..bytes.number()? {
             let token_count = self.event(&mut bytes, &mut texts)?;
             let data = str::from_utf8(&self.base).map_err(|_| Error::malformed("an event is not UTF-8"))?;
-            tell(Told { name: &self.name, data, token_count });
+            emit(ProviderEvent { name: &self.name, data, token_count });
         }
-        if bytes.is_empty() { Ok(()) } else { Err(Error::malformed("bytes stand behind the last event")) }
+        if bytes.is_empty() { Ok(()) } else { Err(Error::malformed("bytes follow the last event")) }
     }
 
     fn event<'t>(

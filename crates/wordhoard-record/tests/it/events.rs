@@ -16,7 +16,7 @@ fn told_again(events: &[Event], frame: usize) -> (Vec<(String, String, u64)>, us
         coder.take(&mut coded);
         bytes += coded.len();
         let texts = events.iter().flat_map(|(.., texts)| texts).map(String::as_str);
-        let tell = |event: wordhoard_record::Told<'_>| {
+        let tell = |event: wordhoard_record::ProviderEvent<'_>| {
             told.push((event.name.to_owned(), event.data.to_owned(), event.token_count));
         };
         reader.read(&coded, texts, tell).unwrap();

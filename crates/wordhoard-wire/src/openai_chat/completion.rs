@@ -6,7 +6,6 @@ use super::beside;
 use super::chunk::Chunk;
 use super::decoder::ChatFold;
 use super::encoder::custom_call;
-use super::usage::{UsageBody, own_tier};
 use crate::error_body::classify_error_body;
 use crate::stream::{self, Fold};
 use crate::tool_shape::{ToolShape, ToolShapes};
@@ -80,10 +79,7 @@ fn body(head: &AnswerHead, choices: Vec<Value>, usage: Option<&Usage>) -> Vec<u8
         "choices": choices,
     });
     if let Some(usage) = usage {
-        body["usage"] = json!(UsageBody::from(usage));
-        if let Some(tier) = own_tier(usage) {
-            body["service_tier"] = tier.into();
-        }
+        super::usage::put(&mut body, usage);
     }
     body.to_string().into_bytes()
 }

@@ -5,8 +5,7 @@ use serde_json::{Value, json};
 use wordhoard_model::{Failure, FinishReason, TokenKind, Usage};
 
 use super::beside::Beside;
-use super::usage::{UsageBody, own_tier};
-use super::{CALL_ID_PREFIX, DONE, error_value};
+use super::{CALL_ID_PREFIX, DONE, error_value, usage};
 use crate::call_order::CallOrder;
 use crate::tool_shape::{ToolShape, ToolShapes, custom_input};
 use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, ToolCallPiece, sse};
@@ -171,10 +170,7 @@ impl StreamEncoder {
     /// Writes the chunk that tells the usage of the whole stream.
     pub fn usage(&self, out: &mut impl BufMut, usage: &Usage) {
         let mut chunk = self.chunk(json!([]));
-        chunk["usage"] = json!(UsageBody::from(usage));
-        if let Some(tier) = own_tier(usage) {
-            chunk["service_tier"] = tier.into();
-        }
+        usage::put(&mut chunk, usage);
         write_data(out, &chunk);
     }
 

@@ -1,4 +1,5 @@
 use serde::{Deserialize, Serialize};
+use serde_json::{Value, json};
 use wordhoard_model::{ServiceTier, Usage, UsageDetails};
 
 /// `usage` on the wire, in both directions. Every count may be missing or null.
@@ -120,6 +121,14 @@ impl From<&Usage> for UsageBody {
             completion_tokens_details: has_completion.then_some(completion),
             ..Self::default()
         }
+    }
+}
+
+/// Puts the usage into the body of an answer or chunk, and the tier.
+pub(super) fn put(body: &mut Value, usage: &Usage) {
+    body["usage"] = json!(UsageBody::from(usage));
+    if let Some(tier) = own_tier(usage) {
+        body["service_tier"] = tier.into();
     }
 }
 

@@ -10,9 +10,8 @@ use axum::http::request::Parts;
 use axum::http::{HeaderMap, HeaderValue, header};
 use axum::middleware::{self, Next};
 use axum::response::{IntoResponse, Response};
-use utoipa::openapi::path::Operation;
+use utoipa::openapi::OpenApi;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{OpenApi, PathItem};
 use utoipa_axum::router::OpenApiRouter;
 use wordhoard_model::KeyId;
 use wordhoard_store::Scope;
@@ -48,7 +47,7 @@ pub(super) fn keyed(
 ) -> Router<Surface> {
     let open = needed != Scope::Admin && !surface.config.require_keys;
     let (router, mut paths) = group.split_for_parts();
-    for operation in paths.paths.paths.values_mut().flat_map(operations) {
+    for (_, operation) in paths.paths.paths.values_mut().flat_map(openapi::operations) {
         let with_key = SecurityRequirement::new(openapi::BEARER, [needed.as_str()]);
         let without = open.then(SecurityRequirement::default);
         operation.security = Some(without.into_iter().chain([with_key]).collect());
@@ -60,11 +59,6 @@ pub(super) fn keyed(
     router
         .method_not_allowed_fallback(method_not_allowed)
         .route_layer(middleware::from_fn_with_state(door, authorise))
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = &mut Operation> {
-    let PathItem { get, put, post, delete, options, head, patch, trace, query, .. } = item;
-    [get, put, post, delete, options, head, patch, trace, query].into_iter().flatten()
 }
 
 /// A client that asks for a WebSocket is told at once that there are none, so that it takes the HTTP API instead (SPEC FD 12).

@@ -2,12 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use axum::http::Method;
 use utoipa::openapi::path::Operation;
 use utoipa::openapi::security::SecurityRequirement;
-use utoipa::openapi::{OpenApi, PathItem, RefOr, Response};
+use utoipa::openapi::{OpenApi, RefOr, Response};
 
 use super::front::{Shape, told_problems};
+use super::openapi::operations;
 use super::problem::{ProblemKind, told_of};
 
 /// Of `guard`, and of a server that starts.
@@ -23,7 +23,7 @@ pub(super) fn add(document: &mut OpenApi) {
     for (path, item) in &mut document.paths.paths {
         for (method, operation) in operations(item) {
             let mut kinds = OF_ALL.to_vec();
-            if !matches!(method, Method::GET | Method::HEAD) {
+            if !matches!(method, "GET" | "HEAD") {
                 kinds.extend(OF_CHANGES);
             }
             if needs_key(operation) {
@@ -36,19 +36,6 @@ pub(super) fn add(document: &mut OpenApi) {
             merge(&mut operation.responses.responses, told);
         }
     }
-}
-
-fn operations(item: &mut PathItem) -> impl Iterator<Item = (Method, &mut Operation)> {
-    let PathItem { get, put, post, delete, head, .. } = item;
-    [
-        (Method::GET, get),
-        (Method::PUT, put),
-        (Method::POST, post),
-        (Method::DELETE, delete),
-        (Method::HEAD, head),
-    ]
-    .into_iter()
-    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
 }
 
 /// Whether nobody may call without a key: a requirement of nothing is one that all fulfil.

@@ -3,9 +3,10 @@ use std::sync::Arc;
 use axum::extract::Extension;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::{Value, json};
+use utoipa::openapi::path::Operation;
 use utoipa::openapi::schema::{SchemaType, Type};
 use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
-use utoipa::openapi::{RefOr, Schema};
+use utoipa::openapi::{PathItem, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
 use super::front::{AnthropicError, OpenAiError};
@@ -48,20 +49,34 @@ impl Modify for Bearer {
     }
 }
 
+/// The calls of a path, with their methods.
+pub(super) fn operations(item: &mut PathItem) -> impl Iterator<Item = (&'static str, &mut Operation)> {
+    let PathItem { get, put, post, delete, options, head, patch, trace, query, .. } = item;
+    [
+        ("GET", get),
+        ("PUT", put),
+        ("POST", post),
+        ("DELETE", delete),
+        ("OPTIONS", options),
+        ("HEAD", head),
+        ("PATCH", patch),
+        ("TRACE", trace),
+        ("QUERY", query),
+    ]
+    .into_iter()
+    .filter_map(|(method, operation)| Some((method, operation.as_mut()?)))
+}
+
 /// A parameter that may be left out is not `null`: a URL and a header have no such value.
 pub(super) fn take_null_from_parameters(document: &mut utoipa::openapi::OpenApi) {
-    for item in document.paths.paths.values_mut() {
-        let operations = [&mut item.get, &mut item.put, &mut item.post, &mut item.delete];
-        for operation in operations.into_iter().flatten() {
-            for parameter in operation.parameters.iter_mut().flatten() {
-                if let RefOr::T(parameter) = parameter
-                    && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
-                    && let SchemaType::Array(types) = &schema.schema_type
-                    && let Some(of_value) = types.iter().find(|of| **of != Type::Null)
-                {
-                    schema.schema_type = SchemaType::Type(of_value.clone());
-                }
-            }
+    let calls = document.paths.paths.values_mut().flat_map(operations);
+    for parameter in calls.flat_map(|(_, operation)| operation.parameters.iter_mut().flatten()) {
+        if let RefOr::T(parameter) = parameter
+            && let Some(RefOr::T(Schema::Object(schema))) = &mut parameter.schema
+            && let SchemaType::Array(types) = &schema.schema_type
+            && let Some(of_value) = types.iter().find(|of| **of != Type::Null)
+        {
+            schema.schema_type = SchemaType::Type(of_value.clone());
         }
     }
 }

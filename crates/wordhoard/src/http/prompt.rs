@@ -5,7 +5,7 @@ use axum::http::{HeaderMap, StatusCode};
 use axum::response::{IntoResponse, Json, Response};
 use serde::Serialize;
 use sha2::{Digest, Sha256};
-use utoipa::ToSchema;
+use utoipa::{IntoParams, ToSchema};
 use wordhoard_engine::{AdmitError, NewRequest};
 use wordhoard_model::{Idempotency, Invalid, LaneSpec};
 
@@ -51,7 +51,7 @@ pub(super) struct Validation {
     post,
     path = "/api/llm/prompt",
     tag = "prompts",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(IdempotencyKeyHeader),
     request_body = PromptBody,
     responses(
         (status = 202, description = "It is on disk, and is answered", body = Accepted),
@@ -115,6 +115,19 @@ fn names(lanes: &[LaneSpec]) -> Vec<String> {
 }
 
 can_fail!(Idempotency: InvalidHeader);
+
+/// As [`idempotency`] takes it, for the document of the API.
+#[derive(IntoParams)]
+#[into_params(parameter_in = Header)]
+#[expect(
+    dead_code,
+    reason = "the document of the API is made of it; the header itself is read from the request"
+)]
+pub(super) struct IdempotencyKeyHeader {
+    /// The same key and body within 24 h are the same request
+    #[param(rename = "Idempotency-Key", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")]
+    idempotency_key: Option<String>,
+}
 
 /// The key against doubles, if one was given.
 pub(super) fn idempotency(headers: &HeaderMap, body: &[u8]) -> Result<Option<Idempotency>, Problem> {

@@ -11,6 +11,7 @@ use super::told_problems::OpenAiProblems;
 use crate::http::Surface;
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
+use crate::http::prompt::IdempotencyKeyHeader;
 use crate::http::stream::StreamedEvent;
 
 /// Create a chat completion, as OpenAI's API has it.
@@ -22,7 +23,7 @@ use crate::http::stream::StreamedEvent;
     path = "/v1/chat/completions",
     operation_id = "create_chat_completion",
     tag = "drop-in",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(IdempotencyKeyHeader),
     request_body(content = ChatBody, description = "See OpenAI's reference of `POST /v1/chat/completions`"),
     responses(
         (status = 200, description = "The completion, or a stream of its chunks", content((ChatAnswer = "application/json"), (StreamedEvent = "text/event-stream"))),

@@ -1,11 +1,5 @@
 use std::sync::Arc;
 
-use super::answer_bodies::CountAnswer;
-use super::failures::problem_of;
-use super::request_bodies::CountTokensBody;
-use super::told_problems::AnthropicProblems;
-use super::{forwarding, targets};
-use crate::http::body::JsonBody;
 use axum::body::Body;
 use axum::extract::State;
 use axum::http::{HeaderMap, HeaderName, HeaderValue, Uri};
@@ -15,7 +9,13 @@ use wordhoard_engine::{AdmitError, TokenCount, UnrecordedError};
 use wordhoard_model::{Failure, ModelRef};
 use wordhoard_providers::{Call, CallKind, Dialect, Forwarded, Verbatim};
 
+use super::answer_bodies::CountAnswer;
+use super::failures::problem_of;
+use super::request_bodies::CountTokensBody;
+use super::told_problems::AnthropicProblems;
+use super::{forwarding, targets};
 use crate::http::asker::Asker;
+use crate::http::body::JsonBody;
 use crate::http::problem::Problem;
 use crate::http::{Surface, body};
 

@@ -19,6 +19,7 @@ use super::told_problems::OpenAiProblems;
 use super::{answer, targets};
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
+use crate::http::prompt::IdempotencyKeyHeader;
 use crate::http::{Surface, body};
 
 /// In which embeddings are asked for, whichever of OpenAI's dialects the provider speaks besides.
@@ -33,7 +34,7 @@ const DIALECT: Dialect = Dialect::OpenAiChat;
     path = "/v1/embeddings",
     operation_id = "create_embeddings",
     tag = "drop-in",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(IdempotencyKeyHeader),
     request_body(content = EmbeddingsBody, description = "See OpenAI's reference of `POST /v1/embeddings`"),
     responses(
         (status = 200, description = "The embeddings", body = EmbeddingsAnswer),

@@ -11,6 +11,7 @@ use super::told_problems::AnthropicProblems;
 use crate::http::Surface;
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
+use crate::http::prompt::IdempotencyKeyHeader;
 use crate::http::stream::StreamedEvent;
 
 /// Create a message, as Anthropic's API has it.
@@ -22,7 +23,7 @@ use crate::http::stream::StreamedEvent;
     path = "/v1/messages",
     operation_id = "create_message",
     tag = "drop-in",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(IdempotencyKeyHeader),
     request_body(content = MessagesBody, description = "See Anthropic's reference of `POST /v1/messages`"),
     responses(
         (status = 200, description = "The message, or a stream of its events", content((MessageAnswer = "application/json"), (StreamedEvent = "text/event-stream"))),

@@ -33,39 +33,39 @@ macro_rules! body_of {
 body_of! {
     /// As OpenAI's reference of `POST /v1/chat/completions` has it. In the dialect of the provider every field reaches it as it came.
     ChatBody, "openai", ["messages"], json!({
-        "messages": MESSAGES.clone(),
+        "messages": messages(),
         "n": {"type": ["integer", "null"], "minimum": 1, "maximum": MAX_LANES},
         "fan_out": {"type": ["boolean", "null"], "description": "Asks several models, named with commas between, for one choice each."},
-        "stream": FLAG.clone(),
-        "tools": {"type": ["array", "null"], "items": {"type": "object"}},
+        "stream": flag(),
+        "tools": tools(),
     });
     /// As OpenAI's reference of `POST /v1/responses` has it. In the dialect of the provider every field reaches it as it came.
     ResponsesBody, "openai_responses", [], json!({
-        "input": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]},
-        "background": FLAG.clone(),
+        "input": items(),
+        "background": flag(),
         "previous_response_id": {"type": ["string", "null"]},
-        "store": FLAG.clone(),
-        "stream": FLAG.clone(),
-        "tools": {"type": ["array", "null"], "items": {"type": "object"}},
+        "store": flag(),
+        "stream": flag(),
+        "tools": tools(),
     });
     /// As OpenAI's reference of `POST /v1/responses/compact` has it.
     CompactBody, "openai_responses", [], json!({
-        "input": {"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]},
-        "background": FLAG.clone(),
+        "input": items(),
+        "background": flag(),
         "previous_response_id": {"type": ["string", "null"]},
-        "store": FLAG.clone(),
+        "store": flag(),
         "stream": {"type": ["boolean", "null"], "enum": [false, null], "description": "A compacted conversation comes at once."},
     });
     /// As Anthropic's reference of `POST /v1/messages` has it. In the dialect of the provider every field reaches it as it came.
     MessagesBody, "anthropic", ["messages", "max_tokens"], json!({
-        "messages": TURNS.clone(),
+        "messages": turns(),
         "max_tokens": {"type": "integer", "minimum": 1},
-        "stream": FLAG.clone(),
-        "tools": {"type": ["array", "null"], "items": {"type": "object"}},
+        "stream": flag(),
+        "tools": tools(),
     });
     /// As Anthropic's reference of `POST /v1/messages/count_tokens` has it.
     CountTokensBody, "anthropic", ["messages"], json!({
-        "messages": TURNS.clone(),
+        "messages": turns(),
     });
     /// As OpenAI's reference of `POST /v1/embeddings` has it.
     EmbeddingsBody, "", ["input"], json!({
@@ -74,19 +74,31 @@ body_of! {
 }
 
 /// An assistant's message of OpenAI's may have calls and no content.
-static MESSAGES: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| {
+fn messages() -> Value {
     json!({"type": "array", "minItems": 1, "items": {
         "type": "object", "required": ["role"],
         "properties": {"role": {"type": "string"}, "content": {"type": ["string", "array", "null"]}},
     }})
-});
-static TURNS: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| {
+}
+
+fn turns() -> Value {
     json!({"type": "array", "minItems": 1, "items": {
         "type": "object", "required": ["role", "content"],
         "properties": {"role": {"type": "string"}, "content": {"type": ["string", "array"]}},
     }})
-});
-static FLAG: std::sync::LazyLock<Value> = std::sync::LazyLock::new(|| json!({"type": ["boolean", "null"]}));
+}
+
+fn items() -> Value {
+    json!({"oneOf": [{"type": "string"}, {"type": "array", "items": {"type": "object"}}]})
+}
+
+fn tools() -> Value {
+    json!({"type": ["array", "null"], "items": {"type": "object"}})
+}
+
+fn flag() -> Value {
+    json!({"type": ["boolean", "null"]})
+}
 
 /// The fields of the dialect, those with a type here first; `model` is required, too.
 fn schema(description: &str, dialect: &str, required: &[&str], typed: Value) -> RefOr<Schema> {

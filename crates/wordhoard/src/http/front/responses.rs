@@ -27,6 +27,7 @@ use wordhoard_wire::openai_responses;
 use self::stored::Stored;
 use crate::http::asker::Asker;
 use crate::http::problem::Problem;
+use crate::http::prompt::IdempotencyKeyHeader;
 use crate::http::query::Query;
 use crate::http::request_path::{RESPONSE_PREFIX, RequestPath, ResponsePath, Seen};
 use crate::http::{Surface, body};
@@ -43,7 +44,7 @@ const BACKGROUND: &str = "background";
     path = "/v1/responses",
     operation_id = "create_response",
     tag = "drop-in",
-    params(("Idempotency-Key" = Option<String>, Header, description = "The same key and body within 24 h are the same request", max_length = 255, pattern = "^[!-~]([ -~]*[!-~])?$")),
+    params(IdempotencyKeyHeader),
     request_body(content = ResponsesBody, description = "See OpenAI's reference of `POST /v1/responses`"),
     responses(
         (status = 200, description = "The response, or a stream of its events", content((ResponseAnswer = "application/json"), (StreamedEvent = "text/event-stream"))),

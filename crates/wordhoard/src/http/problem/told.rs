@@ -79,8 +79,7 @@ pub(in crate::http) fn told_of(
     meanings.into_iter().map(answer).collect()
 }
 
-/// A test of the server by all its tests: in a build with debug assertions, an answer with a problem of which the document
-/// says nothing ends the connection.
+/// Ends the connection of an answer with a problem that the document does not have. Only in builds with debug assertions.
 pub(in crate::http) async fn check_told(
     State(document): State<Arc<OpenApi>>,
     request: Request,
@@ -97,7 +96,7 @@ pub(in crate::http) async fn check_told(
             RefOr::T(told) => told.description.contains(&slug),
             RefOr::Ref(_) => false,
         });
-        debug_assert!(is_told, "the document has no {slug} at {method} {path}: {}", problem.detail);
+        assert!(is_told, "the document has no {slug} at {method} {path}: {}", problem.detail);
     }
     response
 }

@@ -1,9 +1,9 @@
 //! The drop-in APIs, judged by a program that checks answers and each event of a stream against their vendors' descriptions.
 
-use std::path::Path;
 use std::process::Command;
 
 use serde_json::Value;
+use wordhoard_testkit::object_store::test_venv;
 
 use super::{DIALECTS, Front};
 
@@ -95,14 +95,11 @@ fn judge(suite: &Suite) {
 
 impl Front {
     fn passes(&self, format: &str, model: &str, tests: &[&str]) {
-        let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-venv/bin/llm-comply");
-        let output = Command::new(&program)
+        let output = Command::new(test_venv().unwrap().join("bin/llm-comply"))
             .args(["-u", &format!("{}/v1", self.server.base_url()), "-k", "any", "-m", model])
             .args(["--format", format, "--json", "--verbose", "-f", &tests.join(",")])
             .output()
-            .unwrap_or_else(|error| {
-                panic!("{}: {error}; run scripts/install-test-deps.sh", program.display())
-            });
+            .unwrap();
         let said = String::from_utf8_lossy(&output.stdout);
         let judged: Value = serde_json::from_str(&said)
             .unwrap_or_else(|_| panic!("{said}{}", String::from_utf8_lossy(&output.stderr)));

@@ -1,6 +1,7 @@
 use std::path::Path;
 use std::process::Command;
 
+use wordhoard_testkit::object_store::test_venv;
 use wordhoard_testkit::server::ServerHome;
 
 use crate::EXE;
@@ -19,7 +20,7 @@ fn the_document_and_the_server_say_the_same_of_any_call() {
     let seed = Random::from_environment("the_document_and_the_server_say_the_same_of_any_call")
         .below(u64::from(u32::MAX));
     let examples = setting("WORDHOARD_FUZZ_EXAMPLES").unwrap_or(20);
-    let program = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-venv/bin/schemathesis");
+    let program = test_venv().unwrap().join("bin/schemathesis");
     let here = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/it/front");
     let output = Command::new(&program)
         .env("SCHEMATHESIS_HOOKS", here.join("schemathesis_hooks.py"))
@@ -32,7 +33,7 @@ fn the_document_and_the_server_say_the_same_of_any_call() {
         .args(["-n", &examples.to_string(), "--seed", &seed.to_string()])
         .current_dir(home.data_dir())
         .output()
-        .unwrap_or_else(|error| panic!("{}: {error}; run scripts/install-test-deps.sh", program.display()));
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     println!("{said}");
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
@@ -46,13 +47,12 @@ async fn the_document_is_valid() {
     let document = server.client().get("/openapi.json").await.unwrap().body;
     let file = home.data_dir().join("openapi.json");
     std::fs::write(&file, document.to_string()).unwrap();
-    let program =
-        Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-venv/bin/openapi-spec-validator");
+    let program = test_venv().unwrap().join("bin/openapi-spec-validator");
     let output = Command::new(&program)
         .args(["--schema", "3.1", "--validation-errors", "all"])
         .arg(&file)
         .output()
-        .unwrap_or_else(|error| panic!("{}: {error}; run scripts/install-test-deps.sh", program.display()));
+        .unwrap();
     let said = String::from_utf8_lossy(&output.stdout);
     assert!(output.status.success() && said.contains("OK"), "{said}");
 }

@@ -4,6 +4,7 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use wordhoard_model::RequestId;
+use wordhoard_testkit::object_store::test_venv;
 use wordhoard_testkit::provider::expected_tokens;
 
 use super::{DIALECTS, Front};
@@ -15,7 +16,7 @@ const PROMPT: &str = "why do foxes jump";
 fn client(script: &str) -> Command {
     let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
     let mut command = if script.ends_with(".py") {
-        Command::new(crate_dir.join("../../target/test-venv/bin/python"))
+        Command::new(test_venv().unwrap().join("bin/python"))
     } else {
         let mut node = Command::new("node");
         node.env("NODE_PATH", crate_dir.join("../../target/test-node/node_modules"));

@@ -5,6 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
+use wordhoard_testkit::object_store::test_venv;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
@@ -18,15 +19,12 @@ pub struct Collector {
 impl Collector {
     pub fn start() -> Self {
         let crate_dir = Path::new(env!("CARGO_MANIFEST_DIR"));
-        let python = crate_dir.join("../../target/test-venv/bin/python");
-        let mut child = Command::new(&python)
+        let mut child = Command::new(test_venv().unwrap().join("bin/python"))
             .arg(crate_dir.join("tests/it/traces/collector.py"))
             .stdin(Stdio::null())
             .stdout(Stdio::piped())
             .spawn()
-            .unwrap_or_else(|error| {
-                panic!("{}: {error}; run scripts/install-test-deps.sh", python.display())
-            });
+            .unwrap();
         let out = BufReader::new(child.stdout.take().unwrap());
         let (sender, lines) = mpsc::channel();
         std::thread::spawn(move || {
