@@ -19,7 +19,9 @@ pub enum Error {
         known: u32,
     },
     /// An applied migration differs from the one that this binary carries.
-    #[error("migration {version} was applied with other content than this server carries")]
+    #[error(
+        "migration {version} was applied with other content than this server carries: another build made this database, and this one cannot upgrade it"
+    )]
     MigrationChanged {
         /// Which one.
         version: u32,

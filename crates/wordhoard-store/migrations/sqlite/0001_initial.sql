@@ -1,33 +1,54 @@
--- Times are milliseconds since 1970 UTC. Ids are the 16 bytes of a UUIDv7. Names of kinds, statuses and failure
--- classes are those of the wire.
+-- Times are milliseconds since 1970 UTC, by this database's clock where a server says that it is there. Ids are the 16 bytes of a
+-- UUIDv7. Names of kinds, statuses and failure classes are those of the wire.
 
+-- One row for each prompt that was accepted.
 CREATE TABLE llm_requests (
-    request_id          BLOB    NOT NULL PRIMARY KEY,
-    log_id              BLOB    NOT NULL,
-    created_at          INTEGER NOT NULL,
-    status              TEXT    NOT NULL DEFAULT 'running',
-    prompt              TEXT    NOT NULL,
-    system_message      TEXT,
-    max_tokens          INTEGER,
-    temperature         REAL,
-    parameters          TEXT    NOT NULL,
-    lanes               TEXT    NOT NULL,
-    idempotency_key     TEXT,
-    idempotency_sha256  BLOB,
-    finished_at         INTEGER,
-    event_count         INTEGER,
-    lanes_completed     INTEGER,
-    attempt_count       INTEGER,
-    token_count         INTEGER,
-    input_tokens        INTEGER,
-    output_tokens       INTEGER,
-    reasoning_tokens    INTEGER,
-    cached_input_tokens INTEGER
+    request_id                 BLOB    NOT NULL PRIMARY KEY,
+    log_id                     BLOB    NOT NULL,
+    -- Whose it is: what keys have used is summed up from the requests.
+    key_id                     BLOB,
+    created_at                 INTEGER NOT NULL,
+    status                     TEXT    NOT NULL DEFAULT 'running',
+    prompt                     TEXT    NOT NULL,
+    system_message             TEXT,
+    max_tokens                 INTEGER,
+    temperature                REAL,
+    parameters                 TEXT    NOT NULL,
+    lanes                      TEXT    NOT NULL,
+    -- Who may stand in for whom: a JSON list of models, empty for nobody, NULL where the configuration decides.
+    fallback                   TEXT,
+    idempotency_key            TEXT,
+    idempotency_sha256         BLOB,
+    finished_at                INTEGER,
+    event_count                INTEGER,
+    lanes_completed            INTEGER,
+    attempt_count              INTEGER,
+    token_count                INTEGER,
+    input_tokens               INTEGER,
+    output_tokens              INTEGER,
+    reasoning_tokens           INTEGER,
+    cached_input_tokens        INTEGER,
+    -- Of attempts that failed.
+    failed_input_tokens        INTEGER,
+    failed_output_tokens       INTEGER,
+    failed_reasoning_tokens    INTEGER,
+    failed_cached_input_tokens INTEGER,
+    cost_nano_usd              INTEGER,
+    -- When what the request said was erased. Its rows stay without it: what was used and what it cost still counts, and the check
+    -- still finds every row.
+    erased_at                  INTEGER
 ) STRICT, WITHOUT ROWID;
 
 CREATE INDEX llm_requests_running ON llm_requests (log_id) WHERE status = 'running';
 CREATE INDEX llm_requests_idempotency ON llm_requests (idempotency_key, created_at) WHERE idempotency_key IS NOT NULL;
+-- For the check of what has changed lately.
+CREATE INDEX llm_requests_finished ON llm_requests (finished_at) WHERE finished_at IS NOT NULL;
+-- For the figures of health, which are read from this and from llm_attempts_counted alone.
+CREATE INDEX llm_requests_counted ON llm_requests (created_at, status, token_count);
+CREATE INDEX llm_requests_of_keys ON llm_requests (created_at) WHERE key_id IS NOT NULL;
+CREATE INDEX llm_requests_by_key ON llm_requests (key_id, request_id) WHERE key_id IS NOT NULL;
 
+-- One row for each call to a provider. A retry or a fallback is a call of its own.
 CREATE TABLE llm_attempts (
     request_id              BLOB    NOT NULL,
     attempt_seq             INTEGER NOT NULL,
@@ -42,19 +63,29 @@ CREATE TABLE llm_attempts (
     finished_seq            INTEGER,
     finished_at             INTEGER,
     finish_reason           TEXT,
+    -- The provider's own word, where finish_reason is another.
+    provider_finish_reason  TEXT,
     token_count             INTEGER,
     answered_by             TEXT,
     input_tokens            INTEGER,
     output_tokens           INTEGER,
     reasoning_tokens        INTEGER,
     cached_input_tokens     INTEGER,
+    -- What of the usage has prices of its own (cache writes, sound, images, service tier), as a JSON object.
+    usage_details           TEXT,
+    cost_nano_usd           INTEGER,
     failure_class           TEXT,
     failure_message         TEXT,
     failure_provider_status INTEGER,
     failure_retry_after_ms  INTEGER,
+    -- What the provider's last events said around the pieces of the answer, for clients of its own dialect.
+    envelope                TEXT,
     PRIMARY KEY (request_id, attempt_seq)
 ) STRICT, WITHOUT ROWID;
 
+CREATE INDEX llm_attempts_counted ON llm_attempts (provider, started_at, finished_at);
+
+-- One row for each piece of an answer, as the provider sent it.
 CREATE TABLE llm_token_log (
     request_id  BLOB    NOT NULL,
     attempt_seq INTEGER NOT NULL,
@@ -63,6 +94,8 @@ CREATE TABLE llm_token_log (
     at          INTEGER NOT NULL,
     kind        TEXT    NOT NULL,
     text        TEXT    NOT NULL,
+    -- What the provider's event said around the piece, for clients of its own dialect; NULL where nothing new was said.
+    envelope    TEXT,
     PRIMARY KEY (request_id, attempt_seq, token_index)
 ) STRICT, WITHOUT ROWID;
 
@@ -71,6 +104,67 @@ CREATE UNIQUE INDEX llm_token_log_seq ON llm_token_log (request_id, seq);
 
 -- Records below `applied` of each server's log are in the tables above. Written in their transaction, always.
 CREATE TABLE wal_positions (
-    log_id  BLOB    NOT NULL PRIMARY KEY,
-    applied INTEGER NOT NULL
+    log_id     BLOB    NOT NULL PRIMARY KEY,
+    applied    INTEGER NOT NULL,
+    -- Since when nothing more of this log is taken, and the log of the server that closes its open requests.
+    retired_at INTEGER,
+    retired_by BLOB
 ) STRICT, WITHOUT ROWID;
+
+-- Which servers use this database, and when each last said so.
+CREATE TABLE servers (
+    log_id      BLOB    NOT NULL PRIMARY KEY,
+    seen_at     INTEGER NOT NULL,
+    address     TEXT,
+    host        TEXT,
+    version     TEXT,
+    -- stopped: it goes on at its next start; left: it has ended all its requests. Empty while it runs, and after a crash.
+    departure   TEXT,
+    departed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- Who may call. The key itself is nowhere: it is random, and known by its SHA-256.
+CREATE TABLE api_keys (
+    key_id     BLOB    NOT NULL PRIMARY KEY,
+    name       TEXT    NOT NULL,
+    scope      TEXT    NOT NULL,
+    sha256     BLOB    NOT NULL UNIQUE,
+    -- Keys of one group see each other's requests.
+    group_name TEXT,
+    -- What the key may use, as JSON; NULL where nothing is limited.
+    limits     TEXT,
+    created_at INTEGER NOT NULL,
+    revoked_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- What all servers on this database are to know of a provider. One that has no row is enabled and closed. The breaker's time is
+-- apart from the switch's: servers tell the one, administrators the other.
+CREATE TABLE provider_status (
+    provider           TEXT    NOT NULL PRIMARY KEY,
+    enabled            INTEGER NOT NULL DEFAULT 1,
+    changed_at         INTEGER NOT NULL,
+    breaker            TEXT    NOT NULL DEFAULT 'closed',
+    breaker_changed_at INTEGER
+) STRICT, WITHOUT ROWID;
+
+-- When each kind of maintenance last went well, and up to when what it looked at was recorded.
+CREATE TABLE maintenance (
+    name          TEXT    NOT NULL PRIMARY KEY,
+    finished_at   INTEGER NOT NULL,
+    covered_until INTEGER NOT NULL
+) STRICT, WITHOUT ROWID;
+
+-- Each run of a maintenance job, by whichever server.
+CREATE TABLE maintenance_runs (
+    run_id      BLOB    NOT NULL PRIMARY KEY,
+    job         TEXT    NOT NULL,
+    log_id      BLOB    NOT NULL,
+    started_at  INTEGER NOT NULL,
+    finished_at INTEGER,
+    -- running, finished or failed
+    outcome     TEXT    NOT NULL,
+    -- JSON: what it did, or {"error": …}
+    detail      TEXT
+) STRICT, WITHOUT ROWID;
+
+CREATE INDEX maintenance_runs_job ON maintenance_runs (job, started_at);

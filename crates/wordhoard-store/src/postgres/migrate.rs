@@ -8,45 +8,11 @@ use super::types::Sha256;
 use crate::Error;
 use crate::migration::{self, Migration, MigrationReport, MigrationStatus, pending};
 
-pub(super) const MIGRATIONS: &[Migration] = &[
-    Migration {
-        version: 1,
-        name: "initial",
-        sql: include_str!("../../migrations/postgres/0001_initial.sql"),
-    },
-    Migration {
-        version: 2,
-        name: "operations",
-        sql: include_str!("../../migrations/postgres/0002_operations.sql"),
-    },
-    Migration { version: 3, name: "calls", sql: include_str!("../../migrations/postgres/0003_calls.sql") },
-    Migration {
-        version: 4,
-        name: "key_limits",
-        sql: include_str!("../../migrations/postgres/0004_key_limits.sql"),
-    },
-    Migration {
-        version: 5,
-        name: "envelopes",
-        sql: include_str!("../../migrations/postgres/0005_envelopes.sql"),
-    },
-    Migration {
-        version: 6,
-        name: "erasure",
-        sql: include_str!("../../migrations/postgres/0006_erasure.sql"),
-    },
-    Migration {
-        version: 7,
-        name: "key_groups",
-        sql: include_str!("../../migrations/postgres/0007_key_groups.sql"),
-    },
-    Migration { version: 8, name: "fleet", sql: include_str!("../../migrations/postgres/0008_fleet.sql") },
-    Migration {
-        version: 9,
-        name: "endings",
-        sql: include_str!("../../migrations/postgres/0009_endings.sql"),
-    },
-];
+pub(super) const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "initial",
+    sql: include_str!("../../migrations/postgres/0001_initial.sql"),
+}];
 
 /// The advisory lock that lets one server at a time look at the schema and change it. It belongs to the session, so
 /// it goes with it.

@@ -4,38 +4,11 @@ use wordhoard_model::Timestamp;
 use crate::Error;
 use crate::migration::{self, Migration, MigrationReport, MigrationStatus, pending};
 
-const MIGRATIONS: &[Migration] = &[
-    Migration { version: 1, name: "initial", sql: include_str!("../../migrations/sqlite/0001_initial.sql") },
-    Migration {
-        version: 2,
-        name: "fleet_and_checks",
-        sql: include_str!("../../migrations/sqlite/0002_fleet_and_checks.sql"),
-    },
-    Migration {
-        version: 3,
-        name: "operations",
-        sql: include_str!("../../migrations/sqlite/0003_operations.sql"),
-    },
-    Migration { version: 4, name: "calls", sql: include_str!("../../migrations/sqlite/0004_calls.sql") },
-    Migration {
-        version: 5,
-        name: "key_limits",
-        sql: include_str!("../../migrations/sqlite/0005_key_limits.sql"),
-    },
-    Migration {
-        version: 6,
-        name: "envelopes",
-        sql: include_str!("../../migrations/sqlite/0006_envelopes.sql"),
-    },
-    Migration { version: 7, name: "erasure", sql: include_str!("../../migrations/sqlite/0007_erasure.sql") },
-    Migration {
-        version: 8,
-        name: "key_groups",
-        sql: include_str!("../../migrations/sqlite/0008_key_groups.sql"),
-    },
-    Migration { version: 9, name: "fleet", sql: include_str!("../../migrations/sqlite/0009_fleet.sql") },
-    Migration { version: 10, name: "endings", sql: include_str!("../../migrations/sqlite/0010_endings.sql") },
-];
+const MIGRATIONS: &[Migration] = &[Migration {
+    version: 1,
+    name: "initial",
+    sql: include_str!("../../migrations/sqlite/0001_initial.sql"),
+}];
 
 pub(super) fn run(connection: &mut Connection, at: Timestamp) -> Result<MigrationReport, Error> {
     let found = if is_ours(connection)? { applied(connection)? } else { Vec::new() };
