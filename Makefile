@@ -17,8 +17,8 @@ run: ## Build target/quick/wordhoard and start it with its built-in defaults (AR
 build: ## Build the binary to deploy: target/release/wordhoard
 	$(CARGO) build --release --locked --bin wordhoard
 
-test: deps lint ## Format, lints and all tests
-	$(CARGO) nextest run --locked --workspace
+test: ## Format, lints and all tests; says how many minutes each part takes
+	CARGO="$(CARGO)" ./scripts/test.sh
 
 check: lint ## Format and lints only
 
