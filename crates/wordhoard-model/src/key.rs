@@ -108,7 +108,11 @@ impl FromStr for ModelPattern {
     type Err = crate::ParseModelRefError;
 
     fn from_str(text: &str) -> Result<Self, Self::Err> {
-        Ok(Self(text.parse()?))
+        let pattern: ModelRef = text.parse()?;
+        if pattern.model != "*" && pattern.model.contains('*') {
+            return Err(crate::ParseModelRefError::BadPattern(text.to_owned()));
+        }
+        Ok(Self(pattern))
     }
 }
 
@@ -138,6 +142,14 @@ mod tests {
             assert!(KeyLimits::default().allows(&model.parse().unwrap()));
         }
         assert!(!limits.is_unlimited() && !limits.needs_history());
+    }
+
+    #[test]
+    fn a_pattern_that_would_be_one_name_is_refused() {
+        for text in ["demo:b*", "demo:**", "demo:*k"] {
+            let refused = Err(crate::ParseModelRefError::BadPattern(text.to_owned()));
+            assert_eq!(text.parse::<ModelPattern>(), refused);
+        }
     }
 
     #[test]

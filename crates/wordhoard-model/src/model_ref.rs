@@ -28,6 +28,11 @@ pub enum ParseModelRefError {
     /// The model's name is empty, too long, or has characters that could break a header or a log line.
     #[error("{0:?} is no model name: use 1 to 200 visible characters")]
     BadModel(String),
+    /// A pattern that would be taken for the name of one model.
+    #[error(
+        "{0:?} has a '*' within a name: write provider:model, or provider:* for all models of a provider"
+    )]
+    BadPattern(String),
 }
 
 impl ProviderName {

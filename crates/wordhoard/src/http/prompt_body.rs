@@ -35,7 +35,7 @@ pub(super) struct PromptBody {
     )]
     system_message: Option<String>,
     /// The most tokens of an answer.
-    #[schema(minimum = 1, maximum = 4_294_967_295_usize)]
+    #[schema(format = "uint32", minimum = 1, maximum = 4_294_967_295_usize)]
     max_tokens: Option<u32>,
     /// 0 to 2.
     #[schema(minimum = 0, maximum = 2)]

@@ -6,9 +6,12 @@ pub struct Random(u64);
 impl Random {
     /// From `WORDHOARD_SEED`, or from the clock.
     pub fn from_environment(test: &str) -> Self {
-        let given = setting("WORDHOARD_SEED");
-        let clock = std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64;
-        let seed = given.unwrap_or(clock);
+        Self::from_environment_or(test, std::time::UNIX_EPOCH.elapsed().unwrap().as_nanos() as u64)
+    }
+
+    /// From `WORDHOARD_SEED`, or this one.
+    pub fn from_environment_or(test: &str, seed: u64) -> Self {
+        let seed = setting("WORDHOARD_SEED").unwrap_or(seed);
         println!("{test}: WORDHOARD_SEED={seed}");
         Self(seed)
     }

@@ -31,7 +31,7 @@ pub(super) struct ModelPatternText(String);
 pub(super) struct Limits {
     /// Requests within any 60 seconds, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
-    #[schema(minimum = 1, maximum = 4_294_967_295_usize)]
+    #[schema(format = "uint32", minimum = 1, maximum = 4_294_967_295_usize)]
     requests_per_minute: Option<u32>,
     /// Tokens of prompts and answers within any 60 seconds, from 1. An answer counts as long as it may be until it has ended.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
@@ -39,7 +39,7 @@ pub(super) struct Limits {
     tokens_per_minute: Option<u64>,
     /// Requests that run at the same time, from 1.
     #[serde(default, skip_serializing_if = "Option::is_none", deserialize_with = "whole")]
-    #[schema(minimum = 1, maximum = 4_294_967_295_usize)]
+    #[schema(format = "uint32", minimum = 1, maximum = 4_294_967_295_usize)]
     concurrent_requests: Option<u32>,
     /// The models that may be asked: `provider:model`, or `provider:*` for all of a provider's.
     #[serde(default, skip_serializing_if = "Option::is_none")]

@@ -6,16 +6,19 @@ use wordhoard_engine::ReadError;
 use super::stored::Stored;
 use crate::http::Surface;
 use crate::http::front::answer_bodies::InputItems;
-use crate::http::front::ask;
 use crate::http::front::told_problems::OpenAiProblems;
 use crate::http::problem::Problem;
-use crate::http::query::Query;
+use crate::http::query::{Query, invalid};
 use crate::http::request_path::{RequestPath, ResponsePath};
 
 /// Items of a page where nothing is said, and at most:
 /// <https://platform.openai.com/docs/api-reference/responses/input-items>.
 const DEFAULT_LIMIT: usize = 20;
 const MAX_LIMIT: usize = 100;
+
+const LIMIT: &str = "a whole number from 1 to 100";
+const ORDER: &str = "asc or desc";
+const AFTER: &str = "the id of an item of this response";
 
 /// List the items that a response was asked with, those of earlier responses included.
 #[utoipa::path(
@@ -26,8 +29,8 @@ const MAX_LIMIT: usize = 100;
     params(
         ("response_id" = String, Path, description = "As the response has it"),
         ("after" = Option<String>, Query, description = "Begin after the item with this id"),
-        ("limit" = Option<usize>, Query, description = "Items of the page, 1 to 100, 20 by default"),
-        ("order" = Option<String>, Query, description = "`desc` (newest first, the default) or `asc`"),
+        ("limit" = Option<usize>, Query, description = "Items of the page; 20 if left out", minimum = 1, maximum = 100),
+        ("order" = Option<String>, Query, description = "`desc` (newest first, the default) or `asc`", pattern = "^(asc|desc)$"),
     ),
     responses(
         (status = 200, description = "A page of the items", body = InputItems),
@@ -40,21 +43,21 @@ pub(in crate::http::front) async fn input_items(
     RawQuery(query): RawQuery,
 ) -> Result<Json<Value>, Problem> {
     let query = Query::parse(query.as_deref(), &["after", "limit", "order", "include", "include[]"])?;
-    let limit = query.get::<usize>("limit", "a whole number from 1 to 100")?.unwrap_or(DEFAULT_LIMIT);
+    let limit = query.get::<usize>("limit", LIMIT)?.unwrap_or(DEFAULT_LIMIT);
     if !(1..=MAX_LIMIT).contains(&limit) {
-        return Err(ask::refused("limit", "must be a whole number from 1 to 100"));
+        return Err(invalid("limit", &limit.to_string(), LIMIT));
     }
-    let order = query.get::<String>("order", "asc or desc")?.unwrap_or_else(|| "desc".to_owned());
+    let order = query.get::<String>("order", ORDER)?.unwrap_or_else(|| "desc".to_owned());
     let mut items: Vec<Value> =
         Stored::find(&surface, id).await?.items()?.into_iter().enumerate().map(with_id).collect();
     match order.as_str() {
         "asc" => {}
         "desc" => items.reverse(),
-        _ => return Err(ask::refused("order", "must be asc or desc")),
+        other => return Err(invalid("order", other, ORDER)),
     }
-    if let Some(after) = query.get::<String>("after", "the id of an item")? {
+    if let Some(after) = query.get::<String>("after", AFTER)? {
         let Some(place) = items.iter().position(|item| item["id"] == after.as_str()) else {
-            return Err(ask::refused("after", "names no item of this response"));
+            return Err(invalid("after", &after, AFTER));
         };
         items.drain(..=place);
     }
