@@ -20,8 +20,7 @@ report() {
 }
 trap report EXIT
 
-part "what the tests need" ./scripts/install-test-deps.sh
-part "format" "$CARGO" fmt --all --check
-part "lints" "$CARGO" clippy --locked --workspace --all-targets -- -D warnings
+part "what the tests need" make --no-print-directory deps
+part "format and lints" make --no-print-directory lint
 part "build of the tests" "$CARGO" nextest run --locked --workspace --no-run
 part "tests" "$CARGO" nextest run --locked --workspace

@@ -10,6 +10,8 @@ pub mod postgres;
 pub mod provider;
 pub mod server;
 pub mod small_disk;
+mod test_venv;
 
 pub use aimock::Aimock;
 pub use language_model::LanguageModel;
+pub use test_venv::test_venv;

@@ -2,11 +2,12 @@
 //! `scripts/install-test-deps.sh` makes.
 
 use std::io::{self, BufRead, BufReader, Write};
-use std::path::{Path, PathBuf};
 use std::process::{Child, ChildStdin, ChildStdout, Command, Stdio};
 use std::sync::Mutex;
 
 use serde_json::{Value, json};
+
+use crate::test_venv;
 
 const SERVER: &str = include_str!("object_store/server.py");
 
@@ -22,21 +23,6 @@ pub struct ObjectStore {
 struct Link {
     ask: Option<ChildStdin>,
     answers: BufReader<ChildStdout>,
-}
-
-/// The folder of the Python environment of the tests.
-///
-/// # Errors
-/// Where it has not been made.
-pub fn test_venv() -> io::Result<PathBuf> {
-    let venv = Path::new(env!("CARGO_MANIFEST_DIR")).join("../../target/test-venv");
-    let missing = |error| {
-        io::Error::new(
-            io::ErrorKind::NotFound,
-            format!("{}: {error}; run scripts/install-test-deps.sh", venv.display()),
-        )
-    };
-    venv.canonicalize().map_err(missing)
 }
 
 impl ObjectStore {

@@ -196,7 +196,7 @@ impl Filler {
         let mut retries = false;
         loop {
             let wanted = shelf.wanted_bytes.load(Ordering::Relaxed);
-            match &mut *stock {
+            match &*stock {
                 Stock::Wanted { .. } => return Demand::Make,
                 Stock::Stopped => return Demand::Stop,
                 Stock::Ready(spare) if spare.size_bytes >= wanted => shelf.changed.wait(&mut stock),

@@ -133,7 +133,7 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
     layer_problems::add(&mut document);
     openapi::take_null_from_parameters(&mut document);
     let served = Arc::new(openapi::Served::of(&document, &surface.catalogue));
-    // Every test of the server is one of the document, too; whoever runs a release pays nothing for it.
+    // Each test of the server thereby tests the document. A release build does without: no answer costs more there.
     let router = match cfg!(debug_assertions) {
         true => router.route_layer(middleware::from_fn_with_state(Arc::new(document), problem::check_told)),
         false => router,

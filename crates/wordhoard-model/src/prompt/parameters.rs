@@ -96,7 +96,7 @@ impl Parameters {
 }
 
 impl ParameterKind {
-    /// Whether a value is of the kind, but for the single tools of a list.
+    /// Whether a value is of the kind. The tools in a list are not looked at.
     fn takes(self, value: &Value) -> bool {
         match self {
             Self::Number(low, high) => value.as_f64().is_some_and(|n| (low..=high).contains(&n)),

@@ -17,42 +17,32 @@ pub struct Ledger {
 }
 
 impl Ledger {
-    /// Follows a request from the first event that was not seen, until the stream ends or breaks. Returns whether the request
-    /// ended. A database that is too busy to give what only it has breaks a stream off, and says so: its reader comes back.
+    /// Follows a request from behind what was seen, until the stream ends or breaks. Returns whether the request ended.
     pub async fn follow(&mut self, client: &Client, id: &str) -> bool {
-        let mut is_database_busy = true;
-        let mut has_ended = false;
-        while std::mem::take(&mut is_database_busy) {
-            let after = self.seen.last().map(|event| event.seq);
-            let mut stream = match client.follow(id, after).await {
-                Ok(stream) => stream,
-                Err(error) if error.to_string() == "status 204" => return true,
-                Err(_) => return false,
-            };
-            has_ended = loop {
-                match stream.next().await.unwrap() {
-                    Next::Event(event) if is_busy_database(&event) => is_database_busy = true,
-                    Next::Event(event) => self.take(event),
-                    Next::Ended => {
-                        let last = &self.seen.last().unwrap().name;
-                        assert_eq!(last, "request.finished", "{id}: an orderly end in mid-stream");
-                        break true;
-                    }
-                    Next::Broken => break false,
+        let after = self.seen.last().map(|event| event.seq);
+        let mut stream = match client.follow(id, after).await {
+            Ok(stream) => stream,
+            Err(error) if error.to_string() == "status 204" => return true,
+            Err(_) => return false,
+        };
+        loop {
+            match stream.next().await.unwrap() {
+                Next::Event(event) => self.take(event),
+                Next::Ended => {
+                    assert_eq!(
+                        self.seen.last().unwrap().name,
+                        "request.finished",
+                        "{id}: an orderly end in mid-stream"
+                    );
+                    return true;
                 }
-            };
+                Next::Broken => return false,
+            }
         }
-        has_ended
     }
 
     pub fn take(&mut self, event: SeenEvent) {
-        assert_ne!(
-            event.name,
-            "error",
-            "the stream is broken off after {} events: {}",
-            self.seen.len(),
-            event.data
-        );
+        assert_ne!(event.name, "error", "broken off after {} events: {}", self.seen.len(), event.data);
         assert_eq!(event.seq, self.seen.len() as u64, "the stream has a gap or a double");
         assert_eq!(event.data["seq"], event.seq);
         self.seen.push(event);
@@ -172,9 +162,4 @@ impl Dump {
         }
         dump
     }
-}
-
-fn is_busy_database(event: &SeenEvent) -> bool {
-    let said = event.data["error"]["message"].as_str().unwrap_or_default();
-    event.name == "error" && said.contains("the database is not available")
 }

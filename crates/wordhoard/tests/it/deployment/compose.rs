@@ -5,7 +5,7 @@ use std::os::unix::fs::PermissionsExt;
 use std::process::{Command, Stdio};
 
 use serde_json::Value;
-use wordhoard_testkit::object_store::test_venv;
+use wordhoard_testkit::test_venv;
 
 use super::{repository, run};
 

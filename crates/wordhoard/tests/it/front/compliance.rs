@@ -3,7 +3,7 @@
 use std::process::Command;
 
 use serde_json::Value;
-use wordhoard_testkit::object_store::test_venv;
+use wordhoard_testkit::test_venv;
 
 use super::{DIALECTS, Front};
 

@@ -1,8 +1,8 @@
 use std::path::Path;
 use std::process::Command;
 
-use wordhoard_testkit::object_store::test_venv;
 use wordhoard_testkit::server::ServerHome;
+use wordhoard_testkit::test_venv;
 
 use crate::EXE;
 use crate::seed::{Random, setting};

@@ -4,8 +4,8 @@ use std::process::{Command, Stdio};
 
 use serde_json::{Value, json};
 use wordhoard_model::RequestId;
-use wordhoard_testkit::object_store::test_venv;
 use wordhoard_testkit::provider::expected_tokens;
+use wordhoard_testkit::test_venv;
 
 use super::{DIALECTS, Front};
 

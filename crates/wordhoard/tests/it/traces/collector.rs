@@ -5,7 +5,7 @@ use std::sync::mpsc;
 use std::time::{Duration, Instant};
 
 use serde_json::Value;
-use wordhoard_testkit::object_store::test_venv;
+use wordhoard_testkit::test_venv;
 
 const PATIENCE: Duration = Duration::from_secs(30);
 
