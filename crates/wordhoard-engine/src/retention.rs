@@ -99,12 +99,12 @@ pub async fn prune(store: &dyn Store, now: Timestamp, retention_days: u32) -> Re
     report.partitions = store.drop_partitions(range).await?;
     report.partitions_ms = dropping.elapsed().as_millis() as u64;
     let mut rows = FIRST_SLICE_ROWS;
-    for table in [PrunedTable::Tokens, PrunedTable::Attempts, PrunedTable::Requests] {
+    for table in [PrunedTable::TokenRuns, PrunedTable::Attempts, PrunedTable::Requests] {
         let mut from = RowPlace::first();
         loop {
             let pruned = store.prune(PruneSlice { range, table, from, rows }).await?;
             match table {
-                PrunedTable::Tokens => {}
+                PrunedTable::TokenRuns => {}
                 PrunedTable::Attempts => report.attempts += pruned.rows,
                 PrunedTable::Requests => {
                     report.requests += pruned.rows;

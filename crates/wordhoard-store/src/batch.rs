@@ -47,6 +47,21 @@ pub struct Batch {
     pub events: Vec<LoggedEvent>,
 }
 
+impl Batch {
+    /// Whether none of its events can be in SQL already, by what SQL says of the log: how far it is applied, and up to which request the log
+    /// may have lost what was applied of it.
+    pub(crate) fn is_all_new(&self, applied: u64, doubted_through: Option<RequestId>) -> bool {
+        let is_doubted =
+            self.oldest_request().zip(doubted_through).is_some_and(|(oldest, through)| oldest <= through);
+        self.from == applied && !is_doubted
+    }
+
+    /// The lowest id of a request that it has an event of.
+    pub(crate) fn oldest_request(&self) -> Option<RequestId> {
+        self.events.iter().map(|logged| logged.request_id).min()
+    }
+}
+
 /// An event with its place in the log.
 #[derive(Clone, Debug, PartialEq)]
 pub struct LoggedEvent {

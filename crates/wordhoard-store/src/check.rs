@@ -1,7 +1,6 @@
 //! The consistency check: does SQL hold every event that it once held, each once and in its place?
 //!
-//! SQL finds the seams (where an index or a number of events does not follow the one before it), the rest is
-//! arithmetic over the few rows that SQL gives: a backend runs the queries of `statements` on one consistent state,
+//! SQL gives the numbers of each row, the rest is arithmetic: a backend runs the queries of `statements` on one consistent state,
 //! collects the rows as `Evidence`, and lets that be judged. So both backends find the same, by construction.
 //!
 //! SQL holds a prefix of a request's events, because they are applied in the order of the log. Whatever lies before
@@ -15,7 +14,7 @@ mod scope;
 pub(crate) mod statements;
 mod tokens;
 
-pub(crate) use evidence::{AttemptRow, Evidence, NumberSeam, RequestRow, TokenSeam};
+pub(crate) use evidence::{AttemptRow, Evidence, RequestRow, RunNumbers};
 pub use finding::{Fault, Finding};
 pub use scope::{CheckScope, CheckSlice};
 pub(crate) use scope::{Selection, Span, lowest_id_at};

@@ -1,6 +1,7 @@
 //! What every backend writes into a column in the same way. A text that names nothing we know is damage, not a
 //! default.
 
+use crate::escape::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
 use wordhoard_model::{Cost, Fallback, KeyLimits, LaneSpec, Usage, UsageDetails};
@@ -151,9 +152,9 @@ pub(crate) fn unsigned(value: i64) -> u64 {
     u64::try_from(value).unwrap_or(0)
 }
 
-/// How the first fragment of a call writes its id, which is compact JSON.
+/// How the first fragment of a call writes its id, which is compact JSON, as a column has it.
 pub(crate) fn call_id_fragment(call_id: &str) -> String {
-    format!("\"id\":{}", Value::from(call_id))
+    escape(&format!("\"id\":{}", Value::from(call_id))).into_owned()
 }
 
 /// So many requests of a key are looked through for a call.

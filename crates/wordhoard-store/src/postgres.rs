@@ -19,6 +19,7 @@ mod place;
 mod pool;
 mod registry;
 mod rows;
+mod runs;
 mod session;
 mod spending;
 mod statistics;
@@ -83,10 +84,10 @@ impl PostgresStore {
         })
     }
 
-    /// Sets from how many tokens of a batch on they are written by `COPY`, for those who measure where that pays.
+    /// Sets from how many runs of tokens of a batch on they are written by `COPY`, for those who measure where that pays.
     #[must_use]
-    pub fn copy_from(mut self, tokens: usize) -> Self {
-        self.writer.copy_from = tokens;
+    pub fn copy_from(mut self, runs: usize) -> Self {
+        self.writer.copy_from = runs;
         self
     }
 

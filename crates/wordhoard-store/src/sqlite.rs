@@ -13,6 +13,7 @@ mod lists;
 mod migrate;
 mod registry;
 mod rows;
+mod runs;
 mod spending;
 mod statistics;
 mod upkeep;

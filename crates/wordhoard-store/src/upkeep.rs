@@ -42,15 +42,15 @@ pub struct Prunable {
 /// half done is found again.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PrunedTable {
-    /// `llm_token_log`.
-    Tokens,
+    /// `llm_token_runs`.
+    TokenRuns,
     /// `llm_attempts`.
     Attempts,
     /// `llm_requests`.
     Requests,
 }
 
-/// A row's place in its table: request, attempt, index, as far as the table has them.
+/// A row's place in its table: request, attempt, first index, as far as the table has them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct RowPlace(pub(crate) RequestId, pub(crate) i64, pub(crate) i64);
 
@@ -131,21 +131,21 @@ pub(crate) mod statements {
     impl Of {
         pub(crate) const fn table(table: PrunedTable) -> &'static Self {
             match table {
-                PrunedTable::Tokens => &TOKENS,
+                PrunedTable::TokenRuns => &TOKEN_RUNS,
                 PrunedTable::Attempts => &ATTEMPTS,
                 PrunedTable::Requests => &REQUESTS,
             }
         }
     }
 
-    pub(crate) const TOKENS: Of = Of {
+    pub(crate) const TOKEN_RUNS: Of = Of {
         parts: 3,
-        boundary: "SELECT request_id, attempt_seq, token_index FROM llm_token_log
-            WHERE (request_id, attempt_seq, token_index) >= ($1, $2, $3) AND request_id < $4
-            ORDER BY request_id, attempt_seq, token_index LIMIT 1 OFFSET $5",
-        delete: "DELETE FROM llm_token_log AS old
-            WHERE (request_id, attempt_seq, token_index) >= ($1, $2, $3)
-                AND (request_id, attempt_seq, token_index) < ($4, $5, $6)
+        boundary: "SELECT request_id, attempt_seq, first_token_index FROM llm_token_runs
+            WHERE (request_id, attempt_seq, first_token_index) >= ($1, $2, $3) AND request_id < $4
+            ORDER BY request_id, attempt_seq, first_token_index LIMIT 1 OFFSET $5",
+        delete: "DELETE FROM llm_token_runs AS old
+            WHERE (request_id, attempt_seq, first_token_index) >= ($1, $2, $3)
+                AND (request_id, attempt_seq, first_token_index) < ($4, $5, $6)
                 AND NOT EXISTS (SELECT 1 FROM llm_requests AS kept WHERE kept.request_id = old.request_id
                     AND (kept.status = 'running' OR kept.finished_at >= $7))",
     };

@@ -11,6 +11,7 @@ pub mod provider;
 pub mod server;
 pub mod small_disk;
 mod test_venv;
+pub mod token_edits;
 
 pub use aimock::Aimock;
 pub use language_model::LanguageModel;

@@ -58,12 +58,14 @@ pub fn batch(from: u64, requests: usize, tokens: u64) -> Batch {
     Batch { log: LOG, from, through: from + events.len() as u64, events }
 }
 
-/// Tokens of a request that was begun before, of which this is a part.
-pub fn tokens(from: u64, id: RequestId, first: u64, count: u64) -> Batch {
+/// Sixteen tokens of each of some requests, as they come while it is quiet.
+pub fn runs(from: u64, runs: usize) -> Batch {
+    let ids: Vec<_> = (0..runs).map(|_| RequestId::generate(AT)).collect();
     let event = |index| Event { seq: Seq(index + 2), at: AT, body: token(index) };
-    let logged = |(position, index)| LoggedEvent { position, request_id: id, event: event(index) };
-    let events: Vec<_> = (from..).zip(first..first + count).map(logged).collect();
-    Batch { log: LOG, from, through: from + count, events }
+    let in_turns = (0..16).flat_map(|index| ids.iter().map(move |id| (*id, event(index))));
+    let logged = |(position, (request_id, event))| LoggedEvent { position, request_id, event };
+    let events: Vec<_> = (from..).zip(in_turns).map(logged).collect();
+    Batch { log: LOG, from, through: from + events.len() as u64, events }
 }
 
 fn created() -> EventBody {

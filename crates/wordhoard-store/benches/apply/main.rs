@@ -1,5 +1,5 @@
-//! Rows per second of `apply`, beside what each database does with the same rows when nothing else is asked of it:
-//! PostgreSQL's `\copy` and its single-row INSERTs, SQLite's prepared INSERT in transactions of 1,000 rows. Each pair
+//! Tokens per second of `apply`, which writes runs of them, and what each database does with a row for each token when nothing else is
+//! asked of it: PostgreSQL's `\copy` and its single-row INSERTs, SQLite's prepared INSERT in transactions of 1,000 rows. Each pair
 //! runs in turns, so that a machine that changes its mind hits both; the median counts.
 #![expect(clippy::print_stdout, reason = "a bench prints its table")]
 #![expect(clippy::unwrap_used, clippy::panic, reason = "a bench stops at the first error")]

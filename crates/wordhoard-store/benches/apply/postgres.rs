@@ -11,6 +11,11 @@ use crate::rate;
 
 const ROUNDS: usize = 5;
 
+/// What the baselines write: a row for each token.
+const TOKEN_ROWS: &str =
+    "CREATE TABLE token_rows (request_id uuid, attempt_seq bigint, token_index bigint, seq bigint,
+    at timestamptz, kind text, text text, PRIMARY KEY (request_id, attempt_seq, token_index))";
+
 async fn server() -> Postgres {
     // No checkpoint and no vacuum in the middle of one of the two.
     Postgres::builder()
@@ -48,7 +53,8 @@ pub async fn whole(load: &Load) {
         store.close().await;
         let began = Instant::now();
         let columns = "request_id, attempt_seq, token_index, seq, at, kind, text";
-        let copy = format!("\\copy llm_token_log ({columns}) from '{}'", file.path().display());
+        psql(&server, &url, &["-c", TOKEN_ROWS]);
+        let copy = format!("\\copy token_rows ({columns}) from '{}'", file.path().display());
         psql(&server, &url, &["-c", &copy]);
         copies.push(began.elapsed());
         for database in ["ours", "copy"] {
@@ -59,7 +65,7 @@ pub async fn whole(load: &Load) {
     let (apply, copy) = (rate(load.tokens, &mut ours), rate(load.tokens, &mut copies));
     let insert = single_inserts(&server).await;
     println!(
-        "PostgreSQL  apply {apply:>9.0} rows/s   \\copy {copy:>9.0}   ratio {:.2} (goal 0.60)",
+        "PostgreSQL  apply {apply:>9.0} tokens/s   \\copy {copy:>9.0}   ratio {:.2} (goal 0.60)",
         apply / copy
     );
     println!(
@@ -82,10 +88,10 @@ fn text_rows(load: &Load) -> String {
 async fn single_inserts(server: &Postgres) -> f64 {
     let (url, store) = migrated(server, "inserts").await;
     store.close().await;
-    psql(server, &url, &["-c", "CREATE SEQUENCE place"]);
+    psql(server, &url, &["-c", "CREATE SEQUENCE place", "-c", TOKEN_ROWS]);
     let script = tempfile::NamedTempFile::new().unwrap();
     let insert = format!(
-        "INSERT INTO llm_token_log VALUES ('{}', 1, nextval('place'), currval('place'), now(), 'text', ' word');",
+        "INSERT INTO token_rows VALUES ('{}', 1, nextval('place'), currval('place'), now(), 'text', ' word');",
         RequestId::generate(AT)
     );
     std::fs::write(script.path(), insert).unwrap();
@@ -106,13 +112,13 @@ fn psql(server: &Postgres, url: &str, args: &[&str]) {
     assert!(output.status.success(), "{}", String::from_utf8_lossy(&output.stderr));
 }
 
-/// Batches of so many tokens, by either way of writing them.
+/// Batches of so many runs of tokens, by either way of writing them.
 pub async fn small() {
     let server = server().await;
-    println!("{:>8} {:>14} {:>14} {:>14}", "tokens", "unnest µs", "COPY µs", "unnest/COPY");
-    for (place, count) in [16, 64, 128, 256, 1024, 4096, 16384].into_iter().enumerate() {
+    println!("{:>8} {:>14} {:>14} {:>14}", "runs", "INSERT µs", "COPY µs", "INSERT/COPY");
+    for (place, count) in [4, 8, 16, 32, 64, 128, 256].into_iter().enumerate() {
         let mut medians = Vec::new();
-        for (way, from) in [("unnest", usize::MAX), ("copy", 0)] {
+        for (way, from) in [("insert", usize::MAX), ("copy", 0)] {
             let (_, store) = migrated(&server, &format!("{way}_{place}")).await;
             let store = store.copy_from(from);
             let mut times = apply_pieces(&store, count).await;
@@ -124,13 +130,11 @@ pub async fn small() {
     }
 }
 
-async fn apply_pieces(store: &PostgresStore, count: u64) -> Vec<Duration> {
+async fn apply_pieces(store: &PostgresStore, runs: usize) -> Vec<Duration> {
     let mut times = Vec::new();
     let (mut from, rounds) = (0, 40);
     for round in 0..rounds {
-        // Tokens of a few requests, as they come while it is quiet.
-        let id = RequestId::generate(AT);
-        let batch = load::tokens(from, id, 0, count);
+        let batch = load::runs(from, runs);
         from = batch.through;
         let began = Instant::now();
         store.apply(batch).await.unwrap();

@@ -26,7 +26,7 @@ pub async fn whole(load: &Load) {
     }
     let (apply, bare) = (rate(load.tokens, &mut ours), rate(load.tokens, &mut bare));
     println!(
-        "SQLite      apply {apply:>9.0} rows/s   bare loop {bare:>9.0}   ratio {:.2} (goal 0.70)",
+        "SQLite      apply {apply:>9.0} tokens/s   bare loop {bare:>9.0}   ratio {:.2} (goal 0.70)",
         apply / bare
     );
 }
@@ -43,12 +43,15 @@ fn bare_loop(load: &Load, dir: &tempfile::TempDir) -> Duration {
     let settings = "PRAGMA journal_mode = wal; PRAGMA synchronous = normal; PRAGMA wal_autocheckpoint = 4000;
         PRAGMA cache_size = -4096";
     connection.execute_batch(settings).unwrap();
+    let rows = "CREATE TABLE token_rows (request_id BLOB, attempt_seq INTEGER, token_index INTEGER, seq INTEGER, at INTEGER,
+        kind TEXT, text TEXT, PRIMARY KEY (request_id, attempt_seq, token_index)) WITHOUT ROWID";
+    connection.execute_batch(rows).unwrap();
     let rows: Vec<_> = load.rows().collect();
     let began = Instant::now();
     for thousand in rows.chunks(1_000) {
         let transaction = connection.transaction().unwrap();
         let mut insert = transaction
-            .prepare_cached("INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
+            .prepare_cached("INSERT INTO token_rows (request_id, attempt_seq, token_index, seq, at, kind, text) VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)")
             .unwrap();
         for (id, event, token) in thousand {
             let (index, seq) = (token.token_index.0 as i64, event.seq.0 as i64);

@@ -76,32 +76,49 @@ CREATE TABLE llm_attempts (
 
 CREATE INDEX llm_attempts_counted ON llm_attempts (provider, started_at, finished_at);
 
+-- One row for each run: consecutive pieces of one attempt that one transaction wrote. llm_token_log shows them one by one.
+--
 -- A request id is a UUIDv7, so a range of ids is a range of time. The weekly partitions are made by the server, ahead
 -- of time; pruning drops them.
-CREATE TABLE llm_token_log (
-    request_id  uuid        NOT NULL,
-    attempt_seq bigint      NOT NULL,
-    token_index bigint      NOT NULL,
-    seq         bigint      NOT NULL,
-    at          timestamptz NOT NULL,
-    kind        text        NOT NULL,
-    text        text        NOT NULL,
-    envelope    text,
-    PRIMARY KEY (request_id, attempt_seq, token_index),
-    -- For reading in the order of events, and for finding gaps in it.
-    CONSTRAINT llm_token_log_seq UNIQUE (request_id, seq)
+CREATE TABLE llm_token_runs (
+    request_id        uuid        NOT NULL,
+    attempt_seq       bigint      NOT NULL,
+    first_token_index bigint      NOT NULL,
+    token_count       bigint      NOT NULL,
+    first_seq         bigint      NOT NULL,
+    last_seq          bigint      NOT NULL,
+    at                timestamptz NOT NULL,
+    texts             text[]      NOT NULL,
+    kinds             text,
+    seq_offsets       bigint[],
+    at_offsets_ms     bigint[],
+    envelopes         text[],
+    PRIMARY KEY (request_id, attempt_seq, first_token_index)
 ) PARTITION BY RANGE (request_id);
 
 -- Takes what no other partition takes.
-CREATE TABLE llm_token_log_default PARTITION OF llm_token_log DEFAULT;
+CREATE TABLE llm_token_runs_default PARTITION OF llm_token_runs DEFAULT;
+
+CREATE VIEW llm_token_log AS
+SELECT run.request_id, run.attempt_seq, run.first_token_index + token.place - 1 AS token_index,
+    run.first_seq + coalesce(token.seq_offset, token.place - 1) AS seq,
+    run.at + coalesce(token.at_offset_ms, 0) * interval '1 millisecond' AS at,
+    CASE coalesce(substr(run.kinds, token.place::integer, 1), 't')
+        WHEN 't' THEN 'text' WHEN 'r' THEN 'reasoning' WHEN 'c' THEN 'tool_call' WHEN 'f' THEN 'refusal'
+        WHEN 'a' THEN 'annotation' END AS kind,
+    token.text, token.envelope
+FROM llm_token_runs AS run
+CROSS JOIN LATERAL unnest(run.texts, run.seq_offsets, run.at_offsets_ms, run.envelopes)
+    WITH ORDINALITY AS token (text, seq_offset, at_offset_ms, envelope, place);
 
 -- Written in the transaction of the rows, always. The mark of a retired log stands beside its position, so that the lock of the
 -- one is the lock of both.
 CREATE TABLE wal_positions (
-    log_id     bytea  NOT NULL PRIMARY KEY,
-    applied    bigint NOT NULL,
-    retired_at timestamptz,
-    retired_by bytea
+    log_id          bytea  NOT NULL PRIMARY KEY,
+    applied         bigint NOT NULL,
+    doubted_through uuid,
+    retired_at      timestamptz,
+    retired_by      bytea
 );
 
 CREATE TABLE servers (
@@ -161,10 +178,17 @@ COMMENT ON TABLE llm_attempts IS 'One row for each call to a provider. A retry o
 COMMENT ON COLUMN llm_attempts.provider_finish_reason IS 'The provider''s own word, where finish_reason is another.';
 COMMENT ON COLUMN llm_attempts.usage_details IS 'What of the usage has prices of its own (cache writes, sound, images, service tier), as a JSON object.';
 COMMENT ON COLUMN llm_attempts.envelope IS 'What the provider''s last events said around the pieces of the answer, for clients of its own dialect.';
-COMMENT ON TABLE llm_token_log IS 'One row for each piece of an answer, as the provider sent it. Weekly partitions by request_id, whose first 48 bits are the time in milliseconds since 1970.';
-COMMENT ON COLUMN llm_token_log.envelope IS 'What the provider''s event said around the piece, for clients of its own dialect; NULL where nothing new was said.';
-COMMENT ON TABLE llm_token_log_default IS 'Tokens of requests whose week has no partition. Normally empty.';
+COMMENT ON TABLE llm_token_runs IS 'One row for each run: consecutive pieces of one attempt that one transaction wrote. Weekly partitions by request_id, whose first 48 bits are the time in milliseconds since 1970.';
+COMMENT ON COLUMN llm_token_runs.at IS 'When the first of them came.';
+COMMENT ON COLUMN llm_token_runs.texts IS 'One element for each token, as the provider sent it.';
+COMMENT ON COLUMN llm_token_runs.kinds IS 'One letter for each token: t text, r reasoning, c tool_call, f refusal, a annotation. NULL where all are text.';
+COMMENT ON COLUMN llm_token_runs.seq_offsets IS 'Behind first_seq; NULL where each seq is one more than the one before.';
+COMMENT ON COLUMN llm_token_runs.at_offsets_ms IS 'Behind at; NULL where all came at once.';
+COMMENT ON COLUMN llm_token_runs.envelopes IS 'What the provider''s events said around the pieces, for clients of its own dialect; NULL where nothing new was said.';
+COMMENT ON TABLE llm_token_runs_default IS 'Runs of requests whose week has no partition. Normally empty.';
+COMMENT ON VIEW llm_token_log IS 'One row for each piece of an answer, as the provider sent it.';
 COMMENT ON TABLE wal_positions IS 'For each server''s log: records below this position are in the tables.';
+COMMENT ON COLUMN wal_positions.doubted_through IS 'Requests up to this id may have rows that this log has lost: it was found shorter than what had been applied of it.';
 COMMENT ON COLUMN wal_positions.retired_at IS 'Since when nothing more of this log is taken.';
 COMMENT ON COLUMN wal_positions.retired_by IS 'The log of the server that closes its open requests; empty where none has taken that on yet.';
 COMMENT ON TABLE servers IS 'Which servers use this database, and when each last said so.';

@@ -37,12 +37,12 @@ CREATE TABLE llm_requests (
     -- When what the request said was erased. Its rows stay without it: what was used and what it cost still counts, and the check
     -- still finds every row.
     erased_at                  INTEGER
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
-CREATE INDEX llm_requests_running ON llm_requests (log_id) WHERE status = 'running';
+CREATE INDEX llm_requests_running ON llm_requests (log_id, request_id) WHERE status = 'running';
 CREATE INDEX llm_requests_idempotency ON llm_requests (idempotency_key, created_at) WHERE idempotency_key IS NOT NULL;
 -- For the check of what has changed lately.
-CREATE INDEX llm_requests_finished ON llm_requests (finished_at) WHERE finished_at IS NOT NULL;
+CREATE INDEX llm_requests_finished ON llm_requests (finished_at, request_id) WHERE finished_at IS NOT NULL;
 -- For the figures of health, which are read from this and from llm_attempts_counted alone.
 CREATE INDEX llm_requests_counted ON llm_requests (created_at, status, token_count);
 CREATE INDEX llm_requests_of_keys ON llm_requests (created_at) WHERE key_id IS NOT NULL;
@@ -81,34 +81,55 @@ CREATE TABLE llm_attempts (
     -- What the provider's last events said around the pieces of the answer, for clients of its own dialect.
     envelope                TEXT,
     PRIMARY KEY (request_id, attempt_seq)
-) STRICT, WITHOUT ROWID;
+) STRICT;
 
 CREATE INDEX llm_attempts_counted ON llm_attempts (provider, started_at, finished_at);
 
--- One row for each piece of an answer, as the provider sent it.
-CREATE TABLE llm_token_log (
-    request_id  BLOB    NOT NULL,
-    attempt_seq INTEGER NOT NULL,
-    token_index INTEGER NOT NULL,
-    seq         INTEGER NOT NULL,
-    at          INTEGER NOT NULL,
-    kind        TEXT    NOT NULL,
-    text        TEXT    NOT NULL,
-    -- What the provider's event said around the piece, for clients of its own dialect; NULL where nothing new was said.
-    envelope    TEXT,
-    PRIMARY KEY (request_id, attempt_seq, token_index)
-) STRICT, WITHOUT ROWID;
+-- One row for each run: consecutive pieces of one attempt that one transaction wrote. llm_token_log shows them one by one. An ordinary
+-- table, as the two above: WITHOUT ROWID would keep only about 1 kB of a row on a page, and give the rest a page of its own.
+CREATE TABLE llm_token_runs (
+    request_id        BLOB    NOT NULL,
+    attempt_seq       INTEGER NOT NULL,
+    first_token_index INTEGER NOT NULL,
+    token_count       INTEGER NOT NULL,
+    first_seq         INTEGER NOT NULL,
+    last_seq          INTEGER NOT NULL,
+    -- When the first of them came.
+    at                INTEGER NOT NULL,
+    -- JSON arrays with one element for each token. Texts are as the provider sent them, but for NUL, which is written as U+FDD0
+    -- followed by '0', and U+FDD0 itself, which is written twice.
+    texts             TEXT    NOT NULL,
+    -- One letter for each token: t text, r reasoning, c tool_call, f refusal, a annotation. NULL where all are text.
+    kinds             TEXT,
+    -- Behind first_seq; NULL where each seq is one more than the one before.
+    seq_offsets       TEXT,
+    -- Behind at; NULL where all came at once.
+    at_offsets_ms     TEXT,
+    -- What the provider's events said around the pieces, for clients of its own dialect; NULL where nothing new was said.
+    envelopes         TEXT,
+    PRIMARY KEY (request_id, attempt_seq, first_token_index)
+) STRICT;
 
--- For reading in the order of events, and for finding gaps in it.
-CREATE UNIQUE INDEX llm_token_log_seq ON llm_token_log (request_id, seq);
+-- One row for each piece of an answer, as the provider sent it.
+CREATE VIEW llm_token_log AS
+SELECT run.request_id, run.attempt_seq, run.first_token_index + token.key AS token_index,
+    run.first_seq + coalesce(json_extract(run.seq_offsets, '$[' || token.key || ']'), token.key) AS seq,
+    run.at + coalesce(json_extract(run.at_offsets_ms, '$[' || token.key || ']'), 0) AS at,
+    CASE coalesce(substr(run.kinds, token.key + 1, 1), 't')
+        WHEN 't' THEN 'text' WHEN 'r' THEN 'reasoning' WHEN 'c' THEN 'tool_call' WHEN 'f' THEN 'refusal'
+        WHEN 'a' THEN 'annotation' END AS kind,
+    token.value AS text, json_extract(run.envelopes, '$[' || token.key || ']') AS envelope
+FROM llm_token_runs AS run JOIN json_each(run.texts) AS token;
 
 -- Records below `applied` of each server's log are in the tables above. Written in their transaction, always.
 CREATE TABLE wal_positions (
-    log_id     BLOB    NOT NULL PRIMARY KEY,
-    applied    INTEGER NOT NULL,
+    log_id          BLOB    NOT NULL PRIMARY KEY,
+    applied         INTEGER NOT NULL,
+    -- Requests up to this id may have rows that this log has lost: it was found shorter than what had been applied of it.
+    doubted_through BLOB,
     -- Since when nothing more of this log is taken, and the log of the server that closes its open requests.
-    retired_at INTEGER,
-    retired_by BLOB
+    retired_at      INTEGER,
+    retired_by      BLOB
 ) STRICT, WITHOUT ROWID;
 
 -- Which servers use this database, and when each last said so.

@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 
 use wordhoard_model::{RequestId, Timestamp};
 
+use super::tokens::AttemptTokens;
 use super::{Checked, lowest_id_at};
 
 /// Findings after which a slice ends early, and the most that are listed of one request.
@@ -35,24 +36,18 @@ pub(crate) struct AttemptRow {
     pub(crate) token_count: Option<i64>,
 }
 
-/// A token at which something begins, ends, or does not go on.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct TokenSeam {
+/// The numbers of a row of `llm_token_runs`.
+#[derive(Clone, Debug)]
+pub(crate) struct RunNumbers {
     pub(crate) attempt_seq: i64,
-    pub(crate) token_index: i64,
-    pub(crate) seq: i64,
-    /// Index and number of the token before it in the attempt; none for the first.
-    pub(crate) previous: Option<(i64, i64)>,
-    /// No token of the attempt comes after it.
-    pub(crate) last: bool,
-}
-
-/// A token whose number does not follow the one before it in the request.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct NumberSeam {
-    pub(crate) seq: i64,
-    /// The number before it; none for the first.
-    pub(crate) previous: Option<i64>,
+    pub(crate) first_token_index: i64,
+    pub(crate) token_count: i64,
+    pub(crate) first_seq: i64,
+    pub(crate) last_seq: i64,
+    /// None where each number is one more than the one before.
+    pub(crate) seq_offsets: Option<Vec<i64>>,
+    /// Whether the row could be read, and its arrays have an element for each token.
+    pub(crate) is_sound: bool,
 }
 
 /// All that is known of one request.
@@ -61,10 +56,10 @@ pub(super) struct Facts {
     pub(super) request: Option<RequestRow>,
     /// In any order.
     pub(super) attempts: Vec<AttemptRow>,
-    /// In the order of attempts and indexes.
-    pub(super) token_seams: Vec<TokenSeam>,
-    /// In ascending order.
-    pub(super) number_seams: Vec<NumberSeam>,
+    /// By attempt.
+    pub(super) tokens: BTreeMap<i64, AttemptTokens>,
+    /// Ranges of numbers that tokens have, both ends included; they may overlap.
+    pub(super) token_numbers: Vec<(i64, i64)>,
 }
 
 /// All that is known of the requests of a slice.
@@ -82,14 +77,16 @@ impl Evidence {
         self.facts(id).attempts.push(row);
     }
 
-    /// Seams come in the order of attempts and indexes.
-    pub(crate) fn token_seam(&mut self, id: RequestId, seam: TokenSeam) {
-        self.facts(id).token_seams.push(seam);
-    }
-
-    /// Seams come in ascending order.
-    pub(crate) fn number_seam(&mut self, id: RequestId, seam: NumberSeam) {
-        self.facts(id).number_seams.push(seam);
+    /// Rows come in the order of attempts and indexes.
+    pub(crate) fn run(&mut self, id: RequestId, run: &RunNumbers) {
+        let facts = self.facts(id);
+        let tokens = facts.tokens.entry(run.attempt_seq).or_default();
+        for (from, through) in tokens.push(run) {
+            match facts.token_numbers.last_mut() {
+                Some((_, last)) if last.checked_add(1) == Some(from) => *last = through,
+                _ => facts.token_numbers.push((from, through)),
+            }
+        }
     }
 
     fn facts(&mut self, id: RequestId) -> &mut Facts {
@@ -126,6 +123,18 @@ impl Evidence {
 mod tests {
     use super::*;
 
+    fn run(first_token_index: i64, seq: i64) -> RunNumbers {
+        RunNumbers {
+            attempt_seq: 1,
+            first_token_index,
+            token_count: 1,
+            first_seq: seq,
+            last_seq: seq,
+            seq_offsets: None,
+            is_sound: true,
+        }
+    }
+
     #[test]
     fn a_slice_with_too_many_findings_ends_early_and_the_next_one_goes_on() {
         let mut ids: Vec<_> = (0..1_500).map(|ms| RequestId::generate(Timestamp::from_millis(ms))).collect();
@@ -133,8 +142,7 @@ mod tests {
         let orphans = |ids: &[RequestId]| {
             let mut evidence = Evidence::default();
             for id in ids {
-                let seam = TokenSeam { attempt_seq: 1, token_index: 0, seq: 2, previous: None, last: true };
-                evidence.token_seam(*id, seam);
+                evidence.run(*id, &run(0, 2));
             }
             evidence
         };
@@ -159,8 +167,7 @@ mod tests {
             [1_000, 2_000, 3_000].map(|ms| RequestId::generate(Timestamp::from_millis(ms)));
         let mut evidence = Evidence::default();
         for id in [old, runs, new] {
-            let seam = TokenSeam { attempt_seq: 1, token_index: 5, seq: 7, previous: None, last: true };
-            evidence.token_seam(id, seam);
+            evidence.run(id, &run(5, 7));
         }
         let request = RequestRow {
             running: true,

@@ -26,6 +26,20 @@ pub enum Fault {
         /// The last of them.
         through: TokenIndex,
     },
+    /// Two rows have tokens of an attempt.
+    TokensDoubled {
+        /// The first of them.
+        from: TokenIndex,
+        /// The last of them.
+        through: TokenIndex,
+    },
+    /// The row of these tokens contradicts itself, so that nobody can read them.
+    RunUnsound {
+        /// The first of them.
+        from: TokenIndex,
+        /// The last of them.
+        through: TokenIndex,
+    },
     /// No row tells these events. Said only where it is more than the tokens that are missing anyway.
     EventsMissing {
         /// The first of them.
@@ -69,6 +83,8 @@ impl Fault {
     pub fn name(&self) -> &'static str {
         match self {
             Self::TokensMissing { .. } => "tokens_missing",
+            Self::TokensDoubled { .. } => "tokens_doubled",
+            Self::RunUnsound { .. } => "run_unsound",
             Self::EventsMissing { .. } => "events_missing",
             Self::EventDoubled { .. } => "event_doubled",
             Self::OutOfOrder { .. } => "out_of_order",
@@ -83,7 +99,9 @@ impl Fault {
     /// The first and the last token or event that it concerns.
     fn range(&self) -> Option<(u64, u64)> {
         match self {
-            Self::TokensMissing { from, through } => Some((from.0, through.0)),
+            Self::TokensMissing { from, through }
+            | Self::TokensDoubled { from, through }
+            | Self::RunUnsound { from, through } => Some((from.0, through.0)),
             Self::EventsMissing { from, through } => Some((from.0, through.0)),
             Self::EventDoubled { seq } => Some((seq.0, seq.0)),
             Self::OutOfOrder { token_index, .. } => Some((token_index.0, token_index.0)),
@@ -96,6 +114,12 @@ impl fmt::Display for Fault {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         match self {
             Self::TokensMissing { from, through } => missing(f, "token", from.0, through.0),
+            Self::TokensDoubled { from, through } => {
+                write!(f, "tokens {from} to {through} are there twice")
+            }
+            Self::RunUnsound { from, through } => {
+                write!(f, "the row of tokens {from} to {through} contradicts itself")
+            }
             Self::EventsMissing { from, through } => missing(f, "event", from.0, through.0),
             Self::EventDoubled { seq } => write!(f, "event {seq} is there twice"),
             Self::OutOfOrder { token_index, seq } => {

@@ -6,7 +6,7 @@ use wordhoard_model::{AttemptSeq, RequestId, Seq, TokenIndex};
 
 use super::evidence::{AttemptRow, Facts, RequestRow};
 use super::numbering::Numbering;
-use super::tokens::{TokenRun, width};
+use super::tokens::{AttemptTokens, width};
 use super::{Fault, Finding};
 
 /// What is said about one request.
@@ -21,7 +21,7 @@ pub(super) struct Judgement {
 #[derive(Debug, Default)]
 struct Attempt<'a> {
     row: Option<&'a AttemptRow>,
-    run: TokenRun,
+    tokens: Option<&'a AttemptTokens>,
 }
 
 impl Facts {
@@ -33,7 +33,7 @@ impl Facts {
         for (attempt_seq, attempt) in &attempts {
             self.judge_attempt(&mut bench, *attempt_seq, attempt);
         }
-        let numbering = self.numbering(&attempts);
+        let numbering = self.numbering(limit);
         let all_rows = self.request.is_some() && attempts.values().all(|attempt| attempt.row.is_some());
         // As many events are missing as tokens: those are the same, and were said.
         if !all_rows || numbering.missing_count() != bench.missing_tokens {
@@ -47,7 +47,10 @@ impl Facts {
         if let Some(request) = &self.request {
             judge_counts(&mut bench, request, &attempts, &numbering);
         }
-        let tokens = attempts.values().map(|attempt| attempt.run.tokens()).fold(0, u64::saturating_add);
+        let tokens = attempts
+            .values()
+            .filter_map(|attempt| Some(attempt.tokens?.tokens()))
+            .fold(0, u64::saturating_add);
         Judgement { findings: bench.findings, tokens }
     }
 
@@ -58,10 +61,8 @@ impl Facts {
         for row in &self.attempts {
             attempts.entry(row.attempt_seq).or_default().row = Some(row);
         }
-        for seams in self.token_seams.chunk_by(|one, other| one.attempt_seq == other.attempt_seq) {
-            if let Some(seam) = seams.first() {
-                attempts.entry(seam.attempt_seq).or_default().run = TokenRun::new(seams);
-            }
+        for (attempt_seq, tokens) in &self.tokens {
+            attempts.entry(*attempt_seq).or_default().tokens = Some(tokens);
         }
         let recorded = self.request.and_then(|request| request.attempt_count).unwrap_or(0);
         let last = attempts.keys().last().copied().unwrap_or(0).max(recorded);
@@ -83,7 +84,8 @@ impl Facts {
     }
 
     fn judge_attempt(&self, bench: &mut Bench, attempt_seq: i64, attempt: &Attempt<'_>) {
-        let run = &attempt.run;
+        let none = AttemptTokens::default();
+        let tokens = attempt.tokens.unwrap_or(&none);
         let place = Some(AttemptSeq(u32::try_from(attempt_seq).unwrap_or(0)));
         match attempt.row {
             None => bench.say(place, Fault::AttemptMissing),
@@ -97,31 +99,36 @@ impl Facts {
                 }
             }
         }
-        for gap in &run.gaps {
+        for (from, through) in &tokens.unsound {
+            bench.say(place, Fault::RunUnsound { from: token(*from), through: token(*through) });
+        }
+        for (from, through) in &tokens.doubled {
+            bench.say(place, Fault::TokensDoubled { from: token(*from), through: token(*through) });
+        }
+        for gap in &tokens.gaps {
             bench.tokens_missing(place, *gap);
         }
-        for (index, number) in &run.unordered {
+        for (index, number) in &tokens.unordered {
             bench.say(place, Fault::OutOfOrder { token_index: token(*index), seq: seq(*number) });
         }
         let Some(row) = attempt.row else { return };
         // Against its start and its end only the tokens at the ends can be out of order; a single one is both.
-        let first = run.first.filter(|(_, number)| *number <= row.started_seq);
-        let last = run.last.filter(|(_, number)| row.finished_seq.is_some_and(|end| *number >= end));
+        let first = tokens.first.filter(|(_, number)| *number <= row.started_seq);
+        let last = tokens.last.filter(|(_, number)| row.finished_seq.is_some_and(|end| *number >= end));
         for (index, number) in first.into_iter().chain(last.filter(|last| Some(*last) != first)) {
             bench.say(place, Fault::OutOfOrder { token_index: token(index), seq: seq(number) });
         }
         match row.token_count {
-            Some(recorded) if run.reach() < recorded => {
-                bench.tokens_missing(place, (run.reach(), recorded - 1));
+            Some(recorded) if tokens.reach() < recorded => {
+                bench.tokens_missing(place, (tokens.reach(), recorded - 1));
             }
-            Some(recorded) => bench.judge_count(place, "token_count", recorded, count(run.reach())),
+            Some(recorded) => bench.judge_count(place, "token_count", recorded, count(tokens.reach())),
             // What a running attempt will still say is not known.
             None => {}
         }
     }
 
-    fn numbering(&self, attempts: &BTreeMap<i64, Attempt<'_>>) -> Numbering {
-        let highest_token = attempts.values().filter_map(|attempt| attempt.run.highest_seq).max();
+    fn numbering(&self, limit: usize) -> Numbering {
         // The number of `request.created`. Where that row is gone, it is said once, as that.
         let mut others = vec![0];
         others.extend(
@@ -131,7 +138,7 @@ impl Facts {
             others.push(row.started_seq);
             others.extend(row.finished_seq);
         }
-        Numbering::new(&self.number_seams, highest_token, others)
+        Numbering::new(&self.token_numbers, &others, limit)
     }
 }
 

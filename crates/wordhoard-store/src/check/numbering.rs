@@ -1,7 +1,5 @@
 //! The numbers (`seq`) of a request's events: which are missing, which are there twice.
 
-use super::evidence::NumberSeam;
-
 /// What is wrong with the numbers of a request's events.
 #[derive(Debug, Default, PartialEq, Eq)]
 pub(super) struct Numbering {
@@ -14,34 +12,24 @@ pub(super) struct Numbering {
 }
 
 impl Numbering {
-    /// `seams` and `highest_token` tell the numbers of the tokens, `others` are those of all other events.
-    pub(super) fn new(seams: &[NumberSeam], highest_token: Option<i64>, mut others: Vec<i64>) -> Self {
-        others.sort_unstable();
-        let mut doubled: Vec<_> =
-            others.windows(2).filter(|pair| pair[0] == pair[1]).map(|pair| pair[0]).collect();
-        others.dedup();
-        let repeated = seams.iter().filter(|seam| seam.previous == Some(seam.seq));
-        doubled.extend(repeated.map(|seam| seam.seq));
-
-        let highest_token = highest_token.unwrap_or(-1);
-        let highest = others.last().map_or(highest_token, |last| highest_token.max(*last));
-        let mut missing = Vec::new();
-        let mut others = others.into_iter().peekable();
-        for (from, through) in holes(seams, highest_token, highest) {
-            // What lies before the hole is a token's number.
-            while let Some(number) = others.next_if(|number| *number < from) {
-                doubled.push(number);
+    /// `tokens` are the ranges of numbers that tokens have, `others` the numbers of all other events; in any order. Of the numbers that
+    /// two events have no more than `limit` are listed.
+    pub(super) fn new(tokens: &[(i64, i64)], others: &[i64], limit: usize) -> Self {
+        let mut ranges: Vec<_> =
+            tokens.iter().copied().chain(others.iter().map(|other| (*other, *other))).collect();
+        ranges.sort_unstable();
+        let mut numbering = Self { highest: -1, ..Self::default() };
+        for (from, through) in ranges {
+            let next = numbering.highest.saturating_add(1);
+            if from > next {
+                numbering.missing.push((next, from - 1));
             }
-            let mut from = from;
-            while let Some(number) = others.next_if(|number| *number <= through) {
-                push(&mut missing, from, number - 1);
-                from = number.saturating_add(1);
-            }
-            push(&mut missing, from, through);
+            let left = limit.saturating_sub(numbering.doubled.len());
+            numbering.doubled.extend((from..=through.min(numbering.highest)).take(left));
+            numbering.highest = numbering.highest.max(through);
         }
-        doubled.extend(others);
-        doubled.sort_unstable();
-        Self { missing, doubled, highest }
+        numbering.doubled.sort_unstable();
+        numbering
     }
 
     pub(super) fn missing_count(&self) -> u64 {
@@ -52,42 +40,17 @@ impl Numbering {
     }
 }
 
-/// The ranges that no token has, up to `highest`.
-fn holes(seams: &[NumberSeam], highest_token: i64, highest: i64) -> impl Iterator<Item = (i64, i64)> {
-    let between = seams.iter().map(|seam| (after(seam.previous.unwrap_or(-1)), seam.seq.saturating_sub(1)));
-    let behind = (highest > highest_token).then(|| (after(highest_token), highest));
-    between.chain(behind).filter(|(from, through)| from <= through)
-}
-
-fn after(number: i64) -> i64 {
-    number.saturating_add(1)
-}
-
-fn push(ranges: &mut Vec<(i64, i64)>, from: i64, through: i64) {
-    if from <= through {
-        ranges.push((from, through));
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
 
-    fn numbering(tokens: &[i64], others: &[i64]) -> Numbering {
-        let mut seams = Vec::new();
-        let mut previous = None;
-        for seq in tokens {
-            if previous != Some(seq - 1) {
-                seams.push(NumberSeam { seq: *seq, previous });
-            }
-            previous = Some(*seq);
-        }
-        Numbering::new(&seams, tokens.last().copied(), others.to_vec())
+    fn numbering(tokens: &[(i64, i64)], others: &[i64]) -> Numbering {
+        Numbering::new(tokens, others, 100)
     }
 
     #[test]
     fn tokens_and_other_events_fill_each_others_holes() {
-        let clean = numbering(&[2, 3, 5, 6], &[8, 0, 4, 1, 7]);
+        let clean = numbering(&[(5, 6), (2, 3)], &[8, 0, 4, 1, 7]);
         assert_eq!(clean, Numbering { highest: 8, ..Numbering::default() });
         assert_eq!(numbering(&[], &[0]), Numbering::default());
         assert_eq!(numbering(&[], &[]).highest, -1);
@@ -95,16 +58,17 @@ mod tests {
 
     #[test]
     fn what_is_in_nobodys_hands_is_missing_and_what_is_in_two_is_doubled() {
-        let faulty = numbering(&[2, 3, 9], &[1, 3, 4, 4, 12]);
+        let faulty = numbering(&[(2, 3), (9, 9)], &[1, 3, 4, 4, 12]);
         assert_eq!(faulty.missing, [(0, 0), (5, 8), (10, 11)]);
         assert_eq!(faulty.doubled, [3, 4]);
         assert_eq!(faulty.missing_count(), 7);
-        assert_eq!(numbering(&[0, 1, 1], &[]).doubled, [1]);
+        assert_eq!(Numbering::new(&[(0, 99), (50, 149)], &[], 3).doubled, [50, 51, 52]);
+        assert_eq!(numbering(&[(0, 1), (1, 1)], &[]).doubled, [1]);
     }
 
     #[test]
     fn nonsense_does_not_overflow() {
-        let nonsense = numbering(&[2, i64::MAX], &[i64::MIN, -7, i64::MAX]);
+        let nonsense = numbering(&[(2, 2), (i64::MAX, i64::MAX)], &[i64::MIN, -7, i64::MAX]);
         assert_eq!(nonsense.missing, [(0, 1), (3, i64::MAX - 1)]);
     }
 }

@@ -28,25 +28,16 @@ SELECT request_id, attempt_seq, CAST(lane AS BIGINT), status = 'running', status
     finished_at IS NOT NULL, started_seq, finished_seq, token_count
 FROM llm_attempts WHERE request_id BETWEEN $1 AND $2";
 
-/// The first and the last token of each attempt, and those that do not follow the one before them. See
-/// [`super::TokenSeam`].
-pub(crate) const TOKEN_SEAMS: &str = "
-SELECT request_id, attempt_seq, token_index, seq, previous_index, previous_seq, next_index IS NULL
-FROM (
-    SELECT request_id, attempt_seq, token_index, seq, LAG(token_index) OVER run AS previous_index,
-        LAG(seq) OVER run AS previous_seq, LEAD(token_index) OVER run AS next_index
-    FROM llm_token_log WHERE request_id BETWEEN $1 AND $2
-    WINDOW run AS (PARTITION BY request_id, attempt_seq ORDER BY token_index)
-) AS runs
-WHERE previous_index IS NULL OR next_index IS NULL OR token_index <> previous_index + 1 OR seq <= previous_seq
-ORDER BY request_id, attempt_seq, token_index";
-
-/// The numbers (`seq`) of tokens that do not follow the one before them within their request. Between them lie the
-/// numbers of the events that are not tokens. See [`super::NumberSeam`].
-pub(crate) const NUMBER_SEAMS: &str = "
-SELECT request_id, seq, previous FROM (
-    SELECT request_id, seq, LAG(seq) OVER (PARTITION BY request_id ORDER BY seq) AS previous
-    FROM llm_token_log WHERE request_id BETWEEN $1 AND $2
-) AS numbers
-WHERE previous IS NULL OR seq <> previous + 1
-ORDER BY request_id, seq";
+/// See [`super::RunNumbers`]; in the order of requests, attempts and indexes. `$is_sound` is whether the arrays of a row have an element for
+/// each token.
+macro_rules! run_numbers {
+    ($is_sound:literal) => {
+        concat!(
+            "SELECT request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, seq_offsets, ",
+            $is_sound,
+            " FROM llm_token_runs WHERE request_id BETWEEN $1 AND $2
+            ORDER BY request_id, attempt_seq, first_token_index"
+        )
+    };
+}
+pub(crate) use run_numbers;

@@ -1,14 +1,18 @@
-//! The tokens of one attempt, as their seams tell them.
+//! The tokens of one attempt, as the numbers of its rows tell them.
 
-use super::evidence::TokenSeam;
+use super::evidence::RunNumbers;
 
 /// The tokens of an attempt that are there.
 #[derive(Debug, Default, PartialEq, Eq)]
-pub(super) struct TokenRun {
+pub(super) struct AttemptTokens {
     /// Ranges of indexes before the last token that no token has; both ends included.
     pub(super) gaps: Vec<(i64, i64)>,
     /// Index and number of tokens whose number is not above that of the token before them.
     pub(super) unordered: Vec<(i64, i64)>,
+    /// Ranges of indexes that two rows have.
+    pub(super) doubled: Vec<(i64, i64)>,
+    /// Ranges of indexes whose row contradicts itself.
+    pub(super) unsound: Vec<(i64, i64)>,
     /// Index and number of the first token.
     pub(super) first: Option<(i64, i64)>,
     /// Index and number of the last token.
@@ -17,32 +21,33 @@ pub(super) struct TokenRun {
     pub(super) highest_seq: Option<i64>,
 }
 
-impl TokenRun {
-    /// Of the seams of one attempt, in the order of their indexes.
-    pub(super) fn new(seams: &[TokenSeam]) -> Self {
-        let mut run = Self::default();
-        for seam in seams {
-            let (previous_index, previous_seq) = match seam.previous {
-                None => {
-                    run.first = Some((seam.token_index, seam.seq));
-                    (-1, None)
-                }
-                Some((index, seq)) => (index, Some(seq)),
-            };
-            let expected = previous_index.saturating_add(1);
-            if seam.token_index > expected {
-                run.gaps.push((expected, seam.token_index - 1));
-            }
-            if previous_seq.is_some_and(|previous| seam.seq <= previous) {
-                run.unordered.push((seam.token_index, seam.seq));
-            }
-            if seam.last {
-                run.last = Some((seam.token_index, seam.seq));
-            }
-            // Between two seams numbers only grow, so the highest one stands at a seam or right before one.
-            run.highest_seq = run.highest_seq.max(previous_seq).max(Some(seam.seq));
+impl AttemptTokens {
+    /// Takes in the next row in the order of indexes; gives the ranges of numbers that its tokens have.
+    pub(super) fn push(&mut self, run: &RunNumbers) -> Vec<(i64, i64)> {
+        let first_index = run.first_token_index;
+        let last_index = first_index.saturating_add(run.token_count.max(1) - 1);
+        let numbers = numbers(run);
+        if numbers.is_none() || !run.is_sound {
+            self.unsound.push((first_index, last_index));
         }
-        run
+        // What is wrong with such a row was said; by its ends it is still in the place of its tokens.
+        let numbers = numbers.unwrap_or_else(|| vec![(run.first_seq, run.last_seq.max(run.first_seq))]);
+        let (last_index_before, last_seq_before) = self.last.unzip();
+        let expected = last_index_before.map_or(0, |index| index.saturating_add(1));
+        if first_index > expected {
+            self.gaps.push((expected, first_index - 1));
+        } else if first_index < expected {
+            self.doubled.push((first_index, last_index.min(expected - 1)));
+        }
+        if last_seq_before.is_some_and(|before| run.first_seq <= before) {
+            self.unordered.push((first_index, run.first_seq));
+        }
+        self.first = self.first.or(Some((first_index, run.first_seq)));
+        if last_index_before.is_none_or(|before| before <= last_index) {
+            self.last = Some((last_index, run.last_seq));
+        }
+        self.highest_seq = self.highest_seq.max(Some(run.last_seq));
+        numbers
     }
 
     /// How many tokens there would be without gaps.
@@ -56,6 +61,22 @@ impl TokenRun {
     }
 }
 
+/// The ranges of numbers of a run's tokens; none where the row contradicts itself.
+fn numbers(run: &RunNumbers) -> Option<Vec<(i64, i64)>> {
+    let count = usize::try_from(run.token_count).ok().filter(|count| *count > 0)?;
+    let distance = run.last_seq.checked_sub(run.first_seq)?;
+    let Some(offsets) = &run.seq_offsets else {
+        return (distance == run.token_count - 1).then(|| vec![(run.first_seq, run.last_seq)]);
+    };
+    let rises = offsets.windows(2).all(|pair| pair[0] < pair[1]);
+    if offsets.len() != count || offsets.first() != Some(&0) || offsets.last() != Some(&distance) || !rises {
+        return None;
+    }
+    let ranges = offsets.chunk_by(|one, next| one + 1 == *next);
+    let ends = ranges.filter_map(|range| Some((*range.first()?, *range.last()?)));
+    Some(ends.map(|(from, through)| (run.first_seq + from, run.first_seq + through)).collect())
+}
+
 pub(super) fn width((from, through): (i64, i64)) -> u64 {
     through.abs_diff(from).saturating_add(1)
 }
@@ -64,27 +85,60 @@ pub(super) fn width((from, through): (i64, i64)) -> u64 {
 mod tests {
     use super::*;
 
-    fn seam(token_index: i64, seq: i64, previous: Option<(i64, i64)>, last: bool) -> TokenSeam {
-        TokenSeam { attempt_seq: 1, token_index, seq, previous, last }
+    fn run(
+        first_token_index: i64,
+        token_count: i64,
+        seqs: (i64, i64),
+        offsets: Option<&[i64]>,
+    ) -> RunNumbers {
+        RunNumbers {
+            attempt_seq: 1,
+            first_token_index,
+            token_count,
+            first_seq: seqs.0,
+            last_seq: seqs.1,
+            seq_offsets: offsets.map(<[i64]>::to_vec),
+            is_sound: true,
+        }
     }
 
     #[test]
-    fn a_run_is_known_by_its_seams() {
-        let run = TokenRun::new(&[
-            seam(2, 5, None, false),
-            seam(6, 9, Some((3, 6)), false),
-            seam(7, 8, Some((6, 9)), true),
-        ]);
-        assert_eq!(run.gaps, [(0, 1), (4, 5)]);
-        assert_eq!(run.unordered, [(7, 8)]);
-        assert_eq!((run.first, run.last), (Some((2, 5)), Some((7, 8))));
-        assert_eq!((run.reach(), run.tokens()), (8, 4));
-        assert_eq!(run.highest_seq, Some(9), "it stands before the seam");
+    fn tokens_are_known_by_the_numbers_of_their_rows() {
+        let mut tokens = AttemptTokens::default();
+        assert_eq!(tokens.push(&run(2, 2, (5, 6), None)), [(5, 6)]);
+        assert_eq!(tokens.push(&run(6, 3, (9, 14), Some(&[0, 1, 5]))), [(9, 10), (14, 14)]);
+        assert_eq!(tokens.push(&run(9, 1, (8, 8), None)), [(8, 8)]);
+        assert_eq!(tokens.push(&run(9, 2, (20, 21), None)), [(20, 21)]);
+        assert_eq!(tokens.gaps, [(0, 1), (4, 5)]);
+        assert_eq!(tokens.unordered, [(9, 8)]);
+        assert_eq!(tokens.doubled, [(9, 9)]);
+        assert_eq!((tokens.first, tokens.last), (Some((2, 5)), Some((10, 21))));
+        assert_eq!((tokens.reach(), tokens.tokens()), (11, 7));
+        assert_eq!((tokens.highest_seq, tokens.unsound), (Some(21), vec![]));
     }
 
     #[test]
-    fn no_token_is_no_run() {
-        let run = TokenRun::new(&[]);
-        assert_eq!((run.reach(), run.tokens(), run.highest_seq), (0, 0, None));
+    fn a_row_that_contradicts_itself_is_told() {
+        let unsound = [
+            run(0, 2, (5, 7), None),
+            run(0, 0, (5, 4), None),
+            run(0, 2, (5, 7), Some(&[0, 1])),
+            run(0, 2, (5, 7), Some(&[1, 2])),
+            run(0, 3, (5, 7), Some(&[0, 2])),
+            run(0, 3, (5, 7), Some(&[0, 0, 2])),
+            run(i64::MAX, i64::MAX, (i64::MIN, i64::MAX), None),
+            RunNumbers { is_sound: false, ..run(0, 2, (5, 6), None) },
+        ];
+        for run in unsound {
+            let mut tokens = AttemptTokens::default();
+            tokens.push(&run);
+            assert_eq!(tokens.unsound.len(), 1, "{run:?}");
+        }
+    }
+
+    #[test]
+    fn no_row_is_no_token() {
+        let tokens = AttemptTokens::default();
+        assert_eq!((tokens.reach(), tokens.tokens(), tokens.highest_seq), (0, 0, None));
     }
 }

@@ -1,7 +1,6 @@
 //! Events to rows, with the applied position in the same transaction.
 
 mod compare;
-mod copy;
 mod position;
 mod rows;
 mod statements;
@@ -32,7 +31,7 @@ const CLASHES: usize = 3;
 pub(super) struct Writer {
     target: Arc<Target>,
     partitions: Partitions,
-    /// From so many tokens on, a batch is written by `COPY`.
+    /// From so many runs of tokens on, a batch is written by `COPY`.
     pub(super) copy_from: usize,
     /// Taken out while it is used, so that a call that ends early leaves none behind.
     place: Mutex<Place>,

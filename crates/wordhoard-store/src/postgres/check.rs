@@ -10,8 +10,8 @@ use super::types::{Id, Moment};
 use super::upkeep;
 use crate::Error;
 use crate::check::{
-    AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, NumberSeam, RequestRow, Selection, Span,
-    TokenSeam, statements,
+    AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, RequestRow, RunNumbers, Selection, Span,
+    statements,
 };
 use crate::columns::signed;
 
@@ -27,6 +27,13 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
     SET LOCAL statement_timeout = '28s';
     SET LOCAL enable_seqscan = off; SET LOCAL enable_bitmapscan = off; SET LOCAL enable_sort = off;
     SET LOCAL jit = off";
+
+pub(super) const RUNS: &str = statements::run_numbers!(
+    "cardinality(texts) = token_count AND array_position(texts, NULL) IS NULL
+    AND coalesce(length(kinds), token_count) = token_count
+    AND coalesce(cardinality(at_offsets_ms), token_count) = token_count
+    AND coalesce(cardinality(envelopes), token_count) = token_count"
+);
 
 /// The newest requests below the id `$1` that run or have ended at `$2` or later, at most `$3`.
 pub(super) const OLDER: &str = "
@@ -47,20 +54,12 @@ pub(super) async fn check(session: &Session, slice: CheckSlice) -> Result<Checke
     session.client().batch_execute(BEGIN).await?;
     let selection = select(session, &slice).await?;
     let mut evidence = Evidence::default();
-    let queries = session
-        .statements([
-            statements::REQUESTS,
-            statements::ATTEMPTS,
-            statements::TOKEN_SEAMS,
-            statements::NUMBER_SEAMS,
-        ])
-        .await?;
+    let queries = session.statements([statements::REQUESTS, statements::ATTEMPTS, RUNS]).await?;
     let collected = try_join_all(selection.spans.iter().map(|span| collect(session, &queries, *span)));
-    for [requests, attempts, token_seams, number_seams] in collected.await? {
+    for [requests, attempts, runs] in collected.await? {
         each(&requests, request, |id, row| evidence.request(id, row))?;
         each(&attempts, attempt, |id, row| evidence.attempt(id, row))?;
-        each(&token_seams, token_seam, |id, seam| evidence.token_seam(id, seam))?;
-        each(&number_seams, number_seam, |id, seam| evidence.number_seam(id, seam))?;
+        each(&runs, run_numbers, |id, run| evidence.run(id, &run))?;
     }
     let pruned_before = upkeep::pruned_before(session).await?;
     session.client().batch_execute("COMMIT").await?;
@@ -82,16 +81,15 @@ async fn select(session: &Session, slice: &CheckSlice) -> Result<Selection, Erro
 }
 
 /// The queries of all spans are under way together; the server answers them one after the other.
-async fn collect(session: &Session, queries: &[Statement; 4], span: Span) -> Result<[Vec<Row>; 4], Error> {
+async fn collect(session: &Session, queries: &[Statement; 3], span: Span) -> Result<[Vec<Row>; 3], Error> {
     let (client, low, high) = (session.client(), Id(span.low), Id(span.high));
-    let [requests, attempts, token_seams, number_seams] = queries;
+    let [requests, attempts, runs] = queries;
     let ends: Params<'_> = &[&low, &high];
     let rows = tokio::try_join!(
         biased;
         client.query(requests, ends),
         client.query(attempts, ends),
-        client.query(token_seams, ends),
-        client.query(number_seams, ends),
+        client.query(runs, ends),
     )?;
     Ok(rows.into())
 }
@@ -136,19 +134,17 @@ fn attempt(row: &Row) -> Result<AttemptRow, Error> {
     })
 }
 
-fn token_seam(row: &Row) -> Result<TokenSeam, Error> {
-    let (previous_index, previous_seq): (Option<i64>, Option<i64>) = (get(row, 4)?, get(row, 5)?);
-    Ok(TokenSeam {
+fn run_numbers(row: &Row) -> Result<RunNumbers, Error> {
+    let offsets = get::<Option<Vec<i64>>>(row, 6);
+    Ok(RunNumbers {
         attempt_seq: get(row, 1)?,
-        token_index: get(row, 2)?,
-        seq: get(row, 3)?,
-        previous: previous_index.zip(previous_seq),
-        last: get(row, 6)?,
+        first_token_index: get(row, 2)?,
+        token_count: get(row, 3)?,
+        first_seq: get(row, 4)?,
+        last_seq: get(row, 5)?,
+        is_sound: offsets.is_ok() && get(row, 7)?,
+        seq_offsets: offsets.unwrap_or_default(),
     })
-}
-
-fn number_seam(row: &Row) -> Result<NumberSeam, Error> {
-    Ok(NumberSeam { seq: get(row, 1)?, previous: get(row, 2)? })
 }
 
 pub(super) async fn last_clean(session: &Session) -> Result<Option<Timestamp>, Error> {

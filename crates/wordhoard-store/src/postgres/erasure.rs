@@ -18,13 +18,15 @@ const REQUEST: &str =
         idempotency_key = NULL, idempotency_sha256 = NULL WHERE request_id = $1";
 const ATTEMPTS: &str = "UPDATE llm_attempts SET envelope = NULL,
         failure_message = CASE WHEN failure_message IS NULL THEN NULL ELSE '' END WHERE request_id = $1";
-const TOKENS: &str = "UPDATE llm_token_log SET text = '', envelope = NULL WHERE request_id = $1";
+const RUNS: &str =
+    "UPDATE llm_token_runs SET envelopes = NULL, texts = array_fill(''::text, ARRAY[cardinality(texts)])
+    WHERE request_id = $1";
 const ERASED: &str =
     "SELECT request_id FROM llm_requests WHERE request_id = ANY ($1) AND erased_at IS NOT NULL";
 
 /// All of them, to be prepared by a test.
 #[cfg(test)]
-pub(super) const ALL: [&str; 5] = [FOUND, REQUEST, ATTEMPTS, TOKENS, ERASED];
+pub(super) const ALL: [&str; 5] = [FOUND, REQUEST, ATTEMPTS, RUNS, ERASED];
 
 #[async_trait]
 impl Erasing for PostgresStore {
@@ -46,7 +48,7 @@ async fn erase(session: &Session, id: RequestId, at: Timestamp) -> Result<Erasur
     if running == Some(false) {
         session.execute(REQUEST, &[&id, &at]).await?;
         session.execute(ATTEMPTS, &[&id]).await?;
-        session.execute(TOKENS, &[&id]).await?;
+        session.execute(RUNS, &[&id]).await?;
     }
     session.client().batch_execute("COMMIT").await?;
     Ok(match running {

@@ -4,15 +4,16 @@ use tokio_postgres::Row;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     FinishReason, Idempotency, KeyId, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
-    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
-    Usage,
+    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, TokenIndex, Usage,
 };
 
 use super::rows::{count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage};
+use super::runs::{self, run_columns};
 use super::session::{Params, Session};
 use super::types::{Id, Key, Moment, Sha256};
 use crate::Error;
 use crate::columns::{MAX_SEARCHED_REQUESTS, fallback_from_json, signed, usage_details};
+use crate::runs::from_runs_between;
 
 macro_rules! request_columns {
     () => {
@@ -41,14 +42,14 @@ pub(super) const REQUESTS: &str =
     concat!("SELECT ", request_columns!(), " FROM llm_requests WHERE request_id = ANY ($1)");
 pub(super) const ATTEMPTS: &str =
     concat!("SELECT ", attempt_columns!(), " FROM llm_attempts WHERE request_id = ANY ($1)");
-pub(super) const TOKENS: &str = "SELECT attempt_seq, token_index, seq, at, kind, text, envelope
-    FROM llm_token_log
-    WHERE request_id = $1 AND seq >= $2 ORDER BY seq LIMIT $3";
+pub(super) const RUNS: &str = concat!("SELECT ", run_columns!(), from_runs_between!());
 
-const ANSWER_WITH_CALL: &str = "SELECT request_id, attempt_seq FROM llm_token_log
+const ANSWER_WITH_CALL: &str = "SELECT request_id, attempt_seq FROM llm_token_runs AS run
     WHERE request_id IN (SELECT request_id FROM llm_requests WHERE key_id IS NOT DISTINCT FROM $1 AND created_at >= $2
             ORDER BY request_id DESC LIMIT $3)
-        AND kind = 'tool_call' AND strpos(text, $4) > 0
+        AND strpos(kinds, 'c') > 0
+        AND EXISTS (SELECT FROM unnest(run.texts) WITH ORDINALITY AS token (text, place)
+            WHERE substr(run.kinds, token.place::integer, 1) = 'c' AND strpos(token.text, $4) > 0)
     ORDER BY request_id DESC, attempt_seq DESC LIMIT 1";
 
 /// See [`Store::answer_with_call`](crate::Store::answer_with_call). The fragment is how a call writes its id.
@@ -74,16 +75,17 @@ pub(super) async fn events(
     from: Seq,
     limit: usize,
 ) -> Result<Vec<Event>, Error> {
-    let [requests, attempts, tokens] = session.statements([REQUESTS, ATTEMPTS, TOKENS]).await?;
+    let end = Seq(from.0.saturating_add(limit as u64));
+    let [requests, attempts, runs] = session.statements([REQUESTS, ATTEMPTS, RUNS]).await?;
     let (client, ids) = (session.client(), [Id(id)]);
-    let (ids, id, from_seq, most) = (ids.as_slice(), Id(id), signed(from.0), signed(limit as u64));
-    let (by_ids, page): (Params<'_>, Params<'_>) = (&[&ids], &[&id, &from_seq, &most]);
-    let (_, requests, attempts, tokens, _) = tokio::try_join!(
+    let (ids, id, from_seq, end_seq) = (ids.as_slice(), Id(id), signed(from.0), signed(end.0));
+    let (by_ids, page): (Params<'_>, Params<'_>) = (&[&ids], &[&id, &from_seq, &end_seq]);
+    let (_, requests, attempts, runs, _) = tokio::try_join!(
         biased;
         client.batch_execute(BEGIN),
         client.query(&requests, by_ids),
         client.query(&attempts, by_ids),
-        client.query(&tokens, page),
+        client.query(&runs, page),
         client.batch_execute("COMMIT"),
     )?;
     if let Some(row) = requests.first()
@@ -93,8 +95,9 @@ pub(super) async fn events(
     }
     let mut events: Vec<_> = framing(&requests, &attempts)?.map(|(_, event)| event).collect();
     events.retain(|event| event.seq >= from);
-    for row in &tokens {
-        events.push(token_event(row)?);
+    for row in &runs {
+        let tokens = runs::read(row)?.events().map_err(|error| damaged(row, 7, error))?;
+        events.extend(tokens.into_iter().filter(|event| (from..end).contains(&event.seq)));
     }
     events.sort_unstable_by_key(|event| event.seq);
     events.truncate(limit);
@@ -218,16 +221,4 @@ fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
     };
     let at = get::<Moment>(row, 11)?.timestamp();
     Ok(Some(Event { seq: Seq(seq), at, body: EventBody::AttemptFinished(finished) }))
-}
-
-fn token_event(row: &Row) -> Result<Event, Error> {
-    let token = Token {
-        attempt_seq: attempt_seq(row, 0)?,
-        token_index: TokenIndex(count(row, 1)?),
-        kind: named(row, 4, TokenKind::from_name)?,
-        text: text(row, 5)?,
-        envelope: optional_text(row, 6)?.map(Into::into),
-    };
-    let at = get::<Moment>(row, 3)?.timestamp();
-    Ok(Event { seq: Seq(count(row, 2)?), at, body: EventBody::Token(token) })
 }

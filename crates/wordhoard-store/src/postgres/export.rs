@@ -16,12 +16,13 @@ use crate::{Error, LogKey};
 const LOOK_INTERVAL: Duration = Duration::from_millis(500);
 
 const COUNTS: &str = "SELECT (SELECT max(version) FROM schema_migrations)::bigint,
-        (SELECT count(*) FROM llm_requests), (SELECT count(*) FROM llm_attempts), (SELECT count(*) FROM llm_token_log)";
+        (SELECT count(*) FROM llm_requests), (SELECT count(*) FROM llm_attempts), 
+        (SELECT coalesce(sum(token_count), 0)::bigint FROM llm_token_runs)";
 const POSITIONS: &str = "SELECT log_id, applied FROM wal_positions ORDER BY log_id";
 
-/// All tables of our schema, partitions too, quoted as `pg_dump` reads them.
+/// All tables and views of our schema, partitions too, quoted as `pg_dump` reads them.
 const TABLES: &str = "SELECT format('%I.%I', nspname, relname) FROM pg_class JOIN pg_namespace ON pg_namespace.oid = relnamespace
-    WHERE relkind IN ('r', 'p') AND nspname = current_schema() ORDER BY 1";
+    WHERE relkind IN ('r', 'p', 'v') AND nspname = current_schema() ORDER BY 1";
 
 /// All in one transaction that reads one state.
 const BEGIN: &str =

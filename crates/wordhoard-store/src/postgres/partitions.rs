@@ -1,4 +1,4 @@
-//! The weekly partitions of `llm_token_log`, made ahead of time.
+//! The weekly partitions of `llm_token_runs`, made ahead of time.
 
 mod prune;
 
@@ -97,8 +97,8 @@ fn statement(week: i64) -> String {
     format!(
         "DO $$ BEGIN
              IF to_regclass('{name}') IS NULL THEN
-                 CREATE TABLE {name} (LIKE llm_token_log INCLUDING ALL);
-                 ALTER TABLE llm_token_log ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');
+                 CREATE TABLE {name} (LIKE llm_token_runs INCLUDING ALL);
+                 ALTER TABLE llm_token_runs ATTACH PARTITION {name} FOR VALUES FROM ('{from}') TO ('{to}');
              END IF;
          END $$;"
     )
@@ -108,11 +108,11 @@ fn week_of(at: Timestamp) -> i64 {
     at.as_millis().max(0).div_euclid(WEEK_MS)
 }
 
-/// `llm_token_log_20261119`: by the first day of the week, in UTC.
+/// `llm_token_runs_20261119`: by the first day of the week, in UTC.
 fn name(week: i64) -> String {
     let start = Timestamp::from_millis(week * WEEK_MS).to_string();
     let digits: String = start.chars().take_while(|c| *c != 'T').filter(char::is_ascii_digit).collect();
-    format!("llm_token_log_{digits}")
+    format!("llm_token_runs_{digits}")
 }
 
 /// The smallest id of a request of this week: a UUIDv7 begins with 48 bits of milliseconds since 1970.
@@ -135,7 +135,7 @@ mod tests {
         let week = week_of(at);
         let bounds: Vec<RequestId> = [week, week + 1].map(|week| bound(week).parse().unwrap()).into();
         assert!(bounds[0] <= id && id < bounds[1]);
-        assert_eq!(name(week), "llm_token_log_20261119");
-        assert_eq!(name(0), "llm_token_log_19700101");
+        assert_eq!(name(week), "llm_token_runs_20261119");
+        assert_eq!(name(0), "llm_token_runs_19700101");
     }
 }

@@ -10,7 +10,7 @@ use super::{
 };
 use crate::Error;
 use crate::migration::Migration;
-use crate::upkeep::statements::{ATTEMPTS, COUNT_ATTEMPTS, COUNT_REQUESTS, REQUESTS, TOKENS};
+use crate::upkeep::statements::{ATTEMPTS, COUNT_ATTEMPTS, COUNT_REQUESTS, REQUESTS, TOKEN_RUNS};
 
 const AT: Timestamp = Timestamp::from_millis(1_795_400_000_000);
 
@@ -28,10 +28,9 @@ async fn every_statement_is_valid() {
     let server = Postgres::start().await;
     let session = session(&server.url()).await;
     migrate::run(&session, migrate::MIGRATIONS, AT).await.unwrap();
-    let others =
-        [events::REQUESTS, events::ATTEMPTS, events::TOKENS, lists::SUMMARY, lists::LIST, lists::OPEN];
+    let others = [events::REQUESTS, events::ATTEMPTS, events::RUNS, lists::SUMMARY, lists::LIST, lists::OPEN];
     let others = others.into_iter().chain([lists::IDEMPOTENT]).chain(fleet::ALL);
-    let prunes = [TOKENS, ATTEMPTS, REQUESTS].into_iter().flat_map(|of| [of.boundary, of.delete]);
+    let prunes = [TOKEN_RUNS, ATTEMPTS, REQUESTS].into_iter().flat_map(|of| [of.boundary, of.delete]);
     let others = others.chain(prunes).chain(jobs::ALL.iter().copied());
     let others =
         others.chain([COUNT_REQUESTS, COUNT_ATTEMPTS, upkeep::RAISE, partitions::LIST, partitions::KEPT]);

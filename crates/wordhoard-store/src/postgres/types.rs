@@ -41,10 +41,6 @@ impl Moment {
     pub(super) fn timestamp(self) -> Timestamp {
         Timestamp::from_millis((self.0 + Self::EPOCH_MICROS) / 1000)
     }
-
-    pub(super) fn as_bytes(self) -> [u8; 8] {
-        self.0.to_be_bytes()
-    }
 }
 
 impl ToSql for Id {

@@ -1,15 +1,24 @@
 //! Events to rows, with the applied position in the same transaction.
 
+mod tokens;
+
 use rusqlite::{Connection, OptionalExtension, Transaction, TransactionBehavior, params};
 use wordhoard_model::{
-    AttemptFinished, AttemptStarted, Event, EventBody, KeyId, RequestCreated, RequestFinished, RequestId,
-    Seq, Token,
+    AttemptFinished, AttemptStarted, Event, EventBody, KeyId, RequestCreated, RequestFinished, RequestId, Seq,
 };
 
-use super::erasure::is_erased;
 use super::rows::{damaged, fallback_to_json, lanes_to_json, signed, unsigned, usage_columns};
 use crate::columns::usage_details_column;
+use crate::runs::{is_in_order, tokens_of};
 use crate::{Applied, Batch, Conflict, Error, LogKey, LoggedEvent};
+
+/// How far a log is applied, and what else is known of it.
+#[derive(Debug, Default)]
+struct LogRow {
+    applied: u64,
+    doubted_through: Option<RequestId>,
+    is_retired: bool,
+}
 
 pub(super) fn applied(connection: &Connection, log: LogKey) -> Result<u64, rusqlite::Error> {
     let mut statement = connection.prepare_cached("SELECT applied FROM wal_positions WHERE log_id = ?1")?;
@@ -17,32 +26,30 @@ pub(super) fn applied(connection: &Connection, log: LogKey) -> Result<u64, rusql
     Ok(position.map_or(0, unsigned))
 }
 
-fn is_retired(connection: &Connection, log: LogKey) -> Result<bool, rusqlite::Error> {
-    let sql = "SELECT 1 FROM wal_positions WHERE log_id = ?1 AND retired_at IS NOT NULL";
-    connection.prepare_cached(sql)?.exists([log.0])
+fn log_row(connection: &Connection, log: LogKey) -> Result<LogRow, rusqlite::Error> {
+    let sql = "SELECT applied, doubted_through, retired_at IS NOT NULL FROM wal_positions WHERE log_id = ?1";
+    let row = connection.prepare_cached(sql)?.query_row([log.0], |row| {
+        let doubted_through: Option<[u8; 16]> = row.get(1)?;
+        Ok(LogRow {
+            applied: unsigned(row.get(0)?),
+            doubted_through: doubted_through.map(RequestId::from_bytes),
+            is_retired: row.get(2)?,
+        })
+    });
+    Ok(row.optional()?.unwrap_or_default())
 }
 
 pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applied, Error> {
     let transaction = connection.transaction_with_behavior(TransactionBehavior::Immediate)?;
-    let applied = applied(&transaction, batch.log)?;
-    if is_retired(&transaction, batch.log)? {
+    let log = log_row(&transaction, batch.log)?;
+    if log.is_retired {
         return Err(Error::LogRetired);
     }
-    if batch.from > applied {
-        return Err(Error::Gap { from: batch.from, applied });
+    if batch.from > log.applied {
+        return Err(Error::Gap { from: batch.from, applied: log.applied });
     }
-    let mut outcome = Applied::default();
-    let mut conflicts = Vec::new();
-    for LoggedEvent { position, request_id, event } in in_order_of_pages(&batch.events) {
-        match insert(&transaction, batch.log, *request_id, event)? {
-            Place::New => outcome.inserted += 1,
-            Place::Same => outcome.already_there += 1,
-            Place::Taken(what) => conflicts.push((*position, Conflict { request_id: *request_id, what })),
-        }
-    }
-    conflicts.sort_by_key(|(position, _)| *position);
-    outcome.conflicts = conflicts.into_iter().map(|(_, conflict)| conflict).collect();
-    if batch.through > applied {
+    let outcome = write(&transaction, batch, batch.is_all_new(log.applied, log.doubted_through))?;
+    if batch.through > log.applied {
         transaction
             .prepare_cached(
                 "INSERT INTO wal_positions (log_id, applied) VALUES (?1, ?2)
@@ -54,19 +61,38 @@ pub(super) fn apply(connection: &mut Connection, batch: &Batch) -> Result<Applie
     Ok(outcome)
 }
 
-/// The tokens of one request after the other, behind everything else. The tables are sorted by request, and the log has
-/// hundreds of them in turns: in its order, each row would touch another page. What is no token keeps its order, in
-/// which an end comes behind its beginning.
-fn in_order_of_pages(events: &[LoggedEvent]) -> impl Iterator<Item = &LoggedEvent> {
-    let is_token = |logged: &&LoggedEvent| matches!(logged.event.body, EventBody::Token(_));
-    let (mut tokens, framing): (Vec<_>, Vec<_>) = events.iter().partition(is_token);
-    // Stable, so that of two events in the same place the first of the log stays.
-    tokens.sort_by_key(|logged| (logged.request_id, logged.event.seq));
-    framing.into_iter().chain(tokens)
+/// Tokens come after everything else: what else an attempt has bounds its tokens.
+fn write(tx: &Transaction<'_>, batch: &Batch, is_all_new: bool) -> Result<Applied, rusqlite::Error> {
+    let mut outcome = Applied::default();
+    let mut conflicts = Vec::new();
+    for (place, LoggedEvent { request_id, event, .. }) in batch.events.iter().enumerate() {
+        match insert(tx, batch.log, *request_id, event)? {
+            None => {}
+            Some(Place::New) => outcome.inserted += 1,
+            Some(Place::Same) => outcome.already_there += 1,
+            Some(Place::Taken(what)) => conflicts.push((place, Conflict { request_id: *request_id, what })),
+        }
+    }
+    let tokens = tokens_of(batch);
+    let count = tokens.len() as u64;
+    if is_all_new && is_in_order(batch) {
+        tokens::insert(tx, tokens)?;
+        outcome.inserted += count;
+    } else {
+        let mut examined = tokens::insert_missing(tx, &tokens)?;
+        outcome.inserted += examined.new;
+        outcome.already_there += count - examined.new - examined.conflicts.len() as u64;
+        conflicts.append(&mut examined.conflicts);
+    }
+    conflicts.sort_by_key(|(place, _)| *place);
+    outcome.conflicts = conflicts.into_iter().map(|(_, conflict)| conflict).collect();
+    Ok(outcome)
 }
 
 pub(super) fn rewind(connection: &Connection, log: LogKey, to: u64) -> Result<(), Error> {
-    let sql = "UPDATE wal_positions SET applied = ?2 WHERE log_id = ?1 AND applied > ?2";
+    let sql =
+        "UPDATE wal_positions SET applied = ?2, doubted_through = (SELECT max(request_id) FROM llm_requests)
+               WHERE log_id = ?1 AND applied > ?2";
     connection.prepare_cached(sql)?.execute((log.0, signed(to)))?;
     Ok(())
 }
@@ -91,14 +117,20 @@ impl Place {
     }
 }
 
-fn insert(tx: &Transaction<'_>, log: LogKey, id: RequestId, event: &Event) -> Result<Place, rusqlite::Error> {
-    match &event.body {
-        EventBody::RequestCreated(created) => insert_request(tx, log, id, event, created),
-        EventBody::AttemptStarted(started) => insert_attempt(tx, id, event, started),
-        EventBody::Token(token) => insert_token(tx, id, event, token),
-        EventBody::AttemptFinished(finished) => finish_attempt(tx, id, event, finished),
-        EventBody::RequestFinished(finished) => finish_request(tx, id, event, finished),
-    }
+/// None of a token.
+fn insert(
+    tx: &Transaction<'_>,
+    log: LogKey,
+    id: RequestId,
+    event: &Event,
+) -> Result<Option<Place>, rusqlite::Error> {
+    Ok(Some(match &event.body {
+        EventBody::RequestCreated(created) => insert_request(tx, log, id, event, created)?,
+        EventBody::AttemptStarted(started) => insert_attempt(tx, id, event, started)?,
+        EventBody::Token(_) => return Ok(None),
+        EventBody::AttemptFinished(finished) => finish_attempt(tx, id, event, finished)?,
+        EventBody::RequestFinished(finished) => finish_request(tx, id, event, finished)?,
+    }))
 }
 
 /// Whether SQL already tells this very event. The row is read back through the reader's own code, so that what is
@@ -171,42 +203,6 @@ fn insert_attempt(
             event.at.as_millis(),
         ])?;
     Place::of(rows, || same_event(tx, id, event), || format!("another attempt {}", started.attempt_seq))
-}
-
-fn insert_token(
-    tx: &Transaction<'_>,
-    id: RequestId,
-    event: &Event,
-    token: &Token,
-) -> Result<Place, rusqlite::Error> {
-    let key = (id.as_bytes(), token.attempt_seq.0, signed(token.token_index.0));
-    let rows = tx
-        .prepare_cached(
-            "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text, envelope)
-             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8) ON CONFLICT DO NOTHING",
-        )?
-        .execute(params![
-            key.0,
-            key.1,
-            key.2,
-            signed(event.seq.0),
-            event.at.as_millis(),
-            token.kind.as_str(),
-            token.text,
-            token.envelope.as_deref(),
-        ])?;
-    let same = || {
-        let sql =
-            "SELECT seq = ?4 AND at = ?5 AND kind = ?6 AND text = ?7 AND envelope IS ?8 FROM llm_token_log
-                   WHERE request_id = ?1 AND attempt_seq = ?2 AND token_index = ?3";
-        let (seq, at) = (signed(event.seq.0), event.at.as_millis());
-        let (kind, envelope) = (token.kind.as_str(), token.envelope.as_deref());
-        let values = params![key.0, key.1, key.2, seq, at, kind, token.text, envelope];
-        let same = tx.prepare_cached(sql)?.query_row(values, |row| row.get(0)).optional()?;
-        // No row under the key: then another token has the event's seq.
-        Ok(same.unwrap_or(false) || is_erased(tx, id)?)
-    };
-    Place::of(rows, same, || format!("another token {} of attempt {}", token.token_index, token.attempt_seq))
 }
 
 fn finish_attempt(

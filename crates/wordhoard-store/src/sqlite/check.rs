@@ -5,8 +5,8 @@ use super::rows::signed;
 use super::upkeep;
 use crate::Error;
 use crate::check::{
-    AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, NumberSeam, RequestRow, Selection, Span,
-    TokenSeam, statements,
+    AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, RequestRow, RunNumbers, Selection, Span,
+    statements,
 };
 
 /// The newest requests below the id `$1` that run or have ended at `$2` or later, at most `$3`. Left to itself, SQLite
@@ -19,6 +19,15 @@ SELECT request_id FROM (
     SELECT request_id FROM llm_requests INDEXED BY llm_requests_finished
     WHERE request_id < $1 AND finished_at >= $2
 ) AS older ORDER BY request_id DESC LIMIT $3";
+
+const RUNS: &str = statements::run_numbers!(
+    "CASE WHEN json_valid(texts) THEN json_array_length(texts) = token_count ELSE false END
+    AND coalesce(length(kinds), token_count) = token_count
+    AND CASE WHEN at_offsets_ms IS NULL THEN true
+        WHEN json_valid(at_offsets_ms) THEN json_array_length(at_offsets_ms) = token_count ELSE false END
+    AND CASE WHEN envelopes IS NULL THEN true
+        WHEN json_valid(envelopes) THEN json_array_length(envelopes) = token_count ELSE false END"
+);
 
 pub(super) fn check(snapshot: &Transaction<'_>, slice: &CheckSlice) -> Result<Checked, Error> {
     let selection = select(snapshot, slice)?;
@@ -47,8 +56,7 @@ fn collect(snapshot: &Transaction<'_>, span: &Span, evidence: &mut Evidence) -> 
     let span = (span.low.as_bytes(), span.high.as_bytes());
     each(snapshot, statements::REQUESTS, span, request, |id, row| evidence.request(id, row))?;
     each(snapshot, statements::ATTEMPTS, span, attempt, |id, row| evidence.attempt(id, row))?;
-    each(snapshot, statements::TOKEN_SEAMS, span, token_seam, |id, seam| evidence.token_seam(id, seam))?;
-    each(snapshot, statements::NUMBER_SEAMS, span, number_seam, |id, seam| evidence.number_seam(id, seam))
+    each(snapshot, RUNS, span, run_numbers, |id, run| evidence.run(id, &run))
 }
 
 /// Takes in each row of a query whose first column is a request's id.
@@ -91,20 +99,18 @@ fn attempt(row: &Row<'_>) -> Result<AttemptRow, rusqlite::Error> {
     })
 }
 
-fn token_seam(row: &Row<'_>) -> Result<TokenSeam, rusqlite::Error> {
-    let previous: Option<i64> = row.get(4)?;
-    let previous_seq: Option<i64> = row.get(5)?;
-    Ok(TokenSeam {
+fn run_numbers(row: &Row<'_>) -> Result<RunNumbers, rusqlite::Error> {
+    let offsets: Option<String> = row.get(6)?;
+    let parsed = offsets.map(|offsets| serde_json::from_str(&offsets)).transpose();
+    Ok(RunNumbers {
         attempt_seq: row.get(1)?,
-        token_index: row.get(2)?,
-        seq: row.get(3)?,
-        previous: previous.zip(previous_seq),
-        last: row.get(6)?,
+        first_token_index: row.get(2)?,
+        token_count: row.get(3)?,
+        first_seq: row.get(4)?,
+        last_seq: row.get(5)?,
+        is_sound: parsed.is_ok() && row.get(7)?,
+        seq_offsets: parsed.unwrap_or_default(),
     })
-}
-
-fn number_seam(row: &Row<'_>) -> Result<NumberSeam, rusqlite::Error> {
-    Ok(NumberSeam { seq: row.get(1)?, previous: row.get(2)? })
 }
 
 pub(super) fn last_clean(snapshot: &Transaction<'_>) -> Result<Option<Timestamp>, Error> {
@@ -162,13 +168,7 @@ mod tests {
     fn no_query_reads_a_table_from_end_to_end() {
         let mut connection = Connection::open_in_memory().unwrap();
         migrate::run(&mut connection, Timestamp::from_millis(1)).unwrap();
-        for sql in [
-            statements::NEWEST,
-            statements::REQUESTS,
-            statements::ATTEMPTS,
-            statements::TOKEN_SEAMS,
-            statements::NUMBER_SEAMS,
-        ] {
+        for sql in [statements::NEWEST, statements::REQUESTS, statements::ATTEMPTS, RUNS] {
             assert_eq!(scans(&connection, sql), [] as [String; 0], "{sql}");
         }
         // Of what runs there is little, and the index holds nothing else.

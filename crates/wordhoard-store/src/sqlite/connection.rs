@@ -18,6 +18,8 @@ const BUSY_TIMEOUT: Duration = Duration::from_secs(5);
 pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     let connection = Connection::open(path)?;
     connection.busy_timeout(BUSY_TIMEOUT)?;
+    // Counts only in a file that is new, before anything is written into it: then a prune can give back what it frees.
+    connection.pragma_update(None, "auto_vacuum", "incremental")?;
     let mode: String = connection.query_row("PRAGMA journal_mode = wal", [], |row| row.get(0))?;
     if mode != "wal" {
         // Some network file systems cannot share memory; there SQLite silently keeps its old mode.
@@ -31,6 +33,8 @@ pub(super) fn open_writer(path: &Path) -> Result<Connection, Error> {
     connection.pragma_update(None, "synchronous", "normal")?;
     // A checkpoint syncs, beside the syncs of our log; so not too often.
     connection.pragma_update(None, "wal_autocheckpoint", 4_000)?;
+    // A long reader can keep its log from being written over. Once that has ended, it is cut to this again.
+    connection.pragma_update(None, "journal_size_limit", 32 << 20)?;
     connection.pragma_update(None, "foreign_keys", "off")?;
     connection.pragma_update(None, "cache_size", -4096)?;
     connection.set_prepared_statement_cache_capacity(64);

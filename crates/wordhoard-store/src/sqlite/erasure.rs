@@ -46,7 +46,11 @@ fn erase(connection: &mut Connection, id: RequestId, at: Timestamp) -> Result<Er
          WHERE request_id = ?1",
         [id.as_bytes()],
     )?;
-    tx.execute("UPDATE llm_token_log SET text = '', envelope = NULL WHERE request_id = ?1", [id.as_bytes()])?;
+    tx.execute(
+        "UPDATE llm_token_runs SET envelopes = NULL,
+             texts = (SELECT json_group_array('') FROM json_each(llm_token_runs.texts)) WHERE request_id = ?1",
+        [id.as_bytes()],
+    )?;
     tx.commit()?;
     Ok(Erasure::Done)
 }

@@ -4,13 +4,16 @@ use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     FinishReason, Idempotency, KeyId, Lane, ModelRef, Outcome, Parameters, Prompt, ProviderName,
-    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, Token, TokenIndex, TokenKind,
-    Usage,
+    RequestCreated, RequestFinished, RequestId, RequestStatus, Seq, Timestamp, TokenIndex, Usage,
 };
 
 use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
+use super::runs::{self, run_columns};
 use crate::Error;
 use crate::columns::{MAX_SEARCHED_REQUESTS, call_id_fragment, fallback_from_json, usage_details};
+use crate::runs::from_runs_between;
+
+const RUNS: &str = concat!("SELECT ", run_columns!(), from_runs_between!());
 
 /// The events from `from` on. SQL holds a prefix of a request's events, since they are applied in the order of the
 /// log, so what is found from `from` on has no gap.
@@ -39,10 +42,12 @@ pub(super) fn answer_with_call(
     call_id: &str,
     not_before: Timestamp,
 ) -> Result<Option<(RequestId, AttemptSeq)>, Error> {
-    let sql = "SELECT request_id, attempt_seq FROM llm_token_log
+    let sql = "SELECT request_id, attempt_seq FROM llm_token_runs AS run
                WHERE request_id IN (SELECT request_id FROM llm_requests WHERE key_id IS ?1 AND created_at >= ?2
                        ORDER BY request_id DESC LIMIT ?3)
-                   AND kind = 'tool_call' AND instr(text, ?4) > 0
+                   AND instr(kinds, 'c') > 0
+                   AND EXISTS (SELECT 1 FROM json_each(run.texts) AS token
+                       WHERE substr(run.kinds, token.key + 1, 1) = 'c' AND instr(token.value, ?4) > 0)
                ORDER BY request_id DESC, attempt_seq DESC LIMIT 1";
     let owner = owner.map(|owner| owner.as_bytes().to_vec());
     let fragment = call_id_fragment(call_id);
@@ -194,20 +199,43 @@ fn token_events(
     limit: usize,
     events: &mut Vec<Event>,
 ) -> Result<(), Error> {
-    let sql = "SELECT attempt_seq, token_index, seq, at, kind, text, envelope FROM llm_token_log
-               WHERE request_id = ?1 AND seq >= ?2 ORDER BY seq LIMIT ?3";
-    let mut statement = snapshot.prepare_cached(sql)?;
-    let mut rows = statement.query((id.as_bytes(), signed(from.0), signed(limit as u64)))?;
+    let end = Seq(from.0.saturating_add(limit as u64));
+    let mut statement = snapshot.prepare_cached(RUNS)?;
+    let mut rows = statement.query((id.as_bytes(), signed(from.0), signed(end.0)))?;
     while let Some(row) = rows.next()? {
-        let token = Token {
-            attempt_seq: AttemptSeq(row.get(0)?),
-            token_index: TokenIndex(unsigned(row.get(1)?)),
-            kind: named(row, 4, TokenKind::from_name)?,
-            text: row.get(5)?,
-            envelope: row.get::<_, Option<Box<str>>>(6)?,
-        };
-        let at = Timestamp::from_millis(row.get(3)?);
-        events.push(Event { seq: Seq(unsigned(row.get(2)?)), at, body: EventBody::Token(token) });
+        let tokens = runs::read(row)?.events().map_err(|error| damaged(7, error))?;
+        events.extend(tokens.into_iter().filter(|event| (from..end).contains(&event.seq)));
     }
     Ok(())
+}
+
+#[cfg(test)]
+mod tests {
+    use rusqlite::{Connection, params_from_iter};
+
+    use super::super::migrate;
+    use super::*;
+
+    /// However long an answer is, a page of it reads the rows that it shows.
+    #[test]
+    fn a_page_is_found_by_the_key() {
+        let mut connection = Connection::open_in_memory().unwrap();
+        migrate::run(&mut connection, Timestamp::from_millis(1)).unwrap();
+        let mut statement = connection.prepare(&format!("EXPLAIN QUERY PLAN {RUNS}")).unwrap();
+        let values = vec![rusqlite::types::Null; statement.parameter_count()];
+        let steps = statement.query_map(params_from_iter(values), |row| row.get(3)).unwrap();
+        let steps: Vec<String> = steps.collect::<Result<_, _>>().unwrap();
+        let by_key = |table: &str, bounds: &str| {
+            let start = format!("SEARCH {table} USING INDEX sqlite_autoindex_");
+            steps.iter().any(|step| step.starts_with(&start) && step.ends_with(bounds))
+        };
+        let key = "(request_id=? AND attempt_seq=? AND first_token_index";
+        assert!(by_key("llm_attempts", "(request_id=?)"), "{steps:?}");
+        assert!(by_key("llm_token_runs", &format!("{key}>? AND first_token_index<?)")), "{steps:?}");
+        assert!(by_key("before", &format!("{key}<?)")), "{steps:?}");
+        assert!(
+            !steps.iter().any(|step| step.contains("TEMP B-TREE") || step.starts_with("SCAN")),
+            "{steps:?}"
+        );
+    }
 }

@@ -14,18 +14,16 @@ use crate::{Error, LogKey};
 const STEP_PAGES: i32 = 2_048;
 
 pub(super) fn census(snapshot: &Transaction<'_>) -> Result<Census, Error> {
-    let count = |table: &str| -> Result<u64, Error> {
-        let sql = format!("SELECT count(*) FROM {table}");
-        Ok(unsigned(snapshot.query_row(&sql, [], |row| row.get(0))?))
-    };
+    let number =
+        |sql: &str| -> Result<u64, Error> { Ok(unsigned(snapshot.query_row(sql, [], |row| row.get(0))?)) };
     let version = snapshot.query_row("SELECT max(version) FROM schema_migrations", [], |row| row.get(0))?;
     let mut statement = snapshot.prepare("SELECT log_id, applied FROM wal_positions ORDER BY log_id")?;
     let positions = statement.query_map([], |row| Ok((LogKey(row.get(0)?), unsigned(row.get(1)?))))?;
     Ok(Census {
         schema_version: version,
-        requests: count("llm_requests")?,
-        attempts: count("llm_attempts")?,
-        tokens: count("llm_token_log")?,
+        requests: number("SELECT count(*) FROM llm_requests")?,
+        attempts: number("SELECT count(*) FROM llm_attempts")?,
+        tokens: number("SELECT coalesce(sum(token_count), 0) FROM llm_token_runs")?,
         positions: positions.collect::<Result<_, _>>()?,
     })
 }

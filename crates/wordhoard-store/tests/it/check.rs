@@ -1,7 +1,6 @@
 //! The consistency check: what is planted is found, and nothing else. The same cases on every backend.
 
 mod changed;
-mod database;
 mod planted;
 mod random;
 mod slices;
@@ -10,7 +9,7 @@ mod volume;
 
 use std::cell::Cell;
 
-use database::Database;
+use crate::database::Database;
 use wordhoard_model::{RequestId, Timestamp};
 use wordhoard_store::{CheckScope, CheckSlice, Checked, Fault, Store};
 use wordhoard_testkit::postgres::Postgres;
@@ -69,7 +68,7 @@ async fn check_in_slices(store: &dyn Store, scope: CheckScope, requests: usize) 
     }
 }
 
-async fn check_whole(store: &dyn Store) -> Checked {
+pub async fn check_whole(store: &dyn Store) -> Checked {
     check_in_slices(store, CheckScope::Whole, 50).await
 }
 

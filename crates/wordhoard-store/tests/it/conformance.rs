@@ -5,7 +5,7 @@ mod fleet;
 mod interruption;
 mod jobs;
 mod lists;
-mod pruning;
+pub mod pruning;
 mod registry;
 mod repetition;
 mod spending;

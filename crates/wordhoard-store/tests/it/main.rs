@@ -8,9 +8,12 @@
     reason = "a test fails by panicking"
 )]
 
+mod chance;
 mod check;
 mod conformance;
+mod database;
 mod export;
 mod postgres;
+mod runs;
 mod sqlite;
 mod story;

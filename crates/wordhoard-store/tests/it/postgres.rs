@@ -31,7 +31,7 @@ async fn a_refused_row_is_told_and_changes_nothing() {
     let server = Postgres::start().await;
     let store = migrated(&server.url()).await;
     let refuse = async |text: &'static str| {
-        let sql = format!("ALTER TABLE llm_token_log ADD CHECK (text <> '{text}')");
+        let sql = format!("ALTER TABLE llm_token_runs ADD CHECK (array_position(texts, '{text}') IS NULL)");
         server.client().await.batch_execute(&sql).await.unwrap();
     };
     conformance::a_refused_row_is_told_and_changes_nothing(&*store, refuse).await;

@@ -20,14 +20,25 @@ pub struct Row {
     text: String,
 }
 
-/// Writes the rows of a database into a file, as `COPY` has them, in the order in which the server wrote them.
+/// A row for each token.
+const TOKEN_ROWS: &str = "CREATE TABLE token_rows (request_id uuid, attempt_seq bigint, token_index bigint, seq bigint, at timestamptz, kind text, text text, PRIMARY KEY (request_id, attempt_seq, token_index))";
+
+/// Writes the tokens of a database into a file, as `COPY` has them, in the order in which the server wrote them.
 pub fn export(cluster: &Postgres, url: &str, file: &Path) {
-    psql(cluster, url, &format!("\\copy (SELECT * FROM llm_token_log) to {}", quoted(file)));
+    psql(
+        cluster,
+        url,
+        &format!(
+            "\\copy (SELECT request_id, attempt_seq, token_index, seq, at, kind, text FROM llm_token_log) to {}",
+            quoted(file)
+        ),
+    );
 }
 
 pub fn copy(cluster: &Postgres, url: &str, file: &Path) -> Duration {
+    psql(cluster, url, TOKEN_ROWS);
     let started = Instant::now();
-    psql(cluster, url, &format!("\\copy llm_token_log from {}", quoted(file)));
+    psql(cluster, url, &format!("\\copy token_rows from {}", quoted(file)));
     started.elapsed()
 }
 
@@ -66,10 +77,14 @@ pub fn bare_loop(file: &Path, rows: &[Row]) -> Duration {
     let settings = "PRAGMA journal_mode = wal; PRAGMA synchronous = normal; PRAGMA wal_autocheckpoint = 4000;
         PRAGMA cache_size = -4096";
     connection.execute_batch(settings).unwrap();
+    let rows_of_tokens =
+        "CREATE TABLE token_rows (request_id BLOB, attempt_seq INTEGER, token_index INTEGER, seq INTEGER,
+        at INTEGER, kind TEXT, text TEXT, PRIMARY KEY (request_id, attempt_seq, token_index)) WITHOUT ROWID";
+    connection.execute_batch(rows_of_tokens).unwrap();
     let started = Instant::now();
     for thousand in rows.chunks(1_000) {
         let transaction = connection.transaction().unwrap();
-        let sql = "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
+        let sql = "INSERT INTO token_rows (request_id, attempt_seq, token_index, seq, at, kind, text)
             VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7)";
         let mut insert = transaction.prepare_cached(sql).unwrap();
         for row in thousand {
@@ -85,8 +100,9 @@ pub fn bare_loop(file: &Path, rows: &[Row]) -> Duration {
 /// Transactions of one row, one after the other.
 pub fn single_inserts(cluster: &Postgres, url: &str) -> f64 {
     psql(cluster, url, "CREATE SEQUENCE place");
+    psql(cluster, url, TOKEN_ROWS);
     let script = tempfile::NamedTempFile::new().unwrap();
-    let insert = "INSERT INTO llm_token_log VALUES
+    let insert = "INSERT INTO token_rows VALUES
         ('019a0000-0000-7000-8000-000000000000', 1, nextval('place'), currval('place'), now(), 'text', ' word');";
     std::fs::write(script.path(), insert.replace('\n', " ")).unwrap();
     let mut command = Command::new(cluster.bin_dir().join("pgbench"));

@@ -2,6 +2,7 @@
 
 use wordhoard_testkit::postgres::Postgres;
 use wordhoard_testkit::server::ServerHome;
+use wordhoard_testkit::token_edits;
 
 use crate::EXE;
 
@@ -39,10 +40,20 @@ impl Database {
         }
     }
 
-    /// Runs statements.
+    /// Runs statements, which may change single rows of `llm_token_log`.
     pub async fn execute(&self, home: &ServerHome, sql: &str) {
+        let edits_tokens = sql.contains("llm_token_log");
         match self {
-            Self::Sqlite => open(home).execute_batch(sql).unwrap(),
+            Self::Sqlite => {
+                let connection = open(home);
+                if edits_tokens {
+                    connection.execute_batch(token_edits::SQLITE).unwrap();
+                }
+                connection.execute_batch(sql).unwrap();
+            }
+            Self::Postgres(cluster) if edits_tokens => {
+                drop(cluster.psql(&["-c", token_edits::POSTGRES, "-c", sql]).await);
+            }
             Self::Postgres(cluster) => drop(cluster.psql(&["-c", sql]).await),
         }
     }

@@ -66,9 +66,11 @@ INSERT INTO llm_attempts (request_id, attempt_seq, lane, provider, model, starte
         finished_seq, finished_at, finish_reason, token_count, input_tokens, output_tokens)
     SELECT id, 1, 0, 'demo', 'brisk', 1, ms, 'completed', {tokens} + 2, ms + 1000, 'stop', {tokens}, 9, {tokens}
     FROM planted;
-INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
-    WITH RECURSIVE token (j) AS (SELECT 0 UNION ALL SELECT j + 1 FROM token WHERE j + 1 < {tokens})
-    SELECT id, 1, j, j + 2, ms + j, 'text', ' word' FROM planted CROSS JOIN token;
+INSERT INTO llm_token_runs (request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, at, texts)
+    WITH RECURSIVE run (j) AS (SELECT 0 UNION ALL SELECT j + 100 FROM run WHERE j + 100 < {tokens}),
+        sized (j, n) AS (SELECT j, min(100, {tokens} - j) FROM run)
+    SELECT id, 1, j, n, j + 2, j + n + 1, ms + j, '[' || substr(replace(hex(zeroblob(n)), '00', ',\" word\"'), 2) || ']'
+    FROM planted CROSS JOIN sized;
 COMMIT;
 PRAGMA wal_checkpoint(TRUNCATE);
 ";
@@ -77,9 +79,9 @@ const POSTGRES: &str = "
 SET ROLE wordhoard;
 DO $$ DECLARE name text; BEGIN
     FOR week IN {first_week}..{last_week} LOOP
-        name := 'llm_token_log_' || to_char(to_timestamp(week * 604800::bigint) AT TIME ZONE 'UTC', 'YYYYMMDD');
+        name := 'llm_token_runs_' || to_char(to_timestamp(week * 604800::bigint) AT TIME ZONE 'UTC', 'YYYYMMDD');
         IF to_regclass(name) IS NULL THEN
-            EXECUTE format('CREATE TABLE %I PARTITION OF llm_token_log FOR VALUES FROM (%L) TO (%L)', name,
+            EXECUTE format('CREATE TABLE %I PARTITION OF llm_token_runs FOR VALUES FROM (%L) TO (%L)', name,
                 rpad(lpad(to_hex(week * 604800000::bigint), 12, '0'), 32, '0'),
                 rpad(lpad(to_hex((week + 1) * 604800000::bigint), 12, '0'), 32, '0'));
         END IF;
@@ -95,8 +97,8 @@ INSERT INTO llm_attempts (request_id, attempt_seq, lane, provider, model, starte
         finished_seq, finished_at, finish_reason, token_count, input_tokens, output_tokens)
     SELECT request_id, 1, 0, 'demo', 'brisk', 1, created_at, 'completed', {tokens} + 2, finished_at, 'stop', {tokens},
         9, {tokens} FROM llm_requests WHERE log_id = decode(repeat('ab', 16), 'hex');
-INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
-    SELECT request_id, 1, j, j + 2, created_at, 'text', ' word'
+INSERT INTO llm_token_runs (request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, at, texts)
+    SELECT request_id, 1, j, n, j + 2, j + n + 1, created_at, array_fill(' word'::text, ARRAY[n::integer])
     FROM (SELECT request_id, created_at, token_count FROM llm_requests WHERE log_id = decode(repeat('ab', 16), 'hex') ORDER BY request_id OFFSET 0) AS planted,
-        LATERAL generate_series(0, token_count - 1) AS j;
+        LATERAL generate_series(0, token_count - 1, 100) AS j, LATERAL (SELECT least(100, token_count - j) AS n) AS sized;
 ";

@@ -49,7 +49,7 @@ fn millis_between(earlier: &Value, later: &Value) -> i64 {
     at(later).as_millisecond() - at(earlier).as_millisecond()
 }
 
-/// The tokens of a request as SQL has them.
+/// The tokens of a request as SQL has them, NUL no longer escaped.
 fn stored_tokens(data_dir: &Path, id: &str) -> Vec<(String, String)> {
     let flags = rusqlite::OpenFlags::SQLITE_OPEN_READ_ONLY;
     let database = rusqlite::Connection::open_with_flags(data_dir.join("wordhoard.db"), flags).unwrap();
@@ -59,6 +59,10 @@ fn stored_tokens(data_dir: &Path, id: &str) -> Vec<(String, String)> {
              ORDER BY attempt_seq, token_index",
         )
         .unwrap();
-    let rows = statement.query_map([id.replace('-', "")], |row| Ok((row.get(0)?, row.get(1)?))).unwrap();
+    let rows = statement
+        .query_map([id.replace('-', "")], |row| {
+            Ok((row.get(0)?, row.get::<_, String>(1)?.replace("\u{fdd0}0", "\0")))
+        })
+        .unwrap();
     rows.map(Result::unwrap).collect()
 }

@@ -13,10 +13,12 @@ pub(super) const KNOWN: &str =
 /// An older transaction of ours may still be under way on the server, its connection long gone. Whoever comes after it
 /// waits here until it has ended, and then sees what it has written.
 pub(super) const LOCK: &str =
-    "SELECT applied, retired_at IS NOT NULL FROM wal_positions WHERE log_id = $1 FOR UPDATE";
+    "SELECT applied, retired_at IS NOT NULL, doubted_through FROM wal_positions WHERE log_id = $1 FOR UPDATE";
 /// Never back.
 pub(super) const ADVANCE: &str = "UPDATE wal_positions SET applied = $2 WHERE log_id = $1 AND applied < $2";
-pub(super) const REWIND: &str = "UPDATE wal_positions SET applied = $2 WHERE log_id = $1 AND applied > $2";
+pub(super) const REWIND: &str = "UPDATE wal_positions SET applied = $2,
+        doubted_through = (SELECT request_id FROM llm_requests ORDER BY request_id DESC LIMIT 1)
+    WHERE log_id = $1 AND applied > $2";
 
 pub(in super::super) async fn applied(session: &Session, log: LogKey) -> Result<u64, Error> {
     let rows = session.query(APPLIED, &[&Log(log)]).await?;

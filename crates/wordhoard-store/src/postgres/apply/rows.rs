@@ -11,12 +11,11 @@ use super::super::types::{Id, Key, Log, Moment, Sha256};
 use crate::columns::{fallback_to_json, lanes_to_json, signed, usage_columns, usage_details_column};
 use crate::{Batch, Error, LogKey, LoggedEvent};
 
-/// The rows of a batch, and the changes to rows, each kind by its columns.
+/// What a batch has besides tokens: rows, and changes to rows, each kind by its columns.
 #[derive(Debug, Default)]
 pub(super) struct Rows<'a> {
     pub(super) requests: Requests<'a>,
     pub(super) attempts: Attempts<'a>,
-    pub(super) tokens: Vec<TokenRow<'a>>,
     pub(super) attempt_ends: AttemptEnds<'a>,
     pub(super) request_ends: RequestEnds,
     /// The events that are no tokens, by their places in the batch.
@@ -51,20 +50,6 @@ pub(super) struct Attempts<'a> {
     pub(super) continues_token_index: Vec<Option<i64>>,
     pub(super) started_seq: Vec<i64>,
     pub(super) started_at: Vec<Moment>,
-}
-
-#[derive(Clone, Copy, Debug)]
-pub(super) struct TokenRow<'a> {
-    /// Its place in the batch.
-    pub(super) place: usize,
-    pub(super) id: Id,
-    pub(super) attempt_seq: i64,
-    pub(super) token_index: i64,
-    pub(super) seq: i64,
-    pub(super) at: Moment,
-    pub(super) kind: &'static str,
-    pub(super) text: Written<&'a str>,
-    pub(super) envelope: Option<Written<&'a str>>,
 }
 
 #[derive(Debug, Default)]
@@ -108,7 +93,6 @@ pub(super) struct RequestEnds {
 impl<'a> Rows<'a> {
     pub(super) fn of(batch: &'a Batch) -> Result<Self, Error> {
         let mut rows = Self::default();
-        rows.tokens.reserve(batch.events.len());
         for (place, logged) in batch.events.iter().enumerate() {
             rows.push(place, batch.log, logged)?;
         }
@@ -119,20 +103,7 @@ impl<'a> Rows<'a> {
         let (id, event) = (logged.request_id, &logged.event);
         let (seq, at) = (signed(event.seq.0), Moment::of(event.at)?);
         match &event.body {
-            EventBody::Token(token) => {
-                self.tokens.push(TokenRow {
-                    place,
-                    id: Id(id),
-                    attempt_seq: token.attempt_seq.0.into(),
-                    token_index: signed(token.token_index.0),
-                    seq,
-                    at,
-                    kind: token.kind.as_str(),
-                    text: Written(&token.text),
-                    envelope: token.envelope.as_deref().map(Written),
-                });
-                return Ok(());
-            }
+            EventBody::Token(_) => return Ok(()),
             EventBody::RequestCreated(created) => self.requests.push(id, log, at, created)?,
             EventBody::AttemptStarted(started) => self.attempts.push(id, seq, at, started),
             EventBody::AttemptFinished(finished) => self.attempt_ends.push(id, seq, at, finished),

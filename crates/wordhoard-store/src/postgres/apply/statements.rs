@@ -2,7 +2,7 @@
 //! columns however many rows it takes.
 
 #[cfg(test)]
-use super::{compare, copy, position, tokens};
+use super::{position, tokens};
 
 /// Every access is by a key, to tables that may be large: what the planner guesses of an array's length must never
 /// lead it to read a whole one. And planning anew for each batch would cost more than it gains.
@@ -77,7 +77,10 @@ pub(in super::super) const ALL: &[&str] = &[
     ATTEMPT_ENDS,
     REQUEST_ENDS,
     NOTIFY,
+    tokens::INSERT_NEW,
     tokens::INSERT,
-    copy::COPY,
-    compare::TOKENS,
+    tokens::COPY,
+    tokens::REQUESTS,
+    tokens::ATTEMPTS,
+    tokens::OVERLAPPING,
 ];

@@ -1,73 +1,168 @@
-//! Tokens by one array a column. Quicker than `COPY` for few rows, and the way for rows that may be there already.
+//! The tokens of a batch, as rows of `llm_token_runs`.
 
+use std::collections::HashSet;
+use std::pin::pin;
+
+use futures_util::future::try_join_all;
 use tokio_postgres::Statement;
+use tokio_postgres::binary_copy::BinaryCopyInWriter;
+use tokio_postgres::types::ToSql;
+use wordhoard_model::{AttemptSeq, RequestId, Seq};
 
+use super::super::failure::Failure;
+use super::super::rows::{count, get, narrow, optional_count};
+use super::super::runs::{self, COLUMN_TYPES, WrittenRun, run_columns};
 use super::super::session::Session;
-use super::super::text::Written;
-use super::super::types::{Id, Moment};
-use super::rows::TokenRow;
+use super::super::types::{Id, Log};
+use crate::columns::signed;
+use crate::runs::{AttemptRows, Examined, RunPlace, RunRow, Standing, TokenOfBatch, reaches};
+use crate::{Batch, Error};
 
-pub(super) const INSERT: &str =
-    "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text, envelope)
-    SELECT * FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::timestamptz[], $6::text[], $7::text[],
-        $8::text[])
-    ON CONFLICT DO NOTHING";
+/// Writes a run if no record of the batch can be there: if the log `$13` is applied up to `$14`, where the batch begins, and none of its
+/// requests, of which `$15` is the oldest, is in doubt. So it may be sent before that is known.
+pub(super) const INSERT_NEW: &str = concat!(
+    "INSERT INTO llm_token_runs (",
+    run_columns!(),
+    ") SELECT $1::uuid, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::timestamptz, $8::text[], $9::text,
+        $10::bigint[], $11::bigint[], $12::text[]
+    WHERE EXISTS (SELECT FROM wal_positions WHERE log_id = $13::bytea AND applied = $14::bigint
+        AND (doubted_through IS NULL OR doubted_through < $15::uuid))"
+);
 
-/// Tokens in one statement.
-pub(super) const CHUNK: usize = 4096;
+pub(super) const INSERT: &str = concat!(
+    "INSERT INTO llm_token_runs (",
+    run_columns!(),
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+);
 
-/// Up to [`CHUNK`] tokens as parameters.
+pub(super) const COPY: &str =
+    concat!("COPY llm_token_runs (", run_columns!(), ") FROM STDIN WITH (FORMAT binary)");
+
+/// Locked, so that nobody erases one meanwhile.
+pub(super) const REQUESTS: &str = "SELECT request_id, erased_at IS NOT NULL, event_count FROM llm_requests
+    WHERE request_id = ANY ($1) ORDER BY request_id FOR UPDATE";
+pub(super) const ATTEMPTS: &str = "SELECT request_id, attempt_seq, started_seq, finished_seq, token_count
+    FROM llm_attempts WHERE request_id = ANY ($1)";
+/// Rows of which the batch may have a token: of an attempt from one `token_index` to another, or of its request from one `seq` to another.
+pub(super) const OVERLAPPING: &str = concat!(
+    "SELECT ",
+    run_columns!(),
+    " FROM unnest($1::uuid[], $2::bigint[], $3::bigint[], $4::bigint[], $5::bigint[], $6::bigint[])
+        AS reach (of_request, of_attempt, low_index, high_index, low_seq, high_seq)
+    JOIN llm_token_runs ON request_id = of_request
+        AND (first_seq <= high_seq AND last_seq >= low_seq
+            OR attempt_seq = of_attempt AND first_token_index <= high_index
+                AND first_token_index + token_count > low_index)"
+);
+
+/// Rows that are to be written.
 #[derive(Debug)]
-pub(super) struct Columns<'a> {
-    id: Vec<Id>,
-    attempt_seq: Vec<i64>,
-    token_index: Vec<i64>,
-    seq: Vec<i64>,
-    at: Vec<Moment>,
-    kind: Vec<&'static str>,
-    text: Vec<Written<&'a str>>,
-    envelope: Vec<Option<Written<&'a str>>>,
+pub(super) struct Written<'a>(Vec<WrittenRun<'a>>);
+
+impl<'a> Written<'a> {
+    pub(super) fn new(rows: Vec<RunRow<'a>>) -> Result<Self, Error> {
+        rows.into_iter().map(WrittenRun::new).collect::<Result<_, _>>().map(Self)
+    }
+
+    pub(super) fn len(&self) -> usize {
+        self.0.len()
+    }
+
+    /// By [`INSERT_NEW`]. Gives how many were written: all or none, but for what a trigger or a rule drops.
+    pub(super) async fn insert_new(
+        &self,
+        session: &Session,
+        statement: &Statement,
+        batch: &Batch,
+    ) -> Result<u64, tokio_postgres::Error> {
+        let (client, log, from) = (session.client(), Log(batch.log), signed(batch.from));
+        let Some(oldest) = batch.oldest_request().map(Id) else { return Ok(0) };
+        let inserts = self.0.iter().map(|row| {
+            let mut values = row.values().to_vec();
+            values.extend([&log as &(dyn ToSql + Sync), &from, &oldest]);
+            async move { client.execute(statement, &values).await }
+        });
+        Ok(try_join_all(inserts).await?.into_iter().sum())
+    }
+
+    /// Writes rows of which none is there, from `copy_from` rows on by `COPY`, which is quicker for many and takes two round trips more.
+    pub(super) async fn insert(&self, session: &Session, copy_from: usize) -> Result<(), Failure> {
+        let written = if self.len() >= copy_from {
+            copy(session, &self.0).await?
+        } else {
+            let [insert] = session.statements([INSERT]).await?;
+            let (client, insert) = (session.client(), &insert);
+            let inserts = self.0.iter().map(|row| async move { client.execute(insert, &row.values()).await });
+            try_join_all(inserts).await?.into_iter().sum()
+        };
+        self.expect(written)
+    }
+
+    /// An error unless all were written.
+    pub(super) fn expect(&self, written: u64) -> Result<(), Failure> {
+        if written == self.len() as u64 {
+            return Ok(());
+        }
+        let lost =
+            format!("{written} of {} runs of tokens were taken: a trigger or rule drops them", self.len());
+        Err(Failure::Final(Error::Refused(lost)))
+    }
 }
 
-impl<'a> Columns<'a> {
-    pub(super) fn of(tokens: &[TokenRow<'a>]) -> Self {
-        Self {
-            id: tokens.iter().map(|token| token.id).collect(),
-            attempt_seq: tokens.iter().map(|token| token.attempt_seq).collect(),
-            token_index: tokens.iter().map(|token| token.token_index).collect(),
-            seq: tokens.iter().map(|token| token.seq).collect(),
-            at: tokens.iter().map(|token| token.at).collect(),
-            kind: tokens.iter().map(|token| token.kind).collect(),
-            text: tokens.iter().map(|token| token.text).collect(),
-            envelope: tokens.iter().map(|token| token.envelope).collect(),
+async fn copy(session: &Session, rows: &[WrittenRun<'_>]) -> Result<u64, tokio_postgres::Error> {
+    let [statement] = session.statements([COPY]).await?;
+    let sink = session.client().copy_in(&statement).await?;
+    let mut writer = pin!(BinaryCopyInWriter::new(sink, &COLUMN_TYPES));
+    for row in rows {
+        writer.as_mut().write(&row.values()).await?;
+    }
+    writer.finish().await
+}
+
+/// What is to be written of tokens that may be there. What else the batch has must be there by now.
+pub(super) async fn missing<'a>(
+    session: &Session,
+    tokens: &[TokenOfBatch<'a>],
+) -> Result<Examined<'a>, Error> {
+    let ids: HashSet<RequestId> = tokens.iter().map(|token| token.request_id).collect();
+    let ids: Vec<Id> = ids.into_iter().map(Id).collect();
+    let mut standing = Standing::default();
+    for row in session.query(REQUESTS, &[&ids]).await? {
+        standing.request(get::<Id>(&row, 0)?.0, get(&row, 1)?, optional_count(&row, 2)?);
+    }
+    for row in session.query(ATTEMPTS, &[&ids]).await? {
+        let attempt = AttemptRows {
+            attempt_seq: AttemptSeq(narrow(&row, 1, count(&row, 1)?)?),
+            started_seq: Seq(count(&row, 2)?),
+            finished_seq: optional_count(&row, 3)?.map(Seq),
+            token_count: optional_count(&row, 4)?,
+        };
+        standing.attempt(get::<Id>(&row, 0)?.0, attempt);
+    }
+    let reaches = reaches(tokens);
+    let ids: Vec<Id> = reaches.iter().map(|reach| Id(reach.request_id)).collect();
+    let attempts: Vec<i64> = reaches.iter().map(|reach| reach.attempt_seq.0.into()).collect();
+    let low_indexes: Vec<i64> = reaches.iter().map(|reach| signed(reach.token_indexes.0.0)).collect();
+    let high_indexes: Vec<i64> = reaches.iter().map(|reach| signed(reach.token_indexes.1.0)).collect();
+    let low_seqs: Vec<i64> = reaches.iter().map(|reach| signed(reach.seqs.0.0)).collect();
+    let high_seqs: Vec<i64> = reaches.iter().map(|reach| signed(reach.seqs.1.0)).collect();
+    let overlapping = session
+        .query(OVERLAPPING, &[&ids, &attempts, &low_indexes, &high_indexes, &low_seqs, &high_seqs])
+        .await?;
+    for row in overlapping {
+        match runs::read(&row) {
+            Ok(run) => standing.run(&run),
+            Err(error) => {
+                let place = RunPlace {
+                    attempt_seq: get(&row, 1)?,
+                    first_token_index: get(&row, 2)?,
+                    token_count: get(&row, 3)?,
+                    first_seq: get(&row, 4)?,
+                    last_seq: get(&row, 5)?,
+                };
+                standing.unreadable_run(get::<Id>(&row, 0)?.0, place, &error);
+            }
         }
     }
-
-    /// How many were new.
-    pub(super) async fn insert(
-        &self,
-        session: &Session,
-        statement: &Statement,
-    ) -> Result<u64, tokio_postgres::Error> {
-        let Self { id, attempt_seq, token_index, seq, at, kind, text, envelope } = self;
-        session
-            .client()
-            .execute(statement, &[id, attempt_seq, token_index, seq, at, kind, text, envelope])
-            .await
-    }
-
-    /// The places in the chunk of those that are not there as they are here.
-    pub(super) async fn differing(
-        &self,
-        session: &Session,
-        statement: &Statement,
-    ) -> Result<Vec<usize>, tokio_postgres::Error> {
-        let Self { id, attempt_seq, token_index, seq, at, kind, text, envelope } = self;
-        let rows = session
-            .client()
-            .query(statement, &[id, attempt_seq, token_index, seq, at, kind, text, envelope])
-            .await?;
-        let place = |row: &tokio_postgres::Row| Ok(row.try_get::<_, i64>(0)?.unsigned_abs() as usize - 1);
-        rows.iter().map(place).collect()
-    }
+    Ok(standing.examine(tokens))
 }

@@ -2,32 +2,31 @@
 
 use futures_util::future::{BoxFuture, try_join_all};
 use tokio_postgres::Statement;
+use wordhoard_model::RequestId;
 
 use super::super::failure::Failure;
 use super::super::listener::CHANNEL;
 use super::super::rows::{count, get};
 use super::super::session::{Params, Session};
-use super::super::types::Log;
+use super::super::types::{Id, Log};
 use super::compare::{self, Conflicts};
+use super::position;
 use super::rows::Rows;
 use super::statements::{ATTEMPT_ENDS, ATTEMPTS, BEGIN, COMMIT, NOTIFY, REQUEST_ENDS, REQUESTS};
-use super::tokens::{self, CHUNK, Columns};
-use super::{copy, position};
+use super::tokens::{self, Written};
 use crate::columns::signed;
+use crate::runs::{is_in_order, runs, tokens_of};
 use crate::{Applied, Batch, Error};
 
-/// From so many tokens on, `COPY` is quicker, though it takes two round trips more. `cargo bench -p wordhoard-store` on
-/// two cores, median of a whole apply by arrays against by `COPY`: 64 tokens 4.0 ms and 4.0 ms, 128 tokens 6.0 and 4.0,
-/// 256 tokens 7.1 and 4.0, 4,096 tokens 67 and 52. That is with the server on the same machine; with it a millisecond
-/// away, the round trips cost what 128 tokens gain.
-pub(in super::super) const COPY_FROM: usize = 128;
+/// From so many runs of tokens on, `COPY` is quicker, though it takes two round trips more.
+pub(in super::super) const COPY_FROM: usize = 32;
 
 /// Whether tokens of the batch may be in the database already.
 #[derive(Clone, Copy, Debug)]
 pub(super) enum Tokens {
     /// The position will say.
     Unknown,
-    /// `COPY` found one.
+    /// One was found.
     MayBeThere,
 }
 
@@ -41,23 +40,27 @@ pub(super) async fn apply(
     copy_from: usize,
 ) -> Result<Applied, Failure> {
     let mut conflicts = Conflicts::new();
-    let many = rows.tokens.len() >= copy_from;
-    let first_chunk = if many { &[][..] } else { &rows.tokens[..] };
-    let begun = begin(session, batch, rows, first_chunk).await?;
-    let mut inserted = begun.framing + begun.tokens;
+    let given = tokens_of(batch);
+    let may_be_new = matches!(tokens, Tokens::Unknown) && is_in_order(batch);
+    let new = if may_be_new { Written::new(runs(given.clone()))? } else { Written::new(Vec::new())? };
+    let copies = new.len() >= copy_from;
+    let begun = begin(session, batch, rows, (!copies).then_some(&new)).await?;
     if begun.framing < rows.framing.len() as u64 {
         compare::events(session, batch, &rows.framing, &mut conflicts).await?;
     }
-    if begun.tokens < first_chunk.len() as u64 {
-        differing(session, first_chunk, &mut conflicts).await?;
-    }
-    if many {
-        inserted += if batch.from == begun.applied && matches!(tokens, Tokens::Unknown) {
-            copy::copy(session, &rows.tokens).await?;
-            rows.tokens.len() as u64
+    let mut inserted = begun.framing;
+    if may_be_new && batch.is_all_new(begun.applied, begun.doubted_through) {
+        if copies {
+            new.insert(session, copy_from).await?;
         } else {
-            insert_chunks(session, rows, &mut conflicts).await?
-        };
+            new.expect(begun.runs)?;
+        }
+        inserted += given.len() as u64;
+    } else {
+        let examined = tokens::missing(session, &given).await?;
+        conflicts.extend(examined.conflicts);
+        inserted += examined.new;
+        Written::new(examined.rows)?.insert(session, copy_from).await?;
     }
     commit(session, batch).await?;
     conflicts.sort_by_key(|(place, _)| *place);
@@ -71,9 +74,10 @@ pub(super) async fn apply(
 struct Begun {
     /// The position before this batch.
     applied: u64,
+    doubted_through: Option<RequestId>,
     /// Rows made or changed by events that are no tokens.
     framing: u64,
-    tokens: u64,
+    runs: u64,
 }
 
 /// All in one round trip: the server takes the statements one after the other, so each one after the lock runs under
@@ -82,20 +86,26 @@ async fn begin(
     session: &Session,
     batch: &Batch,
     rows: &Rows<'_>,
-    chunk: &[super::rows::TokenRow<'_>],
+    new: Option<&Written<'_>>,
 ) -> Result<Begun, Failure> {
-    let [known, lock, insert] = session.statements([position::KNOWN, position::LOCK, tokens::INSERT]).await?;
+    let [known, lock, insert] =
+        session.statements([position::KNOWN, position::LOCK, tokens::INSERT_NEW]).await?;
     let framing = session.statements([REQUESTS, ATTEMPTS, ATTEMPT_ENDS, REQUEST_ENDS]).await?;
-    let (client, log, columns) = (session.client(), Log(batch.log), Columns::of(chunk));
-    let tokens = async { if chunk.is_empty() { Ok(0) } else { columns.insert(session, &insert).await } };
+    let (client, log) = (session.client(), Log(batch.log));
     let log: Params<'_> = &[&log];
-    let (_, _, position, framing, tokens) = tokio::try_join!(
+    let new = async {
+        match new {
+            Some(new) => new.insert_new(session, &insert, batch).await,
+            None => Ok(0),
+        }
+    };
+    let (_, _, position, framing, runs) = tokio::try_join!(
         biased;
         client.batch_execute(BEGIN),
         client.execute(&known, log),
         client.query_one(&lock, log),
         try_join_all(write_framing(session, rows, &framing)),
-        tokens,
+        new,
     )?;
     if get(&position, 1)? {
         return Err(Failure::Final(Error::LogRetired));
@@ -104,7 +114,8 @@ async fn begin(
     if batch.from > applied {
         return Err(Failure::Final(Error::Gap { from: batch.from, applied }));
     }
-    Ok(Begun { applied, framing: framing.into_iter().sum(), tokens })
+    let doubted_through = get::<Option<Id>>(&position, 2)?.map(|Id(id)| id);
+    Ok(Begun { applied, doubted_through, framing: framing.into_iter().sum(), runs })
 }
 
 type Changed<'a> = BoxFuture<'a, Result<u64, tokio_postgres::Error>>;
@@ -209,34 +220,6 @@ fn write_framing<'a>(
         }));
     }
     changes
-}
-
-/// Many tokens of which some may be there already. Returns how many were new.
-async fn insert_chunks(
-    session: &Session,
-    rows: &Rows<'_>,
-    conflicts: &mut Conflicts,
-) -> Result<u64, Failure> {
-    let [insert] = session.statements([tokens::INSERT]).await?;
-    let mut inserted = 0;
-    for chunk in rows.tokens.chunks(CHUNK) {
-        let new = Columns::of(chunk).insert(session, &insert).await?;
-        if new < chunk.len() as u64 {
-            differing(session, chunk, conflicts).await?;
-        }
-        inserted += new;
-    }
-    Ok(inserted)
-}
-
-async fn differing(
-    session: &Session,
-    chunk: &[super::rows::TokenRow<'_>],
-    conflicts: &mut Conflicts,
-) -> Result<(), Failure> {
-    let [statement] = session.statements([compare::TOKENS]).await?;
-    compare::tokens(session, &statement, chunk, &Columns::of(chunk), conflicts).await?;
-    Ok(())
 }
 
 /// Only once everything before has gone well: a `COMMIT` of a transaction in which something failed is no error to

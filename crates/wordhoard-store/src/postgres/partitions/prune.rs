@@ -27,7 +27,7 @@ const PATIENCE: Duration = Duration::from_secs(10);
 pub(in super::super) const LIST: &str =
     "SELECT child.oid::regclass::text, pg_get_expr(child.relpartbound, child.oid)
     FROM pg_inherits JOIN pg_class AS child ON child.oid = inhrelid
-    WHERE inhparent = 'llm_token_log'::regclass ORDER BY child.relname";
+    WHERE inhparent = 'llm_token_runs'::regclass ORDER BY child.relname";
 /// Whether a request with an id from `$1` up to below `$2` has to stay.
 pub(in super::super) const KEPT: &str = "SELECT EXISTS (SELECT 1 FROM llm_requests
     WHERE request_id >= $1 AND request_id < $2 AND (status = 'running' OR finished_at >= $3))";
@@ -104,7 +104,7 @@ async fn try_drop(
              SET LOCAL lock_timeout = {patience_ms};
              LOCK TABLE {name} IN ACCESS EXCLUSIVE MODE;
              SET LOCAL lock_timeout = {LOCK_PATIENCE_MS};
-             LOCK TABLE ONLY llm_token_log IN ACCESS EXCLUSIVE MODE"
+             LOCK TABLE ONLY llm_token_runs IN ACCESS EXCLUSIVE MODE"
         ))
         .await?;
     let [kept] = session.statements([KEPT]).await?;

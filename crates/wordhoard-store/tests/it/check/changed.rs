@@ -1,9 +1,9 @@
 use wordhoard_model::Timestamp;
 use wordhoard_store::Fault;
 
-use super::database::Database;
 use super::stories::{events_missing, plain, tokens_missing};
 use super::{changed, check_in_slices, faults};
+use crate::database::Database;
 
 const SINCE_MS: i64 = 500_000;
 

@@ -1,9 +1,9 @@
 use wordhoard_model::{Seq, TokenIndex};
 use wordhoard_store::Fault;
 
-use super::database::Database;
 use super::stories::{count_differs, events_missing, plain, tokens_missing};
 use super::{check_whole, faults};
+use crate::database::Database;
 
 /// What is done to a request of [`plain`], and what must be found.
 struct Plant {
@@ -109,7 +109,35 @@ fn altered_rows() -> Vec<Plant> {
              UPDATE llm_token_log SET seq = 6 WHERE ? AND seq = 99",
             [(one, out_of_order(4, 5))],
         ),
+        plant("UPDATE llm_token_runs SET token_count = 9 WHERE ? AND attempt_seq = 1", [
+            (one, run_unsound(0, 8)),
+            (one, tokens_missing(9, 9)),
+        ]),
+        plant("UPDATE llm_token_runs SET kinds = 't' WHERE ? AND attempt_seq = 1", [(one, run_unsound(0, 9))]),
+        plant("UPDATE llm_token_runs SET last_seq = 12 WHERE ? AND attempt_seq = 1", [
+            (one, run_unsound(0, 9)),
+            (one, out_of_order(9, 12)),
+            (None, Fault::EventDoubled { seq: Seq(12) }),
+        ]),
+        plant("UPDATE llm_token_runs SET first_token_index = 4 WHERE ? AND attempt_seq = 1", [
+            (one, tokens_missing(0, 3)),
+            (one, count_differs("token_count", 10, 14)),
+        ]),
+        plant(
+            "INSERT INTO llm_token_log (request_id, attempt_seq, token_index, seq, at, kind, text)
+             SELECT request_id, attempt_seq, token_index, seq, at, kind, text FROM llm_token_log
+             WHERE ? AND attempt_seq = 1 AND token_index = 5",
+            [
+                (one, Fault::TokensDoubled { from: TokenIndex(5), through: TokenIndex(5) }),
+                (one, out_of_order(5, 7)),
+                (None, Fault::EventDoubled { seq: Seq(7) }),
+            ],
+        ),
     ]
+}
+
+fn run_unsound(from: u64, through: u64) -> Fault {
+    Fault::RunUnsound { from: TokenIndex(from), through: TokenIndex(through) }
 }
 
 pub async fn each_fault_is_told_as_what_it_is(database: &Database) {
@@ -133,7 +161,7 @@ pub async fn each_fault_is_told_as_what_it_is(database: &Database) {
 pub async fn a_request_that_is_gone_wholly_is_known_by_its_id(database: &Database) {
     let stories = [plain(1_000), plain(2_000), plain(3_000)];
     database.apply(stories.iter().map(|story| (story, usize::MAX))).await;
-    for table in ["llm_token_log", "llm_attempts", "llm_requests"] {
+    for table in ["llm_token_runs", "llm_attempts", "llm_requests"] {
         database.run(&format!("DELETE FROM {table} WHERE {}", database.is(stories[1].id))).await;
     }
     assert_eq!(check_whole(&*database.store).await.findings, []);

@@ -6,9 +6,10 @@ use std::time::Duration;
 use wordhoard_model::{EventBody, RequestId, RequestState};
 use wordhoard_store::{Batch, CheckScope, Checked, Fault, LoggedEvent};
 
-use super::database::Database;
-use super::stories::{Chance, any, tokens};
+use super::stories::{any, tokens};
 use super::{changed, check_in_slices, check_whole};
+use crate::chance::Chance;
+use crate::database::Database;
 use crate::story::{LOG, Story};
 
 /// The seeds that are tried; a failure names its own.

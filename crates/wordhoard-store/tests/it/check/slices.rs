@@ -1,9 +1,9 @@
 use wordhoard_model::RequestId;
 use wordhoard_store::{CheckScope, Fault};
 
-use super::database::Database;
 use super::stories::{plain, tokens_missing};
 use super::{changed, check_in_slices, faults};
+use crate::database::Database;
 use crate::story::Story;
 
 const SIZES: [usize; 4] = [1, 2, 7, 100];
@@ -34,7 +34,7 @@ pub async fn cursors_cover_everything_exactly_once(empty: &impl AsyncFn() -> Dat
 pub async fn rows_without_a_request_are_found_between_above_and_below_requests(
     empty: &impl AsyncFn() -> Database,
 ) {
-    for table in ["llm_token_log", "llm_attempts"] {
+    for table in ["llm_token_runs", "llm_attempts"] {
         let database = empty().await;
         let stories = fourteen_requests(&database).await;
         // Of some requests only tokens remain, of others only attempts.

@@ -5,25 +5,8 @@ use wordhoard_model::{
 };
 use wordhoard_store::Fault;
 
+use crate::chance::Chance;
 use crate::story::Story;
-
-/// Numbers that look like chance and are the same for the same seed.
-pub struct Chance(u64);
-
-impl Chance {
-    pub fn new(seed: u64) -> Self {
-        Self(seed)
-    }
-
-    /// One of `0..bound`, by SplitMix64.
-    pub fn below(&mut self, bound: u64) -> u64 {
-        self.0 = self.0.wrapping_add(0x9e37_79b9_7f4a_7c15);
-        let mut mixed = self.0;
-        mixed = (mixed ^ (mixed >> 30)).wrapping_mul(0xbf58_476d_1ce4_e5b9);
-        mixed = (mixed ^ (mixed >> 27)).wrapping_mul(0x94d0_49bb_1331_11eb);
-        (mixed ^ (mixed >> 31)) % bound
-    }
-}
 
 /// Two attempts of ten tokens, one after the other, both completed. Their numbers: 0 created; 1 started, 2 to 11
 /// tokens, 12 finished; 13 started, 14 to 23 tokens, 24 finished; 25 finished.

@@ -5,7 +5,7 @@ use wordhoard_store::{Batch, CheckScope, CheckSlice, PruneRange, PruneSlice, Pru
 
 use crate::story::{LOG, Story};
 
-const TABLES: [PrunedTable; 3] = [PrunedTable::Tokens, PrunedTable::Attempts, PrunedTable::Requests];
+const TABLES: [PrunedTable; 3] = [PrunedTable::TokenRuns, PrunedTable::Attempts, PrunedTable::Requests];
 
 /// Requests that were accepted before this moment are old; all of them ended long ago.
 const RANGE: PruneRange = PruneRange {
@@ -13,7 +13,7 @@ const RANGE: PruneRange = PruneRange {
     ended_before: Timestamp::from_millis(1_800_000_000_000),
 };
 
-async fn prune(store: &dyn Store, range: PruneRange, rows: usize) -> (u64, u64, u64) {
+pub async fn prune(store: &dyn Store, range: PruneRange, rows: usize) -> (u64, u64, u64) {
     store.raise_pruned(range.before, Timestamp::from_millis(1)).await.unwrap();
     store.drop_partitions(range).await.unwrap();
     let (mut gone, mut tokens, mut slices) = (0, 0, 0);
@@ -89,7 +89,8 @@ pub async fn what_is_half_pruned_is_no_finding(store: &dyn Store) {
     assert_eq!(store.check(whole).await.unwrap().findings, []);
     let all = PruneRange { before: Timestamp::from_millis(3_000_000), ..RANGE };
     store.raise_pruned(RANGE.before, Timestamp::from_millis(1)).await.unwrap();
-    let slice = PruneSlice { range: all, table: PrunedTable::Tokens, from: RowPlace::first(), rows: 1_000 };
+    let slice =
+        PruneSlice { range: all, table: PrunedTable::TokenRuns, from: RowPlace::first(), rows: 1_000 };
     store.prune(slice).await.unwrap();
     let found = store.check(whole).await.unwrap();
     assert!(!found.findings.is_empty());

@@ -11,12 +11,12 @@ const WEEK_MS: i64 = 7 * 24 * 3600 * 1000;
 const NOW_MS: i64 = 1_795_400_000_000;
 
 async fn partitions(server: &Postgres) -> Vec<String> {
-    let sql = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'llm_token_log'::regclass ORDER BY inhrelid::regclass::text";
-    server.psql(&["-c", sql]).await.lines().map(|line| line.replace("llm_token_log_", "")).collect()
+    let sql = "SELECT inhrelid::regclass FROM pg_inherits WHERE inhparent = 'llm_token_runs'::regclass ORDER BY inhrelid::regclass::text";
+    server.psql(&["-c", sql]).await.lines().map(|line| line.replace("llm_token_runs_", "")).collect()
 }
 
 async fn rows(server: &Postgres, partition: &str) -> u64 {
-    let sql = format!("SELECT count(*) FROM llm_token_log_{partition}");
+    let sql = format!("SELECT coalesce(sum(token_count), 0) FROM llm_token_runs_{partition}");
     server.psql(&["-c", &sql]).await.trim().parse().unwrap()
 }
 

@@ -73,14 +73,29 @@ async fn a_row_that_means_nothing_is_damage_and_not_a_default() {
     let store = migrated(&server.url()).await;
     let story = Story::whole(1_000);
     store.apply(story.batch(0)).await.unwrap();
-    for (column, value) in
-        [("kind", "'song'"), ("text", "E'a\\uFDD0'"), ("at", "'infinity'"), ("attempt_seq", "2^40")]
-    {
-        let sql = format!("UPDATE llm_token_log SET {column} = {value} WHERE seq = 2");
+    let (all_x, bad_escapes) =
+        ("repeat('x', token_count::integer)", "array_fill(E'a\\uFDD0'::text, ARRAY[token_count::integer])");
+    for (column, value, said) in [
+        ("kinds", all_x, "'x' in kinds"),
+        ("kinds", "'t'", "kinds has 1 elements"),
+        ("texts", bad_escapes, "U+FDD0"),
+        ("texts", "ARRAY[NULL, 'a']", "column texts"),
+        ("texts", "'{}'", "texts has 0 elements"),
+        ("token_count", "3", "for 3 tokens"),
+        ("token_count", "-1", "column texts"),
+        ("seq_offsets", "ARRAY[0]", "seq_offsets has 1 elements"),
+        ("at_offsets_ms", "'{}'", "at_offsets_ms has 0 elements"),
+        ("envelopes", "'{}'", "envelopes has 0 elements"),
+        ("at", "'infinity'", "column at"),
+    ] {
+        let sql = format!("UPDATE llm_token_runs SET {column} = {value} WHERE attempt_seq = 1");
         server.client().await.batch_execute(&sql).await.unwrap();
         let read = store.events(story.id, Seq(0), 100).await;
-        assert!(matches!(&read, Err(Error::Damaged(why)) if why.contains(column)), "{column}: {read:?}");
-        server.client().await.batch_execute("DELETE FROM llm_token_log").await.unwrap();
+        assert!(matches!(&read, Err(Error::Damaged(why)) if why.contains(said)), "{column}: {read:?}");
+        // What comes in its place does not take it.
+        let again = store.apply(story.batch(0)).await.unwrap();
+        assert_eq!((again.inserted, again.conflicts.len()), (0, 2), "{column}: {again:?}");
+        server.client().await.batch_execute("DELETE FROM llm_token_runs").await.unwrap();
         store.apply(story.batch(0)).await.unwrap();
     }
 }

@@ -70,7 +70,7 @@ async fn archive_lag(client: &wordhoard_testkit::client::Client) -> f64 {
 }
 
 async fn tables_are_dropped(site: &Site) {
-    let sql = "DROP TABLE llm_token_log; DROP TABLE llm_attempts; DROP TABLE llm_requests";
+    let sql = "DROP VIEW llm_token_log; DROP TABLE llm_token_runs; DROP TABLE llm_attempts; DROP TABLE llm_requests";
     site.database.execute(&site.home, sql).await;
     let output = site.home.run(&["check", "--full"]).unwrap();
     assert!(!output.status.success(), "{}", site::said(&output));

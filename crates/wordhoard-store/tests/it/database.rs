@@ -6,6 +6,7 @@ use std::sync::Arc;
 use wordhoard_model::{RequestId, Timestamp};
 use wordhoard_store::{Batch, PostgresStore, SqliteStore, Store};
 use wordhoard_testkit::postgres::Postgres;
+use wordhoard_testkit::token_edits;
 
 use crate::story::{LOG, Story};
 
@@ -24,7 +25,9 @@ impl Database {
         let path = dir.join("wordhoard.db");
         let store = SqliteStore::new(&path).unwrap();
         store.migrate(Timestamp::from_millis(1)).await.unwrap();
-        let by_hand = ByHand::Sqlite(rusqlite::Connection::open(&path).unwrap());
+        let connection = rusqlite::Connection::open(&path).unwrap();
+        connection.execute_batch(token_edits::SQLITE).unwrap();
+        let by_hand = ByHand::Sqlite(connection);
         Self { store: Arc::new(store), by_hand }
     }
 
@@ -33,14 +36,20 @@ impl Database {
         let url = cluster.create_database(name).await;
         let store = PostgresStore::new(&url).unwrap();
         store.migrate(Timestamp::from_millis(1)).await.unwrap();
-        let by_hand = ByHand::Postgres(Postgres::connect(&url).await.unwrap());
+        let client = Postgres::connect(&url).await.unwrap();
+        client.batch_execute(token_edits::POSTGRES).await.unwrap();
+        let by_hand = ByHand::Postgres(client);
         Self { store: Arc::new(store), by_hand }
     }
 
-    /// Runs one statement; gives the rows that it changed.
+    /// Runs one statement; gives the rows that it changed, or on SQLite no fewer: a change of a token is several.
     pub async fn run(&self, sql: &str) -> u64 {
         match &self.by_hand {
-            ByHand::Sqlite(connection) => connection.execute(sql, []).unwrap() as u64,
+            ByHand::Sqlite(connection) => {
+                let before = connection.total_changes();
+                connection.execute(sql, []).unwrap();
+                connection.total_changes() - before
+            }
             ByHand::Postgres(client) => client.execute(sql, &[]).await.unwrap(),
         }
     }
@@ -51,6 +60,42 @@ impl Database {
         match &self.by_hand {
             ByHand::Sqlite(connection) => connection.execute_batch(&script).unwrap(),
             ByHand::Postgres(client) => client.batch_execute(&script).await.unwrap(),
+        }
+    }
+
+    /// A number that a query gives.
+    pub async fn number(&self, sql: &str) -> i64 {
+        match &self.by_hand {
+            ByHand::Sqlite(connection) => connection.query_row(sql, [], |row| row.get(0)).unwrap(),
+            ByHand::Postgres(client) => client.query_one(sql, &[]).await.unwrap().get(0),
+        }
+    }
+
+    /// The rows of a request in the view of tokens: attempt, index, `seq`, milliseconds since 1970, kind, text.
+    pub async fn tokens(&self, id: RequestId) -> Vec<(i64, i64, i64, i64, String, String)> {
+        let at = match &self.by_hand {
+            ByHand::Sqlite(_) => "at",
+            ByHand::Postgres(_) => "(extract(epoch FROM at) * 1000)::bigint",
+        };
+        let sql = format!(
+            "SELECT attempt_seq, token_index, seq, {at}, kind, text FROM llm_token_log WHERE {} ORDER BY seq",
+            self.is(id)
+        );
+        match &self.by_hand {
+            ByHand::Sqlite(connection) => {
+                let mut statement = connection.prepare(&sql).unwrap();
+                let row = |row: &rusqlite::Row<'_>| {
+                    Ok((row.get(0)?, row.get(1)?, row.get(2)?, row.get(3)?, row.get(4)?, row.get(5)?))
+                };
+                statement.query_map([], row).unwrap().map(Result::unwrap).collect()
+            }
+            ByHand::Postgres(client) => {
+                let rows = client.query(&sql, &[]).await.unwrap();
+                let row = |row: &tokio_postgres::Row| {
+                    (row.get(0), row.get(1), row.get(2), row.get(3), row.get(4), row.get(5))
+                };
+                rows.iter().map(row).collect()
+            }
         }
     }
 
@@ -72,7 +117,7 @@ impl Database {
 
     /// Empties the tables.
     pub async fn clear(&self) {
-        let tables = ["llm_token_log", "llm_attempts", "llm_requests", "wal_positions"];
+        let tables = ["llm_token_runs", "llm_attempts", "llm_requests", "wal_positions"];
         self.run_all(&tables.map(|table| format!("DELETE FROM {table}"))).await;
     }
 

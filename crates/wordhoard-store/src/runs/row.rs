@@ -1,0 +1,142 @@
+//! A row of `llm_token_runs`, and the tokens that it holds.
+
+use std::borrow::Cow;
+
+use wordhoard_model::{
+    AttemptSeq, Event, EventBody, RequestId, Seq, Timestamp, Token, TokenIndex, TokenKind,
+};
+
+use super::gather::TokenOfBatch;
+use crate::columns::{ColumnError, signed, unsigned};
+use crate::escape::{escape, unescape};
+
+/// A row as both databases have it, its columns as values. Texts are escaped.
+///
+/// A row that was read may be nonsense: whoever takes its tokens is told so.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RunRow<'a> {
+    pub(crate) request_id: RequestId,
+    pub(crate) attempt_seq: i64,
+    pub(crate) first_token_index: i64,
+    pub(crate) token_count: i64,
+    pub(crate) first_seq: i64,
+    pub(crate) last_seq: i64,
+    /// Milliseconds since 1970.
+    pub(crate) at_ms: i64,
+    pub(crate) texts: Vec<Cow<'a, str>>,
+    /// A letter for each token; none where all are text.
+    pub(crate) kinds: Option<String>,
+    pub(crate) seq_offsets: Option<Vec<i64>>,
+    pub(crate) at_offsets_ms: Option<Vec<i64>>,
+    pub(crate) envelopes: Option<Vec<Option<Cow<'a, str>>>>,
+}
+
+impl<'a> RunRow<'a> {
+    /// Of tokens that [`runs`](super::runs) has put together; none of no tokens.
+    pub(crate) fn of(tokens: &[TokenOfBatch<'a>]) -> Option<Self> {
+        let (first, last) = (tokens.first()?, tokens.last()?);
+        let envelope = |token: &TokenOfBatch<'a>| token.token.envelope.as_deref().map(escape);
+        let kinds = tokens.iter().any(|token| token.token.kind != TokenKind::Text);
+        let seq_offsets = tokens.iter().map(|token| signed(token.seq.0) - signed(first.seq.0));
+        let at_offsets = tokens.iter().map(|token| token.at.as_millis() - first.at.as_millis());
+        Some(Self {
+            request_id: first.request_id,
+            attempt_seq: first.token.attempt_seq.0.into(),
+            first_token_index: signed(first.token.token_index.0),
+            token_count: signed(tokens.len() as u64),
+            first_seq: signed(first.seq.0),
+            last_seq: signed(last.seq.0),
+            at_ms: first.at.as_millis(),
+            texts: tokens.iter().map(|token| escape(&token.token.text)).collect(),
+            kinds: kinds.then(|| tokens.iter().map(|token| letter(token.token.kind)).collect()),
+            seq_offsets: some_unless(seq_offsets, |(place, offset)| offset == signed(place as u64)),
+            at_offsets_ms: some_unless(at_offsets, |(_, offset)| offset == 0),
+            envelopes: tokens
+                .iter()
+                .any(|token| token.token.envelope.is_some())
+                .then(|| tokens.iter().map(envelope).collect()),
+        })
+    }
+
+    /// Its tokens, as events.
+    ///
+    /// # Errors
+    /// Where its columns contradict each other: nothing of it is then known for certain.
+    pub(crate) fn events(&self) -> Result<Vec<Event>, ColumnError> {
+        let count = usize::try_from(self.token_count)?;
+        let lengths = [
+            ("texts", Some(self.texts.len())),
+            ("kinds", self.kinds.as_ref().map(String::len)),
+            ("seq_offsets", self.seq_offsets.as_ref().map(Vec::len)),
+            ("at_offsets_ms", self.at_offsets_ms.as_ref().map(Vec::len)),
+            ("envelopes", self.envelopes.as_ref().map(Vec::len)),
+        ];
+        if let Some((column, length)) =
+            lengths.into_iter().find_map(|(column, length)| Some((column, length.filter(|n| *n != count)?)))
+        {
+            return Err(format!("{column} has {length} elements for {count} tokens").into());
+        }
+        (0..count).map(|place| self.event(place)).collect()
+    }
+
+    fn event(&self, place: usize) -> Result<Event, ColumnError> {
+        let beyond = || ColumnError::from("a number of the run is beyond all numbers");
+        let step = i64::try_from(place)?;
+        let seq_offset = self.seq_offsets.as_ref().and_then(|offsets| offsets.get(place)).unwrap_or(&step);
+        let at_offset = self.at_offsets_ms.as_ref().and_then(|offsets| offsets.get(place)).unwrap_or(&0);
+        let letter = self.kinds.as_ref().and_then(|kinds| kinds.as_bytes().get(place)).unwrap_or(&b't');
+        let text = self.texts.get(place).map(AsRef::as_ref).unwrap_or_default();
+        let envelope = self.envelopes.as_ref().and_then(|envelopes| envelopes.get(place)?.as_deref());
+        let token = Token {
+            attempt_seq: AttemptSeq(u32::try_from(self.attempt_seq)?),
+            token_index: TokenIndex(unsigned(self.first_token_index.checked_add(step).ok_or_else(beyond)?)),
+            kind: kind(*letter)?,
+            text: unescape(text)?.into_owned(),
+            envelope: envelope.map(unescape).transpose()?.map(|envelope| envelope.as_ref().into()),
+        };
+        Ok(Event {
+            seq: Seq(unsigned(self.first_seq.checked_add(*seq_offset).ok_or_else(beyond)?)),
+            at: Timestamp::from_millis(self.at_ms.checked_add(*at_offset).ok_or_else(beyond)?),
+            body: EventBody::Token(token),
+        })
+    }
+
+    /// As it stands once what the request said was erased.
+    pub(crate) fn blanked(mut self) -> Self {
+        self.texts.fill(Cow::Borrowed(""));
+        self.envelopes = None;
+        self
+    }
+}
+
+/// The values, unless each says what nothing would say as well.
+fn some_unless(
+    values: impl ExactSizeIterator<Item = i64> + Clone,
+    says_nothing: impl Fn((usize, i64)) -> bool,
+) -> Option<Vec<i64>> {
+    (!values.clone().enumerate().all(says_nothing)).then(|| values.collect())
+}
+
+fn letter(kind: TokenKind) -> char {
+    match kind {
+        TokenKind::Text => 't',
+        TokenKind::Reasoning => 'r',
+        TokenKind::ToolCall => TOOL_CALL,
+        TokenKind::Refusal => 'f',
+        TokenKind::Annotation => 'a',
+    }
+}
+
+/// The letter of a tool call, which a query looks for.
+const TOOL_CALL: char = 'c';
+
+fn kind(letter: u8) -> Result<TokenKind, ColumnError> {
+    Ok(match letter {
+        b't' => TokenKind::Text,
+        b'r' => TokenKind::Reasoning,
+        b'c' => TokenKind::ToolCall,
+        b'f' => TokenKind::Refusal,
+        b'a' => TokenKind::Annotation,
+        other => return Err(format!("{:?} in kinds is no kind of token", char::from(other)).into()),
+    })
+}
