@@ -255,8 +255,14 @@ impl Applier {
         });
     }
 
+    fn note_applied(&self, applied: Position) {
+        self.index.events.release(applied);
+        self.applied.send_replace(applied);
+    }
+
+    /// Events that are durable in the log and not in SQL.
     pub(crate) fn backlog(&self) -> u64 {
-        self.wal.progress().durable.0.saturating_sub(self.applied.borrow().0)
+        self.index.events.count(*self.applied.borrow(), self.wal.progress().durable)
     }
 
     fn is_due(&self) -> bool {
@@ -326,7 +332,7 @@ impl Applier {
             }
             applied => {
                 let applied = applied?;
-                self.applied.send_replace(through);
+                self.note_applied(through);
                 applied
             }
         };

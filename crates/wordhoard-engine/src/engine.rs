@@ -245,8 +245,7 @@ impl Engine {
     pub fn status(&self) -> Status {
         let inner = &self.inner;
         let (report, found) = (inner.applier.report(), inner.applier.found());
-        let (durable, usage) = (inner.wal.progress().durable, inner.wal.usage());
-        let applied = *inner.applier.applied().borrow();
+        let usage = inner.wal.usage();
         Status {
             accepting: inner.accepting.is_open() && !inner.fleet.is_retired(),
             draining: inner.is_draining(),
@@ -254,7 +253,7 @@ impl Engine {
             running_requests: inner.hub.running_count(),
             recovery_due: !inner.hub.is_whole(),
             waiting_for_recovery: inner.hub.waiting_for_recovery(),
-            buffer_len: durable.0.saturating_sub(applied.0),
+            buffer_len: inner.applier.backlog(),
             wal_size_bytes: usage.size_bytes,
             disk_free_bytes: usage.free_bytes,
             commits: inner.wal.commit_stats(),

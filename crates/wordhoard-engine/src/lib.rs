@@ -18,6 +18,7 @@ mod engine;
 mod fleet;
 mod history;
 mod hub;
+mod log_events;
 mod log_index;
 pub mod metrics;
 mod orphans;

@@ -2,6 +2,8 @@ use parking_lot::Mutex;
 use wordhoard_model::RequestId;
 use wordhoard_wal::Position;
 
+use crate::log_events::LogEvents;
+
 /// Stretches that are kept. Where there are more, neighbours are put together, so that memory does not grow with the
 /// log: a lookup then reads a little more of it.
 const MAX_STRETCHES: usize = 2_048;
@@ -9,7 +11,11 @@ const MAX_STRETCHES: usize = 2_048;
 /// Where in the log requests begin: coarse, bounded, and in memory only. Ids are made in the order of time, so the ids
 /// of the requests that begin in a stretch of the log are a narrow range of all ids.
 #[derive(Debug)]
-pub(crate) struct LogIndex(Mutex<Stretches>);
+pub(crate) struct LogIndex {
+    stretches: Mutex<Stretches>,
+    /// How many events stand in records.
+    pub(crate) events: LogEvents,
+}
 
 #[derive(Debug)]
 struct Stretches {
@@ -33,14 +39,15 @@ pub(crate) struct Stretch {
 
 impl Default for LogIndex {
     fn default() -> Self {
-        Self(Mutex::new(Stretches { all: Vec::new(), capacity: 1 }))
+        let stretches = Mutex::new(Stretches { all: Vec::new(), capacity: 1 });
+        Self { stretches, events: LogEvents::default() }
     }
 }
 
 impl LogIndex {
     /// A request begins at this position.
     pub(crate) fn note(&self, id: RequestId, position: Position) {
-        let mut stretches = self.0.lock();
+        let mut stretches = self.stretches.lock();
         let capacity = stretches.capacity;
         let begun = Stretch { first: position, last: position, lowest: id, highest: id, beginnings: 1 };
         match stretches.all.last_mut().filter(|last| last.beginnings < capacity) {
@@ -54,12 +61,12 @@ impl LogIndex {
     }
 
     pub(crate) fn is_empty(&self) -> bool {
-        self.0.lock().all.is_empty()
+        self.stretches.lock().all.is_empty()
     }
 
     /// The parts of the log in which this request may begin.
     pub(crate) fn find(&self, id: RequestId) -> Vec<Stretch> {
-        let stretches = self.0.lock();
+        let stretches = self.stretches.lock();
         stretches
             .all
             .iter()
@@ -70,7 +77,7 @@ impl LogIndex {
 
     /// The log has let go what lies below `first`.
     pub(crate) fn release(&self, first: Position) {
-        self.0.lock().all.retain(|stretch| stretch.last >= first);
+        self.stretches.lock().all.retain(|stretch| stretch.last >= first);
     }
 }
 
@@ -107,7 +114,7 @@ mod tests {
         for number in 0..count {
             index.note(id(number), Position(number * 10));
         }
-        assert!(index.0.lock().all.len() <= MAX_STRETCHES);
+        assert!(index.stretches.lock().all.len() <= MAX_STRETCHES);
         for number in (0..count).step_by(997) {
             let found = index.find(id(number));
             assert_eq!(found.len(), 1, "{found:?}");

@@ -1,111 +1,145 @@
-//! Events as records of the log.
+//! Events as records of the log, and back. The formats are those of `wordhoard-record`.
 //!
-//! A record is one event. Its payload begins with the 16 bytes of the request's id, in every version, so that a scan
-//! for one request need not decode the others. `kind` says which event, `version` how the rest is encoded; an older
-//! version stays readable for ever. The formats are written down in `docs/storage-format.md`.
+//! A record is one event, or the tokens of a frame. It begins with the id of its request, so that a scan for one request need not
+//! decode the others.
 
-mod v1;
-mod v2;
-mod v3;
-mod v4;
+mod envelopes;
 
-use wordhoard_model::{AttemptFinished, Event, EventBody, RequestId};
+use wordhoard_model::{Event, EventBody, RequestId, Seq, Token, TokenIndex};
+pub use wordhoard_record::Error;
+use wordhoard_record::{Frame, FrameHead, Kind, Piece, Place, Rest, VERSION};
 
-/// A record without content. It takes a position and is passed over by every reader.
-pub(crate) const KIND_FILLER: u8 = 0;
-pub(crate) const KIND_REQUEST_CREATED: u8 = 1;
-const KIND_ATTEMPT_STARTED: u8 = 2;
-const KIND_TOKEN: u8 = 3;
-const KIND_ATTEMPT_FINISHED: u8 = 4;
-pub(crate) const KIND_REQUEST_FINISHED: u8 = 5;
+pub(crate) const KIND_REQUEST_CREATED: u8 = Kind::RequestCreated as u8;
+pub(crate) const KIND_REQUEST_FINISHED: u8 = Kind::RequestFinished as u8;
 
-/// A record that is no event of ours.
-#[derive(Debug, thiserror::Error)]
-pub enum Error {
-    /// Made by a newer server.
-    #[error("kind {kind}, version {version} is not known to this server")]
-    Unknown {
-        /// The kind of the record.
-        kind: u8,
-        /// The version of its payload.
-        version: u8,
-    },
-    /// The payload does not decode.
-    #[error("kind {kind}, version {version}: {reason}")]
-    Malformed {
-        /// The kind of the record.
-        kind: u8,
-        /// The version of its payload.
-        version: u8,
-        /// What is wrong.
-        reason: String,
-    },
-}
-
-/// An event as the log takes it.
+/// Events as the log takes them.
 pub(crate) struct Encoded {
     pub(crate) kind: u8,
     pub(crate) version: u8,
     pub(crate) payload: Vec<u8>,
 }
 
-pub(crate) fn encode(id: RequestId, event: &Event) -> Result<Encoded, Error> {
-    let kind = match &event.body {
-        EventBody::RequestCreated(_) => KIND_REQUEST_CREATED,
-        EventBody::AttemptStarted(_) => KIND_ATTEMPT_STARTED,
-        EventBody::Token(_) => KIND_TOKEN,
-        EventBody::AttemptFinished(_) => KIND_ATTEMPT_FINISHED,
-        EventBody::RequestFinished(_) => KIND_REQUEST_FINISHED,
+/// Encodes events that make one record: one of any kind, or tokens of one attempt that were recorded at one time, each with
+/// the `seq` and the `token_index` behind those of the one before.
+pub(crate) fn encode(id: RequestId, events: &[Event]) -> Result<Encoded, Error> {
+    let mut payload = Vec::with_capacity(64);
+    let kind = match events {
+        [] => return Err(Error::Malformed("a record of no events".to_owned())),
+        [Event { body: EventBody::Token(first), .. }, ..] => encode_frame(&mut payload, id, first, events)?,
+        [event] => encode_one(&mut payload, id, event)?,
+        [..] => {
+            return Err(Error::Malformed("events that are no tokens are records of their own".to_owned()));
+        }
     };
-    let prefix = id.as_bytes().to_vec();
-    // The newest version of each kind that its content needs.
-    let version = match &event.body {
-        EventBody::AttemptStarted(_) => 1,
-        EventBody::Token(token) => 1 + u8::from(token.envelope.is_some()),
-        EventBody::AttemptFinished(finished) => version_of_end(finished),
-        EventBody::RequestFinished(_) => 2,
-        EventBody::RequestCreated(_) => 3,
-    };
-    let payload = match version {
-        1 => v1::encode(prefix, event),
-        2 => v2::encode(prefix, event),
-        4 => v4::encode(prefix, event),
-        _ => v3::encode(prefix, event),
-    };
-    let payload = payload.map_err(|reason| Error::Malformed { kind, version, reason })?;
-    Ok(Encoded { kind, version, payload })
+    Ok(Encoded { kind: kind.number(), version: VERSION, payload })
 }
 
-fn version_of_end(finished: &AttemptFinished) -> u8 {
-    let has_details = finished.usage.is_some_and(|usage| !usage.details.is_empty());
-    match (has_details || finished.provider_finish_reason.is_some(), finished.envelope.is_some()) {
-        (true, _) => 4,
-        (false, true) => 3,
-        (false, false) => 2,
+fn encode_frame(
+    payload: &mut Vec<u8>,
+    id: RequestId,
+    first: &Token,
+    events: &[Event],
+) -> Result<Kind, Error> {
+    let Some(Event { seq, at, .. }) = events.first() else { return Ok(Kind::Frame) };
+    let head = FrameHead {
+        attempt_seq: first.attempt_seq,
+        first_token_index: first.token_index,
+        first_seq: *seq,
+        at: *at,
+    };
+    let mut pieces = Vec::with_capacity(events.len());
+    let mut tokens = Vec::with_capacity(events.len());
+    for event in events {
+        let EventBody::Token(token) = &event.body else {
+            return Err(Error::Malformed("a frame of events that are no tokens".to_owned()));
+        };
+        pieces.push(Piece { kind: token.kind, choice: 0, text: &token.text });
+        tokens.push(token);
+    }
+    payload.reserve(events.len() * 2 + pieces.iter().map(|piece| piece.text.len()).sum::<usize>());
+    let envelopes = envelopes::encode(&tokens);
+    wordhoard_record::encode_frame(payload, id, head, &pieces, envelopes.as_deref());
+    Ok(Kind::Frame)
+}
+
+fn encode_one(payload: &mut Vec<u8>, id: RequestId, event: &Event) -> Result<Kind, Error> {
+    let place = Place { id, seq: event.seq, at: event.at };
+    match &event.body {
+        EventBody::RequestCreated(created) => {
+            wordhoard_record::encode_request_created(payload, place, created)
+        }
+        EventBody::AttemptStarted(started) => {
+            wordhoard_record::encode_attempt_started(payload, place, started)
+        }
+        EventBody::AttemptFinished(finished) => {
+            let rest = finished.envelope.as_deref();
+            let rest = rest.map_or(Rest::Nothing, |envelope| Rest::Events(envelope.as_bytes()));
+            wordhoard_record::encode_attempt_finished(payload, place, finished, rest)
+        }
+        EventBody::RequestFinished(finished) => {
+            wordhoard_record::encode_request_finished(payload, place, finished)
+        }
+        EventBody::Token(token) => encode_frame(payload, id, token, std::slice::from_ref(event)),
     }
 }
 
-/// Decodes a record of the log; `None` for a filler.
+/// Decodes a record of the log; no events of a filler.
 ///
 /// # Errors
 /// Where the record is of a newer server, or damaged in a way that its checksum did not show.
-pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId, Event)>, Error> {
-    if kind == KIND_FILLER {
-        return Ok(None);
-    }
-    let decode = match version {
-        1 => v1::decode,
-        2 => v2::decode,
-        3 => v3::decode,
-        4 => v4::decode,
-        _ => return Err(Error::Unknown { kind, version }),
+pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId, Vec<Event>)>, Error> {
+    let one = |place: Place, body| {
+        let event = Event { seq: place.seq, at: place.at, body };
+        Ok(Some((place.id, vec![event])))
     };
-    let malformed = |reason: String| Error::Malformed { kind, version, reason };
-    let id = request_id(payload).ok_or_else(|| malformed("shorter than a request id".into()))?;
-    let event = decode(kind, payload.get(16..).unwrap_or_default())
-        .map_err(malformed)?
-        .ok_or(Error::Unknown { kind, version })?;
-    Ok(Some((id, event)))
+    match Kind::of(kind, version)? {
+        Kind::Filler => Ok(None),
+        Kind::Part => Err(Error::Unknown { kind, version }),
+        Kind::Frame => decode_frame(&Frame::decode(payload)?).map(Some),
+        Kind::RequestCreated => {
+            let (place, created) = wordhoard_record::decode_request_created(payload)?;
+            one(place, EventBody::RequestCreated(Box::new(created)))
+        }
+        Kind::AttemptStarted => {
+            let (place, started) = wordhoard_record::decode_attempt_started(payload)?;
+            one(place, EventBody::AttemptStarted(started))
+        }
+        Kind::AttemptFinished => {
+            let (place, mut finished, rest) = wordhoard_record::decode_attempt_finished(payload)?;
+            finished.envelope = match rest {
+                Rest::Nothing => None,
+                Rest::Events(envelope) => Some(envelopes::text(envelope)?),
+                Rest::Document(_) => return Err(Error::Unknown { kind, version }),
+            };
+            one(place, EventBody::AttemptFinished(finished))
+        }
+        Kind::RequestFinished => {
+            let (place, finished) = wordhoard_record::decode_request_finished(payload)?;
+            one(place, EventBody::RequestFinished(finished))
+        }
+    }
+}
+
+fn decode_frame(frame: &Frame<'_>) -> Result<(RequestId, Vec<Event>), Error> {
+    let FrameHead { attempt_seq, first_token_index, first_seq, at } = frame.head;
+    let mut envelopes = envelopes::Reader::new(frame.events());
+    let events = (0..).zip(frame.pieces()).map(|(place, piece)| {
+        let envelope = envelopes.next()?;
+        let token_index = TokenIndex(first_token_index.0 + place);
+        let token =
+            Token { attempt_seq, token_index, kind: piece.kind, text: piece.text.to_owned(), envelope };
+        Ok(Event { seq: Seq(first_seq.0 + place), at, body: EventBody::Token(token) })
+    });
+    Ok((frame.id, events.collect::<Result<_, Error>>()?))
+}
+
+/// How many events a record holds, without decoding the rest; none of one that cannot be read.
+pub(crate) fn event_count(kind: u8, version: u8, payload: &[u8]) -> u64 {
+    match Kind::of(kind, version) {
+        Ok(Kind::Filler) | Err(_) => 0,
+        Ok(Kind::Frame) => Frame::decode(payload).map_or(0, |frame| frame.token_count()),
+        Ok(_) => 1,
+    }
 }
 
 /// Whose record it is, without decoding the rest.

@@ -162,18 +162,14 @@ async fn apply(store: &dyn Store, batch: Batch, accept_refused: bool) -> Result<
                 all.already_there += applied.already_there;
                 all.conflicts.extend(applied.conflicts);
             }
-            Err(Error::Refused(reason)) if accept_refused && part.events.len() <= 1 => {
-                tracing::error!(position = part.from, reason, "SQL refuses an event; it is passed over");
-                refused += 1;
-                parts.push(Batch { events: Vec::new(), ..part });
-            }
-            Err(Error::Refused(_)) if accept_refused => {
-                let mut first = part.events;
-                let second = first.split_off(first.len() / 2);
-                let middle = second.first().map_or(part.through, |logged| logged.position);
-                parts.push(Batch { log: part.log, from: middle, through: part.through, events: second });
-                parts.push(Batch { log: part.log, from: part.from, through: middle, events: first });
-            }
+            Err(Error::Refused(reason)) if accept_refused => match part.halves() {
+                Ok((first, second)) => parts.extend([second, first]),
+                Err(part) => {
+                    tracing::error!(position = part.from, reason, "SQL refuses a record; it is passed over");
+                    refused += part.events.len() as u64;
+                    parts.push(Batch { events: Vec::new(), ..part });
+                }
+            },
             Err(error) => return Err(error),
         }
     }
@@ -189,8 +185,9 @@ pub fn first_event_at(log: LogKey, dirs: &[PathBuf], from: u64) -> Option<Timest
         scan.summary().log_id.filter(|id| LogKey(id.0) == log)?;
         let mut events = scan
             .flatten()
-            .filter_map(|found| record::decode(found.kind, found.version, &found.payload).ok().flatten());
-        events.next().map(|(_, event)| event.at)
+            .filter_map(|found| record::decode(found.kind, found.version, &found.payload).ok().flatten())
+            .flat_map(|(_, events)| events);
+        events.next().map(|event| event.at)
     })
 }
 
@@ -313,14 +310,16 @@ impl Walk {
                 return Err(ReplayError::Undecodable { position: found.position.0, source });
             }
         };
-        let is_late =
-            decoded.as_ref().is_some_and(|(_, event)| self.plan.until.is_some_and(|until| event.at > until));
-        if is_late {
+        // The events of one record have one time.
+        let at = decoded.as_ref().and_then(|(_, events)| Some(events.first()?.at));
+        if at.zip(self.plan.until).is_some_and(|(at, until)| at > until) {
             self.flush(0);
             return Ok(Some(true));
         }
-        if let Some((request_id, event)) = decoded {
-            self.events.push(LoggedEvent { position: found.position.0, request_id, event });
+        if let Some((request_id, events)) = decoded {
+            let position = found.position.0;
+            let logged = |event| LoggedEvent { position, request_id, event };
+            self.events.extend(events.into_iter().map(logged));
             self.bytes += found.payload.len();
         }
         self.position = found.position.plus(1);

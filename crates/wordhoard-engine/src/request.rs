@@ -3,6 +3,7 @@
 mod attempt;
 mod delivered;
 mod desertion;
+mod frame;
 mod lane;
 mod plan;
 pub(crate) mod readiness;

@@ -54,6 +54,7 @@ async fn reopen(engine: &Arc<Inner>, stop: &CancellationToken) -> bool {
         let wal = engine.wal.clone();
         match tokio::task::spawn_blocking(move || wal.reopen()).await {
             Ok(Ok(reopened)) => {
+                engine.journal.index().events.forget_from(reopened.durable);
                 engine.move_boundary(reopened.durable);
                 return true;
             }

@@ -43,6 +43,10 @@ pub(crate) fn open_requests(
     let is_first = index.is_empty();
     walk(wal, from, end, |found| {
         let Some(id) = record::request_id(&found.payload) else { return };
+        if is_first {
+            let events = record::event_count(found.kind, found.version, &found.payload);
+            index.events.note(found.position, events);
+        }
         match found.kind {
             record::KIND_REQUEST_CREATED if found.position < boundary => {
                 if is_first {
@@ -62,7 +66,10 @@ pub(crate) fn open_requests(
 
 fn key(created: &Record) -> Option<OwnedKey> {
     match record::decode(created.kind, created.version, &created.payload) {
-        Ok(Some((_, Event { body: EventBody::RequestCreated(created), .. }))) => OwnedKey::of(&created),
+        Ok(Some((_, events))) => events.iter().find_map(|event| match &event.body {
+            EventBody::RequestCreated(created) => OwnedKey::of(created),
+            _ => None,
+        }),
         _ => None,
     }
 }
@@ -78,9 +85,9 @@ pub(crate) fn events(
 ) -> Result<(), String> {
     walk(wal, from, end, |found| {
         if record::request_id(&found.payload).is_some_and(&mut wanted)
-            && let Ok(Some((id, event))) = record::decode(found.kind, found.version, &found.payload)
+            && let Ok(Some((id, events))) = record::decode(found.kind, found.version, &found.payload)
         {
-            take(id, event);
+            events.into_iter().for_each(|event| take(id, event));
         }
     })
 }

@@ -43,7 +43,8 @@ pub struct Batch {
     pub from: u64,
     /// The position behind the last record: the applied position once this batch is in.
     pub through: u64,
-    /// The events, in the order of the log. Fewer than records where some were damaged or not for SQL.
+    /// The events, in the order of the log. A record may hold several, or none where it was damaged or is not for SQL; those of one
+    /// are all here.
     pub events: Vec<LoggedEvent>,
 }
 
@@ -54,6 +55,27 @@ impl Batch {
         let is_doubted =
             self.oldest_request().zip(doubted_through).is_some_and(|(oldest, through)| oldest <= through);
         self.from == applied && !is_doubted
+    }
+
+    /// Two batches, one behind the other, of about as many events; or itself, where all its events are of one record.
+    ///
+    /// # Errors
+    /// The batch, where it cannot be divided.
+    pub fn halves(mut self) -> Result<(Self, Self), Self> {
+        let middle = self.events.len() / 2;
+        let begins_a_record = |place: &usize| match place.checked_sub(1) {
+            Some(before) => {
+                self.events.get(before).map(|event| event.position)
+                    != self.events.get(*place).map(|event| event.position)
+            }
+            None => false,
+        };
+        let found = (middle..self.events.len()).find(begins_a_record);
+        let Some(place) = found.or_else(|| (1..middle).rev().find(begins_a_record)) else { return Err(self) };
+        let second = self.events.split_off(place);
+        let boundary = second.first().map_or(self.through, |event| event.position);
+        let second = Self { log: self.log, from: boundary, through: self.through, events: second };
+        Ok((Self { through: boundary, ..self }, second))
     }
 
     /// The lowest id of a request that it has an event of.
@@ -91,4 +113,49 @@ pub struct Conflict {
     pub request_id: RequestId,
     /// What differs, without the content itself.
     pub what: String,
+}
+
+#[cfg(test)]
+mod tests {
+    use wordhoard_model::{AttemptSeq, AttemptStarted, EventBody, Lane, Seq, Timestamp};
+
+    use super::*;
+
+    fn batch(positions: &[u64]) -> Batch {
+        let event = |(seq, position): (u64, &u64)| LoggedEvent {
+            position: *position,
+            request_id: RequestId::from_bytes([1; 16]),
+            event: Event {
+                seq: Seq(seq),
+                at: Timestamp::from_millis(0),
+                body: EventBody::AttemptStarted(AttemptStarted {
+                    attempt_seq: AttemptSeq(1),
+                    lane: Lane(0),
+                    model: "demo:brisk".parse().unwrap(),
+                    continues: None,
+                }),
+            },
+        };
+        Batch { log: LogKey([1; 16]), from: 3, through: 9, events: (0..).zip(positions).map(event).collect() }
+    }
+
+    #[test]
+    fn a_batch_is_divided_between_records_only() {
+        for (positions, first, boundary) in [
+            (&[3, 4, 5, 6][..], 2, 5),
+            (&[3, 4, 4, 4, 4, 7], 5, 7),
+            (&[3, 4, 4, 4, 4], 1, 4),
+            (&[3, 3, 3, 8], 3, 8),
+        ] {
+            let (one, other) = batch(positions).halves().unwrap();
+            assert_eq!((one.events.len(), one.from, one.through), (first, 3, boundary), "{positions:?}");
+            assert_eq!(
+                (other.events.len(), other.from, other.through),
+                (positions.len() - first, boundary, 9)
+            );
+        }
+        for positions in [&[][..], &[4], &[5, 5, 5]] {
+            assert_eq!(batch(positions).halves().unwrap_err().events.len(), positions.len());
+        }
+    }
 }

@@ -120,7 +120,7 @@ impl Applier {
             );
         }
         *self.found.lock() = Found { schema_version: Some(report.version), weaknesses };
-        self.applied.send_replace(position);
+        self.note_applied(position);
         Ok(())
     }
 

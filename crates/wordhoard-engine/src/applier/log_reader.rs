@@ -97,8 +97,9 @@ fn decode(
     let mut put_aside = 0;
     for found in records {
         match record::decode(found.kind, found.version, &found.payload) {
-            Ok(Some((request_id, event))) => {
-                events.push(LoggedEvent { position: found.position.0, request_id, event });
+            Ok(Some((request_id, decoded))) => {
+                let position = found.position.0;
+                events.extend(decoded.into_iter().map(|event| LoggedEvent { position, request_id, event }));
             }
             Ok(None) => {}
             Err(error) => {

@@ -17,22 +17,13 @@ impl Applier {
                     total.inserted += applied.inserted;
                     total.already_there += applied.already_there;
                     total.conflicts.extend(applied.conflicts);
-                    self.applied.send_replace(Position(part.through));
+                    self.note_applied(Position(part.through));
                 }
-                Err(Error::Refused(reason)) => match <[LoggedEvent; 1]>::try_from(part.events) {
-                    Ok([refused]) => {
-                        self.put_aside(refused, &reason)?;
-                        parts.push(Batch {
-                            log: part.log,
-                            from: part.from,
-                            through: part.through,
-                            events: Vec::new(),
-                        });
-                    }
-                    Err(events) => {
-                        let (left, right) =
-                            halves(Batch { log: part.log, from: part.from, through: part.through, events });
-                        parts.extend([right, left]);
+                Err(Error::Refused(reason)) => match part.halves() {
+                    Ok((left, right)) => parts.extend([right, left]),
+                    Err(refused) => {
+                        self.put_aside(&refused.events, &reason)?;
+                        parts.push(Batch { events: Vec::new(), ..refused });
                     }
                 },
                 Err(error) => return Err(error),
@@ -41,12 +32,14 @@ impl Applier {
         Ok(total)
     }
 
-    fn put_aside(&self, refused: LoggedEvent, reason: &str) -> Result<(), Error> {
+    /// Puts the events of one record aside.
+    fn put_aside(&self, refused: &[LoggedEvent], reason: &str) -> Result<(), Error> {
+        let Some(first) = refused.first() else { return Ok(()) };
         let failed = |why: String| Error::Unavailable(format!("a refused record cannot be put aside: {why}"));
-        let encoded =
-            record::encode(refused.request_id, &refused.event).map_err(|error| failed(error.to_string()))?;
+        let events: Vec<_> = refused.iter().map(|logged| logged.event.clone()).collect();
+        let encoded = record::encode(first.request_id, &events).map_err(|error| failed(error.to_string()))?;
         let record = Record {
-            position: Position(refused.position),
+            position: Position(first.position),
             kind: encoded.kind,
             version: encoded.version,
             payload: encoded.payload,
@@ -54,17 +47,10 @@ impl Applier {
         quarantine::keep(&self.settings.quarantine_dir, self.wal.log_id(), &record)
             .map_err(|error| failed(error.to_string()))?;
         tracing::error!(
-            request_id = %refused.request_id, seq = refused.event.seq.0, position = refused.position, reason,
-            "SQL refuses an event; it was put aside"
+            request_id = %first.request_id, seq = first.event.seq.0, events = events.len(), position = first.position, reason,
+            "SQL refuses a record; it was put aside"
         );
         self.report.lock().quarantined += 1;
         Ok(())
     }
-}
-
-fn halves(mut batch: Batch) -> (Batch, Batch) {
-    let right = batch.events.split_off(batch.events.len() / 2);
-    let middle = right.first().map_or(batch.through, |event| event.position);
-    let right = Batch { log: batch.log, from: middle, through: batch.through, events: right };
-    (Batch { through: middle, ..batch }, right)
 }

@@ -148,10 +148,12 @@ pub(super) fn events_of(
             source.walk(end, |record| {
                 let wanted = record::request_id(&record.payload).is_some_and(|id| requests.contains(&id));
                 if wanted
-                    && let Ok(Some((request_id, event))) =
+                    && let Ok(Some((request_id, events))) =
                         record::decode(record.kind, record.version, &record.payload)
                 {
-                    gathered.push(LoggedEvent { position: record.position.0, request_id, event });
+                    let position = record.position.0;
+                    let logged = |event| LoggedEvent { position, request_id, event };
+                    gathered.extend(events.into_iter().map(logged));
                 }
                 gathered.len() < BATCH_EVENTS || found.blocking_send(std::mem::take(&mut gathered)).is_ok()
             });

@@ -118,19 +118,23 @@ fn scan(
     limit: usize,
 ) -> Result<(Vec<Arc<Event>>, Option<Position>), ReadError> {
     let mut events = Vec::new();
-    let mut end = None;
+    let (mut end, mut is_last) = (None, false);
     walk(wal, position, |found| {
         if record::request_id(&found.payload) != Some(id) {
             return Ok(true);
         }
         let decoded = record::decode(found.kind, found.version, &found.payload);
-        let Some((_, event)) = decoded.map_err(|error| unavailable(&error))? else { return Ok(true) };
-        if event.seq < from {
-            return Ok(true);
+        let Some((_, decoded)) = decoded.map_err(|error| unavailable(&error))? else { return Ok(true) };
+        for event in decoded.into_iter().filter(|event| event.seq >= from) {
+            if events.len() >= limit {
+                // The rest of the record is for the next page.
+                end = Some(found.position);
+                return Ok(false);
+            }
+            end = Some(found.position.plus(1));
+            is_last = matches!(event.body, EventBody::RequestFinished(_));
+            events.push(Arc::new(event));
         }
-        end = Some(Position(found.position.0 + 1));
-        let is_last = matches!(event.body, EventBody::RequestFinished(_));
-        events.push(Arc::new(event));
         Ok(!is_last && events.len() < limit)
     })?;
     Ok((events, end))

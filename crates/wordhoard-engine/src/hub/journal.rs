@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -14,7 +14,7 @@ use crate::record::{self, Encoded};
 use crate::settings::{Durability, Settings};
 
 /// Events that may wait to become visible before producers have to wait, and for how long they do.
-const MAX_WAITING: usize = 50_000;
+const MAX_WAITING: u64 = 50_000;
 const WAITING_PAUSE: Duration = Duration::from_millis(5);
 
 /// The way of events into the log: what is written but not yet visible waits here, in the order of the log.
@@ -28,14 +28,17 @@ pub(crate) struct Journal {
     index: Arc<LogIndex>,
     /// In the order of the log. Bounded by [`Journal::has_room`].
     waiting: Mutex<VecDeque<Waiting>>,
+    /// How many events those are.
+    waiting_events: AtomicU64,
 }
 
-/// An event that is not visible yet.
+/// A record whose events are not visible yet.
 #[derive(Debug)]
 struct Waiting {
     position: Position,
     request: Arc<LiveRequest>,
-    /// The visible end once this event is visible.
+    events: u64,
+    /// The visible end once they are visible.
     end: Seq,
     is_last: bool,
 }
@@ -50,6 +53,7 @@ impl Journal {
             clock,
             index: Arc::default(),
             waiting: Mutex::default(),
+            waiting_events: AtomicU64::new(0),
         }
     }
 
@@ -57,7 +61,9 @@ impl Journal {
     pub(crate) async fn has_room(&self) -> Result<(), wordhoard_wal::AppendError> {
         self.wal.has_room().await?;
         // Only where visibility waits for SQL can this be long.
-        while self.waiting.lock().len() > MAX_WAITING && matches!(self.wal.progress().state, State::Open) {
+        while self.waiting_events.load(Ordering::Relaxed) > MAX_WAITING
+            && matches!(self.wal.progress().state, State::Open)
+        {
             tokio::time::sleep(WAITING_PAUSE).await;
         }
         Ok(())
@@ -81,14 +87,15 @@ impl Journal {
         self.clock.now()
     }
 
-    /// Gives a record to the log, and its event to those that wait for the disk.
+    /// Gives a record of so many events to the log, and to those that wait for the disk.
     ///
-    /// Both under one lock, which publishing takes too: a commit that covers the record finds its event waiting,
+    /// Both under one lock, which publishing takes too: a commit that covers the record finds it waiting,
     /// however quick the disk is. Otherwise the last event of a quiet server could wait for ever.
     pub(super) fn append(
         &self,
         record: &Encoded,
         request: &Arc<LiveRequest>,
+        events: u64,
         end: Seq,
         is_last: bool,
     ) -> Result<Position, wordhoard_wal::AppendError> {
@@ -97,7 +104,9 @@ impl Journal {
         if record.kind == record::KIND_REQUEST_CREATED {
             self.index.note(request.id(), position);
         }
-        waiting.push_back(Waiting { position, request: Arc::clone(request), end, is_last });
+        self.index.events.note(position, events);
+        self.waiting_events.fetch_add(events, Ordering::Relaxed);
+        waiting.push_back(Waiting { position, request: Arc::clone(request), events, end, is_last });
         Ok(position)
     }
 
@@ -105,15 +114,17 @@ impl Journal {
     pub(super) fn publish(&self, shown: Position, mut on_last: impl FnMut(Position, RequestId)) {
         let mut due = Vec::new();
         let mut waiting = self.waiting.lock();
-        while waiting.front().is_some_and(|event| event.position < shown) {
+        while waiting.front().is_some_and(|record| record.position < shown) {
             due.extend(waiting.pop_front());
         }
         drop(waiting);
-        for event in due {
-            event.request.note_recorded(event.end);
-            event.request.show(event.end, event.is_last);
-            if event.is_last {
-                on_last(event.position, event.request.id());
+        let events = due.iter().map(|record| record.events).sum();
+        self.waiting_events.fetch_sub(events, Ordering::Relaxed);
+        for record in due {
+            record.request.note_recorded(record.end);
+            record.request.show(record.end, record.is_last);
+            if record.is_last {
+                on_last(record.position, record.request.id());
             }
         }
     }
@@ -125,6 +136,8 @@ impl Journal {
 
     /// Forgets what waits: the log has latched, it will never be durable.
     pub(crate) fn forget_waiting(&self) {
-        self.waiting.lock().clear();
+        let mut waiting = self.waiting.lock();
+        self.waiting_events.store(0, Ordering::Relaxed);
+        waiting.clear();
     }
 }

@@ -93,8 +93,9 @@ impl LiveRequest {
         let event = Event { seq: Seq::FIRST, at: journal.now(), body };
         let state = RequestState::begin(&event)?;
         let live = Arc::new(Self::with_state(id, created, state, Seq::FIRST, journal));
-        let record = Self::encode(id, &event)?;
-        live.write(&mut live.inner.lock(), event, &record)?;
+        let events = vec![event];
+        let record = live.encode(&events)?;
+        live.write(&mut live.inner.lock(), events, &record)?;
         Ok(live)
     }
 
@@ -136,42 +137,56 @@ impl LiveRequest {
         self: &Arc<Self>,
         make: impl FnOnce(&RequestState) -> EventBody,
     ) -> Result<Arc<Event>, AppendError> {
-        let mut inner = self.inner.lock();
-        let event = Event { seq: inner.state.next_seq(), at: self.journal.now(), body: make(&inner.state) };
-        let record = Self::encode(self.id, &event)?;
-        inner.state.apply(&event)?;
-        self.write(&mut inner, event, &record)
+        let events = self.append_all(|state| vec![make(state)])?;
+        events.into_iter().next().ok_or_else(|| AppendError::Impossible("no event was made".to_owned()))
     }
 
-    fn encode(id: RequestId, event: &Event) -> Result<Encoded, AppendError> {
-        let record = record::encode(id, event).map_err(|error| AppendError::Impossible(error.to_string()))?;
+    /// As [`LiveRequest::append`], for events that make one record, as [`record::encode`] says.
+    pub(crate) fn append_all(
+        self: &Arc<Self>,
+        make: impl FnOnce(&RequestState) -> Vec<EventBody>,
+    ) -> Result<Vec<Arc<Event>>, AppendError> {
+        let mut inner = self.inner.lock();
+        let (first, at) = (inner.state.next_seq(), self.journal.now());
+        let bodies = (first.0..).zip(make(&inner.state));
+        let events: Vec<_> = bodies.map(|(seq, body)| Event { seq: Seq(seq), at, body }).collect();
+        let record = self.encode(&events)?;
+        events.iter().try_for_each(|event| inner.state.apply(event))?;
+        self.write(&mut inner, events, &record)
+    }
+
+    fn encode(&self, events: &[Event]) -> Result<Encoded, AppendError> {
+        let record =
+            record::encode(self.id, events).map_err(|error| AppendError::Impossible(error.to_string()))?;
         if record.payload.len() > MAX_RECORD_SIZE_BYTES {
             return Err(AppendError::TooLarge { size_bytes: record.payload.len() });
         }
         Ok(record)
     }
 
-    /// The one place where an event, whose `seq` is taken already, gets its place in the log; the caller holds the
+    /// The one place where events, whose `seq` is taken already, get their place in the log; the caller holds the
     /// lock, so that both orders agree. If the log refuses, the state is ahead of it: the request is over then, and
     /// recovery makes its state anew from what is durable.
     fn write(
         self: &Arc<Self>,
         inner: &mut Inner,
-        event: Event,
+        events: Vec<Event>,
         record: &Encoded,
-    ) -> Result<Arc<Event>, AppendError> {
-        let (end, is_last) = (event.seq.next(), matches!(event.body, EventBody::RequestFinished(_)));
-        let position = self.journal.append(record, self, end, is_last)?;
-        if event.seq.0.is_multiple_of(INDEX_EVERY) || inner.index.is_empty() {
-            inner.index.push((event.seq, position));
+    ) -> Result<Vec<Arc<Event>>, AppendError> {
+        let (Some(first), Some(last)) = (events.first(), events.last()) else { return Ok(Vec::new()) };
+        let (first, end) = (first.seq, last.seq.next());
+        let is_last = matches!(last.body, EventBody::RequestFinished(_));
+        let position = self.journal.append(record, self, events.len() as u64, end, is_last)?;
+        if inner.index.last().is_none_or(|(marked, _)| first.0 - marked.0 >= INDEX_EVERY) {
+            inner.index.push((first, position));
         }
-        let event = Arc::new(event);
-        inner.tail.push_back(Arc::clone(&event));
+        let events: Vec<_> = events.into_iter().map(Arc::new).collect();
+        inner.tail.extend(events.iter().cloned());
         if self.journal.durability == Durability::Relaxed {
             self.show(end, is_last);
         }
         self.trim(inner, self.journal.window_events());
-        Ok(event)
+        Ok(events)
     }
 
     /// Keeps memory bounded: events past the window go once they are durable, readers then take them from SQL or

@@ -31,7 +31,7 @@ impl AttemptMeter {
     }
 
     /// A token has come.
-    pub(crate) fn token(&mut self) {
+    pub(crate) fn tokens(&mut self, count: u64) {
         let now = Instant::now();
         let since = now - self.newest;
         if self.first_token.is_none() {
@@ -40,8 +40,12 @@ impl AttemptMeter {
         } else {
             self.model.between_tokens.observe(since);
         }
+        // The others of a frame came with its first.
+        for _ in 1..count {
+            self.model.between_tokens.observe(Duration::ZERO);
+        }
         self.newest = now;
-        self.model.tokens.add(1);
+        self.model.tokens.add(count);
     }
 
     /// From the call to its first token, if one came.

@@ -8,12 +8,13 @@ use wordhoard_model::{
     ModelRef, Outcome, Prompt, RequestState, Token, TokenIndex, Usage, UsageDetails, Violation,
 };
 use wordhoard_providers::{
-    AnswerPart, AnswerStream, Broken, Call, Completion, Delta, Forwarded, Provider, Recorded, SealCollector,
-    Verbatim, body_of, client_dialect_of, conversation_of, keep_those_of,
+    AnswerStream, Broken, Call, Completion, Delta, Forwarded, Provider, Recorded, SealCollector, Verbatim,
+    body_of, client_dialect_of, conversation_of, keep_those_of,
 };
 
 use super::Run;
 use super::delivered::{Beginning, Delivered};
+use super::frame::{Frames, Received};
 use super::report::AttemptReport;
 use crate::accounts::estimate;
 use crate::calls::{Permit, Verdicts};
@@ -213,28 +214,25 @@ impl Recording<'_, '_> {
     /// Takes the answer in until it ends, or until somebody ends it.
     async fn run(&mut self, answer: &mut AnswerStream) -> Result<End, AppendError> {
         let run = self.run;
+        let mut frames = Frames::new(answer);
         loop {
-            let part = tokio::select! {
+            let received = tokio::select! {
                 biased;
                 () = run.live.broken().cancelled() => return Err(latched(run).await),
-                () = run.live.cancelled().cancelled() => return Ok(End::Cancelled),
-                () = run.engine.stop.cancelled() => return Ok(End::ServerStopped),
-                part = answer.next() => part,
+                () = run.live.cancelled().cancelled() => return self.stopped(&mut frames, End::Cancelled).await,
+                () = run.engine.stop.cancelled() => return self.stopped(&mut frames, End::ServerStopped).await,
+                received = frames.next() => received,
             };
-            match part {
-                Some(Ok(AnswerPart::Delta(delta))) => match self.token(delta).await {
-                    Ok(()) => {}
-                    Err(error @ AppendError::TooLarge { .. }) => {
-                        return Ok(End::Failed(
-                            Failure::new(FailureClass::Malformed, error.to_string()).into(),
-                        ));
+            match received {
+                Received::Frame(deltas) => {
+                    if let Some(end) = self.record(deltas).await? {
+                        return Ok(end);
                     }
-                    Err(error) => return Err(error),
-                },
-                Some(Ok(AnswerPart::Usage(usage))) => self.usage = Some(usage),
-                Some(Ok(AnswerPart::Completed(completion))) => return Ok(End::Completed(completion)),
-                Some(Err(broken)) => return Ok(End::Failed(broken)),
-                None => {
+                }
+                Received::Usage(usage) => self.usage = Some(usage),
+                Received::Completed(completion) => return Ok(End::Completed(completion)),
+                Received::Failed(broken) => return Ok(End::Failed(broken)),
+                Received::Nothing => {
                     let reason = "the provider's stream ended without saying that the answer is whole";
                     return Ok(End::Failed(Failure::new(FailureClass::Cut, reason).into()));
                 }
@@ -242,23 +240,44 @@ impl Recording<'_, '_> {
         }
     }
 
-    async fn token(&mut self, Delta { kind, text, envelope }: Delta) -> Result<(), AppendError> {
-        if self.report.token() {
+    /// Records what has come by now.
+    async fn stopped(&mut self, frames: &mut Frames<'_>, end: End) -> Result<End, AppendError> {
+        let deltas = frames.take_gathered();
+        let failed = if deltas.is_empty() { None } else { self.record(deltas).await? };
+        Ok(failed.unwrap_or(end))
+    }
+
+    /// Records a frame. The end of the attempt where the log has no place for it.
+    async fn record(&mut self, deltas: Vec<Delta>) -> Result<Option<End>, AppendError> {
+        if self.report.tokens(deltas.len()) {
             self.permit.first_token();
         }
         if let Some(seals) = &mut self.seals {
-            seals.take(kind, &text);
+            deltas.iter().for_each(|delta| seals.take(delta.kind, &delta.text));
         }
         self.run.live.journal().has_room().await?;
-        let attempt = self.attempt;
-        let event = self.run.live.append(|state| {
-            let token_index = TokenIndex(token_count(state, attempt));
-            EventBody::Token(Token { attempt_seq: attempt, token_index, kind, text, envelope })
-        })?;
-        if let EventBody::Token(token) = &event.body {
-            self.delivering.push(attempt, token.token_index, token.kind, &token.text);
+        let attempt_seq = self.attempt;
+        let recorded = self.run.live.append_all(|state| {
+            let token = |(index, Delta { kind, text, envelope })| {
+                let token_index = TokenIndex(index);
+                EventBody::Token(Token { attempt_seq, token_index, kind, text, envelope })
+            };
+            (token_count(state, attempt_seq)..).zip(deltas).map(token).collect()
+        });
+        match recorded {
+            Ok(events) => {
+                for event in &events {
+                    if let EventBody::Token(token) = &event.body {
+                        self.delivering.push(attempt_seq, token.token_index, token.kind, &token.text);
+                    }
+                }
+                Ok(None)
+            }
+            Err(error @ AppendError::TooLarge { .. }) => {
+                Ok(Some(End::Failed(Failure::new(FailureClass::Malformed, error.to_string()).into())))
+            }
+            Err(error) => Err(error),
         }
-        Ok(())
     }
 }
 

@@ -31,9 +31,9 @@ impl<'a> AttemptReport<'a> {
         }
     }
 
-    /// A token has come. Whether it is the first one.
-    pub(super) fn token(&mut self) -> bool {
-        self.meter.token();
+    /// So many tokens have come, at once. Whether the first one of the attempt is among them.
+    pub(super) fn tokens(&mut self, count: usize) -> bool {
+        self.meter.tokens(count as u64);
         let is_first = !self.token_seen;
         self.token_seen = true;
         is_first

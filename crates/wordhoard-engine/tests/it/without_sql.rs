@@ -41,8 +41,10 @@ async fn a_start_without_sql_goes_on_from_the_log_and_the_rest_follows_with_sql(
     // One request whose beginning is in SQL, one that only the log knows; both are cut by a crash.
     let known = running.submit("slow [demo tokens=900 rate=100]", &["demo:brisk"]).await.request_id;
     see(&running, known, 20).await;
-    let much = running.submit("much [demo tokens=60000 rate=0]", &["demo:brisk"]).await.request_id;
-    finished(&running, much).await;
+    for _ in 0..3 {
+        let much = running.submit("much [demo tokens=100000 rate=0]", &["demo:brisk"]).await.request_id;
+        finished(&running, much).await;
+    }
     let first_segment = "00000000000000000000.wal";
     until("released", &running, |_| bench.disk.contents(first_segment).is_none()).await;
     bench.open_database(false);
@@ -148,8 +150,10 @@ async fn a_row_that_sql_refuses_is_put_aside_and_holds_up_nothing() {
     *bench.refused.lock().unwrap() = Some(refused);
     bench.open_database(true);
     until("applied", &running, |running| running.engine.status().buffer_len == 0).await;
-    assert_eq!(running.engine.status().quarantined, hits as u64);
-    assert_eq!(bench.quarantined_files(), hits);
+    // Tokens that came together are one record.
+    let put_aside = running.engine.status().quarantined;
+    assert!((1..=hits as u64).contains(&put_aside), "{put_aside} records of {hits} tokens");
+    assert_eq!(bench.quarantined_files() as u64, put_aside);
     let after = running.submit("and on", &["demo:terse"]).await.request_id;
     finished(&running, after).await;
     until("applied", &running, |running| running.engine.status().buffer_len == 0).await;

@@ -8,7 +8,7 @@ const SIZE: usize = 64;
 const COPY_AT: usize = FIRST_BATCH_OFFSET as usize - SIZE;
 
 /// The version this code writes, and the only one it reads.
-pub(crate) const FORMAT_VERSION: u32 = 1;
+pub(crate) const FORMAT_VERSION: u32 = 2;
 /// Offset of the first batch: behind the header block.
 pub(crate) const FIRST_BATCH_OFFSET: u64 = 4096;
 
@@ -116,7 +116,7 @@ mod tests {
     fn header_has_the_documented_bytes() {
         let expected = [
             "574857414c534547",
-            "01000000",
+            "02000000",
             "03000000",
             "abababababababababababababababab",
             "efcdab8967452301",

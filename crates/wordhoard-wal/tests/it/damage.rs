@@ -204,17 +204,21 @@ fn other_logs_and_other_versions_are_refused_and_left_alone() {
     let refused = |disk: &FaultDisk| Wal::open(std::sync::Arc::new(disk.clone()), options()).unwrap_err();
     assert!(matches!(refused(&disk), OpenError::Foreign { .. }));
 
-    let future = closed_log(10);
-    future.edit(&name, |bytes| {
-        for at in [0, HEADER_BLOCK - 64] {
-            bytes[at + 8] = 2;
-            let crc = crc32c::crc32c(&bytes[at..at + 60]);
-            bytes[at + 60..at + 64].copy_from_slice(&crc.to_le_bytes());
-        }
-    });
-    let before = future.contents(&name);
-    assert!(matches!(refused(&future), OpenError::Version { version: 2, .. }));
-    assert_eq!(future.contents(&name), before);
+    for version in [1, 3] {
+        let future = closed_log(10);
+        future.edit(&name, |bytes| {
+            for at in [0, HEADER_BLOCK - 64] {
+                bytes[at + 8] = version;
+                let crc = crc32c::crc32c(&bytes[at..at + 60]);
+                bytes[at + 60..at + 64].copy_from_slice(&crc.to_le_bytes());
+            }
+        });
+        let before = future.contents(&name);
+        assert!(
+            matches!(refused(&future), OpenError::Version { version: told, .. } if told == u32::from(version))
+        );
+        assert_eq!(future.contents(&name), before);
+    }
 }
 
 #[test]

@@ -7,7 +7,7 @@ use clap::{Args, Subcommand};
 use serde_json::{Value, json};
 use wordhoard_engine::record;
 use wordhoard_model::{AttemptSeq, Event, EventBody, Lane, RequestId};
-use wordhoard_wal::{ReadError, Record, inspect};
+use wordhoard_wal::{Position, ReadError, Record, inspect};
 use wordhoard_wire::native;
 
 use super::wal_dir;
@@ -69,19 +69,19 @@ fn dump(args: &DumpArgs) -> anyhow::Result<ExitCode> {
     let mut printer = Printer { args, labels: HashMap::new() };
     let mut intact = true;
     for found in scan {
-        let line = match found {
-            Ok(found) => printer.line(&found),
+        let lines = match found {
+            Ok(found) => printer.lines(&found),
             Err(ReadError::Damaged { missing }) => {
                 intact = false;
-                Some(json!({ "damaged": { "from": missing.start.0, "to": missing.end.0 } }))
+                vec![json!({ "damaged": { "from": missing.start.0, "to": missing.end.0 } })]
             }
             // A running server has let a segment go meanwhile: SQL has it.
             Err(ReadError::Released { first_available }) => {
-                Some(json!({ "released": { "to": first_available.0 } }))
+                vec![json!({ "released": { "to": first_available.0 } })]
             }
             Err(error) => return Err(error.into()),
         };
-        if let Some(line) = line {
+        for line in lines {
             writeln!(out, "{line}")?;
         }
     }
@@ -96,29 +96,34 @@ struct Printer<'a> {
 }
 
 impl Printer<'_> {
-    fn line(&mut self, found: &Record) -> Option<Value> {
-        let (id, event) = match record::decode(found.kind, found.version, &found.payload) {
-            Ok(event) => event?,
-            Err(error) => {
-                return Some(json!({ "position": found.position.0, "undecodable": error.to_string() }));
+    /// One for each event of a record.
+    fn lines(&mut self, found: &Record) -> Vec<Value> {
+        match record::decode(found.kind, found.version, &found.payload) {
+            Ok(Some((id, _))) if self.args.request.is_some_and(|wanted| wanted != id) => Vec::new(),
+            Ok(Some((id, events))) => {
+                events.iter().filter_map(|event| self.line(found.position, id, event)).collect()
             }
-        };
-        if self.args.request.is_some_and(|wanted| wanted != id) {
-            return None;
+            Ok(None) => Vec::new(),
+            Err(error) => {
+                vec![json!({ "position": found.position.0, "undecodable": error.to_string() })]
+            }
         }
+    }
+
+    fn line(&mut self, position: Position, id: RequestId, event: &Event) -> Option<Value> {
         if let EventBody::AttemptStarted(started) = &event.body {
             self.labels.insert((id, started.attempt_seq), (started.lane, started.model.to_string()));
         }
         let mut line = match &event.body {
-            EventBody::Token(_) => self.token(id, &event),
+            EventBody::Token(_) => self.token(id, event),
             _ if self.args.tokens => return None,
-            _ => self.other(id, &event),
+            _ => self.other(id, event),
         };
         if self.args.positions
             && let Value::Object(fields) = &mut line
         {
             fields.insert("seq".into(), event.seq.0.into());
-            fields.insert("position".into(), found.position.0.into());
+            fields.insert("position".into(), position.0.into());
         }
         if let EventBody::RequestFinished(_) = &event.body {
             self.labels.retain(|(of, _), _| *of != id);

@@ -10,7 +10,7 @@ const STATES: &[&str] = &["closed", "open", "half-open"];
 pub(super) fn families(engine: &Engine, status: &Status) -> Vec<Family> {
     let metrics = engine.metrics();
     let mut families = vec![
-        Family::gauge("llm_buffer_len", "Records of the log that SQL does not have yet.")
+        Family::gauge("llm_buffer_len", "Events of the log that SQL does not have yet.")
             .number(status.buffer_len as f64),
         Family::gauge("llm_requests_in_flight", "Requests that run.").number(status.running_requests as f64),
         prompts(metrics),
