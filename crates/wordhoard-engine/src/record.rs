@@ -3,11 +3,9 @@
 //! A record is one event, or the tokens of a frame. It begins with the id of its request, so that a scan for one request need not
 //! decode the others.
 
-mod envelopes;
-
 use wordhoard_model::{Event, EventBody, RequestId, Seq, Token, TokenIndex};
-pub use wordhoard_record::Error;
-use wordhoard_record::{Frame, FrameHead, Kind, Piece, Place, Rest, VERSION};
+pub use wordhoard_record::{Error, Next, Reader};
+use wordhoard_record::{Frame, FrameHead, Kind, Piece, Place, VERSION};
 
 pub(crate) const KIND_REQUEST_CREATED: u8 = Kind::RequestCreated as u8;
 pub(crate) const KIND_REQUEST_FINISHED: u8 = Kind::RequestFinished as u8;
@@ -20,7 +18,7 @@ pub(crate) struct Encoded {
 }
 
 /// Encodes events that make one record: one of any kind, or tokens of one attempt that were recorded at one time, each with
-/// the `seq` and the `token_index` behind those of the one before.
+/// the `seq` and the `token_index` behind those of the one before, and the provider's events, if any, with the first.
 pub(crate) fn encode(id: RequestId, events: &[Event]) -> Result<Encoded, Error> {
     let mut payload = Vec::with_capacity(64);
     let kind = match events {
@@ -48,17 +46,14 @@ fn encode_frame(
         at: *at,
     };
     let mut pieces = Vec::with_capacity(events.len());
-    let mut tokens = Vec::with_capacity(events.len());
     for event in events {
         let EventBody::Token(token) = &event.body else {
             return Err(Error::Malformed("a frame of events that are no tokens".to_owned()));
         };
         pieces.push(Piece { kind: token.kind, choice: 0, text: &token.text });
-        tokens.push(token);
     }
     payload.reserve(events.len() * 2 + pieces.iter().map(|piece| piece.text.len()).sum::<usize>());
-    let envelopes = envelopes::encode(&tokens);
-    wordhoard_record::encode_frame(payload, id, head, &pieces, envelopes.as_deref());
+    wordhoard_record::encode_frame(payload, id, head, &pieces, first.events.as_deref());
     Ok(Kind::Frame)
 }
 
@@ -72,9 +67,7 @@ fn encode_one(payload: &mut Vec<u8>, id: RequestId, event: &Event) -> Result<Kin
             wordhoard_record::encode_attempt_started(payload, place, started)
         }
         EventBody::AttemptFinished(finished) => {
-            let rest = finished.envelope.as_deref();
-            let rest = rest.map_or(Rest::Nothing, |envelope| Rest::Events(envelope.as_bytes()));
-            wordhoard_record::encode_attempt_finished(payload, place, finished, rest)
+            wordhoard_record::encode_attempt_finished(payload, place, finished)
         }
         EventBody::RequestFinished(finished) => {
             wordhoard_record::encode_request_finished(payload, place, finished)
@@ -95,7 +88,7 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
     match Kind::of(kind, version)? {
         Kind::Filler => Ok(None),
         Kind::Part => Err(Error::Unknown { kind, version }),
-        Kind::Frame => decode_frame(&Frame::decode(payload)?).map(Some),
+        Kind::Frame => Ok(Some(decode_frame(&Frame::decode(payload)?))),
         Kind::RequestCreated => {
             let (place, created) = wordhoard_record::decode_request_created(payload)?;
             one(place, EventBody::RequestCreated(Box::new(created)))
@@ -105,12 +98,7 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
             one(place, EventBody::AttemptStarted(started))
         }
         Kind::AttemptFinished => {
-            let (place, mut finished, rest) = wordhoard_record::decode_attempt_finished(payload)?;
-            finished.envelope = match rest {
-                Rest::Nothing => None,
-                Rest::Events(envelope) => Some(envelopes::text(envelope)?),
-                Rest::Document(_) => return Err(Error::Unknown { kind, version }),
-            };
+            let (place, finished) = wordhoard_record::decode_attempt_finished(payload)?;
             one(place, EventBody::AttemptFinished(finished))
         }
         Kind::RequestFinished => {
@@ -120,17 +108,15 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
     }
 }
 
-fn decode_frame(frame: &Frame<'_>) -> Result<(RequestId, Vec<Event>), Error> {
+fn decode_frame(frame: &Frame<'_>) -> (RequestId, Vec<Event>) {
     let FrameHead { attempt_seq, first_token_index, first_seq, at } = frame.head;
-    let mut envelopes = envelopes::Reader::new(frame.events());
+    let mut coded = frame.events().map(Into::into);
     let events = (0..).zip(frame.pieces()).map(|(place, piece)| {
-        let envelope = envelopes.next()?;
-        let token_index = TokenIndex(first_token_index.0 + place);
-        let token =
-            Token { attempt_seq, token_index, kind: piece.kind, text: piece.text.to_owned(), envelope };
-        Ok(Event { seq: Seq(first_seq.0 + place), at, body: EventBody::Token(token) })
+        let (token_index, events) = (TokenIndex(first_token_index.0 + place), coded.take());
+        let token = Token { attempt_seq, token_index, kind: piece.kind, text: piece.text.to_owned(), events };
+        Event { seq: Seq(first_seq.0 + place), at, body: EventBody::Token(token) }
     });
-    Ok((frame.id, events.collect::<Result<_, Error>>()?))
+    (frame.id, events.collect())
 }
 
 /// How many events a record holds, without decoding the rest; none of one that cannot be read.

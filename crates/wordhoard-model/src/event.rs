@@ -112,8 +112,20 @@ pub struct AttemptFinished {
     pub answered_by: Option<String>,
     /// Why it did not complete; always there for `Failed` and `Interrupted`.
     pub failure: Option<Failure>,
-    /// What the provider's last events said around the end, as [`Token::envelope`].
-    pub envelope: Option<Box<str>>,
+    /// What else the provider said, for clients of its dialect.
+    pub rest: Rest,
+}
+
+/// What is kept of what a provider said around the end of an answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum Rest {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The events behind the last token, coded as [`Token::events`]; maybe none. All events before were kept, too.
+    Events(Box<[u8]>),
+    /// The whole answer: it came as one document.
+    Document(Box<str>),
 }
 
 /// The end of a request.

@@ -29,7 +29,7 @@ pub use conversation::{
 };
 pub use cost::Cost;
 pub use event::{
-    AttemptFinished, AttemptStarted, Continues, Event, EventBody, RequestCreated, RequestFinished,
+    AttemptFinished, AttemptStarted, Continues, Event, EventBody, RequestCreated, RequestFinished, Rest,
 };
 pub use failure::{Failure, FailureClass};
 pub use fallback::{Fallback, MAX_FALLBACK_MODELS};

@@ -5,7 +5,7 @@
 
 use crate::{
     AttemptFinished, AttemptSeq, AttemptStarted, Cost, Event, EventBody, Failure, Lane, LaneSpec, Outcome,
-    RequestFinished, RequestStatus, Seq, Timestamp, TokenIndex, Usage, UsageDetails,
+    RequestFinished, RequestStatus, Rest, Seq, Timestamp, TokenIndex, Usage, UsageDetails,
 };
 
 /// Where a request stands after the events seen so far. Holds no text of tokens.
@@ -308,7 +308,7 @@ impl RequestState {
             answered_by: None,
             provider_finish_reason: None,
             failure,
-            envelope: None,
+            rest: Rest::Nothing,
         }
     }
 

@@ -13,9 +13,9 @@ pub struct Token {
     pub kind: TokenKind,
     /// The piece itself. For a tool call it is a JSON object `{"index", "id"?, "name"?, "arguments"?}`.
     pub text: String,
-    /// What the provider's event said around it, where that is kept and new; nobody reads it but who wrote it, for clients
-    /// that speak the provider's dialect.
-    pub envelope: Option<Box<str>>,
+    /// The provider's events that this token and those behind it stood in, for clients that speak the provider's dialect: as
+    /// `wordhoard-record` codes the events of a frame. None where they are not kept, or stand with an earlier token.
+    pub events: Option<Box<[u8]>>,
 }
 
 /// What a token is a piece of.

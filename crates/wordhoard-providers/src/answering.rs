@@ -225,7 +225,7 @@ impl Provider for DialectProvider {
                 speaker.dialect.renamed_tools(&call.conversation),
             ),
         };
-        let keeps_envelopes = call.keeps_envelopes && verbatim.is_some();
+        let keeps_events = call.keeps_events && verbatim.is_some();
         let is_compaction = verbatim.as_ref().is_some_and(|verbatim| verbatim.kind == CallKind::Compaction);
         let is_stream = capabilities.stream && !is_compaction;
         let post = Post {
@@ -240,7 +240,7 @@ impl Provider for DialectProvider {
         // An answer that comes whole has its head when all of it is there.
         let first_token = if is_stream { speaker.limits.first_token } else { speaker.limits.total };
         let limits = TimeLimits { first_token, ..speaker.limits };
-        let answer = Answer::new(called, speaker.dialect, limits, pass.redactor, keeps_envelopes);
+        let answer = Answer::new(called, speaker.dialect, limits, pass.redactor, keeps_events);
         let is_clients = speaker.account.is_clients();
         let blamed =
             move |broken: Broken| Broken { failure: Account::blame(is_clients, broken.failure), ..broken };

@@ -32,8 +32,8 @@ pub use provider::{AnswerPart, AnswerStream, Broken, Call, Forwarded, Provider, 
 pub use settings::{Auth, HttpSettings, SettingsError, over_http};
 pub use wordhoard_wire::seals::keep_those_of;
 pub use wordhoard_wire::{
-    CallKind, CannotHonour, Completion, Delta, Dialect, InvalidRequest, Recorded, SealCollector, Unsupported,
-    body_of, call_of, client_dialect_of, conversation_of,
+    AnswerRest, CallKind, CannotHonour, Completion, Delta, Dialect, InvalidRequest, ProviderEvent, Recorded,
+    SealCollector, Unsupported, body_of, call_of, client_dialect_of, conversation_of,
 };
 
 use std::sync::Arc;

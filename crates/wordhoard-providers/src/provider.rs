@@ -6,7 +6,7 @@ use futures_util::future::BoxFuture;
 use futures_util::stream::BoxStream;
 use serde_json::{Map, Value};
 use wordhoard_model::{Capabilities, Conversation, Failure, FailureClass, ProviderName, Usage};
-use wordhoard_wire::{CallKind, CannotHonour, Completion, Delta, Dialect};
+use wordhoard_wire::{CallKind, CannotHonour, Completion, Delta, Dialect, ProviderEvent};
 
 use crate::Resting;
 use crate::{ClientCredential, Passage, Passed};
@@ -86,8 +86,8 @@ pub struct Call {
     pub answer_so_far: Option<String>,
     /// The client's request as it came: a provider of the client's dialect gets it so.
     pub verbatim: Option<Verbatim>,
-    /// Whether the client gets the provider's own events where both speak one dialect: then the deltas come in envelopes.
-    pub keeps_envelopes: bool,
+    /// Whether the client gets the provider's own events where both speak one dialect: then they come with their deltas.
+    pub keeps_events: bool,
     /// The client's own credential, for a provider that is asked with it.
     pub credential: Option<ClientCredential>,
 }
@@ -119,6 +119,8 @@ pub struct Forwarded {
 pub enum AnswerPart {
     /// The next piece.
     Delta(Delta),
+    /// The event that the pieces before it came out of, as many as it says; where events are kept.
+    Event(ProviderEvent),
     /// What the provider has counted so far, whenever it says so before the end: what a call consumed that somebody ends.
     Usage(Usage),
     /// The answer is whole. Comes last, exactly once, unless a failure ends the stream.
@@ -146,7 +148,7 @@ impl Call {
             conversation,
             answer_so_far: None,
             verbatim: None,
-            keeps_envelopes: false,
+            keeps_events: false,
             credential: None,
         }
     }

@@ -1,5 +1,7 @@
 use serde::{Deserialize, Serialize};
-use wordhoard_model::{AttemptFinished, AttemptSeq, Cost, Failure, FailureClass, FinishReason, Outcome};
+use wordhoard_model::{
+    AttemptFinished, AttemptSeq, Cost, Failure, FailureClass, FinishReason, Outcome, Rest,
+};
 
 use crate::bytes::Bytes;
 use crate::place::{Place, named, put_body, take_body};
@@ -35,18 +37,7 @@ enum RestKind {
     Document,
 }
 
-/// What the provider said around the end, for clients of its dialect.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Rest<'a> {
-    /// Nothing that is kept.
-    Nothing,
-    /// The coded events behind the last frame.
-    Events(&'a [u8]),
-    /// The whole answer: it came as one document.
-    Document(&'a [u8]),
-}
-
-/// Appends the payload of a call that ended. [`AttemptFinished::envelope`] is not written: `rest` stands in its place.
+/// Appends the payload of a call that ended.
 ///
 /// # Errors
 /// None that its fields can bring about.
@@ -54,7 +45,6 @@ pub fn encode_attempt_finished(
     out: &mut Vec<u8>,
     place: Place,
     finished: &AttemptFinished,
-    rest: Rest<'_>,
 ) -> Result<Kind, Error> {
     place.put(out);
     let failure = finished.failure.as_ref().map(|failure| FailureBody {
@@ -63,10 +53,10 @@ pub fn encode_attempt_finished(
         provider_status: failure.provider_status,
         retry_after_ms: failure.retry_after_ms,
     });
-    let (kind, bytes): (_, &[u8]) = match rest {
+    let (kind, bytes): (_, &[u8]) = match &finished.rest {
         Rest::Nothing => (RestKind::Nothing, &[]),
         Rest::Events(events) => (RestKind::Events, events),
-        Rest::Document(document) => (RestKind::Document, document),
+        Rest::Document(document) => (RestKind::Document, document.as_bytes()),
     };
     let body = Body {
         attempt_seq: finished.attempt_seq.0,
@@ -89,15 +79,18 @@ pub fn encode_attempt_finished(
 ///
 /// # Errors
 /// `Malformed` where it is none.
-pub fn decode_attempt_finished(payload: &[u8]) -> Result<(Place, AttemptFinished, Rest<'_>), Error> {
+pub fn decode_attempt_finished(payload: &[u8]) -> Result<(Place, AttemptFinished), Error> {
     let mut bytes = Bytes(payload);
     let place = Place::take(&mut bytes)?;
     let body: Body = take_body(&mut bytes)?;
     let rest = match body.rest {
         RestKind::Nothing if !bytes.is_empty() => return Err(Error::malformed("bytes follow the end")),
         RestKind::Nothing => Rest::Nothing,
-        RestKind::Events => Rest::Events(bytes.0),
-        RestKind::Document => Rest::Document(bytes.0),
+        RestKind::Events => Rest::Events(bytes.0.into()),
+        RestKind::Document => {
+            let length = bytes.0.len();
+            Rest::Document(bytes.text(length)?.into())
+        }
     };
     let failure = |failure: FailureBody| {
         Ok(Failure {
@@ -117,7 +110,7 @@ pub fn decode_attempt_finished(payload: &[u8]) -> Result<(Place, AttemptFinished
         token_count: body.token_count,
         answered_by: body.answered_by,
         failure: body.failure.map(failure).transpose()?,
-        envelope: None,
+        rest,
     };
-    Ok((place, finished, rest))
+    Ok((place, finished))
 }

@@ -13,7 +13,7 @@ mod places;
 mod reader;
 
 pub use coder::Coder;
-pub use reader::{ProviderEvent, Reader};
+pub use reader::{Next, ProviderEvent, Reader};
 
 /// A longer event is written whole, and none is told by its difference from it.
 pub const MAX_BASE_BYTES: usize = 1 << 20;

@@ -17,10 +17,10 @@ mod request_created;
 mod request_finished;
 mod usage;
 
-pub use attempt_finished::{Rest, decode_attempt_finished, encode_attempt_finished};
+pub use attempt_finished::{decode_attempt_finished, encode_attempt_finished};
 pub use attempt_started::{decode_attempt_started, encode_attempt_started};
 pub use error::Error;
-pub use events::{Coder, MAX_BASE_BYTES, ProviderEvent, Reader};
+pub use events::{Coder, MAX_BASE_BYTES, Next, ProviderEvent, Reader};
 pub use frame::{Frame, FrameHead, Piece, encode as encode_frame};
 pub use kind::{Kind, VERSION};
 pub use parts::{Joined, Joiner, Lost, PART_BYTES, Split, split};

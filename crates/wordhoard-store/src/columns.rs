@@ -4,7 +4,7 @@
 use crate::escape::escape;
 use serde::{Deserialize, Serialize};
 use serde_json::{Map, Value};
-use wordhoard_model::{Cost, Fallback, KeyLimits, LaneSpec, Usage, UsageDetails};
+use wordhoard_model::{Cost, Fallback, KeyLimits, LaneSpec, Rest, Usage, UsageDetails};
 
 /// Why a column cannot be read or written.
 pub type ColumnError = Box<dyn std::error::Error + Send + Sync>;
@@ -130,6 +130,29 @@ pub(crate) fn usage_details(column: Option<&str>) -> Result<UsageDetails, Column
 pub(crate) fn usage_details_column(usage: Option<Usage>) -> Option<String> {
     let details = usage?.details;
     (!details.is_empty()).then(|| Value::Object(details.to_json()).to_string())
+}
+
+/// From the two columns of what else a provider said.
+pub(crate) fn rest(events: Option<Vec<u8>>, document: Option<String>) -> Rest {
+    match (events, document) {
+        (_, Some(document)) => Rest::Document(document.into()),
+        (Some(events), None) => Rest::Events(events.into()),
+        (None, None) => Rest::Nothing,
+    }
+}
+
+pub(crate) fn rest_events(rest: &Rest) -> Option<&[u8]> {
+    match rest {
+        Rest::Events(events) => Some(events),
+        Rest::Nothing | Rest::Document(_) => None,
+    }
+}
+
+pub(crate) fn rest_document(rest: &Rest) -> Option<&str> {
+    match rest {
+        Rest::Document(document) => Some(document),
+        Rest::Nothing | Rest::Events(_) => None,
+    }
 }
 
 /// The counterpart of [`usage`].

@@ -1,3 +1,4 @@
+use crate::ProviderEvent;
 use wordhoard_model::{FinishReason, TokenKind, Usage};
 
 /// One piece of an answer as the provider sent it. It becomes one token; its text is never changed, joined or split.
@@ -8,9 +9,6 @@ pub struct Delta {
     /// The piece itself, never empty. For a tool call it is a compact JSON object
     /// `{"index", "id"?, "name"?, "arguments"?}`.
     pub text: String,
-    /// What the provider's event says around it, for clients of the provider's dialect; none where it is not kept, or
-    /// where nothing is new. Its form is that of [`envelope`](crate::envelope).
-    pub envelope: Option<Box<str>>,
 }
 
 /// What a provider says at the end of an answer that is whole.
@@ -24,14 +22,26 @@ pub struct Completion {
     pub usage: Option<Usage>,
     /// The model that it says has answered.
     pub answered_by: Option<String>,
-    /// What the provider's last events say around the end, as [`Delta::envelope`].
-    pub envelope: Option<Box<str>>,
+    /// What else it said, for clients of its dialect.
+    pub rest: AnswerRest,
+}
+
+/// What is kept of what a provider said around the end of its answer.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum AnswerRest {
+    /// Nothing.
+    #[default]
+    Nothing,
+    /// The events behind the last delta; maybe none. All events before were kept, too.
+    Events(Vec<ProviderEvent>),
+    /// The whole answer: it came as one document.
+    Document(Box<str>),
 }
 
 impl Delta {
-    /// A piece in no envelope.
+    /// A piece of this kind.
     pub fn new(kind: TokenKind, text: impl Into<String>) -> Self {
-        Self { kind, text: text.into(), envelope: None }
+        Self { kind, text: text.into() }
     }
 
     /// A piece of the answer itself.

@@ -7,8 +7,8 @@ use wordhoard_model::{Conversation, Failure};
 use crate::retry_hint::RetryHint;
 use crate::{
     AnswerHead, Ask, Asked, CannotHonour, ClientRequest, Completion, Delta, EncodeStream, InvalidRequest,
-    Limits, StreamDecoder, anthropic, cohere, compaction, envelope, gemini, openai_chat, openai_responses,
-    sse, value_rules, verbatim,
+    Limits, ProviderEvent, StreamDecoder, anthropic, cohere, compaction, gemini, openai_chat,
+    openai_responses, sse, value_rules, verbatim,
 };
 
 /// A way of talking about prompts and answers over HTTP.
@@ -150,11 +150,6 @@ impl Dialect {
         }
     }
 
-    /// The envelope of an answer that came whole, for [`Completion::envelope`]; none for one that is too large.
-    pub fn envelope_of_answer(self, body: &[u8], deltas: &[Delta]) -> Option<Box<str>> {
-        envelope::of_document(std::str::from_utf8(body).ok()?, deltas)
-    }
-
     /// What an answer with an error status means. `body` is what was read of its body, whatever it is.
     pub fn classify_error(self, status: u16, hint: &RetryHint<'_>, body: &[u8]) -> Failure {
         match self {
@@ -223,8 +218,7 @@ impl Dialect {
         }
     }
 
-    /// As [`Dialect::stream_encoder`], for deltas that may be in envelopes of this dialect: then the client gets the
-    /// provider's own events.
+    /// As [`Dialect::stream_encoder`], for an answer that may be told by events of this dialect, which the client then gets.
     pub fn passing_encoder(
         self,
         head: AnswerHead,
@@ -250,22 +244,23 @@ impl Dialect {
         }
     }
 
-    /// An answer as one body, with all that its provider said; none where the deltas are in no envelopes of this dialect. It
+    /// An answer as one body, with all that its provider said in these events and at its end; none where that was not kept. It
     /// ended so many seconds after 1970.
     pub fn passed_answer(
         self,
         head: &AnswerHead,
         asked: &Asked,
         ended_at_s: Option<u64>,
+        events: Vec<ProviderEvent>,
         deltas: &[Delta],
         completion: &Completion,
     ) -> Option<Vec<u8>> {
         match self {
-            Self::OpenAiChat => openai_chat::passed_answer(deltas, completion),
+            Self::OpenAiChat => openai_chat::passed_answer(events, deltas, completion),
             Self::OpenAiResponses => {
-                openai_responses::passed_answer(head, asked, ended_at_s, deltas, completion)
+                openai_responses::passed_answer(head, asked, ended_at_s, events, deltas, completion)
             }
-            Self::Anthropic => anthropic::passed_answer(deltas, completion),
+            Self::Anthropic => anthropic::passed_answer(events, completion),
             Self::Gemini | Self::Cohere => None,
         }
     }

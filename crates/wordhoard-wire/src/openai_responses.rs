@@ -12,6 +12,7 @@ mod decoder;
 mod encoder;
 mod event;
 mod output;
+mod own_fields;
 mod pass_through;
 mod request;
 mod tools;

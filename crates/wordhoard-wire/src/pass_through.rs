@@ -1,18 +1,17 @@
-//! Answers for clients that speak their provider's dialect: they get the provider's own events, out of the envelopes of the
-//! recorded pieces. Where there are none, or another call went on with the answer, the dialect's encoder makes the events.
+//! Answers for clients that speak their provider's dialect: they get the provider's own events. Where there are none, or another
+//! call went on with the answer, the dialect's encoder makes the events.
 
 use std::fmt::Debug;
 
 use bytes::BytesMut;
 use wordhoard_model::Failure;
 
-use crate::envelope::{self, Replayed, Replayer, WireEvent};
-use crate::{AnswerHead, Completion, Delta, EncodeStream, sse};
+use crate::{AnswerHead, AnswerRest, Completion, Delta, EncodeStream, ProviderEvent, sse};
 
 /// What a dialect does with the events of a provider on their way to a client.
 pub(crate) trait Rules: Debug + Send {
     /// The event as the client gets it, behind so many others; none where it does not get it.
-    fn event(&mut self, event: WireEvent, event_count: u64) -> Option<WireEvent>;
+    fn event(&mut self, event: ProviderEvent, event_count: u64) -> Option<ProviderEvent>;
 
     /// Whether the encoder has to hear of all pieces, so that it can go on behind them.
     fn is_told_in_blocks(&self) -> bool {
@@ -41,7 +40,6 @@ pub(crate) trait Rules: Debug + Send {
 #[derive(Debug)]
 pub(crate) struct PassThrough<R> {
     rules: R,
-    replayer: Replayer,
     /// Makes the events where there are none to pass through, and takes over where they end.
     encoder: Box<dyn EncodeStream>,
     stage: Stage,
@@ -64,10 +62,8 @@ enum Stage {
 
 impl<R: Rules> PassThrough<R> {
     pub(crate) fn new(rules: R, encoder: Box<dyn EncodeStream>) -> Self {
-        let replayer = Replayer::default();
         Self {
             rules,
-            replayer,
             encoder,
             stage: Stage::Waiting,
             opens_at_once: false,
@@ -81,26 +77,21 @@ impl<R: Rules> PassThrough<R> {
         Self { opens_at_once: true, event_count, ..self }
     }
 
-    fn pass(&mut self, out: &mut BytesMut, events: Vec<WireEvent>) {
+    fn pass(&mut self, out: &mut BytesMut, event: ProviderEvent) {
         self.stage = Stage::Passing;
-        for event in events {
-            if let Some(WireEvent { name, data, .. }) = self.rules.event(event, self.event_count) {
-                sse::write_event(out, name.as_deref(), None, None, &data);
-                self.event_count += 1;
-            }
+        if let Some(ProviderEvent { name, data, .. }) = self.rules.event(event, self.event_count) {
+            sse::write_event(out, name.as_deref(), None, None, &data);
+            self.event_count += 1;
         }
     }
 
     /// Tells from here on what the encoder makes.
-    fn encode(&mut self, out: &mut BytesMut) {
+    fn encode(&mut self) {
         if self.stage == Stage::Passing {
             self.encoder.take_over(self.rules.head(), self.event_count);
             self.has_taken_over = true;
         }
         self.stage = Stage::Encoding;
-        for piece in self.replayer.take_waiting() {
-            self.tell(out, |encoder, out| encoder.delta(out, &piece));
-        }
     }
 
     /// Tells what the encoder makes.
@@ -123,24 +114,25 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
 
     fn delta(&mut self, out: &mut BytesMut, delta: &Delta) {
         self.open(out);
+        self.encode();
+        self.tell(out, |encoder, out| encoder.delta(out, delta));
+    }
+
+    fn told(&mut self, out: &mut BytesMut, event: ProviderEvent, deltas: &[Delta]) {
         if self.stage == Stage::Encoding {
-            return self.tell(out, |encoder, out| encoder.delta(out, delta));
+            return deltas.iter().for_each(|delta| self.delta(out, delta));
         }
-        match self.replayer.piece(delta) {
-            Replayed::Events(events, pieces) => {
-                self.pass(out, events);
-                if self.rules.is_told_in_blocks() {
-                    let mut unread = BytesMut::new();
-                    pieces.iter().for_each(|piece| self.encoder.delta(&mut unread, piece));
-                }
-            }
-            Replayed::Bare => self.encode(out),
+        self.open(out);
+        self.pass(out, event);
+        if self.rules.is_told_in_blocks() {
+            let mut unread = BytesMut::new();
+            deltas.iter().for_each(|delta| self.encoder.delta(&mut unread, delta));
         }
     }
 
-    fn another_call(&mut self, out: &mut BytesMut) {
+    fn another_call(&mut self, _out: &mut BytesMut) {
         if self.stage == Stage::Passing {
-            self.encode(out);
+            self.encode();
         }
     }
 
@@ -150,20 +142,19 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
 
     fn finish(&mut self, out: &mut BytesMut, completion: &Completion) {
         self.open(out);
-        let rest = completion.envelope.as_deref().map(|envelope| self.replayer.rest(envelope));
-        match rest {
+        match &completion.rest {
             // An answer that came whole has no events to pass.
-            Some(events)
+            AnswerRest::Events(events)
                 if self.stage == Stage::Passing || (self.stage == Stage::Waiting && !events.is_empty()) =>
             {
                 let mut own = BytesMut::new();
                 self.encoder.finish(&mut own, completion);
                 self.rules.own_end(&own);
-                self.pass(out, events);
+                events.iter().for_each(|event| self.pass(out, event.clone()));
                 self.rules.end(out);
             }
             _ => {
-                self.encode(out);
+                self.encode();
                 self.tell(out, |encoder, out| encoder.finish(out, completion));
             }
         }
@@ -171,7 +162,7 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
 
     fn fail(&mut self, out: &mut BytesMut, failure: &Failure) {
         self.open(out);
-        self.encode(out);
+        self.encode();
         self.tell(out, |encoder, out| encoder.fail(out, failure));
     }
 }
@@ -181,23 +172,21 @@ pub(crate) enum Whole {
     /// In one body.
     Document(String),
     /// In these events.
-    Events(Vec<WireEvent>),
+    Events(Vec<ProviderEvent>),
 }
 
-/// A whole answer as its provider told it; none where that is not kept.
-pub(crate) fn whole(rules: &mut impl Rules, pieces: &[Delta], completion: &Completion) -> Option<Whole> {
-    let rest = completion.envelope.as_deref()?;
-    if let Some(body) = envelope::document(rest, pieces) {
-        return Some(Whole::Document(body));
-    }
-    let (mut replayer, mut events) = (Replayer::default(), Vec::new());
-    for piece in pieces {
-        match replayer.piece(piece) {
-            Replayed::Events(told, _) => events.extend(told),
-            Replayed::Bare => return None,
-        }
-    }
-    events.extend(replayer.rest(rest));
-    let passed = (0..).zip(events).filter_map(|(count, event)| rules.event(event, count)).collect();
-    Some(Whole::Events(passed))
+/// A whole answer as its provider told it: in these events, then in those at its end. None where that is not kept.
+pub(crate) fn whole(
+    rules: &mut impl Rules,
+    events: Vec<ProviderEvent>,
+    completion: &Completion,
+) -> Option<Whole> {
+    let rest = match &completion.rest {
+        AnswerRest::Nothing => return None,
+        AnswerRest::Document(document) => return Some(Whole::Document(document.to_string())),
+        AnswerRest::Events(rest) => rest.iter().cloned(),
+    };
+    let passed =
+        (0..).zip(events.into_iter().chain(rest)).filter_map(|(count, event)| rules.event(event, count));
+    Some(Whole::Events(passed.collect()))
 }

@@ -5,9 +5,8 @@ use std::fmt::Debug;
 use bytes::BytesMut;
 use wordhoard_model::{Failure, FailureClass, Usage};
 
-use crate::envelope::Recorder;
 use crate::error_body::{classify_error_body, classify_stream_error, classify_words};
-use crate::{Completion, Delta, sse, tolerant};
+use crate::{AnswerRest, Completion, Delta, ProviderEvent, sse, tolerant};
 
 /// How much a provider may send.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -63,11 +62,6 @@ pub(crate) trait Fold: Debug + Send {
     /// `Cut` where it did not say why it stopped; `StreamError` where it says that it stopped for an error of its own. Such an
     /// answer must not look completed.
     fn finish(&self) -> Result<Completion, Failure>;
-
-    /// The provider's id of the answer, in a dialect that names it in its events and numbers these.
-    fn answer_id(&self) -> Option<&str> {
-        None
-    }
 }
 
 /// Decodes a provider's stream. Bytes go in as they come, deltas come out as soon as their event is complete.
@@ -78,17 +72,44 @@ pub(crate) trait Fold: Debug + Send {
 pub struct StreamDecoder {
     parser: sse::Parser,
     fold: Box<dyn Fold>,
-    recorder: Option<Recorder>,
+    kept: Option<Kept>,
+}
+
+/// The events that are kept for clients of the dialect.
+#[derive(Debug, Default)]
+struct Kept {
+    /// Those that nobody has taken yet.
+    events: Vec<ProviderEvent>,
+    /// Something came that no client of the dialect could read: from there on nothing is kept.
+    has_ended: bool,
+}
+
+impl Kept {
+    fn take(&mut self, event: sse::Event, delta_count: usize, can_be_told: bool) {
+        // The mark at the end of a stream is written by who tells it.
+        let is_an_object = event.data.trim_start().starts_with('{');
+        if !can_be_told || (!is_an_object && delta_count > 0) {
+            self.has_ended = true;
+        } else if !self.has_ended && is_an_object {
+            self.events.push(ProviderEvent { name: event.event, data: event.data, delta_count });
+        }
+    }
 }
 
 impl StreamDecoder {
     pub(crate) fn new(limits: Limits, fold: Box<dyn Fold>) -> Self {
-        Self { parser: sse::Parser::new(limits.max_event_bytes), fold, recorder: None }
+        Self { parser: sse::Parser::new(limits.max_event_bytes), fold, kept: None }
     }
 
-    /// Also gives the envelopes of the deltas, for clients of the provider's dialect.
-    pub fn keep_envelopes(&mut self) {
-        self.recorder = Some(Recorder::default());
+    /// Also gives the events that the deltas come out of, for clients of the provider's dialect.
+    pub fn keep_events(&mut self) {
+        self.kept = Some(Kept::default());
+    }
+
+    /// The events since the last time, in their order: each names how many of the deltas came out of it. Deltas behind all of them
+    /// came out of what no client of the dialect could read.
+    pub fn take_events(&mut self) -> Vec<ProviderEvent> {
+        self.kept.as_mut().map(|kept| std::mem::take(&mut kept.events)).unwrap_or_default()
     }
 
     /// Takes the next bytes of the body in and appends the deltas that they complete.
@@ -100,7 +121,7 @@ impl StreamDecoder {
         self.parser.feed(bytes);
         while !self.fold.is_done() {
             match self.parser.next_event().map_err(malformed_stream)? {
-                Some(event) => self.take(&event, out)?,
+                Some(event) => self.take(event, out)?,
                 None => break,
             }
         }
@@ -117,7 +138,7 @@ impl StreamDecoder {
             return Ok(());
         }
         match self.parser.take_unfinished() {
-            Ok(Some(event)) if self.fold.is_whole(&event) => self.take(&event, out),
+            Ok(Some(event)) if self.fold.is_whole(&event) => self.take(event, out),
             _ => Ok(()),
         }
     }
@@ -154,21 +175,22 @@ impl StreamDecoder {
     /// answer must not look completed.
     pub fn finish(&self) -> Result<Completion, Failure> {
         let completion = self.fold.finish()?;
-        Ok(Completion { envelope: self.recorder.as_ref().and_then(Recorder::rest), ..completion })
+        let rest = match &self.kept {
+            Some(kept) if !kept.has_ended => AnswerRest::Events(kept.events.clone()),
+            _ => AnswerRest::Nothing,
+        };
+        Ok(Completion { rest, ..completion })
     }
 
-    fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
+    fn take(&mut self, event: sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
         let before = out.len();
-        let taken = self.fold.take(event, out).and_then(|()| match event.event.as_deref() {
+        let taken = self.fold.take(&event, out).and_then(|()| match event.event.as_deref() {
             Some("error") => Err(told_as_error(&event.data)),
             _ => Ok(()),
         });
-        if let Some(recorder) = &mut self.recorder {
-            match taken {
-                Ok(()) if event.is_bare || !self.fold.is_of_the_dialect() => recorder.end(&mut out[before..]),
-                Ok(()) => recorder.take(event, self.fold.answer_id(), &mut out[before..]),
-                Err(_) => recorder.end(&mut out[before..]),
-            }
+        if let Some(kept) = &mut self.kept {
+            let can_be_told = taken.is_ok() && !event.is_bare && self.fold.is_of_the_dialect();
+            kept.take(event, out.len() - before, can_be_told);
         }
         taken
     }
@@ -192,6 +214,11 @@ pub trait EncodeStream: Debug + Send {
 
     /// Writes one delta.
     fn delta(&mut self, out: &mut BytesMut, delta: &Delta);
+
+    /// Writes the deltas that came out of an event of a provider of the client's dialect, or the event itself.
+    fn told(&mut self, out: &mut BytesMut, _event: ProviderEvent, deltas: &[Delta]) {
+        deltas.iter().for_each(|delta| self.delta(out, delta));
+    }
 
     /// Hears that the pieces from here on come from another call of a model than those before.
     fn another_call(&mut self, _out: &mut BytesMut) {}

@@ -4,20 +4,21 @@ use wordhoard_model::{AttemptSeq, Timestamp, TokenKind};
 use super::*;
 
 proptest! {
-    /// What each record holds, `wordhoard-record` tests. Here: frames of any tokens, with what was said around them.
+    /// What each record holds, `wordhoard-record` tests. Here: frames of any tokens, with any events.
     #[test]
     fn the_tokens_of_a_frame_come_back(
         id in any::<[u8; 16]>(),
         first in (any::<u32>(), 0..1_u64 << 60, 0..1_u64 << 60),
         at in any::<i64>(),
         pieces in prop::collection::vec(
-            (prop::sample::select(TokenKind::ALL), any::<String>(), any::<Option<String>>()),
+            (prop::sample::select(TokenKind::ALL), any::<String>()),
             1..20,
         ),
+        coded in prop::option::of(prop::collection::vec(any::<u8>(), 1..40)),
     ) {
         let (id, at) = (RequestId::from_bytes(id), Timestamp::from_millis(at));
         let (attempt, first_index, first_seq) = first;
-        let event = |(place, (kind, text, envelope)): (u64, (TokenKind, String, Option<String>))| Event {
+        let event = |(place, (kind, text)): (u64, (TokenKind, String))| Event {
             seq: Seq(first_seq + place),
             at,
             body: EventBody::Token(Token {
@@ -25,7 +26,7 @@ proptest! {
                 token_index: TokenIndex(first_index + place),
                 kind,
                 text,
-                envelope: envelope.map(Into::into),
+                events: coded.clone().filter(|_| place == 0).map(Into::into),
             }),
         };
         let events: Vec<Event> = (0..).zip(pieces).map(event).collect();

@@ -5,7 +5,7 @@ use std::sync::Arc;
 use futures_util::StreamExt;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, EventBody, Failure, FailureClass, Lane,
-    ModelRef, Outcome, Prompt, RequestState, Token, TokenIndex, Usage, UsageDetails, Violation,
+    ModelRef, Outcome, Prompt, RequestState, Rest, Token, TokenIndex, Usage, UsageDetails, Violation,
 };
 use wordhoard_providers::{
     AnswerStream, Broken, Call, Completion, Delta, Forwarded, Provider, Recorded, SealCollector, Verbatim,
@@ -14,7 +14,7 @@ use wordhoard_providers::{
 
 use super::Run;
 use super::delivered::{Beginning, Delivered};
-use super::frame::{Frames, Received};
+use super::frame::{Frame, Frames, Received};
 use super::report::AttemptReport;
 use crate::accounts::estimate;
 use crate::calls::{Permit, Verdicts};
@@ -23,7 +23,7 @@ use crate::tasks::TaskKind;
 
 /// How an attempt came to its end.
 enum End {
-    Completed(Completion),
+    Completed(Box<Completion>, Rest),
     Failed(Broken),
     Cancelled,
     ServerStopped,
@@ -65,7 +65,7 @@ pub(super) async fn run(
             let call = Call {
                 verbatim: verbatim_of(run.live.prompt()),
                 // The events of an answer that continues another's are not its own, and several answers make one of ours.
-                keeps_envelopes: beginning.is_none() && run.live.created().lanes.len() == 1,
+                keeps_events: beginning.is_none() && run.live.created().lanes.len() == 1,
                 answer_so_far: beginning.map(|beginning| beginning.text),
                 credential: run.going.credential.clone(),
                 ..Call::new(model.model.as_str(), Arc::new(conversation))
@@ -92,7 +92,7 @@ pub(super) async fn run(
     };
     delivered.take(delivering);
     match &end {
-        End::Completed(_) => permit.end(Verdicts::SUCCESS, None),
+        End::Completed(..) => permit.end(Verdicts::SUCCESS, None),
         End::Failed(broken) => permit.end(Verdicts::of(&broken.failure), Some(&broken.failure)),
         End::Cancelled | End::ServerStopped => permit.end(Verdicts::NOTHING, None),
     }
@@ -224,13 +224,16 @@ impl Recording<'_, '_> {
                 received = frames.next() => received,
             };
             match received {
-                Received::Frame(deltas) => {
-                    if let Some(end) = self.record(deltas).await? {
+                Received::Frame(frame) => {
+                    if let Some(end) = self.record(frame).await? {
                         return Ok(end);
                     }
                 }
                 Received::Usage(usage) => self.usage = Some(usage),
-                Received::Completed(completion) => return Ok(End::Completed(completion)),
+                Received::Completed(mut completion) => {
+                    let rest = frames.rest(std::mem::take(&mut completion.rest));
+                    return Ok(End::Completed(Box::new(completion), rest));
+                }
                 Received::Failed(broken) => return Ok(End::Failed(broken)),
                 Received::Nothing => {
                     let reason = "the provider's stream ended without saying that the answer is whole";
@@ -242,13 +245,15 @@ impl Recording<'_, '_> {
 
     /// Records what has come by now.
     async fn stopped(&mut self, frames: &mut Frames<'_>, end: End) -> Result<End, AppendError> {
-        let deltas = frames.take_gathered();
-        let failed = if deltas.is_empty() { None } else { self.record(deltas).await? };
-        Ok(failed.unwrap_or(end))
+        match frames.take_frame() {
+            Some(frame) => Ok(self.record(frame).await?.unwrap_or(end)),
+            None => Ok(end),
+        }
     }
 
     /// Records a frame. The end of the attempt where the log has no place for it.
-    async fn record(&mut self, deltas: Vec<Delta>) -> Result<Option<End>, AppendError> {
+    async fn record(&mut self, frame: Frame) -> Result<Option<End>, AppendError> {
+        let Frame { deltas, mut events } = frame;
         if self.report.tokens(deltas.len()) {
             self.permit.first_token();
         }
@@ -258,9 +263,9 @@ impl Recording<'_, '_> {
         self.run.live.journal().has_room().await?;
         let attempt_seq = self.attempt;
         let recorded = self.run.live.append_all(|state| {
-            let token = |(index, Delta { kind, text, envelope })| {
-                let token_index = TokenIndex(index);
-                EventBody::Token(Token { attempt_seq, token_index, kind, text, envelope })
+            let token = |(index, Delta { kind, text })| {
+                let (token_index, events) = (TokenIndex(index), events.take());
+                EventBody::Token(Token { attempt_seq, token_index, kind, text, events })
             };
             (token_count(state, attempt_seq)..).zip(deltas).map(token).collect()
         });
@@ -303,23 +308,17 @@ fn finished(attempt_seq: AttemptSeq, end: End) -> AttemptFinished {
         token_count: 0,
         answered_by: None,
         failure: None,
-        envelope: None,
+        rest: Rest::Nothing,
         provider_finish_reason: None,
     };
     match end {
-        End::Completed(Completion {
-            finish_reason,
-            provider_finish_reason,
-            usage,
-            answered_by,
-            envelope,
-        }) => AttemptFinished {
+        End::Completed(completion, rest) => AttemptFinished {
             outcome: Outcome::Completed,
-            finish_reason,
-            provider_finish_reason,
-            usage,
-            answered_by,
-            envelope,
+            finish_reason: completion.finish_reason,
+            provider_finish_reason: completion.provider_finish_reason,
+            usage: completion.usage,
+            answered_by: completion.answered_by,
+            rest,
             ..bare
         },
         End::Failed(Broken { failure, so_far }) => AttemptFinished {

@@ -3,13 +3,15 @@
 use std::task::Poll;
 
 use futures_util::{StreamExt, poll};
-use wordhoard_providers::{AnswerPart, AnswerStream, Broken, Completion, Delta};
-
-use wordhoard_model::Usage;
+use wordhoard_model::{Rest, Usage};
+use wordhoard_providers::{AnswerPart, AnswerRest, AnswerStream, Broken, Completion, Delta, ProviderEvent};
+use wordhoard_record::Coder;
 
 /// A frame is closed once it has so many tokens, or so many bytes of what came with them (docs/decisions/0026-frames-and-runs.md).
 const MAX_TOKENS: usize = 1_024;
 const MAX_BYTES: usize = 256 << 10;
+/// The most that is kept of events until a token comes, or the end. A provider that says more without one is not told by its events.
+const MAX_HELD_BYTES: usize = 1 << 20;
 
 /// An answer, by its frames.
 pub(super) struct Frames<'a> {
@@ -17,14 +19,20 @@ pub(super) struct Frames<'a> {
     /// What came and was not given yet. Whoever stops listening finds it here.
     gathered: Vec<Delta>,
     bytes: usize,
+    /// How many of them came out of events that are coded, and so can be given.
+    told: usize,
+    coder: Coder,
+    /// Events behind the last token. They are told with the next one, or with the end.
+    held: Vec<ProviderEvent>,
+    held_bytes: usize,
+    keeps_events: bool,
     /// What came behind it.
     behind: Option<Option<Result<AnswerPart, Broken>>>,
 }
 
 /// What came.
 pub(super) enum Received {
-    /// At least one token.
-    Frame(Vec<Delta>),
+    Frame(Frame),
     /// The provider has counted.
     Usage(Usage),
     Completed(Completion),
@@ -33,14 +41,30 @@ pub(super) enum Received {
     Nothing,
 }
 
+/// Tokens, at least one, and the events that they stood in, coded, where those are kept.
+pub(super) struct Frame {
+    pub(super) deltas: Vec<Delta>,
+    pub(super) events: Option<Box<[u8]>>,
+}
+
 impl<'a> Frames<'a> {
     pub(super) fn new(answer: &'a mut AnswerStream) -> Self {
-        Self { answer, gathered: Vec::new(), bytes: 0, behind: None }
+        Self {
+            answer,
+            gathered: Vec::new(),
+            bytes: 0,
+            told: 0,
+            coder: Coder::default(),
+            held: Vec::new(),
+            held_bytes: 0,
+            keeps_events: true,
+            behind: None,
+        }
     }
 
     /// The next frame, or what is no token. Dropping the future loses nothing that came.
     pub(super) async fn next(&mut self) -> Received {
-        if self.gathered.is_empty() {
+        while self.gathered.is_empty() {
             let part = match self.behind.take() {
                 Some(part) => part,
                 None => self.answer.next().await,
@@ -50,25 +74,49 @@ impl<'a> Frames<'a> {
             }
         }
         self.gather().await;
-        Received::Frame(self.take_gathered())
+        match self.take_frame() {
+            Some(frame) => Received::Frame(frame),
+            None => Received::Nothing,
+        }
     }
 
     /// What came and was not given.
-    pub(super) fn take_gathered(&mut self) -> Vec<Delta> {
-        self.bytes = 0;
-        std::mem::take(&mut self.gathered)
+    pub(super) fn take_frame(&mut self) -> Option<Frame> {
+        (self.bytes, self.told) = (0, 0);
+        let deltas = std::mem::take(&mut self.gathered);
+        let mut events = Vec::new();
+        self.coder.take(&mut events);
+        (!deltas.is_empty())
+            .then(|| Frame { deltas, events: (!events.is_empty()).then(|| events.into_boxed_slice()) })
+    }
+
+    /// What is kept of the end of an answer that is whole.
+    pub(super) fn rest(&mut self, told: AnswerRest) -> Rest {
+        match told {
+            AnswerRest::Document(document) => Rest::Document(document),
+            AnswerRest::Events(events) if self.keeps_events => {
+                let mut rest = Vec::new();
+                for event in self.held.drain(..).chain(events) {
+                    self.coder.code(event.name.as_deref().unwrap_or_default(), &event.data, &[]);
+                }
+                self.coder.take(&mut rest);
+                Rest::Events(rest.into())
+            }
+            AnswerRest::Events(_) | AnswerRest::Nothing => Rest::Nothing,
+        }
     }
 
     /// Takes all that is there. The connection hands on one chunk at a time, each by another task: so that one gets its turn, and only
     /// where it had nothing then, nothing is there.
     async fn gather(&mut self) {
         let mut had_its_turn = false;
-        while self.behind.is_none() && self.gathered.len() < MAX_TOKENS && self.bytes < MAX_BYTES {
+        while self.behind.is_none() && (self.is_within_an_event() || !self.is_full()) {
             match poll!(self.answer.next()) {
                 Poll::Ready(Some(Ok(AnswerPart::Delta(delta)))) => {
                     self.push(delta);
                     had_its_turn = false;
                 }
+                Poll::Ready(Some(Ok(AnswerPart::Event(event)))) => self.event(event),
                 Poll::Ready(part) => self.behind = Some(part),
                 Poll::Pending if had_its_turn => return,
                 Poll::Pending => {
@@ -79,10 +127,23 @@ impl<'a> Frames<'a> {
         }
     }
 
+    fn is_full(&self) -> bool {
+        self.gathered.len() >= MAX_TOKENS || self.bytes >= MAX_BYTES
+    }
+
+    /// Whether the event of the last token may still come: no frame divides one.
+    fn is_within_an_event(&self) -> bool {
+        self.told > 0 && self.told < self.gathered.len() && self.gathered.len() < 2 * MAX_TOKENS
+    }
+
     fn take(&mut self, part: Option<Result<AnswerPart, Broken>>) -> Option<Received> {
         match part {
             Some(Ok(AnswerPart::Delta(delta))) => {
                 self.push(delta);
+                None
+            }
+            Some(Ok(AnswerPart::Event(event))) => {
+                self.event(event);
                 None
             }
             Some(Ok(AnswerPart::Usage(usage))) => Some(Received::Usage(usage)),
@@ -93,8 +154,32 @@ impl<'a> Frames<'a> {
     }
 
     fn push(&mut self, delta: Delta) {
-        self.bytes += delta.text.len() + delta.envelope.as_ref().map_or(0, |envelope| envelope.len());
+        self.bytes += delta.text.len();
         self.gathered.push(delta);
+    }
+
+    /// Codes an event with the tokens that came out of it, the last ones.
+    fn event(&mut self, event: ProviderEvent) {
+        if !self.keeps_events {
+            return;
+        }
+        if event.delta_count == 0 {
+            self.held_bytes += event.data.len();
+            self.held.push(event);
+            if self.held_bytes > MAX_HELD_BYTES {
+                self.keeps_events = false;
+                self.held = Vec::new();
+            }
+            return;
+        }
+        for held in self.held.drain(..) {
+            self.coder.code(held.name.as_deref().unwrap_or_default(), &held.data, &[]);
+        }
+        let texts: Vec<&str> =
+            self.gathered.get(self.told..).unwrap_or_default().iter().map(|delta| &*delta.text).collect();
+        self.coder.code(event.name.as_deref().unwrap_or_default(), &event.data, &texts);
+        self.bytes += event.data.len();
+        (self.told, self.held_bytes) = (self.gathered.len(), 0);
     }
 }
 
@@ -124,9 +209,9 @@ mod tests {
         ];
         let mut answer = answer(parts);
         let mut frames = Frames::new(&mut answer);
-        assert!(matches!(frames.next().await, Received::Frame(deltas) if deltas.len() == 2));
+        assert!(matches!(frames.next().await, Received::Frame(frame) if frame.deltas.len() == 2));
         assert!(matches!(frames.next().await, Received::Usage(told) if told == usage));
-        assert!(matches!(frames.next().await, Received::Frame(deltas) if deltas.len() == 1));
+        assert!(matches!(frames.next().await, Received::Frame(frame) if frame.deltas.len() == 1));
         assert!(matches!(frames.next().await, Received::Completed(_)));
         assert!(matches!(frames.next().await, Received::Nothing));
     }
@@ -137,13 +222,13 @@ mod tests {
         let mut many = answer(many);
         let mut frames = Frames::new(&mut many);
         for length in [1_024, 976] {
-            assert!(matches!(frames.next().await, Received::Frame(deltas) if deltas.len() == length));
+            assert!(matches!(frames.next().await, Received::Frame(frame) if frame.deltas.len() == length));
         }
         let long = "x".repeat(200 << 10);
         let mut long = answer((0..3).map(|_| delta(&long)).collect());
         let mut frames = Frames::new(&mut long);
         for length in [2, 1] {
-            assert!(matches!(frames.next().await, Received::Frame(deltas) if deltas.len() == length));
+            assert!(matches!(frames.next().await, Received::Frame(frame) if frame.deltas.len() == length));
         }
     }
 
@@ -155,6 +240,6 @@ mod tests {
             let mut next = std::pin::pin!(frames.next());
             assert!(poll!(&mut next).is_pending(), "the connection has its turn first");
         }
-        assert_eq!(frames.take_gathered().len(), 1);
+        assert_eq!(frames.take_frame().unwrap().deltas.len(), 1);
     }
 }

@@ -40,7 +40,7 @@ impl Story {
             token_index: TokenIndex(index),
             kind: TokenKind::Text,
             text: "x".into(),
-            envelope: None,
+            events: None,
         }))
     }
 
@@ -55,7 +55,7 @@ impl Story {
             token_count,
             answered_by: None,
             failure: None,
-            envelope: None,
+            rest: Rest::Nothing,
         }))
     }
 

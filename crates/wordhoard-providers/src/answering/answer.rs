@@ -5,7 +5,7 @@ use futures_util::StreamExt;
 use futures_util::future::BoxFuture;
 use tokio::time::{timeout, timeout_at};
 use wordhoard_model::{Failure, FailureClass, Usage};
-use wordhoard_wire::{Completion, Delta, Dialect, Limits, StreamDecoder};
+use wordhoard_wire::{AnswerRest, Completion, Delta, Dialect, Limits, StreamDecoder};
 
 use super::clock::Clock;
 use super::head::{self, Head};
@@ -21,10 +21,10 @@ pub(super) struct Answer {
     dialect: Dialect,
     limits: TimeLimits,
     redactor: Redactor,
-    /// Whether the deltas come in envelopes.
-    keeps_envelopes: bool,
+    /// Whether events come with their deltas.
+    keeps_events: bool,
     /// Decoded and not yet given. Whatever ends the answer comes after them.
-    pending: VecDeque<Delta>,
+    pending: VecDeque<AnswerPart>,
     /// What the provider has counted, told already.
     told_usage: Option<Usage>,
     stage: Stage,
@@ -36,7 +36,7 @@ enum Stage {
     /// The head came, the body is being read.
     Streaming(Box<Streaming>),
     /// The answer is whole; the body's own end may still come.
-    Complete(Completion, Option<ReplyBody>),
+    Complete(Box<Completion>, Option<ReplyBody>),
     /// The answer failed; its connection is closed.
     Failed(Broken),
     /// All was given; what is left of the body is read so that the connection can be used again.
@@ -57,13 +57,13 @@ impl Answer {
         dialect: Dialect,
         limits: TimeLimits,
         redactor: Redactor,
-        keeps_envelopes: bool,
+        keeps_events: bool,
     ) -> Self {
         Self {
             dialect,
             limits,
             redactor,
-            keeps_envelopes,
+            keeps_events,
             pending: VecDeque::new(),
             told_usage: None,
             stage: Stage::Called(call),
@@ -73,8 +73,8 @@ impl Answer {
     /// The next part, and the answer after it; none after the end.
     pub(super) async fn next(mut self) -> Option<(Result<AnswerPart, Broken>, Self)> {
         loop {
-            if let Some(delta) = self.pending.pop_front() {
-                return Some((Ok(AnswerPart::Delta(delta)), self));
+            if let Some(part) = self.pending.pop_front() {
+                return Some((Ok(part), self));
             }
             if let Stage::Streaming(streaming) = &self.stage
                 && let Some(usage) = streaming.decoder.usage().filter(|usage| self.told_usage != Some(*usage))
@@ -84,13 +84,13 @@ impl Answer {
             }
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
                 Stage::Called(call) => {
-                    let Self { dialect, limits, keeps_envelopes, pending, .. } = &mut self;
-                    begin(call, *dialect, *limits, *keeps_envelopes, pending).await
+                    let Self { dialect, limits, keeps_events, pending, .. } = &mut self;
+                    begin(call, *dialect, *limits, *keeps_events, pending).await
                 }
                 Stage::Streaming(streaming) => streaming.read(&mut self.pending).await,
                 Stage::Complete(completion, body) => {
                     self.stage = body.map_or(Stage::Ended, Stage::Draining);
-                    return Some((Ok(AnswerPart::Completed(completion)), self));
+                    return Some((Ok(AnswerPart::Completed(*completion)), self));
                 }
                 Stage::Failed(Broken { failure, so_far }) => {
                     let failure = self.redactor.redact(failure);
@@ -113,8 +113,8 @@ async fn begin(
     call: BoxFuture<'static, Result<Reply, Failure>>,
     dialect: Dialect,
     limits: TimeLimits,
-    keeps_envelopes: bool,
-    pending: &mut VecDeque<Delta>,
+    keeps_events: bool,
+    pending: &mut VecDeque<AnswerPart>,
 ) -> Stage {
     let mut clock = Clock::start(limits);
     let deadline = clock.deadline();
@@ -127,24 +127,31 @@ async fn begin(
     match head::read(reply, dialect, clock.deadline(), clock.total()).await {
         Ok(Head::Stream(body)) => {
             let mut decoder = dialect.stream_decoder(Limits::default());
-            if keeps_envelopes {
-                decoder.keep_envelopes();
+            if keeps_events {
+                decoder.keep_events();
             }
             Stage::Streaming(Box::new(Streaming { body, decoder, clock }))
         }
         Ok(Head::Whole(document)) => {
             let mut deltas = Vec::new();
-            let decoded = dialect.decode_answer(&document, &mut deltas).map(|completion| Completion {
-                envelope: keeps_envelopes.then(|| dialect.envelope_of_answer(&document, &deltas)).flatten(),
-                ..completion
-            });
-            pending.extend(deltas);
+            let decoded = dialect
+                .decode_answer(&document, &mut deltas)
+                .map(|completion| Completion { rest: kept_document(keeps_events, &document), ..completion });
+            pending.extend(deltas.into_iter().map(AnswerPart::Delta));
             match decoded {
-                Ok(completion) => Stage::Complete(completion, None),
+                Ok(completion) => Stage::Complete(Box::new(completion), None),
                 Err(failure) => Stage::Failed(failure.into()),
             }
         }
         Err(failure) => Stage::Failed(failure.into()),
+    }
+}
+
+/// The answer as it came, for a client of its dialect.
+fn kept_document(keeps: bool, document: &[u8]) -> AnswerRest {
+    match str::from_utf8(document) {
+        Ok(document) if keeps => AnswerRest::Document(document.into()),
+        _ => AnswerRest::Nothing,
     }
 }
 
@@ -167,7 +174,7 @@ pub(super) async fn document(
 
 impl Streaming {
     /// Reads until at least one delta is pending or the answer ends.
-    async fn read(mut self: Box<Self>, pending: &mut VecDeque<Delta>) -> Stage {
+    async fn read(mut self: Box<Self>, pending: &mut VecDeque<AnswerPart>) -> Stage {
         self.clock.wait();
         let mut deadline = self.clock.deadline();
         let mut deltas = Vec::new();
@@ -188,8 +195,8 @@ impl Streaming {
             let says_more = !deltas.is_empty();
             if says_more {
                 self.clock.saw_token();
-                pending.extend(deltas.drain(..));
             }
+            self.give(&mut deltas, pending);
             if self.decoder.has_finish_reason() {
                 self.clock.saw_finish(self.decoder.has_all(), says_more);
                 deadline = self.clock.deadline();
@@ -204,10 +211,20 @@ impl Streaming {
         self.end_or(deadline.failure())
     }
 
-    fn end_of_body(mut self: Box<Self>, pending: &mut VecDeque<Delta>) -> Stage {
+    /// Gives on what was decoded: the deltas of each event, then the event, where it is kept.
+    fn give(&mut self, deltas: &mut Vec<Delta>, pending: &mut VecDeque<AnswerPart>) {
+        let mut deltas = deltas.drain(..).map(AnswerPart::Delta);
+        for event in self.decoder.take_events() {
+            pending.extend(deltas.by_ref().take(event.delta_count));
+            pending.push_back(AnswerPart::Event(event));
+        }
+        pending.extend(deltas);
+    }
+
+    fn end_of_body(mut self: Box<Self>, pending: &mut VecDeque<AnswerPart>) -> Stage {
         let mut deltas = Vec::new();
         let taken = self.decoder.end_of_body(&mut deltas);
-        pending.extend(deltas);
+        self.give(&mut deltas, pending);
         match taken {
             Ok(()) => ended(&self.decoder, None),
             Err(failure) => self.failed(failure),
@@ -227,7 +244,7 @@ impl Streaming {
 
 fn ended(decoder: &StreamDecoder, rest: Option<ReplyBody>) -> Stage {
     match decoder.finish() {
-        Ok(completion) => Stage::Complete(completion, rest),
+        Ok(completion) => Stage::Complete(Box::new(completion), rest),
         Err(failure) => Stage::Failed(Broken { failure, so_far: Box::new(decoder.so_far()) }),
     }
 }

@@ -2,7 +2,7 @@
 
 use futures_util::{Stream, StreamExt, stream};
 use serde::Deserialize;
-use wordhoard_model::{Failure, FailureClass, TokenKind, Usage};
+use wordhoard_model::{Failure, FailureClass, Usage};
 use wordhoard_wire::{Completion, Delta};
 
 use crate::{AnswerPart, Broken};
@@ -47,9 +47,7 @@ fn of_document(document: &[u8]) -> Result<Vec<AnswerPart>, Failure> {
         answered_by: told.model,
         ..Completion::default()
     };
-    let piece = |text: &str| {
-        AnswerPart::Delta(Delta { kind: TokenKind::Text, text: text.to_owned(), envelope: None })
-    };
+    let piece = |text: &str| AnswerPart::Delta(Delta::text(text));
     Ok(pieces(text).map(piece).chain([AnswerPart::Completed(completion)]).collect())
 }
 
@@ -78,7 +76,7 @@ mod tests {
                     assert!(delta.text.len() <= PIECE_BYTES);
                     whole += &delta.text;
                 }
-                AnswerPart::Usage(_) => {}
+                AnswerPart::Event(_) | AnswerPart::Usage(_) => {}
                 AnswerPart::Completed(completion) => {
                     assert_eq!(completion.answered_by.as_deref(), Some("m-1"));
                     assert_eq!(completion.usage, Some(Usage { input_tokens: 7, ..Usage::default() }));

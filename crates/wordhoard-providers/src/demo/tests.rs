@@ -21,7 +21,7 @@ async fn ask(model: &str, prompt: Prompt) -> (Vec<Delta>, Result<Completion, Fai
         assert!(end.is_none(), "a part came after the end");
         match part {
             Ok(AnswerPart::Delta(delta)) => deltas.push(delta),
-            Ok(AnswerPart::Usage(_)) => {}
+            Ok(AnswerPart::Event(_) | AnswerPart::Usage(_)) => {}
             Ok(AnswerPart::Completed(completion)) => end = Some(Ok(completion)),
             Err(broken) => end = Some(Err(broken.failure)),
         }

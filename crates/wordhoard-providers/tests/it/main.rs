@@ -76,7 +76,7 @@ async fn ask(provider: &dyn Provider, model: &str) -> Answered {
         assert!(end.is_none(), "a part came after the end");
         match part {
             Ok(AnswerPart::Delta(delta)) => tokens.push((delta.kind, delta.text)),
-            Ok(AnswerPart::Usage(_)) => {}
+            Ok(AnswerPart::Event(_) | AnswerPart::Usage(_)) => {}
             Ok(AnswerPart::Completed(completion)) => end = Some(Ok(completion)),
             Err(broken) => end = Some(Err(broken.failure)),
         }

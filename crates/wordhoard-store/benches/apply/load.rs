@@ -1,6 +1,6 @@
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Fallback, FinishReason, Lane, LaneSpec,
-    Outcome, Parameters, Prompt, RequestCreated, RequestFinished, RequestId, Seq, Timestamp, Token,
+    Outcome, Parameters, Prompt, RequestCreated, RequestFinished, RequestId, Rest, Seq, Timestamp, Token,
     TokenIndex, TokenKind, Usage,
 };
 use wordhoard_store::{Batch, LogKey, LoggedEvent};
@@ -97,7 +97,7 @@ fn token(index: u64) -> EventBody {
         token_index,
         kind: TokenKind::Text,
         text: " word".into(),
-        envelope: None,
+        events: None,
     })
 }
 
@@ -112,7 +112,7 @@ fn attempt_finished(token_count: u64) -> EventBody {
         token_count,
         answered_by: None,
         failure: None,
-        envelope: None,
+        rest: Rest::Nothing,
     })
 }
 

@@ -70,7 +70,8 @@ CREATE TABLE llm_attempts (
     failure_message         text,
     failure_provider_status integer,
     failure_retry_after_ms  bigint,
-    envelope                text,
+    rest_events             bytea,
+    rest_document           text,
     PRIMARY KEY (request_id, attempt_seq)
 );
 
@@ -92,7 +93,8 @@ CREATE TABLE llm_token_runs (
     kinds             text,
     seq_offsets       bigint[],
     at_offsets_ms     bigint[],
-    envelopes         text[],
+    events            bytea,
+    events_crc        bigint,
     PRIMARY KEY (request_id, attempt_seq, first_token_index)
 ) PARTITION BY RANGE (request_id);
 
@@ -106,10 +108,10 @@ SELECT run.request_id, run.attempt_seq, run.first_token_index + token.place - 1 
     CASE coalesce(substr(run.kinds, token.place::integer, 1), 't')
         WHEN 't' THEN 'text' WHEN 'r' THEN 'reasoning' WHEN 'c' THEN 'tool_call' WHEN 'f' THEN 'refusal'
         WHEN 'a' THEN 'annotation' END AS kind,
-    token.text, token.envelope
+    token.text
 FROM llm_token_runs AS run
-CROSS JOIN LATERAL unnest(run.texts, run.seq_offsets, run.at_offsets_ms, run.envelopes)
-    WITH ORDINALITY AS token (text, seq_offset, at_offset_ms, envelope, place);
+CROSS JOIN LATERAL unnest(run.texts, run.seq_offsets, run.at_offsets_ms)
+    WITH ORDINALITY AS token (text, seq_offset, at_offset_ms, place);
 
 -- Written in the transaction of the rows, always. The mark of a retired log stands beside its position, so that the lock of the
 -- one is the lock of both.
@@ -177,14 +179,16 @@ COMMENT ON COLUMN llm_requests.erased_at IS 'When what the request said was eras
 COMMENT ON TABLE llm_attempts IS 'One row for each call to a provider. A retry or a fallback is a call of its own.';
 COMMENT ON COLUMN llm_attempts.provider_finish_reason IS 'The provider''s own word, where finish_reason is another.';
 COMMENT ON COLUMN llm_attempts.usage_details IS 'What of the usage has prices of its own (cache writes, sound, images, service tier), as a JSON object.';
-COMMENT ON COLUMN llm_attempts.envelope IS 'What the provider''s last events said around the pieces of the answer, for clients of its own dialect.';
+COMMENT ON COLUMN llm_attempts.rest_events IS 'The provider''s events behind the last piece, for clients of its own dialect, coded as those of the log.';
+COMMENT ON COLUMN llm_attempts.rest_document IS 'The whole answer, where it came as one document and its client speaks the provider''s dialect.';
 COMMENT ON TABLE llm_token_runs IS 'One row for each run: consecutive pieces of one attempt that one transaction wrote. Weekly partitions by request_id, whose first 48 bits are the time in milliseconds since 1970.';
 COMMENT ON COLUMN llm_token_runs.at IS 'When the first of them came.';
 COMMENT ON COLUMN llm_token_runs.texts IS 'One element for each token, as the provider sent it.';
 COMMENT ON COLUMN llm_token_runs.kinds IS 'One letter for each token: t text, r reasoning, c tool_call, f refusal, a annotation. NULL where all are text.';
 COMMENT ON COLUMN llm_token_runs.seq_offsets IS 'Behind first_seq; NULL where each seq is one more than the one before.';
 COMMENT ON COLUMN llm_token_runs.at_offsets_ms IS 'Behind at; NULL where all came at once.';
-COMMENT ON COLUMN llm_token_runs.envelopes IS 'What the provider''s events said around the pieces, for clients of its own dialect; NULL where nothing new was said.';
+COMMENT ON COLUMN llm_token_runs.events IS 'The provider''s events that the pieces stood in, for clients of its own dialect, coded as in the log.';
+COMMENT ON COLUMN llm_token_runs.events_crc IS 'CRC-32C of events.';
 COMMENT ON TABLE llm_token_runs_default IS 'Runs of requests whose week has no partition. Normally empty.';
 COMMENT ON VIEW llm_token_log IS 'One row for each piece of an answer, as the provider sent it.';
 COMMENT ON TABLE wal_positions IS 'For each server''s log: records below this position are in the tables.';

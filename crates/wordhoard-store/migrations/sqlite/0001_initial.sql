@@ -78,8 +78,10 @@ CREATE TABLE llm_attempts (
     failure_message         TEXT,
     failure_provider_status INTEGER,
     failure_retry_after_ms  INTEGER,
-    -- What the provider's last events said around the pieces of the answer, for clients of its own dialect.
-    envelope                TEXT,
+    -- What else the provider said, for clients of its own dialect: its events behind the last piece, coded as those of the log, or the
+    -- whole answer where it came as one document.
+    rest_events             BLOB,
+    rest_document           TEXT,
     PRIMARY KEY (request_id, attempt_seq)
 ) STRICT;
 
@@ -105,8 +107,9 @@ CREATE TABLE llm_token_runs (
     seq_offsets       TEXT,
     -- Behind at; NULL where all came at once.
     at_offsets_ms     TEXT,
-    -- What the provider's events said around the pieces, for clients of its own dialect; NULL where nothing new was said.
-    envelopes         TEXT,
+    -- The provider's events that the pieces stood in, for clients of its own dialect, coded as in the log; and their CRC-32C.
+    events            BLOB,
+    events_crc        INTEGER,
     PRIMARY KEY (request_id, attempt_seq, first_token_index)
 ) STRICT;
 
@@ -118,7 +121,7 @@ SELECT run.request_id, run.attempt_seq, run.first_token_index + token.key AS tok
     CASE coalesce(substr(run.kinds, token.key + 1, 1), 't')
         WHEN 't' THEN 'text' WHEN 'r' THEN 'reasoning' WHEN 'c' THEN 'tool_call' WHEN 'f' THEN 'refusal'
         WHEN 'a' THEN 'annotation' END AS kind,
-    token.value AS text, json_extract(run.envelopes, '$[' || token.key || ']') AS envelope
+    token.value AS text
 FROM llm_token_runs AS run JOIN json_each(run.texts) AS token;
 
 -- Records below `applied` of each server's log are in the tables above. Written in their transaction, always.

@@ -32,7 +32,7 @@ pub(super) const RUNS: &str = statements::run_numbers!(
     "cardinality(texts) = token_count AND array_position(texts, NULL) IS NULL
     AND coalesce(length(kinds), token_count) = token_count
     AND coalesce(cardinality(at_offsets_ms), token_count) = token_count
-    AND coalesce(cardinality(envelopes), token_count) = token_count"
+    AND (events IS NULL) = (events_crc IS NULL)"
 );
 
 /// The newest requests below the id `$1` that run or have ended at `$2` or later, at most `$3`.

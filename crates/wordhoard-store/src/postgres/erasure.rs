@@ -16,10 +16,10 @@ const FOUND: &str =
 const REQUEST: &str =
     "UPDATE llm_requests SET erased_at = $2, prompt = '', system_message = NULL, parameters = '{}',
         idempotency_key = NULL, idempotency_sha256 = NULL WHERE request_id = $1";
-const ATTEMPTS: &str = "UPDATE llm_attempts SET envelope = NULL,
+const ATTEMPTS: &str = "UPDATE llm_attempts SET rest_events = NULL, rest_document = NULL,
         failure_message = CASE WHEN failure_message IS NULL THEN NULL ELSE '' END WHERE request_id = $1";
 const RUNS: &str =
-    "UPDATE llm_token_runs SET envelopes = NULL, texts = array_fill(''::text, ARRAY[cardinality(texts)])
+    "UPDATE llm_token_runs SET events = NULL, events_crc = NULL, texts = array_fill(''::text, ARRAY[cardinality(texts)])
     WHERE request_id = $1";
 const ERASED: &str =
     "SELECT request_id FROM llm_requests WHERE request_id = ANY ($1) AND erased_at IS NOT NULL";

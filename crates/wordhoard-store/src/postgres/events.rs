@@ -12,7 +12,7 @@ use super::runs::{self, run_columns};
 use super::session::{Params, Session};
 use super::types::{Id, Key, Moment, Sha256};
 use crate::Error;
-use crate::columns::{MAX_SEARCHED_REQUESTS, fallback_from_json, signed, usage_details};
+use crate::columns::{MAX_SEARCHED_REQUESTS, fallback_from_json, rest, signed, usage_details};
 use crate::runs::from_runs_between;
 
 macro_rules! request_columns {
@@ -30,8 +30,8 @@ macro_rules! attempt_columns {
         "request_id, attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
              started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by, input_tokens,
              output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-             failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope, provider_finish_reason,
-             usage_details"
+             failure_provider_status, failure_retry_after_ms, cost_nano_usd, rest_events, provider_finish_reason,
+             usage_details, rest_document"
     };
 }
 
@@ -216,7 +216,7 @@ fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
         token_count: count(row, 13)?,
         answered_by: optional_text(row, 14)?,
         failure,
-        envelope: optional_text(row, 24)?.map(Into::into),
+        rest: rest(get(row, 24)?, optional_text(row, 27)?),
         provider_finish_reason: optional_text(row, 25)?,
     };
     let at = get::<Moment>(row, 11)?.timestamp();

@@ -14,12 +14,12 @@ use crate::runs::RunRow;
 macro_rules! run_columns {
     () => {
         "request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, at, texts, kinds, seq_offsets,
-            at_offsets_ms, envelopes"
+            at_offsets_ms, events, events_crc"
     };
 }
 pub(super) use run_columns;
 
-pub(super) const COLUMN_TYPES: [Type; 12] = [
+pub(super) const COLUMN_TYPES: [Type; 13] = [
     Type::UUID,
     Type::INT8,
     Type::INT8,
@@ -31,7 +31,8 @@ pub(super) const COLUMN_TYPES: [Type; 12] = [
     Type::TEXT,
     Type::INT8_ARRAY,
     Type::INT8_ARRAY,
-    Type::TEXT_ARRAY,
+    Type::BYTEA,
+    Type::INT8,
 ];
 
 /// A row that is written, with what PostgreSQL has other types for.
@@ -55,7 +56,7 @@ impl<'a> WrittenRun<'a> {
         Ok(Self { id: Id(row.request_id), at, row })
     }
 
-    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); 12] {
+    pub(super) fn values(&self) -> [&(dyn ToSql + Sync); 13] {
         let Self { row, id, at } = self;
         [
             id,
@@ -69,7 +70,8 @@ impl<'a> WrittenRun<'a> {
             &row.kinds,
             &row.seq_offsets,
             &row.at_offsets_ms,
-            &row.envelopes,
+            &row.events,
+            &row.events_crc,
         ]
     }
 }
@@ -78,9 +80,6 @@ impl<'a> WrittenRun<'a> {
 /// Where a column holds nothing of its kind. Whether they fit together, [`RunRow::events`] says.
 pub(super) fn read(row: &Row) -> Result<RunRow<'static>, Error> {
     let texts: Vec<String> = get(row, 7)?;
-    let envelopes: Option<Vec<Option<String>>> = get(row, 11)?;
-    let owned =
-        |envelopes: Vec<Option<String>>| envelopes.into_iter().map(|text| text.map(Cow::Owned)).collect();
     Ok(RunRow {
         request_id: get::<Id>(row, 0)?.0,
         attempt_seq: get(row, 1)?,
@@ -93,6 +92,7 @@ pub(super) fn read(row: &Row) -> Result<RunRow<'static>, Error> {
         kinds: get(row, 8)?,
         seq_offsets: get(row, 9)?,
         at_offsets_ms: get(row, 10)?,
-        envelopes: envelopes.map(owned),
+        events: get(row, 11)?,
+        events_crc: get(row, 12)?,
     })
 }

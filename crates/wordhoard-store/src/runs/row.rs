@@ -28,14 +28,16 @@ pub(crate) struct RunRow<'a> {
     pub(crate) kinds: Option<String>,
     pub(crate) seq_offsets: Option<Vec<i64>>,
     pub(crate) at_offsets_ms: Option<Vec<i64>>,
-    pub(crate) envelopes: Option<Vec<Option<Cow<'a, str>>>>,
+    pub(crate) events: Option<Vec<u8>>,
+    pub(crate) events_crc: Option<i64>,
 }
 
 impl<'a> RunRow<'a> {
     /// Of tokens that [`runs`](super::runs) has put together; none of no tokens.
     pub(crate) fn of(tokens: &[TokenOfBatch<'a>]) -> Option<Self> {
         let (first, last) = (tokens.first()?, tokens.last()?);
-        let envelope = |token: &TokenOfBatch<'a>| token.token.envelope.as_deref().map(escape);
+        let events: Vec<u8> =
+            tokens.iter().filter_map(|token| token.token.events.as_deref()).flatten().copied().collect();
         let kinds = tokens.iter().any(|token| token.token.kind != TokenKind::Text);
         let seq_offsets = tokens.iter().map(|token| signed(token.seq.0) - signed(first.seq.0));
         let at_offsets = tokens.iter().map(|token| token.at.as_millis() - first.at.as_millis());
@@ -51,10 +53,8 @@ impl<'a> RunRow<'a> {
             kinds: kinds.then(|| tokens.iter().map(|token| letter(token.token.kind)).collect()),
             seq_offsets: some_unless(seq_offsets, |(place, offset)| offset == signed(place as u64)),
             at_offsets_ms: some_unless(at_offsets, |(_, offset)| offset == 0),
-            envelopes: tokens
-                .iter()
-                .any(|token| token.token.envelope.is_some())
-                .then(|| tokens.iter().map(envelope).collect()),
+            events_crc: (!events.is_empty()).then(|| crc32c::crc32c(&events).into()),
+            events: (!events.is_empty()).then_some(events),
         })
     }
 
@@ -69,12 +69,14 @@ impl<'a> RunRow<'a> {
             ("kinds", self.kinds.as_ref().map(String::len)),
             ("seq_offsets", self.seq_offsets.as_ref().map(Vec::len)),
             ("at_offsets_ms", self.at_offsets_ms.as_ref().map(Vec::len)),
-            ("envelopes", self.envelopes.as_ref().map(Vec::len)),
         ];
         if let Some((column, length)) =
             lengths.into_iter().find_map(|(column, length)| Some((column, length.filter(|n| *n != count)?)))
         {
             return Err(format!("{column} has {length} elements for {count} tokens").into());
+        }
+        if self.events.as_ref().map(|events| i64::from(crc32c::crc32c(events))) != self.events_crc {
+            return Err("events_crc is not that of events".into());
         }
         (0..count).map(|place| self.event(place)).collect()
     }
@@ -86,13 +88,12 @@ impl<'a> RunRow<'a> {
         let at_offset = self.at_offsets_ms.as_ref().and_then(|offsets| offsets.get(place)).unwrap_or(&0);
         let letter = self.kinds.as_ref().and_then(|kinds| kinds.as_bytes().get(place)).unwrap_or(&b't');
         let text = self.texts.get(place).map(AsRef::as_ref).unwrap_or_default();
-        let envelope = self.envelopes.as_ref().and_then(|envelopes| envelopes.get(place)?.as_deref());
         let token = Token {
             attempt_seq: AttemptSeq(u32::try_from(self.attempt_seq)?),
             token_index: TokenIndex(unsigned(self.first_token_index.checked_add(step).ok_or_else(beyond)?)),
             kind: kind(*letter)?,
             text: unescape(text)?.into_owned(),
-            envelope: envelope.map(unescape).transpose()?.map(|envelope| envelope.as_ref().into()),
+            events: self.events.as_deref().filter(|_| place == 0).map(Into::into),
         };
         Ok(Event {
             seq: Seq(unsigned(self.first_seq.checked_add(*seq_offset).ok_or_else(beyond)?)),
@@ -104,7 +105,7 @@ impl<'a> RunRow<'a> {
     /// As it stands once what the request said was erased.
     pub(crate) fn blanked(mut self) -> Self {
         self.texts.fill(Cow::Borrowed(""));
-        self.envelopes = None;
+        (self.events, self.events_crc) = (None, None);
         self
     }
 }

@@ -6,7 +6,7 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::fmt::Display;
 
-use wordhoard_model::{AttemptSeq, Event, EventBody, RequestId, Seq, TokenIndex};
+use wordhoard_model::{AttemptSeq, Event, EventBody, RequestId, Seq, Token, TokenIndex};
 
 use super::{RunRow, TokenOfBatch};
 use crate::Conflict;
@@ -154,7 +154,7 @@ impl RequestThere {
         if let Some(there) = self.tokens.get(&place) {
             let is_same = there.seq == token.seq
                 && there.at == token.at
-                && matches!(&there.body, EventBody::Token(there) if self.is_erased || there == token.token);
+                && matches!(&there.body, EventBody::Token(there) if self.is_erased || is_same(there, token.token));
             return if is_same { Verdict::Same } else { Verdict::Conflict };
         }
         let is_behind_the_end = self.token_counts.get(&attempt).is_some_and(|count| index.0 >= *count);
@@ -169,4 +169,9 @@ impl RequestThere {
         self.tokens.insert(place, Event { seq: token.seq, at: token.at, body });
         Verdict::New
     }
+}
+
+/// Events of the provider may stand with another token of the run than in the frame; they are no part of what a token says.
+fn is_same(there: &Token, token: &Token) -> bool {
+    there.kind == token.kind && there.text == token.text
 }

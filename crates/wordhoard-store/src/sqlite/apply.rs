@@ -8,7 +8,7 @@ use wordhoard_model::{
 };
 
 use super::rows::{damaged, fallback_to_json, lanes_to_json, signed, unsigned, usage_columns};
-use crate::columns::usage_details_column;
+use crate::columns::{rest_document, rest_events, usage_details_column};
 use crate::runs::{is_in_order, tokens_of};
 use crate::{Applied, Batch, Conflict, Error, LogKey, LoggedEvent};
 
@@ -218,8 +218,8 @@ fn finish_attempt(
             "UPDATE llm_attempts SET status = ?3, finished_seq = ?4, finished_at = ?5, finish_reason = ?6,
                  token_count = ?7, answered_by = ?8, input_tokens = ?9, output_tokens = ?10, reasoning_tokens = ?11,
                  cached_input_tokens = ?12, failure_class = ?13, failure_message = ?14,
-                 failure_provider_status = ?15, failure_retry_after_ms = ?16, cost_nano_usd = ?17, envelope = ?18,
-                 provider_finish_reason = ?19, usage_details = ?20
+                 failure_provider_status = ?15, failure_retry_after_ms = ?16, cost_nano_usd = ?17, rest_events = ?18,
+                 provider_finish_reason = ?19, usage_details = ?20, rest_document = ?21
              WHERE request_id = ?1 AND attempt_seq = ?2 AND finished_seq IS NULL",
         )?
         .execute(params![
@@ -240,9 +240,10 @@ fn finish_attempt(
             failure.and_then(|failure| failure.provider_status),
             failure.and_then(|failure| failure.retry_after_ms).map(signed),
             finished.cost.map(|cost| signed(cost.nano_usd())),
-            finished.envelope.as_deref(),
+            rest_events(&finished.rest),
             finished.provider_finish_reason,
             usage_details_column(finished.usage),
+            rest_document(&finished.rest),
         ])?;
     Place::of(
         rows,

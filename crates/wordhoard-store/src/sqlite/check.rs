@@ -25,8 +25,7 @@ const RUNS: &str = statements::run_numbers!(
     AND coalesce(length(kinds), token_count) = token_count
     AND CASE WHEN at_offsets_ms IS NULL THEN true
         WHEN json_valid(at_offsets_ms) THEN json_array_length(at_offsets_ms) = token_count ELSE false END
-    AND CASE WHEN envelopes IS NULL THEN true
-        WHEN json_valid(envelopes) THEN json_array_length(envelopes) = token_count ELSE false END"
+    AND (events IS NULL) = (events_crc IS NULL)"
 );
 
 pub(super) fn check(snapshot: &Transaction<'_>, slice: &CheckSlice) -> Result<Checked, Error> {

@@ -42,12 +42,12 @@ fn erase(connection: &mut Connection, id: RequestId, at: Timestamp) -> Result<Er
         (id.as_bytes(), at.as_millis()),
     )?;
     tx.execute(
-        "UPDATE llm_attempts SET envelope = NULL, failure_message = iif(failure_message IS NULL, NULL, '')
+        "UPDATE llm_attempts SET rest_events = NULL, rest_document = NULL, failure_message = iif(failure_message IS NULL, NULL, '')
          WHERE request_id = ?1",
         [id.as_bytes()],
     )?;
     tx.execute(
-        "UPDATE llm_token_runs SET envelopes = NULL,
+        "UPDATE llm_token_runs SET events = NULL, events_crc = NULL,
              texts = (SELECT json_group_array('') FROM json_each(llm_token_runs.texts)) WHERE request_id = ?1",
         [id.as_bytes()],
     )?;

@@ -10,7 +10,7 @@ use wordhoard_model::{
 use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
 use super::runs::{self, run_columns};
 use crate::Error;
-use crate::columns::{MAX_SEARCHED_REQUESTS, call_id_fragment, fallback_from_json, usage_details};
+use crate::columns::{MAX_SEARCHED_REQUESTS, call_id_fragment, fallback_from_json, rest, usage_details};
 use crate::runs::from_runs_between;
 
 const RUNS: &str = concat!("SELECT ", run_columns!(), from_runs_between!());
@@ -128,8 +128,8 @@ fn attempt_events(snapshot: &Transaction<'_>, id: RequestId, events: &mut Vec<Ev
     let sql = "SELECT attempt_seq, lane, provider, model, continues_attempt_seq, continues_token_index, started_seq,
                    started_at, status, finished_seq, finished_at, finish_reason, token_count, answered_by,
                    input_tokens, output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-                   failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope,
-                   provider_finish_reason, usage_details
+                   failure_provider_status, failure_retry_after_ms, cost_nano_usd, rest_events,
+                   provider_finish_reason, usage_details, rest_document
                FROM llm_attempts WHERE request_id = ?1";
     let mut statement = snapshot.prepare_cached(sql)?;
     let mut rows = statement.query([id.as_bytes()])?;
@@ -185,7 +185,7 @@ fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         token_count: unsigned(row.get(12)?),
         answered_by: row.get(13)?,
         failure,
-        envelope: row.get::<_, Option<Box<str>>>(23)?,
+        rest: rest(row.get(23)?, row.get(26)?),
         provider_finish_reason: row.get(24)?,
     };
     let at = Timestamp::from_millis(row.get(10)?);

@@ -14,7 +14,7 @@ use crate::runs::RunRow;
 macro_rules! run_columns {
     () => {
         "request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, at, texts, kinds, seq_offsets,
-             at_offsets_ms, envelopes"
+             at_offsets_ms, events, events_crc"
     };
 }
 pub(super) use run_columns;
@@ -22,7 +22,7 @@ pub(super) use run_columns;
 const INSERT: &str = concat!(
     "INSERT INTO llm_token_runs (",
     run_columns!(),
-    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12)"
+    ") VALUES (?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13)"
 );
 
 pub(super) fn insert(tx: &Transaction<'_>, row: &RunRow<'_>) -> Result<(), rusqlite::Error> {
@@ -38,7 +38,8 @@ pub(super) fn insert(tx: &Transaction<'_>, row: &RunRow<'_>) -> Result<(), rusql
         row.kinds,
         row.seq_offsets.as_ref().map(json).transpose()?,
         row.at_offsets_ms.as_ref().map(json).transpose()?,
-        row.envelopes.as_ref().map(json).transpose()?,
+        row.events,
+        row.events_crc,
     ])?;
     Ok(())
 }
@@ -52,9 +53,6 @@ fn json(array: &impl Serialize) -> Result<String, rusqlite::Error> {
 pub(super) fn read(row: &Row<'_>) -> Result<RunRow<'static>, rusqlite::Error> {
     let texts: Vec<String> =
         serde_json::from_str(row.get_ref(7)?.as_str()?).map_err(|error| damaged(7, error))?;
-    let envelopes: Option<Vec<Option<String>>> = optional(row, 11)?;
-    let owned =
-        |envelopes: Vec<Option<String>>| envelopes.into_iter().map(|text| text.map(Cow::Owned)).collect();
     Ok(RunRow {
         request_id: RequestId::from_bytes(row.get(0)?),
         attempt_seq: row.get(1)?,
@@ -67,7 +65,8 @@ pub(super) fn read(row: &Row<'_>) -> Result<RunRow<'static>, rusqlite::Error> {
         kinds: row.get(8)?,
         seq_offsets: optional(row, 9)?,
         at_offsets_ms: optional(row, 10)?,
-        envelopes: envelopes.map(owned),
+        events: row.get(11)?,
+        events_crc: row.get(12)?,
     })
 }
 

@@ -44,6 +44,7 @@ async fn all(empty: &impl AsyncFn() -> Database) {
     what_a_log_has_lost_is_doubted(&empty().await).await;
     what_was_erased_is_put_back_without_words(&empty().await).await;
     what_cannot_be_is_no_token(&empty().await).await;
+    what_providers_said_comes_back_in_its_order(&empty().await).await;
 }
 
 /// Lanes that take turns by chance, applied in pieces of any size.
@@ -198,7 +199,7 @@ async fn what_was_erased_is_put_back_without_words(database: &Database) {
     let left = database.tokens(story.id).await;
     assert_eq!(left.len(), 6);
     assert!(left.iter().all(|token| token.5.is_empty()), "{left:?}");
-    assert_eq!(database.number("SELECT count(*) FROM llm_token_runs WHERE envelopes IS NOT NULL").await, 0);
+    assert_eq!(database.number("SELECT count(*) FROM llm_token_runs WHERE events IS NOT NULL").await, 0);
     assert_eq!(crate::check::check_whole(&*database.store).await.findings, []);
 }
 
@@ -212,7 +213,7 @@ async fn what_cannot_be_is_no_token(database: &Database) {
         token_index: TokenIndex(3),
         kind: TokenKind::Text,
         text: "late".to_owned(),
-        envelope: None,
+        events: None,
     };
     let mut logged = batch.events[4].clone();
     logged.event = Event { seq: Seq(99), at: logged.event.at, body: EventBody::Token(late) };
@@ -220,4 +221,35 @@ async fn what_cannot_be_is_no_token(database: &Database) {
     let applied = database.store.apply(batch).await.unwrap();
     assert_eq!(applied.inserted, 0);
     assert_eq!(applied.conflicts[0].what, "another token 3 of attempt 1");
+}
+
+/// The events of the frames of a run stand one behind the other with its first token, and are no part of what makes a conflict.
+async fn what_providers_said_comes_back_in_its_order(database: &Database) {
+    let mut story = Story::created(1_000, None);
+    story.start(1, 0, None);
+    (0..6).for_each(|index| story.token(1, index, TokenKind::Text, "x"));
+    let mut batch = story.batch(0);
+    for (place, said) in [(2, &b"\x01\0"[..]), (4, b"\xff"), (5, b"\x02\x03")] {
+        if let EventBody::Token(token) = &mut batch.events[place].event.body {
+            token.events = Some(said.into());
+        }
+    }
+    let first = Batch { through: 5, events: batch.events[..5].to_vec(), ..batch.clone() };
+    database.store.apply(first).await.unwrap();
+    database
+        .store
+        .apply(Batch { from: 5, events: batch.events[5..].to_vec(), ..batch.clone() })
+        .await
+        .unwrap();
+    let read = database.store.events(story.id, Seq(0), 100).await.unwrap();
+    let said = |event: &Event| match &event.body {
+        EventBody::Token(token) => token.events.clone(),
+        _ => None,
+    };
+    let all: Vec<_> = read.iter().map(said).collect();
+    assert_eq!(all[2].as_deref(), Some(&b"\x01\0\xff"[..]));
+    assert_eq!(all[5].as_deref(), Some(&b"\x02\x03"[..]));
+    assert_eq!(all.iter().flatten().count(), 2);
+    let again = database.store.apply(batch).await.unwrap();
+    assert_eq!((again.already_there, again.conflicts.len()), (8, 0));
 }

@@ -4,7 +4,8 @@ use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
     Fallback, FinishReason, Idempotency, KeyId, Lane, LaneSpec, Outcome, Parameters, Prompt, RequestCreated,
-    RequestId, RequestState, Seq, ServiceTier, Timestamp, Token, TokenIndex, TokenKind, Usage, UsageDetails,
+    RequestId, RequestState, Rest, Seq, ServiceTier, Timestamp, Token, TokenIndex, TokenKind, Usage,
+    UsageDetails,
 };
 use wordhoard_store::{Batch, LogKey, LoggedEvent};
 
@@ -80,9 +81,13 @@ impl Story {
 
     pub fn token(&mut self, attempt: u32, index: u64, kind: TokenKind, text: &str) {
         let (attempt_seq, token_index) = (AttemptSeq(attempt), TokenIndex(index));
-        // Most events are like the one before.
-        let envelope = index.is_multiple_of(3).then(|| format!("around {text}").into());
-        self.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.into(), envelope }));
+        self.push(EventBody::Token(Token {
+            attempt_seq,
+            token_index,
+            kind,
+            text: text.into(),
+            events: None,
+        }));
     }
 
     pub fn end(&mut self, attempt: u32, outcome: Outcome, token_count: u64) {
@@ -111,7 +116,7 @@ impl Story {
                 provider_status: Some(429),
                 retry_after_ms: Some(2000),
             }),
-            envelope: (!failed).then(|| "the last events".into()),
+            rest: if failed { Rest::Nothing } else { Rest::Events(b"\0 the last events".as_slice().into()) },
             provider_finish_reason: (!failed).then(|| "end_turn".into()),
         }));
     }

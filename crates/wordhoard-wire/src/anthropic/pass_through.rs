@@ -6,9 +6,8 @@ use bytes::BytesMut;
 use serde_json::{Map, Value, json};
 
 use super::encoder::{stream_encoder, write};
-use crate::envelope::WireEvent;
 use crate::pass_through::{self, PassThrough, Rules, Whole};
-use crate::{AnswerHead, Completion, Delta, EncodeStream};
+use crate::{AnswerHead, Completion, EncodeStream, ProviderEvent};
 
 const STOP: &str = "message_stop";
 
@@ -23,7 +22,7 @@ struct MessageRules {
 }
 
 impl Rules for MessageRules {
-    fn event(&mut self, event: WireEvent, _event_count: u64) -> Option<WireEvent> {
+    fn event(&mut self, event: ProviderEvent, _event_count: u64) -> Option<ProviderEvent> {
         self.has_stopped |= event.name.as_deref() == Some(STOP);
         Some(event)
     }
@@ -36,8 +35,8 @@ impl Rules for MessageRules {
 }
 
 /// A provider's answer as one body, with all that it said; none where that is not kept.
-pub fn passed_answer(deltas: &[Delta], completion: &Completion) -> Option<Vec<u8>> {
-    let events = match pass_through::whole(&mut MessageRules::default(), deltas, completion)? {
+pub fn passed_answer(events: Vec<ProviderEvent>, completion: &Completion) -> Option<Vec<u8>> {
+    let events = match pass_through::whole(&mut MessageRules::default(), events, completion)? {
         Whole::Document(body) => return Some(body.into_bytes()),
         Whole::Events(events) => events,
     };

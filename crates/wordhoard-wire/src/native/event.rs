@@ -224,7 +224,7 @@ mod tests {
     fn a_token_is_written_as_the_specification_shows_it() {
         let (attempt_seq, token_index) = (AttemptSeq(2), TokenIndex(9));
         let text = " brown".into();
-        let token = Token { attempt_seq, token_index, kind: TokenKind::Text, text, envelope: None };
+        let token = Token { attempt_seq, token_index, kind: TokenKind::Text, text, events: None };
         let event = Event { seq: Seq(17), at: Timestamp::from_millis(0), body: EventBody::Token(token) };
         let label = Label { lane: Lane(0), model: "openai:gpt-4o" };
         let mut out = Vec::new();

@@ -10,7 +10,7 @@ use crate::error_body::classify_error_body;
 use crate::stream::{self, Fold};
 use crate::tool_shape::{ToolShape, ToolShapes};
 use crate::whole::{self, Block};
-use crate::{AnswerHead, Asked, Completion, Delta, tolerant};
+use crate::{AnswerHead, Asked, Completion, Delta, ProviderEvent, tolerant};
 
 /// Decodes an answer that comes whole, and appends its pieces. Other choices than the first are passed over.
 ///
@@ -48,6 +48,8 @@ pub struct WholeChoice {
     pub model: String,
     /// Its pieces.
     pub deltas: Vec<Delta>,
+    /// The events of a provider of the client's dialect that they came out of, where those are kept.
+    pub events: Vec<ProviderEvent>,
     /// Its end.
     pub completion: Completion,
 }

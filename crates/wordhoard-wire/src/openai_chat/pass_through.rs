@@ -5,10 +5,9 @@ use serde_json::{Map, Value, json};
 
 use super::encoder::stream_encoder_for;
 use super::{DONE, completion};
-use crate::envelope::WireEvent;
 use crate::pass_through::{self, PassThrough, Rules, Whole};
 use crate::tool_shape::ToolShapes;
-use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, sse};
+use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, ProviderEvent, sse};
 
 /// An encoder that passes a provider's chunks through.
 pub fn passing_encoder(head: AnswerHead, include_usage: bool, asked: Asked) -> Box<dyn EncodeStream> {
@@ -26,9 +25,9 @@ struct ChunkRules {
 }
 
 impl Rules for ChunkRules {
-    fn event(&mut self, event: WireEvent, _event_count: u64) -> Option<WireEvent> {
+    fn event(&mut self, event: ProviderEvent, _event_count: u64) -> Option<ProviderEvent> {
         let is_first = !std::mem::replace(&mut self.has_begun, true);
-        if !is_first && (self.include_usage || !event.is_without_piece) {
+        if !is_first && (self.include_usage || event.delta_count > 0) {
             return Some(event);
         }
         let chunk: Value = serde_json::from_str(&event.data).unwrap_or_default();
@@ -55,9 +54,13 @@ impl Rules for ChunkRules {
 }
 
 /// A provider's answer as one body, with all that it said; none where that is not kept.
-pub fn passed_answer(deltas: &[Delta], completion: &Completion) -> Option<Vec<u8>> {
+pub fn passed_answer(
+    events: Vec<ProviderEvent>,
+    deltas: &[Delta],
+    completion: &Completion,
+) -> Option<Vec<u8>> {
     let mut rules = ChunkRules { include_usage: true, head: None, has_begun: false };
-    let events = match pass_through::whole(&mut rules, deltas, completion)? {
+    let events = match pass_through::whole(&mut rules, events, completion)? {
         Whole::Document(body) => return Some(body.into_bytes()),
         Whole::Events(events) => events,
     };

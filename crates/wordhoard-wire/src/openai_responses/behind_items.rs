@@ -7,7 +7,7 @@ use serde_json::Value;
 use wordhoard_model::Failure;
 
 use super::output::parts;
-use crate::{AnswerHead, Completion, Delta, EncodeStream, sse_data};
+use crate::{AnswerHead, Completion, Delta, EncodeStream, ProviderEvent, sse_data};
 
 /// An encoder that leaves out the items that the client has, and counts places and events as if they had never been. Where the answer
 /// does not begin with just these items, it is told whole.
@@ -140,6 +140,10 @@ impl EncodeStream for BehindItems {
 
     fn delta(&mut self, out: &mut BytesMut, delta: &Delta) {
         self.tell(out, |encoder, out| encoder.delta(out, delta));
+    }
+
+    fn told(&mut self, out: &mut BytesMut, event: ProviderEvent, deltas: &[Delta]) {
+        self.tell(out, |encoder, out| encoder.told(out, event, deltas));
     }
 
     fn another_call(&mut self, out: &mut BytesMut) {

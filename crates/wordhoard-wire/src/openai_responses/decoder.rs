@@ -81,10 +81,6 @@ impl Fold for ResponseFold {
         ending(self.end.as_ref().ok_or_else(stream::cut)?, self.seen)?;
         Ok(self.so_far())
     }
-
-    fn answer_id(&self) -> Option<&str> {
-        self.id.as_deref()
-    }
 }
 
 impl ResponseFold {

@@ -9,10 +9,10 @@ use serde_json::{Map, Value};
 
 use super::answer::encode_answer_for;
 use super::encoder::{id_prefix, stream_encoder_for};
-use crate::envelope::{WireEvent, fill_own};
+use super::own_fields;
 use crate::pass_through::{self, PassThrough, Rules, Whole};
 use crate::sse_data;
-use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream};
+use crate::{AnswerHead, AnswerRest, Asked, Completion, Delta, EncodeStream, ProviderEvent};
 
 /// What the server does by itself, so that the provider was not asked for it.
 const OURS: [&str; 2] = ["background", "previous_response_id"];
@@ -30,6 +30,8 @@ pub fn passing_encoder(head: AnswerHead, asked: Asked) -> Box<dyn EncodeStream> 
 #[derive(Debug)]
 struct ResponseRules {
     id: String,
+    /// The provider's id of the response, once it has said it.
+    provider_id: Option<String>,
     ours: Map<String, Value>,
     /// The response as we know it, once it is whole.
     known: Map<String, Value>,
@@ -61,6 +63,7 @@ impl ResponseRules {
         let kept = ("store".to_owned(), Value::Bool(true));
         Self {
             id: head.id.clone(),
+            provider_id: None,
             ours: ours.chain([kept]).collect(),
             known: Map::new(),
             items: HashMap::new(),
@@ -83,13 +86,17 @@ impl ResponseRules {
 }
 
 impl Rules for ResponseRules {
-    fn event(&mut self, event: WireEvent, event_count: u64) -> Option<WireEvent> {
-        let data = numbered(fill_own(&event.data, event_count, &self.id), event_count);
+    fn event(&mut self, event: ProviderEvent, event_count: u64) -> Option<ProviderEvent> {
+        let data = own_fields::written(&event.data, event_count, self.provider_id.as_deref(), &self.id);
+        let data = numbered(data, event_count);
         // A piece of the answer needs no more; but a server may tell the answer only with the whole response.
-        if !event.is_without_piece && memchr::memmem::find(data.as_bytes(), b"\"response\"").is_none() {
-            return Some(WireEvent { data, ..event });
+        if event.delta_count > 0 && memchr::memmem::find(data.as_bytes(), b"\"response\"").is_none() {
+            return Some(ProviderEvent { data, ..event });
         }
         let mut told: Value = serde_json::from_str(&data).unwrap_or_default();
+        if self.provider_id.is_none() {
+            self.provider_id = told.pointer("/response/id").and_then(Value::as_str).map(str::to_owned);
+        }
         if let (Some(place), Some(id)) = (told["output_index"].as_u64(), told.pointer("/item/id")) {
             let prefix = id_prefix(told.pointer("/item/type").and_then(Value::as_str));
             self.items.insert(place, Known { id: id.clone(), prefix });
@@ -98,10 +105,10 @@ impl Rules for ResponseRules {
             return None;
         }
         let Some(response) = told.get_mut("response").and_then(Value::as_object_mut) else {
-            return Some(WireEvent { data, ..event });
+            return Some(ProviderEvent { data, ..event });
         };
         self.own(response);
-        Some(WireEvent { data: told.to_string(), ..event })
+        Some(ProviderEvent { data: told.to_string(), ..event })
     }
 
     fn taken_over(&mut self, events: BytesMut) -> BytesMut {
@@ -156,14 +163,17 @@ pub fn passed_answer(
     head: &AnswerHead,
     asked: &Asked,
     ended_at_s: Option<u64>,
+    events: Vec<ProviderEvent>,
     deltas: &[Delta],
     completion: &Completion,
 ) -> Option<Vec<u8>> {
-    completion.envelope.as_ref()?;
+    if completion.rest == AnswerRest::Nothing {
+        return None;
+    }
     let known = encode_answer_for(head, asked.clone(), ended_at_s, deltas, completion);
     let known = serde_json::from_slice(&known).unwrap_or_default();
     let mut rules = ResponseRules { known, ..ResponseRules::new(head, &asked.repeated) };
-    let response = match pass_through::whole(&mut rules, deltas, completion)? {
+    let response = match pass_through::whole(&mut rules, events, completion)? {
         Whole::Document(body) => {
             let mut response: Map<String, Value> = serde_json::from_str(&body).ok()?;
             rules.own(&mut response);

@@ -1,4 +1,4 @@
-//! What a provider says reaches a client of its dialect as it was said, through the pieces and envelopes that are recorded.
+//! What a provider says reaches a client of its dialect as it was said, by the events that are kept with its pieces.
 
 use std::path::Path;
 
@@ -7,7 +7,9 @@ use proptest::collection::vec;
 use proptest::prelude::*;
 use serde_json::{Value, json};
 use wordhoard_model::TokenKind;
-use wordhoard_wire::{AnswerHead, Asked, Completion, Delta, Dialect, Limits, sse};
+use wordhoard_wire::{
+    AnswerHead, AnswerRest, Asked, Completion, Delta, Dialect, EncodeStream, Limits, ProviderEvent, sse,
+};
 
 use crate::answers::{any_answer, head};
 
@@ -32,29 +34,55 @@ fn texts(dialect: Dialect, events: &[sse::Event]) -> String {
     for event in events {
         sse::write_event(&mut out, event.event.as_deref(), None, None, &event.data);
     }
-    text_of(&recorded(dialect, &out, usize::MAX).unwrap().0)
+    text_of(&recorded(dialect, &out, usize::MAX).unwrap().deltas)
 }
 
-/// What is recorded of a stream, where it is whole.
-fn recorded(dialect: Dialect, stream: &[u8], piece_bytes: usize) -> Option<(Vec<Delta>, Completion)> {
+/// What is kept of a stream.
+struct Kept {
+    events: Vec<ProviderEvent>,
+    deltas: Vec<Delta>,
+    completion: Completion,
+}
+
+/// What is kept of a stream, where it is whole.
+fn recorded(dialect: Dialect, stream: &[u8], piece_bytes: usize) -> Option<Kept> {
     let mut decoder = dialect.stream_decoder(Limits::default());
-    decoder.keep_envelopes();
-    let mut deltas = Vec::new();
+    decoder.keep_events();
+    let (mut deltas, mut events) = (Vec::new(), Vec::new());
     for piece in stream.chunks(piece_bytes) {
         decoder.push(piece, &mut deltas).ok()?;
+        events.append(&mut decoder.take_events());
     }
     decoder.end_of_body(&mut deltas).ok()?;
-    Some((deltas, decoder.finish().ok()?))
+    events.append(&mut decoder.take_events());
+    let mut completion = decoder.finish().ok()?;
+    // Events behind the last delta belong to the end.
+    let last = events.iter().rposition(|event| event.delta_count > 0).map_or(0, |place| place + 1);
+    if let AnswerRest::Events(rest) = &mut completion.rest {
+        *rest = events.split_off(last);
+    }
+    Some(Kept { events, deltas, completion })
 }
 
 /// What a client gets of it.
-fn told(dialect: Dialect, head: AnswerHead, deltas: &[Delta], completion: &Completion) -> Vec<sse::Event> {
+fn told(dialect: Dialect, head: AnswerHead, kept: &Kept) -> Vec<sse::Event> {
     let mut encoder = dialect.passing_encoder(head, true, Asked::default());
     let mut out = BytesMut::new();
     encoder.open(&mut out);
-    deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
-    encoder.finish(&mut out, completion);
+    tell(&mut *encoder, &mut out, kept);
+    encoder.finish(&mut out, &kept.completion);
     events(&out)
+}
+
+/// Tells all but the end.
+fn tell(encoder: &mut dyn EncodeStream, out: &mut BytesMut, kept: &Kept) {
+    let mut deltas = kept.deltas.as_slice();
+    for event in &kept.events {
+        let (own, rest) = deltas.split_at(event.delta_count);
+        encoder.told(out, event.clone(), own);
+        deltas = rest;
+    }
+    deltas.iter().for_each(|delta| encoder.delta(out, delta));
 }
 
 fn events(stream: &[u8]) -> Vec<sse::Event> {
@@ -140,9 +168,10 @@ fn every_recorded_stream_reaches_its_client_event_by_event() {
             if path.extension().unwrap() == "json" {
                 let mut deltas = Vec::new();
                 let Ok(mut completion) = dialect.decode_answer(&bytes, &mut deltas) else { continue };
-                completion.envelope = dialect.envelope_of_answer(&bytes, &deltas);
+                completion.rest = AnswerRest::Document(String::from_utf8(bytes.clone()).unwrap().into());
+                let (head, asked) = (head(), Asked::default());
                 let passed =
-                    dialect.passed_answer(&head(), &Asked::default(), None, &deltas, &completion).unwrap();
+                    dialect.passed_answer(&head, &asked, None, Vec::new(), &deltas, &completion).unwrap();
                 let mut due: Value = serde_json::from_slice(&bytes).unwrap();
                 let passed: Value = serde_json::from_slice(&passed).unwrap();
                 if dialect == Dialect::OpenAiResponses {
@@ -152,10 +181,10 @@ fn every_recorded_stream_reaches_its_client_event_by_event() {
                 whole += 1;
             } else if path.extension().unwrap() == "sse" {
                 for piece_bytes in [1, 7, usize::MAX] {
-                    let Some((deltas, completion)) = recorded(dialect, &bytes, piece_bytes) else { continue };
-                    let told = told(dialect, head(), &deltas, &completion);
+                    let Some(kept) = recorded(dialect, &bytes, piece_bytes) else { continue };
+                    let told = told(dialect, head(), &kept);
                     if NO_EVENTS.iter().any(|name| path.file_stem().unwrap() == *name) {
-                        assert_eq!(texts(dialect, &told), text_of(&deltas), "{path:?}");
+                        assert_eq!(texts(dialect, &told), text_of(&kept.deltas), "{path:?}");
                         continue;
                     }
                     let provider = events(&bytes);
@@ -177,11 +206,11 @@ proptest! {
         piece_bytes in 1..400_usize,
     ) {
         let provider = dialect.encode_stream(head(), &answer.deltas, &answer.completion, true);
-        let (deltas, completion) = recorded(dialect, &provider, piece_bytes).unwrap();
+        let kept = recorded(dialect, &provider, piece_bytes).unwrap();
         let mut encoder = dialect.passing_encoder(head(), true, Asked::default());
         let mut out = BytesMut::new();
-        deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
-        encoder.finish(&mut out, &completion);
+        tell(&mut *encoder, &mut out, &kept);
+        encoder.finish(&mut out, &kept.completion);
         match dialect {
             Dialect::OpenAiResponses => {
                 let (told, due) = (comparable(dialect, events(&out)), comparable(dialect, events(&provider)));
@@ -201,14 +230,14 @@ proptest! {
         let text = |pieces: &[String]| pieces.iter().map(Delta::text).collect::<Vec<_>>();
         let provider_head = AnswerHead { id: "theirs".into(), ..head() };
         let provider = dialect.encode_stream(provider_head, &text(&before), &Completion::default(), true);
-        let (deltas, completion) = recorded(dialect, &provider, usize::MAX).unwrap();
+        let kept = recorded(dialect, &provider, usize::MAX).unwrap();
         let mut encoder = dialect.passing_encoder(head(), true, Asked::default());
         let mut out = BytesMut::new();
-        deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
+        tell(&mut *encoder, &mut out, &kept);
         encoder.another_call(&mut out);
         text(&after).iter().for_each(|delta| encoder.delta(&mut out, delta));
-        encoder.finish(&mut out, &Completion { envelope: None, ..completion });
-        let (all, _) = recorded(dialect, &out, usize::MAX).unwrap();
+        encoder.finish(&mut out, &Completion { rest: AnswerRest::Nothing, ..kept.completion });
+        let all = recorded(dialect, &out, usize::MAX).unwrap().deltas;
         let said: String = all.iter().map(|delta| delta.text.as_str()).collect();
         prop_assert_eq!(said, before.concat() + &after.concat());
         let ids: Vec<Value> = events(&out)
@@ -226,9 +255,9 @@ proptest! {
     }
 }
 
-/// What is not ours to know, in all places, and all the ways to write a text; and a long answer costs few envelopes.
+/// What is not ours to know, in all places, and all the ways to write a text.
 #[test]
-fn unknown_fields_come_through_and_cost_little() {
+fn unknown_fields_come_through() {
     let chunk = |delta: Value, more: Value| {
         let mut chunk = json!({
             "id": "c1", "object": "chat.completion.chunk", "created": 5, "model": "gpt-9-2030", "service_tier": "flex",
@@ -250,21 +279,11 @@ fn unknown_fields_come_through_and_cost_little() {
     let usage = json!({"prompt_tokens": 1, "completion_tokens": 2, "total_tokens": 3, "queue_time": 0.25});
     stream.push_str(&chunk(json!({}), json!({"choices": [], "usage": usage})));
     stream.push_str("data: [DONE]\n\n");
-    let (deltas, completion) = recorded(Dialect::OpenAiChat, stream.as_bytes(), 100).unwrap();
-    assert_eq!(deltas.iter().filter(|delta| delta.envelope.is_some()).count(), 4);
-    let unpadded = |events: Vec<sse::Event>| -> Vec<String> {
-        let padding = |event: &sse::Event| {
-            let start = event.data.find("\"obfuscation\":\"")? + 15;
-            let end = start + event.data[start..].find('"')?;
-            Some(format!("{}{}", &event.data[..start], &event.data[end..]))
-        };
-        events.iter().map(|event| padding(event).unwrap_or_else(|| event.data.clone())).collect()
-    };
-    let told = told(Dialect::OpenAiChat, head(), &deltas, &completion);
-    assert_eq!(unpadded(told), unpadded(events(stream.as_bytes())));
+    let kept = recorded(Dialect::OpenAiChat, stream.as_bytes(), 100).unwrap();
+    let plain = |events: Vec<sse::Event>| events.into_iter().map(|event| event.data).collect::<Vec<_>>();
+    assert_eq!(plain(told(Dialect::OpenAiChat, head(), &kept)), plain(events(stream.as_bytes())));
 
-    let whole =
-        Dialect::OpenAiChat.passed_answer(&head(), &Asked::default(), None, &deltas, &completion).unwrap();
+    let whole = whole_of(Dialect::OpenAiChat, &kept);
     let whole: Value = serde_json::from_slice(&whole).unwrap();
     let message = &whole["choices"][0]["message"];
     assert!(message["content"].as_str().unwrap().ends_with("w499 é\n\u{1f600}xy"));
@@ -278,8 +297,8 @@ fn unknown_fields_come_through_and_cost_little() {
     // Who did not ask for the usage gets no chunk without a choice.
     let mut encoder = Dialect::OpenAiChat.passing_encoder(head(), false, Asked::default());
     let mut out = BytesMut::new();
-    deltas.iter().for_each(|delta| encoder.delta(&mut out, delta));
-    encoder.finish(&mut out, &completion);
+    tell(&mut *encoder, &mut out, &kept);
+    encoder.finish(&mut out, &kept.completion);
     assert!(!String::from_utf8_lossy(&out).contains("queue_time"));
 }
 
@@ -287,11 +306,9 @@ fn unknown_fields_come_through_and_cost_little() {
 #[test]
 fn a_message_is_whole_with_all_that_its_events_say() {
     let path = Path::new(env!("CARGO_MANIFEST_DIR")).join("tests/fixtures/anthropic/server_tool.sse");
-    let (deltas, completion) =
-        recorded(Dialect::Anthropic, &std::fs::read(path).unwrap(), usize::MAX).unwrap();
-    assert!(deltas.iter().any(|delta| delta.kind == TokenKind::Annotation));
-    let whole =
-        Dialect::Anthropic.passed_answer(&head(), &Asked::default(), None, &deltas, &completion).unwrap();
+    let kept = recorded(Dialect::Anthropic, &std::fs::read(path).unwrap(), usize::MAX).unwrap();
+    assert!(kept.deltas.iter().any(|delta| delta.kind == TokenKind::Annotation));
+    let whole = whole_of(Dialect::Anthropic, &kept);
     let whole: Value = serde_json::from_slice(&whole).unwrap();
     let kinds: Vec<&str> =
         whole["content"].as_array().unwrap().iter().map(|block| block["type"].as_str().unwrap()).collect();
@@ -300,4 +317,9 @@ fn a_message_is_whole_with_all_that_its_events_say() {
     assert!(!input.unwrap()["input"].as_object().unwrap().is_empty(), "{whole}");
     assert!(whole["id"].as_str().unwrap().starts_with("msg_"), "{whole}");
     assert_eq!(whole["stop_reason"], "end_turn");
+}
+
+fn whole_of(dialect: Dialect, kept: &Kept) -> Vec<u8> {
+    let Kept { events, deltas, completion } = kept;
+    dialect.passed_answer(&head(), &Asked::default(), None, events.clone(), deltas, completion).unwrap()
 }

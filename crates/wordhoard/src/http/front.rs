@@ -18,6 +18,7 @@ mod messages;
 mod models;
 mod other_paths;
 mod present_client;
+mod provider_events;
 mod relay;
 mod request_bodies;
 mod responses;

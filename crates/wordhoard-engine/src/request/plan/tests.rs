@@ -1,5 +1,7 @@
 use proptest::prelude::*;
-use wordhoard_model::{AttemptFinished, AttemptSeq, AttemptStarted, Continues, Lane, Timestamp, TokenIndex};
+use wordhoard_model::{
+    AttemptFinished, AttemptSeq, AttemptStarted, Continues, Lane, Rest, Timestamp, TokenIndex,
+};
 
 use super::*;
 
@@ -22,7 +24,7 @@ fn attempt(model: &str, tokens: u64, outcome: Outcome, failure: Option<Failure>)
         token_count: tokens,
         answered_by: None,
         failure,
-        envelope: None,
+        rest: Rest::Nothing,
         provider_finish_reason: None,
     };
     AttemptState {

@@ -8,7 +8,9 @@ use wordhoard_model::{
 
 use super::super::text::Written;
 use super::super::types::{Id, Key, Log, Moment, Sha256};
-use crate::columns::{fallback_to_json, lanes_to_json, signed, usage_columns, usage_details_column};
+use crate::columns::{
+    fallback_to_json, lanes_to_json, rest_document, rest_events, signed, usage_columns, usage_details_column,
+};
 use crate::{Batch, Error, LogKey, LoggedEvent};
 
 /// What a batch has besides tokens: rows, and changes to rows, each kind by its columns.
@@ -70,7 +72,8 @@ pub(super) struct AttemptEnds<'a> {
     pub(super) failure_provider_status: Vec<Option<i32>>,
     pub(super) failure_retry_after_ms: Vec<Option<i64>>,
     pub(super) cost_nano_usd: Vec<Option<i64>>,
-    pub(super) envelope: Vec<Option<Written<&'a str>>>,
+    pub(super) rest_events: Vec<Option<&'a [u8]>>,
+    pub(super) rest_document: Vec<Option<Written<&'a str>>>,
     pub(super) provider_finish_reason: Vec<Option<Written<&'a str>>>,
     pub(super) usage_details: Vec<Option<String>>,
 }
@@ -180,7 +183,8 @@ impl<'a> AttemptEnds<'a> {
         self.failure_provider_status.push(failure.and_then(|failure| failure.provider_status).map(i32::from));
         self.failure_retry_after_ms.push(failure.and_then(|failure| failure.retry_after_ms).map(signed));
         self.cost_nano_usd.push(finished.cost.map(|cost| signed(cost.nano_usd())));
-        self.envelope.push(finished.envelope.as_deref().map(Written));
+        self.rest_events.push(rest_events(&finished.rest));
+        self.rest_document.push(rest_document(&finished.rest).map(Written));
         self.provider_finish_reason.push(finished.provider_finish_reason.as_deref().map(Written));
         self.usage_details.push(usage_details_column(finished.usage));
     }

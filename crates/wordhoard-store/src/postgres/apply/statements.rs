@@ -33,15 +33,15 @@ pub(super) const ATTEMPT_ENDS: &str = "UPDATE llm_attempts AS attempt SET status
         cached_input_tokens = finished.cached_input_tokens, failure_class = finished.failure_class,
         failure_message = finished.failure_message, failure_provider_status = finished.failure_provider_status,
         failure_retry_after_ms = finished.failure_retry_after_ms, cost_nano_usd = finished.cost_nano_usd,
-        envelope = finished.envelope, provider_finish_reason = finished.provider_finish_reason,
-        usage_details = finished.usage_details
+        rest_events = finished.rest_events, provider_finish_reason = finished.provider_finish_reason,
+        usage_details = finished.usage_details, rest_document = finished.rest_document
     FROM unnest($1::uuid[], $2::bigint[], $3::text[], $4::bigint[], $5::timestamptz[], $6::text[], $7::bigint[],
         $8::text[], $9::bigint[], $10::bigint[], $11::bigint[], $12::bigint[], $13::text[], $14::text[],
-        $15::integer[], $16::bigint[], $17::bigint[], $18::text[], $19::text[], $20::text[])
+        $15::integer[], $16::bigint[], $17::bigint[], $18::bytea[], $19::text[], $20::text[], $21::text[])
         AS finished (request_id, attempt_seq, status, seq, at, finish_reason, token_count, answered_by, input_tokens,
             output_tokens, reasoning_tokens, cached_input_tokens, failure_class, failure_message,
-            failure_provider_status, failure_retry_after_ms, cost_nano_usd, envelope,
-            provider_finish_reason, usage_details)
+            failure_provider_status, failure_retry_after_ms, cost_nano_usd, rest_events,
+            provider_finish_reason, usage_details, rest_document)
     WHERE attempt.request_id = finished.request_id AND attempt.attempt_seq = finished.attempt_seq
         AND attempt.finished_seq IS NULL";
 

@@ -18,21 +18,21 @@ use crate::columns::signed;
 use crate::runs::{AttemptRows, Examined, RunPlace, RunRow, Standing, TokenOfBatch, reaches};
 use crate::{Batch, Error};
 
-/// Writes a run if no record of the batch can be there: if the log `$13` is applied up to `$14`, where the batch begins, and none of its
-/// requests, of which `$15` is the oldest, is in doubt. So it may be sent before that is known.
+/// Writes a run if no record of the batch can be there: if the log `$14` is applied up to `$15`, where the batch begins, and none of its
+/// requests, of which `$16` is the oldest, is in doubt. So it may be sent before that is known.
 pub(super) const INSERT_NEW: &str = concat!(
     "INSERT INTO llm_token_runs (",
     run_columns!(),
     ") SELECT $1::uuid, $2::bigint, $3::bigint, $4::bigint, $5::bigint, $6::bigint, $7::timestamptz, $8::text[], $9::text,
-        $10::bigint[], $11::bigint[], $12::text[]
-    WHERE EXISTS (SELECT FROM wal_positions WHERE log_id = $13::bytea AND applied = $14::bigint
-        AND (doubted_through IS NULL OR doubted_through < $15::uuid))"
+        $10::bigint[], $11::bigint[], $12::bytea, $13::bigint
+    WHERE EXISTS (SELECT FROM wal_positions WHERE log_id = $14::bytea AND applied = $15::bigint
+        AND (doubted_through IS NULL OR doubted_through < $16::uuid))"
 );
 
 pub(super) const INSERT: &str = concat!(
     "INSERT INTO llm_token_runs (",
     run_columns!(),
-    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12)"
+    ") VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13)"
 );
 
 pub(super) const COPY: &str =

@@ -189,9 +189,10 @@ fn write_framing<'a>(
                 &e.failure_provider_status,
                 &e.failure_retry_after_ms,
                 &e.cost_nano_usd,
-                &e.envelope,
+                &e.rest_events,
                 &e.provider_finish_reason,
                 &e.usage_details,
+                &e.rest_document,
             ];
             client.execute(attempt_ends, params).await
         }));

@@ -2,7 +2,7 @@ use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, Fallback,
     FinishReason, Idempotency, Lane, LaneSpec, ModelRef, Outcome, Parameters, Prompt, ProviderName,
-    RequestCreated, RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind,
+    RequestCreated, RequestState, Rest, Seq, Timestamp, Token, TokenIndex, TokenKind,
 };
 use wordhoard_store::Store;
 
@@ -73,9 +73,9 @@ fn told_in(text: &str, at_ms: i64) -> Story {
         model,
         continues: None,
     }));
-    let envelope = Some(text.into());
+    let events = (!text.is_empty()).then(|| text.as_bytes().into());
     let (token_index, kind) = (TokenIndex(0), TokenKind::Text);
-    story.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.to_owned(), envelope }));
+    story.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.to_owned(), events }));
     story.push(EventBody::AttemptFinished(AttemptFinished {
         attempt_seq,
         outcome: Outcome::Failed,
@@ -85,7 +85,7 @@ fn told_in(text: &str, at_ms: i64) -> Story {
         token_count: 1,
         answered_by: Some(text.to_owned()),
         failure: Some(Failure { provider_status: Some(u16::MAX), ..Failure::new(FailureClass::Cut, text) }),
-        envelope: Some(text.into()),
+        rest: Rest::Document(text.into()),
         provider_finish_reason: Some(text.to_owned()),
     }));
     let closing = RequestState::replay(&story.events).unwrap().closing();

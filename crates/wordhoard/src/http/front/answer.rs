@@ -131,13 +131,14 @@ async fn gather_by_route(
 
 fn body_of(following: &Following, id: RequestId, telling: Telling, choices: &[WholeChoice]) -> Vec<u8> {
     let head = head(following, id, &telling);
-    let [WholeChoice { deltas, completion, .. }] = choices else {
+    let [WholeChoice { deltas, events, completion, .. }] = choices else {
         let all: Vec<String> = choices.iter().map(|choice| choice.model.clone()).collect();
         return openai_chat::encode_choices(&AnswerHead { model: all.join(", "), ..head }, choices);
     };
     let ended_at_s = following.choices.ended_at().map(seconds);
     let Telling { dialect, asked, .. } = &telling;
-    if let Some(passed) = dialect.passed_answer(&head, asked, ended_at_s, deltas, completion) {
+    if let Some(passed) = dialect.passed_answer(&head, asked, ended_at_s, events.clone(), deltas, completion)
+    {
         return passed;
     }
     telling.dialect.encode_answer_for(&head, telling.asked, ended_at_s, deltas, completion)
@@ -267,6 +268,7 @@ impl Writer {
         for (choice, said) in std::mem::take(&mut self.waiting) {
             match said {
                 Said::Delta(delta) => self.encoder.delta(out, choice, &delta),
+                Said::Event(event, deltas) => self.encoder.told(out, choice, event, &deltas),
                 // Only where nothing was written.
                 Said::Anew => {}
                 Said::AnotherCall => self.encoder.another_call(out, choice),

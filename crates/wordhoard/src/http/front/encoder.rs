@@ -1,6 +1,6 @@
 use bytes::BytesMut;
 use wordhoard_model::{Failure, FinishReason, Usage};
-use wordhoard_providers::{Completion, Delta};
+use wordhoard_providers::{Completion, Delta, ProviderEvent};
 use wordhoard_wire::{AnswerHead, EncodeStream, openai_chat, openai_responses};
 
 use super::answer::Telling;
@@ -52,6 +52,14 @@ impl Encoder {
                     choice.encoder.delta(out, delta);
                 }
             }
+        }
+    }
+
+    /// An event of a provider that speaks the client's dialect, and the pieces that came out of it.
+    pub(super) fn told(&mut self, out: &mut BytesMut, choice: usize, event: ProviderEvent, deltas: &[Delta]) {
+        match self {
+            Self::One(encoder) => encoder.told(out, event, deltas),
+            Self::Choices { .. } => deltas.iter().for_each(|delta| self.delta(out, choice, delta)),
         }
     }
 

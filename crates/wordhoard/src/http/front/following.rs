@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use tokio_util::sync::CancellationToken;
 use wordhoard_engine::{ReadError, Subscribed, Subscription};
 use wordhoard_model::{Failure, FailureClass, RequestId, Seq};
-use wordhoard_providers::{Delta, Dialect};
+use wordhoard_providers::{Delta, Dialect, ProviderEvent};
 use wordhoard_wire::openai_chat::WholeChoice;
 
 use super::choices::Choices;
@@ -81,19 +81,23 @@ impl Following {
 
     /// Waits for all choices, whole.
     pub(super) async fn whole(&mut self) -> Result<Result<Vec<WholeChoice>, Failure>, Problem> {
-        let mut deltas: BTreeMap<usize, Vec<Delta>> = BTreeMap::new();
+        let mut parts: BTreeMap<usize, (Vec<Delta>, Vec<ProviderEvent>)> = BTreeMap::new();
         let mut whole = BTreeMap::new();
         while let Some(said) = self.next_unless_stopped().await? {
             for (choice, one) in said {
-                let pieces = deltas.entry(choice).or_default();
+                let (deltas, events) = parts.entry(choice).or_default();
                 match one {
-                    Said::Delta(delta) => pieces.push(delta),
-                    Said::Anew => pieces.clear(),
+                    Said::Delta(delta) => deltas.push(delta),
+                    Said::Event(event, mut pieces) => {
+                        deltas.append(&mut pieces);
+                        events.push(event);
+                    }
+                    Said::Anew => (*deltas, *events) = Default::default(),
                     Said::AnotherCall => {}
                     Said::Completed(completion) => {
                         let model = self.choices.model(choice).unwrap_or_default().to_owned();
-                        let deltas = std::mem::take(pieces);
-                        whole.insert(choice, WholeChoice { model, deltas, completion });
+                        let (deltas, events) = (std::mem::take(deltas), std::mem::take(events));
+                        whole.insert(choice, WholeChoice { model, deltas, events, completion });
                     }
                     Said::Failed(failure) => return Ok(Err(failure)),
                 }

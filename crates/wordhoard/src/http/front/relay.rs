@@ -2,15 +2,19 @@
 
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, ModelRef, Outcome,
-    Timestamp, Token, TokenIndex, TokenKind,
+    Rest, Timestamp, Token, TokenIndex, TokenKind,
 };
-use wordhoard_providers::{Completion, Delta, Dialect, client_dialect_of};
+use wordhoard_providers::{AnswerRest, Completion, Delta, Dialect, ProviderEvent, client_dialect_of};
+
+use super::provider_events::{ProviderEvents, Told};
 
 /// What a client is told next.
 #[derive(Clone, Debug, PartialEq)]
 pub(super) enum Said {
     /// A piece of the answer.
     Delta(Delta),
+    /// An event of a provider that speaks the client's dialect, and the pieces that came out of it.
+    Event(ProviderEvent, Vec<Delta>),
     /// What was told so far does not count: another answer begins. Never to a client that has got it.
     Anew,
     /// What follows comes from another call of a model than what was told.
@@ -32,9 +36,11 @@ pub(super) struct Relay {
     can_take_back: bool,
     /// The dialect of the client. Where it asked in that dialect, it gets all that a provider of the dialect says.
     dialect: Option<Dialect>,
-    keeps_envelopes: bool,
-    /// The attempt whose pieces are told in their envelopes: the first one that is told.
-    in_envelopes: Option<AttemptSeq>,
+    keeps_events: bool,
+    /// The attempt whose events are told: the first one that is told.
+    in_events: Option<AttemptSeq>,
+    /// What its provider said.
+    events: ProviderEvents,
     created_at: Option<Timestamp>,
     ended_at: Option<Timestamp>,
     /// The model whose answer was told first.
@@ -86,7 +92,7 @@ impl Relay {
                 self.created_at = Some(event.at);
                 let asked_in = client_dialect_of(&created.prompt);
                 let is_only_one = created.lanes.len() == 1;
-                self.keeps_envelopes = is_only_one && asked_in.is_some() && asked_in == self.dialect;
+                self.keeps_events = is_only_one && asked_in.is_some() && asked_in == self.dialect;
             }
             EventBody::AttemptStarted(started) => self.begin(started, out),
             EventBody::Token(token) => self.token(token, out),
@@ -145,7 +151,7 @@ impl Relay {
             *self = Self {
                 can_take_back: true,
                 dialect: self.dialect,
-                keeps_envelopes: self.keeps_envelopes,
+                keeps_events: self.keeps_events,
                 failure: self.failure.take(),
                 asked: self.asked.take(),
                 created_at: self.created_at,
@@ -154,7 +160,7 @@ impl Relay {
             out.push(Said::Anew);
         }
         self.is_running = true;
-        if self.in_envelopes.is_some() {
+        if self.in_events.is_some() {
             out.push(Said::AnotherCall);
         }
         self.failure_counts = *self.asked.get_or_insert_with(|| started.model.clone()) == started.model;
@@ -182,9 +188,12 @@ impl Relay {
     }
 
     fn token(&mut self, token: &Token, out: &mut Vec<Said>) {
-        let is_first = *self.in_envelopes.get_or_insert(token.attempt_seq) == token.attempt_seq;
-        let envelope = token.envelope.clone().filter(|_| self.keeps_envelopes && is_first);
-        let delta = |text: &str| Said::Delta(Delta { envelope, ..Delta::new(token.kind, text) });
+        let is_first = *self.in_events.get_or_insert(token.attempt_seq) == token.attempt_seq;
+        if is_first && self.keeps_events {
+            self.note(token);
+            return self.tell_events(token, out);
+        }
+        let delta = |text: &str| Said::Delta(Delta::new(token.kind, text));
         match token.kind {
             TokenKind::Text => {
                 let Some(news) = self.news_in(&token.text) else { return self.fail(out) };
@@ -220,6 +229,34 @@ impl Relay {
         }
     }
 
+    /// Keeps what has to be known of a token of the first attempt, which has nothing to repeat.
+    fn note(&mut self, token: &Token) {
+        self.failure_counts |= token.kind == TokenKind::Text;
+        match token.kind {
+            TokenKind::Text => {
+                self.told.push_str(&token.text);
+                self.ends.push((token.attempt_seq, token.token_index, self.told.len()));
+            }
+            TokenKind::Reasoning => self.has_told_reasoning = true,
+            TokenKind::Annotation => {}
+            TokenKind::ToolCall | TokenKind::Refusal => self.has_told_more = true,
+        }
+    }
+
+    /// Tells the events of the provider that are whole with this token, or the token where none is kept for it.
+    fn tell_events(&mut self, token: &Token, out: &mut Vec<Said>) {
+        let delta = Delta::new(token.kind, token.text.as_str());
+        let told = self.events.take(token.events.as_deref(), delta, |told| match told {
+            Told::Event(event, deltas) => out.push(Said::Event(event, deltas)),
+            // Nothing is told of a text without any.
+            Told::Bare(delta) if delta.kind == TokenKind::Text && delta.text.is_empty() => {}
+            Told::Bare(delta) => out.push(Said::Delta(delta)),
+        });
+        if let Err(error) = told {
+            self.end(unreadable(&error), out);
+        }
+    }
+
     /// What of a text was not told yet; none where it is not what it should repeat.
     fn news_in<'a>(&mut self, text: &'a str) -> Option<&'a str> {
         if let Some(rest) = self.to_repeat.strip_prefix(text) {
@@ -238,15 +275,21 @@ impl Relay {
                 self.failure = finished.failure.clone().or(self.failure.take());
             }
         } else if self.to_repeat.trim().is_empty() {
+            let is_first = self.in_events.is_none_or(|first| first == finished.attempt_seq);
+            let rest = match (&finished.rest, is_first && self.keeps_events) {
+                (_, false) | (Rest::Nothing, _) => AnswerRest::Nothing,
+                (Rest::Document(document), true) => AnswerRest::Document(document.clone()),
+                (Rest::Events(coded), true) => match self.events.rest(coded) {
+                    Ok(events) => events.map_or(AnswerRest::Nothing, AnswerRest::Events),
+                    Err(error) => return self.end(unreadable(&error), out),
+                },
+            };
             self.completion = Completion {
                 finish_reason: finished.finish_reason.clone(),
                 provider_finish_reason: finished.provider_finish_reason.clone(),
                 usage: finished.usage,
                 answered_by: finished.answered_by.clone(),
-                envelope: finished.envelope.clone().filter(|_| {
-                    let is_first = self.in_envelopes.is_none_or(|first| first == finished.attempt_seq);
-                    self.keeps_envelopes && is_first
-                }),
+                rest,
             };
         } else {
             self.fail(out);
@@ -274,6 +317,12 @@ impl Relay {
     }
 }
 
+/// What the provider said cannot be told as it came, so it is not told at all.
+fn unreadable(error: &wordhoard_engine::record::Error) -> Said {
+    let message = format!("what the provider said cannot be read back: {error}");
+    Said::Failed(Failure::new(FailureClass::Storage, message))
+}
+
 #[cfg(test)]
 mod tests {
     use wordhoard_model::{Continues, FinishReason, Lane, RequestFinished, Seq};
@@ -297,7 +346,7 @@ mod tests {
             for (index, text) in (0..).zip(*tokens) {
                 let kind = if *text == "{}" { TokenKind::ToolCall } else { TokenKind::Text };
                 let (token_index, text) = (TokenIndex(index), (*text).to_owned());
-                take(EventBody::Token(Token { attempt_seq, token_index, kind, text, envelope: None }));
+                take(EventBody::Token(Token { attempt_seq, token_index, kind, text, events: None }));
             }
             take(EventBody::AttemptFinished(AttemptFinished {
                 attempt_seq,
@@ -308,7 +357,7 @@ mod tests {
                 token_count: tokens.len() as u64,
                 answered_by: None,
                 failure: (!is_whole).then(|| Failure::new(FailureClass::Cut, "it broke")),
-                envelope: None,
+                rest: Rest::Nothing,
                 provider_finish_reason: None,
             }));
         }
@@ -324,7 +373,7 @@ mod tests {
         }));
         let text = out.iter().filter_map(|said| match said {
             Said::Delta(delta) => Some(delta.text.as_str()),
-            Said::Anew | Said::AnotherCall | Said::Completed(_) | Said::Failed(_) => None,
+            Said::Event(..) | Said::Anew | Said::AnotherCall | Said::Completed(_) | Said::Failed(_) => None,
         });
         let end = match out.last().unwrap() {
             Said::Completed(completion) => {
@@ -332,7 +381,7 @@ mod tests {
                 Ok(())
             }
             Said::Failed(failure) => Err(failure.message.clone()),
-            Said::Delta(_) | Said::Anew | Said::AnotherCall => panic!("no end"),
+            Said::Delta(_) | Said::Event(..) | Said::Anew | Said::AnotherCall => panic!("no end"),
         };
         (text.collect(), end)
     }

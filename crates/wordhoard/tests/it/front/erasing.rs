@@ -31,16 +31,20 @@ async fn used(admin: &Client, key_id: &str) -> Value {
 
 /// All that SQL has of what was said, in one text.
 async fn said(database: &Database, home: &ServerHome) -> String {
-    const SAID: &str = "SELECT prompt || parameters FROM llm_requests UNION ALL SELECT text || coalesce(envelope, '')
-        FROM llm_token_log UNION ALL SELECT coalesce(envelope, '') || coalesce(failure_message, '') FROM llm_attempts";
+    const SAID: &str = "SELECT prompt || parameters FROM llm_requests UNION ALL SELECT text FROM llm_token_log
+        UNION ALL SELECT coalesce(EVENTS(events), '') FROM llm_token_runs UNION ALL SELECT coalesce(EVENTS(rest_events), '')
+        || coalesce(rest_document, '') || coalesce(failure_message, '') FROM llm_attempts";
     match database {
         Database::Sqlite => {
             let connection = rusqlite::Connection::open(home.data_dir().join("wordhoard.db")).unwrap();
-            let mut statement = connection.prepare(SAID).unwrap();
+            let mut statement = connection.prepare(&SAID.replace("EVENTS(", "hex(")).unwrap();
             let rows = statement.query_map([], |row| row.get::<_, String>(0)).unwrap();
             rows.collect::<Result<Vec<_>, _>>().unwrap().concat()
         }
-        Database::Postgres(cluster) => cluster.psql(&["-c", SAID]).await,
+        Database::Postgres(cluster) => {
+            let said = SAID.replace("EVENTS(events)", "encode(events, 'escape')");
+            cluster.psql(&["-c", &said.replace("EVENTS(rest_events)", "encode(rest_events, 'escape')")]).await
+        }
     }
 }
 
@@ -108,7 +112,8 @@ async fn is_gone_for_good(database: Database) {
     };
     is_gone(&client, &admin).await;
     let left = said(&database, &home).await;
-    assert!(!left.contains(CANARY) && !left.contains("canary#0"), "{left}");
+    let hex: String = CANARY.bytes().map(|byte| format!("{byte:02X}")).collect();
+    assert!(!left.contains(CANARY) && !left.contains("canary#0") && !left.contains(&hex), "{left}");
 
     server.kill_9().unwrap();
     let sql = format!(
