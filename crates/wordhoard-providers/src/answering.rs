@@ -1,6 +1,7 @@
 //! Calls in any dialect, over whatever transport: the one path that every answer takes.
 
 mod account;
+mod alarm;
 mod answer;
 mod clock;
 mod embeddings;
@@ -248,8 +249,10 @@ impl Provider for DialectProvider {
             AnswerPart::Delta(delta) => AnswerPart::Delta(delta.with_tool_name(&tool_names)),
             other => other,
         };
-        let answer = stream::unfold(answer, Answer::next).map(move |part| part.map(&named).map_err(blamed));
-        stops::cut_at(stops, answer.boxed())
+        let parts = stream::unfold(answer, Answer::next).map(move |parts| {
+            parts.into_iter().map(|part| part.map(&named).map_err(blamed)).collect::<Vec<_>>()
+        });
+        stops::cut_at(stops, parts.flat_map(stream::iter).boxed())
     }
 
     fn pass_on(&self, passage: Passage) -> BoxFuture<'static, Result<Passed, Failure>> {

@@ -124,7 +124,7 @@ pub enum AnswerPart {
     /// What the provider has counted so far, whenever it says so before the end: what a call consumed that somebody ends.
     Usage(Usage),
     /// The answer is whole. Comes last, exactly once, unless a failure ends the stream.
-    Completed(Completion),
+    Completed(Box<Completion>),
 }
 
 /// An answer that failed.

@@ -232,7 +232,7 @@ impl Recording<'_, '_> {
                 Received::Usage(usage) => self.usage = Some(usage),
                 Received::Completed(mut completion) => {
                     let rest = frames.rest(std::mem::take(&mut completion.rest));
-                    return Ok(End::Completed(Box::new(completion), rest));
+                    return Ok(End::Completed(completion, rest));
                 }
                 Received::Failed(broken) => return Ok(End::Failed(broken)),
                 Received::Nothing => {

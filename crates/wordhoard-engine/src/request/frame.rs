@@ -35,7 +35,7 @@ pub(super) enum Received {
     Frame(Frame),
     /// The provider has counted.
     Usage(Usage),
-    Completed(Completion),
+    Completed(Box<Completion>),
     Failed(Broken),
     /// The stream ended without a word.
     Nothing,
@@ -205,7 +205,7 @@ mod tests {
             delta("b"),
             Ok(AnswerPart::Usage(usage)),
             delta("c"),
-            Ok(AnswerPart::Completed(Completion::default())),
+            Ok(AnswerPart::Completed(Box::default())),
         ];
         let mut answer = answer(parts);
         let mut frames = Frames::new(&mut answer);

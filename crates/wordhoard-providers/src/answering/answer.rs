@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::time::Duration;
 
 use futures_util::StreamExt;
@@ -7,6 +6,7 @@ use tokio::time::{timeout, timeout_at};
 use wordhoard_model::{Failure, FailureClass, Usage};
 use wordhoard_wire::{AnswerRest, Completion, Delta, Dialect, Limits, StreamDecoder};
 
+use super::alarm::Alarm;
 use super::clock::Clock;
 use super::head::{self, Head};
 use crate::redaction::Redactor;
@@ -16,6 +16,9 @@ use crate::{AnswerPart, Broken, TimeLimits};
 /// How long the end of the body is awaited after the answer is complete, so that the connection can be used again.
 const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 
+/// Parts of an answer that came together.
+pub(super) type Parts = Vec<Result<AnswerPart, Broken>>;
+
 /// One answer, from the call to its end.
 pub(super) struct Answer {
     dialect: Dialect,
@@ -24,7 +27,7 @@ pub(super) struct Answer {
     /// Whether events come with their deltas.
     keeps_events: bool,
     /// Decoded and not yet given. Whatever ends the answer comes after them.
-    pending: VecDeque<AnswerPart>,
+    pending: Vec<AnswerPart>,
     /// What the provider has counted, told already.
     told_usage: Option<Usage>,
     stage: Stage,
@@ -49,6 +52,7 @@ struct Streaming {
     body: ReplyBody,
     decoder: StreamDecoder,
     clock: Clock,
+    alarm: Alarm,
 }
 
 impl Answer {
@@ -58,43 +62,43 @@ impl Answer {
         limits: TimeLimits,
         redactor: Redactor,
         keeps_events: bool,
-    ) -> Self {
-        Self {
+    ) -> Box<Self> {
+        Box::new(Self {
             dialect,
             limits,
             redactor,
             keeps_events,
-            pending: VecDeque::new(),
+            pending: Vec::new(),
             told_usage: None,
             stage: Stage::Called(call),
-        }
+        })
     }
 
-    /// The next part, and the answer after it; none after the end.
-    pub(super) async fn next(mut self) -> Option<(Result<AnswerPart, Broken>, Self)> {
+    /// The next parts, all that one read brought, and the answer after them; none after the end.
+    pub(super) async fn next(mut self: Box<Self>) -> Option<(Parts, Box<Self>)> {
         loop {
-            if let Some(part) = self.pending.pop_front() {
-                return Some((Ok(part), self));
+            if !self.pending.is_empty() {
+                return Some((self.pending.drain(..).map(Ok).collect(), self));
             }
             if let Stage::Streaming(streaming) = &self.stage
                 && let Some(usage) = streaming.decoder.usage().filter(|usage| self.told_usage != Some(*usage))
             {
                 self.told_usage = Some(usage);
-                return Some((Ok(AnswerPart::Usage(usage)), self));
+                return Some((vec![Ok(AnswerPart::Usage(usage))], self));
             }
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
                 Stage::Called(call) => {
-                    let Self { dialect, limits, keeps_events, pending, .. } = &mut self;
+                    let Self { dialect, limits, keeps_events, pending, .. } = &mut *self;
                     begin(call, *dialect, *limits, *keeps_events, pending).await
                 }
                 Stage::Streaming(streaming) => streaming.read(&mut self.pending).await,
                 Stage::Complete(completion, body) => {
                     self.stage = body.map_or(Stage::Ended, Stage::Draining);
-                    return Some((Ok(AnswerPart::Completed(*completion)), self));
+                    return Some((vec![Ok(AnswerPart::Completed(completion))], self));
                 }
                 Stage::Failed(Broken { failure, so_far }) => {
                     let failure = self.redactor.redact(failure);
-                    return Some((Err(Broken { failure, so_far }), self));
+                    return Some((vec![Err(Broken { failure, so_far })], self));
                 }
                 Stage::Draining(mut body) => {
                     let rest = async { while let Some(Ok(_)) = body.next().await {} };
@@ -114,7 +118,7 @@ async fn begin(
     dialect: Dialect,
     limits: TimeLimits,
     keeps_events: bool,
-    pending: &mut VecDeque<AnswerPart>,
+    pending: &mut Vec<AnswerPart>,
 ) -> Stage {
     let mut clock = Clock::start(limits);
     let deadline = clock.deadline();
@@ -130,7 +134,12 @@ async fn begin(
             if keeps_events {
                 decoder.keep_events();
             }
-            Stage::Streaming(Box::new(Streaming { body, decoder, clock }))
+            Stage::Streaming(Box::new(Streaming {
+                body,
+                decoder,
+                alarm: Alarm::new(clock.deadline().at),
+                clock,
+            }))
         }
         Ok(Head::Whole(document)) => {
             let mut deltas = Vec::new();
@@ -174,7 +183,7 @@ pub(super) async fn document(
 
 impl Streaming {
     /// Reads until at least one delta is pending or the answer ends.
-    async fn read(mut self: Box<Self>, pending: &mut VecDeque<AnswerPart>) -> Stage {
+    async fn read(mut self: Box<Self>, pending: &mut Vec<AnswerPart>) -> Stage {
         self.clock.wait();
         let mut deadline = self.clock.deadline();
         let mut deltas = Vec::new();
@@ -182,11 +191,15 @@ impl Streaming {
         // bytes must leave room for others on this thread as well.
         while !deadline.is_over() {
             tokio::task::consume_budget().await;
-            let pushed = match timeout_at(deadline.at, self.body.next()).await {
-                Err(_) => break,
-                Ok(None) => return self.end_of_body(pending),
-                Ok(Some(Err(failure))) => return self.end_or(failure),
-                Ok(Some(Ok(bytes))) => {
+            let read = tokio::select! {
+                biased;
+                read = self.body.next() => read,
+                () = self.alarm.until(deadline.at) => break,
+            };
+            let pushed = match read {
+                None => return self.end_of_body(pending),
+                Some(Err(failure)) => return self.end_or(failure),
+                Some(Ok(bytes)) => {
                     self.clock.saw_byte();
                     deadline = self.clock.deadline();
                     self.decoder.push(&bytes, &mut deltas)
@@ -212,16 +225,16 @@ impl Streaming {
     }
 
     /// Gives on what was decoded: the deltas of each event, then the event, where it is kept.
-    fn give(&mut self, deltas: &mut Vec<Delta>, pending: &mut VecDeque<AnswerPart>) {
+    fn give(&mut self, deltas: &mut Vec<Delta>, pending: &mut Vec<AnswerPart>) {
         let mut deltas = deltas.drain(..).map(AnswerPart::Delta);
         for event in self.decoder.take_events() {
             pending.extend(deltas.by_ref().take(event.delta_count));
-            pending.push_back(AnswerPart::Event(event));
+            pending.push(AnswerPart::Event(event));
         }
         pending.extend(deltas);
     }
 
-    fn end_of_body(mut self: Box<Self>, pending: &mut VecDeque<AnswerPart>) -> Stage {
+    fn end_of_body(mut self: Box<Self>, pending: &mut Vec<AnswerPart>) -> Stage {
         let mut deltas = Vec::new();
         let taken = self.decoder.end_of_body(&mut deltas);
         self.give(&mut deltas, pending);

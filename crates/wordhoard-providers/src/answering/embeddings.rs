@@ -48,7 +48,7 @@ fn of_document(document: &[u8]) -> Result<Vec<AnswerPart>, Failure> {
         ..Completion::default()
     };
     let piece = |text: &str| AnswerPart::Delta(Delta::text(text));
-    Ok(pieces(text).map(piece).chain([AnswerPart::Completed(completion)]).collect())
+    Ok(pieces(text).map(piece).chain([AnswerPart::Completed(Box::new(completion))]).collect())
 }
 
 fn pieces(mut text: &str) -> impl Iterator<Item = &str> {

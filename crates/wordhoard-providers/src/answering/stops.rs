@@ -63,7 +63,7 @@ impl Cutter {
             let usage = self.usage.unwrap_or_default();
             let usage = Some(Usage { details: UsageDetails { is_estimate: true, ..usage.details }, ..usage });
             let completion = Completion { finish_reason, usage, ..Completion::default() };
-            self.ready.push_back(Ok(AnswerPart::Completed(completion)));
+            self.ready.push_back(Ok(AnswerPart::Completed(Box::new(completion))));
             return;
         }
         let safe = self.held.len() - self.held_back();
@@ -96,7 +96,7 @@ mod tests {
 
     fn cut(stops: &[&str], pieces: &[&str]) -> (String, bool) {
         let deltas = pieces.iter().map(|text| Ok(AnswerPart::Delta(Delta::text(*text)))).collect::<Vec<_>>();
-        let whole = Ok(AnswerPart::Completed(Completion::default()));
+        let whole = Ok(AnswerPart::Completed(Box::default()));
         let answer = stream::iter(deltas.into_iter().chain([whole])).boxed();
         let stops = stops.iter().map(|stop| (*stop).to_owned()).collect();
         let parts: Vec<_> = cut_at(stops, answer).collect().now_or_never().unwrap();

@@ -22,7 +22,7 @@ async fn ask(model: &str, prompt: Prompt) -> (Vec<Delta>, Result<Completion, Fai
         match part {
             Ok(AnswerPart::Delta(delta)) => deltas.push(delta),
             Ok(AnswerPart::Event(_) | AnswerPart::Usage(_)) => {}
-            Ok(AnswerPart::Completed(completion)) => end = Some(Ok(completion)),
+            Ok(AnswerPart::Completed(completion)) => end = Some(Ok(*completion)),
             Err(broken) => end = Some(Err(broken.failure)),
         }
     }

@@ -77,7 +77,7 @@ async fn ask(provider: &dyn Provider, model: &str) -> Answered {
         match part {
             Ok(AnswerPart::Delta(delta)) => tokens.push((delta.kind, delta.text)),
             Ok(AnswerPart::Event(_) | AnswerPart::Usage(_)) => {}
-            Ok(AnswerPart::Completed(completion)) => end = Some(Ok(completion)),
+            Ok(AnswerPart::Completed(completion)) => end = Some(Ok(*completion)),
             Err(broken) => end = Some(Err(broken.failure)),
         }
     }
