@@ -8,8 +8,9 @@ use wordhoard_wal::{LogId, Position, ReadError, Reader, Record, Wal};
 
 use crate::{quarantine, record};
 
-/// Bytes of the log that one transaction takes at most.
-const BATCH_BYTES: usize = 3 << 20;
+/// Bytes of the log that one transaction takes at most: some 40,000 tokens, whose events take 10 MiB of memory while they are
+/// applied.
+const BATCH_BYTES: usize = 512 << 10;
 /// Records behind a batch from which on the next one is read while SQL takes this one.
 const READ_AHEAD_RECORDS: u64 = 10_000;
 

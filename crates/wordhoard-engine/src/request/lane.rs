@@ -1,5 +1,7 @@
 //! One lane: attempts, one after the other, as the plan says.
 
+use std::cell::LazyCell;
+
 use wordhoard_model::{Fallback, Lane, ModelRef, Outcome};
 use wordhoard_providers::{call_of, client_dialect_of, conversation_of};
 
@@ -120,7 +122,9 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
     let own_dialect = client_dialect_of(&created.prompt);
     // Nor has a document of vectors a rest that could be asked for.
     let is_answer = call_of(&created.prompt).is_answer();
-    let is_placed = conversation_of(&created.prompt).is_ok_and(|asked| !asked.loses_meaning());
+    // Read only where somebody asks.
+    let is_placed =
+        LazyCell::new(|| conversation_of(&created.prompt).is_ok_and(|asked| !asked.loses_meaning()));
     let mut candidates: Vec<Candidate> = Vec::new();
     for model in std::iter::once(&spec.model).chain(queue.iter().filter(may_answer)) {
         if candidates.iter().all(|other| other.model != *model) {
@@ -131,7 +135,7 @@ fn candidates(run: &Run, lane: Lane) -> Vec<Candidate> {
             let prefills = capabilities.as_ref().is_some_and(|known| known.prefill.is_some());
             candidates.push(Candidate {
                 model: model.clone(),
-                can_continue: prefills && is_answer && (is_own || is_placed),
+                can_continue: prefills && is_answer && (is_own || *is_placed),
                 context_window: capabilities.and_then(|known| known.context_window),
             });
         }
