@@ -1,6 +1,7 @@
 //! Tokens as SQL holds them: one row for each run of consecutive tokens of an attempt. What both backends share; see
 //! docs/decisions/0026-frames-and-runs.md.
 
+mod frames;
 mod gather;
 mod row;
 mod standing;

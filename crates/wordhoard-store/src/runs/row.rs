@@ -6,6 +6,7 @@ use wordhoard_model::{
     AttemptSeq, Event, EventBody, RequestId, Seq, Timestamp, Token, TokenIndex, TokenKind,
 };
 
+use super::frames;
 use super::gather::TokenOfBatch;
 use crate::columns::{ColumnError, signed, unsigned};
 use crate::escape::{escape, unescape};
@@ -36,8 +37,12 @@ impl<'a> RunRow<'a> {
     /// Of tokens that [`runs`](super::runs) has put together; none of no tokens.
     pub(crate) fn of(tokens: &[TokenOfBatch<'a>]) -> Option<Self> {
         let (first, last) = (tokens.first()?, tokens.last()?);
-        let events: Vec<u8> =
-            tokens.iter().filter_map(|token| token.token.events.as_deref()).flatten().copied().collect();
+        let mut events = Vec::new();
+        for (place, token) in tokens.iter().enumerate() {
+            if let Some(coded) = &token.token.events {
+                frames::put(&mut events, place, coded);
+            }
+        }
         let kinds = tokens.iter().any(|token| token.token.kind != TokenKind::Text);
         let seq_offsets = tokens.iter().map(|token| signed(token.seq.0) - signed(first.seq.0));
         let at_offsets = tokens.iter().map(|token| token.at.as_millis() - first.at.as_millis());
@@ -78,7 +83,13 @@ impl<'a> RunRow<'a> {
         if self.events.as_ref().map(|events| i64::from(crc32c::crc32c(events))) != self.events_crc {
             return Err("events_crc is not that of events".into());
         }
-        (0..count).map(|place| self.event(place)).collect()
+        let mut events = (0..count).map(|place| self.event(place)).collect::<Result<Vec<_>, _>>()?;
+        for (place, coded) in frames::read(self.events.as_deref().unwrap_or_default(), count)? {
+            if let Some(Event { body: EventBody::Token(token), .. }) = events.get_mut(place) {
+                token.events = Some(coded.into());
+            }
+        }
+        Ok(events)
     }
 
     fn event(&self, place: usize) -> Result<Event, ColumnError> {
@@ -93,7 +104,7 @@ impl<'a> RunRow<'a> {
             token_index: TokenIndex(unsigned(self.first_token_index.checked_add(step).ok_or_else(beyond)?)),
             kind: kind(*letter)?,
             text: unescape(text)?.into_owned(),
-            events: self.events.as_deref().filter(|_| place == 0).map(Into::into),
+            events: None,
         };
         Ok(Event {
             seq: Seq(unsigned(self.first_seq.checked_add(*seq_offset).ok_or_else(beyond)?)),

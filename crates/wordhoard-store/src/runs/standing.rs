@@ -171,7 +171,7 @@ impl RequestThere {
     }
 }
 
-/// Events of the provider may stand with another token of the run than in the frame; they are no part of what a token says.
+/// Events of the provider are no part of what a token says: SQL may have been without them.
 fn is_same(there: &Token, token: &Token) -> bool {
     there.kind == token.kind && there.text == token.text
 }

@@ -81,13 +81,9 @@ impl Story {
 
     pub fn token(&mut self, attempt: u32, index: u64, kind: TokenKind, text: &str) {
         let (attempt_seq, token_index) = (AttemptSeq(attempt), TokenIndex(index));
-        self.push(EventBody::Token(Token {
-            attempt_seq,
-            token_index,
-            kind,
-            text: text.into(),
-            events: None,
-        }));
+        // Those of a frame stand with its first token.
+        let events = index.is_multiple_of(3).then(|| format!("around {text}").into_bytes().into());
+        self.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.into(), events }));
     }
 
     pub fn end(&mut self, attempt: u32, outcome: Outcome, token_count: u64) {
