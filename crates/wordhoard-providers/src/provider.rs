@@ -119,7 +119,7 @@ pub struct Forwarded {
 pub enum AnswerPart {
     /// The next piece.
     Delta(Delta),
-    /// The event that the pieces before it came out of, as many as it says; where events are kept.
+    /// The event that the pieces behind it came out of, as many as it says; where events are kept.
     Event(ProviderEvent),
     /// What the provider has counted so far, whenever it says so before the end: what a call consumed that somebody ends.
     Usage(Usage),

@@ -7,7 +7,7 @@ mod row;
 mod standing;
 
 pub(crate) use gather::{Reach, TokenOfBatch, is_in_order, reaches, runs, tokens_of};
-pub(crate) use row::RunRow;
+pub(crate) use row::{RunRow, is_sum_of};
 pub(crate) use standing::{AttemptRows, Examined, RunPlace, Standing};
 
 /// Behind a list of columns of `llm_token_runs`: the rows of the request `$1` that have a token whose `seq` is at least `$2` and below `$3`.

@@ -54,20 +54,19 @@ impl Inner {
         let live = LiveRequest::create(request_id, created, &self.journal).map_err(refused)?;
         self.hub.insert(Arc::clone(&live));
         let mut visible = live.watch();
+        // Its providers are called while its record is on the way to the disk: what comes of it is queued behind that record, so nothing
+        // is shown, or durable, before it is. If the log fails, the request is broken off with all others; should recording take too
+        // long, it runs on, as after a crash.
+        self.start(live, running, going);
         let seen = visible.wait_for(|visible| visible.end.0 > 0 || visible.broken);
         match tokio::time::timeout(RECORD_PATIENCE, seen).await {
             Ok(Ok(visible)) if visible.end.0 > 0 => {}
             Ok(_) => return Err(AdmitError::Storage("the log failed".into())),
-            // Nobody waits for it any more, but its record may become durable: then it runs, as after a crash.
-            Err(_) => {
-                self.start(live, running, going);
-                return Err(AdmitError::Storage("recording takes too long".into()));
-            }
+            Err(_) => return Err(AdmitError::Storage("recording takes too long".into())),
         }
         if let Some(claim) = claim {
             claim.accept(request_id);
         }
-        self.start(live, running, going);
         let standing = standing.unwrap_or_default();
         Ok(Admitted { request_id, lanes: new.lanes, replayed: false, standing, shown_items: 0 })
     }

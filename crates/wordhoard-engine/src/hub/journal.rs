@@ -117,9 +117,10 @@ impl Journal {
         while waiting.front().is_some_and(|record| record.position < shown) {
             due.extend(waiting.pop_front());
         }
-        drop(waiting);
         let events = due.iter().map(|record| record.events).sum();
+        // Under the lock: whoever forgets what waits sets this to nothing.
         self.waiting_events.fetch_sub(events, Ordering::Relaxed);
+        drop(waiting);
         for record in due {
             record.request.note_recorded(record.end);
             record.request.show(record.end, record.is_last);

@@ -19,8 +19,10 @@ pub(super) struct Frames<'a> {
     /// What came and was not given yet. Whoever stops listening finds it here.
     gathered: Vec<Delta>,
     bytes: usize,
-    /// How many of them came out of events that are coded, and so can be given.
+    /// How many of them came out of events that are coded.
     told: usize,
+    /// The event whose tokens are coming.
+    current: Option<ProviderEvent>,
     coder: Coder,
     /// Events behind the last token. They are told with the next one, or with the end.
     held: Vec<ProviderEvent>,
@@ -54,6 +56,7 @@ impl<'a> Frames<'a> {
             gathered: Vec::new(),
             bytes: 0,
             told: 0,
+            current: None,
             coder: Coder::default(),
             held: Vec::new(),
             held_bytes: 0,
@@ -82,7 +85,7 @@ impl<'a> Frames<'a> {
 
     /// What came and was not given.
     pub(super) fn take_frame(&mut self) -> Option<Frame> {
-        (self.bytes, self.told) = (0, 0);
+        (self.bytes, self.told, self.current) = (0, 0, None);
         let deltas = std::mem::take(&mut self.gathered);
         let mut events = Vec::new();
         self.coder.take(&mut events);
@@ -110,7 +113,8 @@ impl<'a> Frames<'a> {
     /// where it had nothing then, nothing is there.
     async fn gather(&mut self) {
         let mut had_its_turn = false;
-        while self.behind.is_none() && (self.is_within_an_event() || !self.is_full()) {
+        // No frame divides an event.
+        while self.behind.is_none() && (self.current.is_some() || !self.is_full()) {
             match poll!(self.answer.next()) {
                 Poll::Ready(Some(Ok(AnswerPart::Delta(delta)))) => {
                     self.push(delta);
@@ -131,11 +135,6 @@ impl<'a> Frames<'a> {
         self.gathered.len() >= MAX_TOKENS || self.bytes >= MAX_BYTES
     }
 
-    /// Whether the event of the last token may still come: no frame divides one.
-    fn is_within_an_event(&self) -> bool {
-        self.told > 0 && self.told < self.gathered.len() && self.gathered.len() < 2 * MAX_TOKENS
-    }
-
     fn take(&mut self, part: Option<Result<AnswerPart, Broken>>) -> Option<Received> {
         match part {
             Some(Ok(AnswerPart::Delta(delta))) => {
@@ -153,33 +152,38 @@ impl<'a> Frames<'a> {
         }
     }
 
+    /// Takes a token in, and its event with the last of its tokens.
     fn push(&mut self, delta: Delta) {
         self.bytes += delta.text.len();
         self.gathered.push(delta);
+        let tokens = self.gathered.get(self.told..).unwrap_or_default();
+        if let Some(event) = self.current.take_if(|event| event.delta_count <= tokens.len()) {
+            let texts: Vec<&str> = tokens.iter().map(|delta| delta.text.as_str()).collect();
+            self.coder.code(event.name.as_deref().unwrap_or_default(), &event.data, &texts);
+            self.bytes += event.data.len();
+            self.told = self.gathered.len();
+        }
     }
 
-    /// Codes an event with the tokens that came out of it, the last ones.
+    /// Takes an event in, whose tokens come next.
     fn event(&mut self, event: ProviderEvent) {
         if !self.keeps_events {
             return;
         }
-        if event.delta_count == 0 {
-            self.held_bytes += event.data.len();
-            self.held.push(event);
-            if self.held_bytes > MAX_HELD_BYTES {
-                self.keeps_events = false;
-                self.held = Vec::new();
+        if event.delta_count > 0 {
+            for held in self.held.drain(..) {
+                self.coder.code(held.name.as_deref().unwrap_or_default(), &held.data, &[]);
             }
+            self.held_bytes = 0;
+            self.current = Some(event);
             return;
         }
-        for held in self.held.drain(..) {
-            self.coder.code(held.name.as_deref().unwrap_or_default(), &held.data, &[]);
+        self.held_bytes += event.data.len();
+        self.held.push(event);
+        if self.held_bytes > MAX_HELD_BYTES {
+            self.keeps_events = false;
+            self.held = Vec::new();
         }
-        let texts: Vec<&str> =
-            self.gathered.get(self.told..).unwrap_or_default().iter().map(|delta| &*delta.text).collect();
-        self.coder.code(event.name.as_deref().unwrap_or_default(), &event.data, &texts);
-        self.bytes += event.data.len();
-        (self.told, self.held_bytes) = (self.gathered.len(), 0);
     }
 }
 
@@ -230,6 +234,35 @@ mod tests {
         for length in [2, 1] {
             assert!(matches!(frames.next().await, Received::Frame(frame) if frame.deltas.len() == length));
         }
+    }
+
+    /// However large: the events of a frame are those of its tokens.
+    #[tokio::test]
+    async fn no_event_is_divided() {
+        let event = |delta_count| {
+            let data = format!("{{\"of\":{delta_count}}}");
+            Ok(AnswerPart::Event(ProviderEvent { name: None, data, delta_count }))
+        };
+        let long = "x".repeat(MAX_BYTES);
+        let mut parts =
+            vec![event(0), event(2), delta(&long), delta("a"), event(1), delta("b"), event(1_500)];
+        parts.extend((0..1_500).map(|_| delta("c")));
+        parts.extend([event(0), Ok(AnswerPart::Completed(Box::default()))]);
+        let mut answer = answer(parts);
+        let mut frames = Frames::new(&mut answer);
+        let mut reader = wordhoard_record::Reader::default();
+        for (deltas, told) in [(2, vec![0, 2]), (1_501, vec![1, 1_500])] {
+            let Received::Frame(frame) = frames.next().await else { panic!("no frame") };
+            assert_eq!(frame.deltas.len(), deltas);
+            let mut counts = Vec::new();
+            let texts = frame.deltas.iter().map(|delta| delta.text.as_str());
+            reader.read(&frame.events.unwrap(), texts, |event| counts.push(event.token_count)).unwrap();
+            assert_eq!(counts, told);
+        }
+        assert!(matches!(frames.next().await, Received::Completed(_)));
+        assert!(
+            matches!(frames.rest(AnswerRest::Events(Vec::new())), Rest::Events(rest) if !rest.is_empty())
+        );
     }
 
     #[tokio::test]

@@ -53,6 +53,8 @@ struct Streaming {
     decoder: StreamDecoder,
     clock: Clock,
     alarm: Alarm,
+    /// Whether the last read gave deltas, with which somebody may have been busy since.
+    gave_deltas: bool,
 }
 
 impl Answer {
@@ -139,6 +141,7 @@ async fn begin(
                 decoder,
                 alarm: Alarm::new(clock.deadline().at),
                 clock,
+                gave_deltas: true,
             }))
         }
         Ok(Head::Whole(document)) => {
@@ -184,7 +187,10 @@ pub(super) async fn document(
 impl Streaming {
     /// Reads until at least one delta is pending or the answer ends.
     async fn read(mut self: Box<Self>, pending: &mut Vec<AnswerPart>) -> Stage {
-        self.clock.wait();
+        // Nobody had to take in an event without a delta: it is no reason to wait for the end for longer.
+        if std::mem::take(&mut self.gave_deltas) {
+            self.clock.wait();
+        }
         let mut deadline = self.clock.deadline();
         let mut deltas = Vec::new();
         // The limit is looked at before each read too: a timer alone never fires where bytes are always ready. Such
@@ -224,12 +230,14 @@ impl Streaming {
         self.end_or(deadline.failure())
     }
 
-    /// Gives on what was decoded: the deltas of each event, then the event, where it is kept.
+    /// Gives on what was decoded: each event, where it is kept, then the deltas that came out of it.
     fn give(&mut self, deltas: &mut Vec<Delta>, pending: &mut Vec<AnswerPart>) {
+        self.gave_deltas |= !deltas.is_empty();
         let mut deltas = deltas.drain(..).map(AnswerPart::Delta);
         for event in self.decoder.take_events() {
-            pending.extend(deltas.by_ref().take(event.delta_count));
+            let count = event.delta_count;
             pending.push(AnswerPart::Event(event));
+            pending.extend(deltas.by_ref().take(count));
         }
         pending.extend(deltas);
     }

@@ -35,7 +35,7 @@ macro_rules! run_numbers {
         concat!(
             "SELECT request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, seq_offsets, ",
             $is_sound,
-            " FROM llm_token_runs WHERE request_id BETWEEN $1 AND $2
+            ", events, events_crc FROM llm_token_runs WHERE request_id BETWEEN $1 AND $2
             ORDER BY request_id, attempt_seq, first_token_index"
         )
     };

@@ -14,6 +14,7 @@ use crate::check::{
     statements,
 };
 use crate::columns::signed;
+use crate::runs::is_sum_of;
 
 /// For a slice. Nobody waits for it, and it locks nothing.
 pub(super) const LIMIT: Duration = Duration::from_secs(30);
@@ -30,9 +31,8 @@ const BEGIN: &str = "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY;
 
 pub(super) const RUNS: &str = statements::run_numbers!(
     "cardinality(texts) = token_count AND array_position(texts, NULL) IS NULL
-    AND coalesce(length(kinds), token_count) = token_count
-    AND coalesce(cardinality(at_offsets_ms), token_count) = token_count
-    AND (events IS NULL) = (events_crc IS NULL)"
+    AND coalesce(length(kinds), token_count) = token_count AND coalesce(kinds !~ '[^trcfa]', true)
+    AND coalesce(cardinality(at_offsets_ms), token_count) = token_count"
 );
 
 /// The newest requests below the id `$1` that run or have ended at `$2` or later, at most `$3`.
@@ -142,7 +142,7 @@ fn run_numbers(row: &Row) -> Result<RunNumbers, Error> {
         token_count: get(row, 3)?,
         first_seq: get(row, 4)?,
         last_seq: get(row, 5)?,
-        is_sound: offsets.is_ok() && get(row, 7)?,
+        is_sound: offsets.is_ok() && get(row, 7)? && is_sum_of(get(row, 8)?, get(row, 9)?),
         seq_offsets: offsets.unwrap_or_default(),
     })
 }

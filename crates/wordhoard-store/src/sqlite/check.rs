@@ -8,6 +8,7 @@ use crate::check::{
     AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, RequestRow, RunNumbers, Selection, Span,
     statements,
 };
+use crate::runs::is_sum_of;
 
 /// The newest requests below the id `$1` that run or have ended at `$2` or later, at most `$3`. Left to itself, SQLite
 /// would look at all requests below that id.
@@ -22,10 +23,9 @@ SELECT request_id FROM (
 
 const RUNS: &str = statements::run_numbers!(
     "CASE WHEN json_valid(texts) THEN json_array_length(texts) = token_count ELSE false END
-    AND coalesce(length(kinds), token_count) = token_count
+    AND coalesce(length(kinds), token_count) = token_count AND coalesce(kinds NOT GLOB '*[^trcfa]*', true)
     AND CASE WHEN at_offsets_ms IS NULL THEN true
-        WHEN json_valid(at_offsets_ms) THEN json_array_length(at_offsets_ms) = token_count ELSE false END
-    AND (events IS NULL) = (events_crc IS NULL)"
+        WHEN json_valid(at_offsets_ms) THEN json_array_length(at_offsets_ms) = token_count ELSE false END"
 );
 
 pub(super) fn check(snapshot: &Transaction<'_>, slice: &CheckSlice) -> Result<Checked, Error> {
@@ -107,7 +107,7 @@ fn run_numbers(row: &Row<'_>) -> Result<RunNumbers, rusqlite::Error> {
         token_count: row.get(3)?,
         first_seq: row.get(4)?,
         last_seq: row.get(5)?,
-        is_sound: parsed.is_ok() && row.get(7)?,
+        is_sound: parsed.is_ok() && row.get(7)? && is_sum_of(row.get_ref(8)?.as_blob_or_null()?, row.get(9)?),
         seq_offsets: parsed.unwrap_or_default(),
     })
 }

@@ -48,7 +48,7 @@ fn erase(connection: &mut Connection, id: RequestId, at: Timestamp) -> Result<Er
     )?;
     tx.execute(
         "UPDATE llm_token_runs SET events = NULL, events_crc = NULL,
-             texts = (SELECT json_group_array('') FROM json_each(llm_token_runs.texts)) WHERE request_id = ?1",
+             texts = '[' || substr(replace(hex(zeroblob(token_count)), '00', ',\"\"'), 2) || ']' WHERE request_id = ?1",
         [id.as_bytes()],
     )?;
     tx.commit()?;

@@ -45,6 +45,8 @@ async fn all(empty: &impl AsyncFn() -> Database) {
     what_was_erased_is_put_back_without_words(&empty().await).await;
     what_cannot_be_is_no_token(&empty().await).await;
     what_providers_said_comes_back_in_its_order(&empty().await).await;
+    damage_in_what_providers_said_costs_no_token(&empty().await).await;
+    a_row_that_nothing_speaks_of_is_no_refusal(&empty().await).await;
 }
 
 /// Lanes that take turns by chance, applied in pieces of any size.
@@ -248,4 +250,38 @@ async fn what_providers_said_comes_back_in_its_order(database: &Database) {
     }
     let again = database.store.apply(batch).await.unwrap();
     assert_eq!((again.already_there, again.conflicts.len()), (8, 0));
+}
+
+/// The tokens are read, the events are not, and the check says so.
+async fn damage_in_what_providers_said_costs_no_token(database: &Database) {
+    let story = Story::long(1_000, 7);
+    database.apply([(&story, usize::MAX)]).await;
+    for damage in ["events_crc = 0", "events_crc = NULL", "events = NULL"] {
+        database.run(&format!("UPDATE llm_token_runs SET {damage}")).await;
+        let read = database.store.events(story.id, Seq(0), 100).await.unwrap();
+        let text = |event: &Event| match &event.body {
+            EventBody::Token(token) => Some((token.text.clone(), token.events.clone())),
+            _ => None,
+        };
+        let tokens: Vec<_> = read.iter().filter_map(text).collect();
+        assert_eq!(tokens.len(), 7, "{damage}");
+        assert!(tokens.iter().all(|(text, _)| text == " word"), "{damage}");
+        let events: Vec<_> = tokens.iter().filter_map(|(_, events)| events.as_deref()).collect();
+        assert_eq!(events, [[0xff]], "{damage}");
+        let again = database.store.apply(story.batch(0)).await.unwrap();
+        assert_eq!((again.inserted, again.conflicts.len()), (0, 0), "{damage}");
+        let checked = crate::check::check_whole(&*database.store).await;
+        let found: Vec<_> = checked.findings.iter().map(|finding| finding.fault.name()).collect();
+        assert_eq!(found, ["run_unsound"], "{damage}");
+        database.run("UPDATE llm_token_runs SET events_crc = 1").await;
+    }
+}
+
+/// SQL has rows of a request whose records come as new ones: what is alike is there already, what is not is a conflict.
+async fn a_row_that_nothing_speaks_of_is_no_refusal(database: &Database) {
+    let story = Story::long(1_000, 7);
+    database.apply([(&story, usize::MAX)]).await;
+    database.run("UPDATE wal_positions SET applied = 0").await;
+    let again = database.store.apply(story.batch(0)).await.unwrap();
+    assert_eq!((again.already_there, again.conflicts.len()), (story.events.len() as u64, 0));
 }

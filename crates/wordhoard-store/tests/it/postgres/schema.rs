@@ -85,8 +85,6 @@ async fn a_row_that_means_nothing_is_damage_and_not_a_default() {
         ("token_count", "-1", "column texts"),
         ("seq_offsets", "ARRAY[0]", "seq_offsets has 1 elements"),
         ("at_offsets_ms", "'{}'", "at_offsets_ms has 0 elements"),
-        ("events", r"'\x00'", "events_crc"),
-        ("events_crc", "0", "events_crc"),
         ("at", "'infinity'", "column at"),
     ] {
         let sql = format!("UPDATE llm_token_runs SET {column} = {value} WHERE attempt_seq = 1");

@@ -84,7 +84,10 @@ async fn the_log_is_shown_and_verified_as_an_operation_that_can_be_watched() {
     let id = admin.submit("verify me [demo tokens=50 rate=0]", &["demo:terse"]).await.unwrap();
     let events = admin.read_to_end(&id, None).await.unwrap().len() as u64;
     let wal = admin.get("/api/admin/wal").await.unwrap().body;
-    assert_eq!((&wal["state"], &wal["durable"]), (&json!("open"), &json!(events)), "{wal}");
+    // Tokens that came together are one record.
+    let records = wal["durable"].as_u64().unwrap();
+    assert_eq!(wal["state"], "open", "{wal}");
+    assert!((5..=events).contains(&records), "{wal}");
     assert!(wal["applied"].as_u64() <= wal["durable"].as_u64(), "{wal}");
     assert!(wal["size_bytes"].as_u64() >= Some(1 << 20) && wal["free_bytes"].as_u64() > Some(0), "{wal}");
 
@@ -100,7 +103,7 @@ async fn the_log_is_shown_and_verified_as_an_operation_that_can_be_watched() {
         tokio::time::sleep(Duration::from_millis(10)).await;
     }
     assert_eq!((&ended["status"], &ended["result"]["intact"]), (&json!("finished"), &json!(true)), "{ended}");
-    assert_eq!(ended["result"]["end"], json!(events));
+    assert_eq!(ended["result"]["end"], json!(records));
     let listed = admin.get("/api/admin/operations").await.unwrap().body;
     assert_eq!(listed["operations"][0], ended);
 
