@@ -1,15 +1,18 @@
-//! What a prompt asks of the demo in brackets, for tests and load: `[demo tokens=500 rate=100]`, `[flaky cut after=9]`.
+//! What a prompt asks of the demo in brackets, for tests and load: `[demo tokens=500 rate=100 bytes=1000]`, `[flaky cut after=9]`.
 
 /// The most tokens that a directive can ask for.
 const MAX_TOKENS: u64 = 100_000;
 /// The highest rate that a directive can ask for, in tokens a second.
 const MAX_RATE: u64 = 10_000;
+/// The longest token that a directive can ask for.
+const MAX_TOKEN_BYTES: usize = 100_000;
 
 /// What was asked; what was not, or makes no sense, is none.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(super) struct Directive {
     pub(super) tokens: Option<u64>,
     pub(super) tokens_per_second: Option<u64>,
+    pub(super) token_bytes: Option<usize>,
     pub(super) flaky_mode: Option<String>,
     pub(super) flaky_after: Option<u64>,
 }
@@ -33,6 +36,8 @@ impl Directive {
     fn take_demo(&mut self, inside: &str) {
         self.tokens = number(inside, "tokens").map(|n| n.min(MAX_TOKENS)).or(self.tokens);
         self.tokens_per_second = number(inside, "rate").map(|n| n.min(MAX_RATE)).or(self.tokens_per_second);
+        let bytes = number(inside, "bytes").and_then(|bytes| usize::try_from(bytes).ok());
+        self.token_bytes = bytes.map(|bytes| bytes.min(MAX_TOKEN_BYTES)).or(self.token_bytes);
     }
 
     fn take_flaky(&mut self, inside: &str) {

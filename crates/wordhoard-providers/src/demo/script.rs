@@ -84,6 +84,10 @@ pub(super) fn script_for(body: &[u8]) -> Script {
         Some(count) => speaker.answer_of_length(model.name, count),
         None => speaker.answer(model.name),
     };
+    let speech = match directive.token_bytes {
+        Some(bytes) => speech.padded_to(bytes),
+        None => speech,
+    };
     let speech = match so_far(asked) {
         Some(so_far) => speech.behind(&so_far),
         None => speech,

@@ -15,6 +15,18 @@ pub(super) struct Speech {
 }
 
 impl Speech {
+    /// The same with tokens of at least so many bytes each.
+    pub(super) fn padded_to(self, bytes: usize) -> Self {
+        let pad = move |delta: Delta| {
+            let missing = bytes.saturating_sub(delta.text.len());
+            let word = delta.text.trim_end();
+            let blanks = &delta.text[word.len()..];
+            let text = format!("{word}{}{blanks}", ".".repeat(missing));
+            Delta { text, ..delta }
+        };
+        Self { deltas: Box::new(self.deltas.map(pad)), ..self }
+    }
+
     /// What comes behind that beginning of it; all of it where it does not begin so.
     pub(super) fn behind(mut self, beginning: &str) -> Self {
         let (mut spoken, mut text) = (Vec::new(), String::new());

@@ -69,6 +69,8 @@ async fn a_directive_sets_number_and_pace_of_tokens() {
     assert!(!joined(&deltas, TokenKind::Text).contains("demo"));
     let (deltas, _) = ask("thoughtful", prompt("[demo tokens=40000 rate=0] waves")).await;
     assert_eq!(deltas.len(), 40_000);
+    let (deltas, _) = ask("brisk", prompt("[demo tokens=50 bytes=200] waves")).await;
+    assert!(deltas.len() == 50 && deltas.iter().all(|delta| delta.text.len() == 200), "{deltas:?}");
 }
 
 #[tokio::test(start_paused = true)]

@@ -63,7 +63,7 @@ async fn where_not_even_running_streams_have_space_they_are_told_and_lose_nothin
     let home = home(160 << 20);
     let server = home.start().unwrap();
     let client = server.client();
-    let submit = || client.submit("a flood [demo tokens=100000 rate=20000]", &["demo:brisk"]);
+    let submit = || client.submit("a flood [demo tokens=100000 rate=20000 bytes=60]", &["demo:brisk"]);
     let ids: Vec<_> = join_all((0..4).map(|_| submit())).await.into_iter().map(Result::unwrap).collect();
     home.disk().unwrap().fill().unwrap();
     let mut ledgers: Vec<_> = ids.iter().map(|_| Ledger::default()).collect();
@@ -108,7 +108,7 @@ async fn a_disk_that_fills_again_and_again_leaves_no_request_without_an_end() {
         let client = server.client();
         let (mut ids, mut cut, mut resumed) = (Vec::new(), 0, 0);
         for _ in 0..rounds {
-            let submit = || client.submit("again [demo tokens=40000 rate=40000]", &["demo:brisk"]);
+            let submit = || client.submit("again [demo tokens=40000 rate=40000 bytes=60]", &["demo:brisk"]);
             let new: Vec<_> =
                 join_all((0..4).map(|_| submit())).await.into_iter().map(Result::unwrap).collect();
             home.disk().unwrap().fill().unwrap();

@@ -153,7 +153,7 @@ async fn end(
             out.frames(frames).await?;
         }
         End::Error => out.frames(speaker.error()).await?,
-        End::HugeLine => out.event(None, &"x".repeat(HUGE_LINE_BYTES)).await?,
+        End::HugeLine => huge_line(out.writer).await?,
         _ => {}
     }
     if matches!(stream.end, End::Clean | End::NoDone | End::NoLastBlank | End::Filter) {
@@ -171,6 +171,16 @@ async fn end(
     out.flush().await?;
     put(out.writer, b"0\r\n\r\n").await?;
     Ok(After::KeepOpen)
+}
+
+/// In pieces, as such a line would come: were it made whole first, the provider would be silent for as long.
+async fn huge_line(writer: &mut OwnedWriteHalf) -> io::Result<()> {
+    let piece = vec![b'x'; 1 << 20];
+    chunk(writer, b"data: ").await?;
+    for _ in 0..HUGE_LINE_BYTES / piece.len() {
+        chunk(writer, &piece).await?;
+    }
+    chunk(writer, b"\n\n").await
 }
 
 /// An event, with these line ends.

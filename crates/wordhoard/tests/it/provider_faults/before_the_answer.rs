@@ -33,9 +33,15 @@ async fn a_429_goes_to_the_fallback_at_once_and_the_model_rests_while_others_of_
 async fn a_429_for_a_minute_makes_only_those_wait_who_ask_that_model() {
     let scene = Scene::alone();
     let client = scene.client();
-    let mut waiting = Vec::new();
-    for _ in 0..5 {
-        waiting.push(client.submit(PROMPT, &["primary:status-429-retry-60"]).await.unwrap());
+    let limited = async || client.submit(PROMPT, &["primary:status-429-retry-60"]).await.unwrap();
+    let mut waiting = vec![limited().await];
+    let first = format!("/api/llm/requests/{}", waiting[0]);
+    // A call that is on its way while the 429 comes cannot know of it: the others ask once it is recorded.
+    while client.get(&first).await.unwrap().body["lanes"][0]["attempts"][0]["error"].is_null() {
+        tokio::time::sleep(Duration::from_millis(20)).await;
+    }
+    for _ in 0..4 {
+        waiting.push(limited().await);
     }
     for _ in 0..20 {
         let told = scene.ask("primary:ok-60").await;
