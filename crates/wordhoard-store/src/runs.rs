@@ -7,8 +7,17 @@ mod row;
 mod standing;
 
 pub(crate) use gather::{Reach, TokenOfBatch, is_in_order, reaches, runs, tokens_of};
-pub(crate) use row::{RunRow, is_sum_of};
-pub(crate) use standing::{AttemptRows, Examined, RunPlace, Standing};
+pub(crate) use row::{RunPlace, RunRow, is_sum_of};
+pub(crate) use standing::{AttemptRows, Examined, Standing};
+
+/// The columns of `llm_token_runs`, in the order in which both backends write and read them.
+macro_rules! run_columns {
+    () => {
+        "request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, at, texts, kinds, seq_offsets,
+            at_offsets_ms, events, events_crc"
+    };
+}
+pub(crate) use run_columns;
 
 /// Behind a list of columns of `llm_token_runs`: the rows of the request `$1` that have a token whose `seq` is at least `$2` and below `$3`.
 ///

@@ -6,6 +6,7 @@ use wordhoard_model::{RequestId, Timestamp};
 
 use super::tokens::AttemptTokens;
 use super::{Checked, lowest_id_at};
+use crate::runs::RunPlace;
 
 /// Findings after which a slice ends early, and the most that are listed of one request.
 const MAX_FINDINGS: usize = 1_000;
@@ -39,11 +40,7 @@ pub(crate) struct AttemptRow {
 /// The numbers of a row of `llm_token_runs`.
 #[derive(Clone, Debug)]
 pub(crate) struct RunNumbers {
-    pub(crate) attempt_seq: i64,
-    pub(crate) first_token_index: i64,
-    pub(crate) token_count: i64,
-    pub(crate) first_seq: i64,
-    pub(crate) last_seq: i64,
+    pub(crate) place: RunPlace,
     /// None where each number is one more than the one before.
     pub(crate) seq_offsets: Option<Vec<i64>>,
     /// Whether the row could be read, and its arrays have an element for each token.
@@ -80,7 +77,7 @@ impl Evidence {
     /// Rows come in the order of attempts and indexes.
     pub(crate) fn run(&mut self, id: RequestId, run: &RunNumbers) {
         let facts = self.facts(id);
-        let tokens = facts.tokens.entry(run.attempt_seq).or_default();
+        let tokens = facts.tokens.entry(run.place.attempt_seq).or_default();
         for (from, through) in tokens.push(run) {
             match facts.token_numbers.last_mut() {
                 Some((_, last)) if last.checked_add(1) == Some(from) => *last = through,
@@ -125,11 +122,13 @@ mod tests {
 
     fn run(first_token_index: i64, seq: i64) -> RunNumbers {
         RunNumbers {
-            attempt_seq: 1,
-            first_token_index,
-            token_count: 1,
-            first_seq: seq,
-            last_seq: seq,
+            place: RunPlace {
+                attempt_seq: 1,
+                first_token_index,
+                token_count: 1,
+                first_seq: seq,
+                last_seq: seq,
+            },
             seq_offsets: None,
             is_sound: true,
         }

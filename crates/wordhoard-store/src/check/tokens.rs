@@ -24,14 +24,15 @@ pub(super) struct AttemptTokens {
 impl AttemptTokens {
     /// Takes in the next row in the order of indexes; gives the ranges of numbers that its tokens have.
     pub(super) fn push(&mut self, run: &RunNumbers) -> Vec<(i64, i64)> {
-        let first_index = run.first_token_index;
-        let last_index = first_index.saturating_add(run.token_count.max(1) - 1);
+        let first_index = run.place.first_token_index;
+        let last_index = first_index.saturating_add(run.place.token_count.max(1) - 1);
         let numbers = numbers(run);
         if numbers.is_none() || !run.is_sound {
             self.unsound.push((first_index, last_index));
         }
         // What is wrong with such a row was said; by its ends it is still in the place of its tokens.
-        let numbers = numbers.unwrap_or_else(|| vec![(run.first_seq, run.last_seq.max(run.first_seq))]);
+        let numbers = numbers
+            .unwrap_or_else(|| vec![(run.place.first_seq, run.place.last_seq.max(run.place.first_seq))]);
         let (last_index_before, last_seq_before) = self.last.unzip();
         let expected = last_index_before.map_or(0, |index| index.saturating_add(1));
         if first_index > expected {
@@ -39,14 +40,14 @@ impl AttemptTokens {
         } else if first_index < expected {
             self.doubled.push((first_index, last_index.min(expected - 1)));
         }
-        if last_seq_before.is_some_and(|before| run.first_seq <= before) {
-            self.unordered.push((first_index, run.first_seq));
+        if last_seq_before.is_some_and(|before| run.place.first_seq <= before) {
+            self.unordered.push((first_index, run.place.first_seq));
         }
-        self.first = self.first.or(Some((first_index, run.first_seq)));
+        self.first = self.first.or(Some((first_index, run.place.first_seq)));
         if last_index_before.is_none_or(|before| before <= last_index) {
-            self.last = Some((last_index, run.last_seq));
+            self.last = Some((last_index, run.place.last_seq));
         }
-        self.highest_seq = self.highest_seq.max(Some(run.last_seq));
+        self.highest_seq = self.highest_seq.max(Some(run.place.last_seq));
         numbers
     }
 
@@ -63,10 +64,11 @@ impl AttemptTokens {
 
 /// The ranges of numbers of a run's tokens; none where the row contradicts itself.
 fn numbers(run: &RunNumbers) -> Option<Vec<(i64, i64)>> {
-    let count = usize::try_from(run.token_count).ok().filter(|count| *count > 0)?;
-    let distance = run.last_seq.checked_sub(run.first_seq)?;
+    let count = usize::try_from(run.place.token_count).ok().filter(|count| *count > 0)?;
+    let distance = run.place.last_seq.checked_sub(run.place.first_seq)?;
     let Some(offsets) = &run.seq_offsets else {
-        return (distance == run.token_count - 1).then(|| vec![(run.first_seq, run.last_seq)]);
+        return (distance == run.place.token_count - 1)
+            .then(|| vec![(run.place.first_seq, run.place.last_seq)]);
     };
     let rises = offsets.windows(2).all(|pair| pair[0] < pair[1]);
     if offsets.len() != count || offsets.first() != Some(&0) || offsets.last() != Some(&distance) || !rises {
@@ -74,7 +76,7 @@ fn numbers(run: &RunNumbers) -> Option<Vec<(i64, i64)>> {
     }
     let ranges = offsets.chunk_by(|one, next| one + 1 == *next);
     let ends = ranges.filter_map(|range| Some((*range.first()?, *range.last()?)));
-    Some(ends.map(|(from, through)| (run.first_seq + from, run.first_seq + through)).collect())
+    Some(ends.map(|(from, through)| (run.place.first_seq + from, run.place.first_seq + through)).collect())
 }
 
 pub(super) fn width((from, through): (i64, i64)) -> u64 {
@@ -84,6 +86,7 @@ pub(super) fn width((from, through): (i64, i64)) -> u64 {
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::runs::RunPlace;
 
     fn run(
         first_token_index: i64,
@@ -92,11 +95,13 @@ mod tests {
         offsets: Option<&[i64]>,
     ) -> RunNumbers {
         RunNumbers {
-            attempt_seq: 1,
-            first_token_index,
-            token_count,
-            first_seq: seqs.0,
-            last_seq: seqs.1,
+            place: RunPlace {
+                attempt_seq: 1,
+                first_token_index,
+                token_count,
+                first_seq: seqs.0,
+                last_seq: seqs.1,
+            },
             seq_offsets: offsets.map(<[i64]>::to_vec),
             is_sound: true,
         }

@@ -7,7 +7,7 @@ use wordhoard_model::{RequestId, Timestamp};
 use super::rows::get;
 use super::session::{Params, Session};
 use super::types::{Id, Moment};
-use super::upkeep;
+use super::{runs, upkeep};
 use crate::Error;
 use crate::check::{
     AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, RequestRow, RunNumbers, Selection, Span,
@@ -137,11 +137,7 @@ fn attempt(row: &Row) -> Result<AttemptRow, Error> {
 fn run_numbers(row: &Row) -> Result<RunNumbers, Error> {
     let offsets = get::<Option<Vec<i64>>>(row, 6);
     Ok(RunNumbers {
-        attempt_seq: get(row, 1)?,
-        first_token_index: get(row, 2)?,
-        token_count: get(row, 3)?,
-        first_seq: get(row, 4)?,
-        last_seq: get(row, 5)?,
+        place: runs::place(row)?,
         is_sound: offsets.is_ok() && get(row, 7)? && is_sum_of(get(row, 8)?, get(row, 9)?),
         seq_offsets: offsets.unwrap_or_default(),
     })

@@ -8,12 +8,12 @@ use wordhoard_model::{
 };
 
 use super::rows::{count, damaged, get, lanes, named, narrow, optional_count, optional_text, text, usage};
-use super::runs::{self, run_columns};
+use super::runs;
 use super::session::{Params, Session};
 use super::types::{Id, Key, Moment, Sha256};
 use crate::Error;
 use crate::columns::{MAX_SEARCHED_REQUESTS, fallback_from_json, rest, signed, usage_details};
-use crate::runs::from_runs_between;
+use crate::runs::{from_runs_between, run_columns};
 
 macro_rules! request_columns {
     () => {

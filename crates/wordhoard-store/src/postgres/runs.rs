@@ -8,17 +8,9 @@ use tokio_postgres::types::{ToSql, Type};
 use super::rows::get;
 use super::types::{Id, Moment};
 use crate::Error;
-use crate::runs::RunRow;
+use crate::runs::{RunPlace, RunRow};
 
-/// The columns, in the order of [`COLUMN_TYPES`] and of all that is here.
-macro_rules! run_columns {
-    () => {
-        "request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, at, texts, kinds, seq_offsets,
-            at_offsets_ms, events, events_crc"
-    };
-}
-pub(super) use run_columns;
-
+/// Of [`run_columns`](crate::runs::run_columns).
 pub(super) const COLUMN_TYPES: [Type; 13] = [
     Type::UUID,
     Type::INT8,
@@ -60,11 +52,11 @@ impl<'a> WrittenRun<'a> {
         let Self { row, id, at } = self;
         [
             id,
-            &row.attempt_seq,
-            &row.first_token_index,
-            &row.token_count,
-            &row.first_seq,
-            &row.last_seq,
+            &row.place.attempt_seq,
+            &row.place.first_token_index,
+            &row.place.token_count,
+            &row.place.first_seq,
+            &row.place.last_seq,
             at,
             &row.texts,
             &row.kinds,
@@ -82,11 +74,7 @@ pub(super) fn read(row: &Row) -> Result<RunRow<'static>, Error> {
     let texts: Vec<String> = get(row, 7)?;
     Ok(RunRow {
         request_id: get::<Id>(row, 0)?.0,
-        attempt_seq: get(row, 1)?,
-        first_token_index: get(row, 2)?,
-        token_count: get(row, 3)?,
-        first_seq: get(row, 4)?,
-        last_seq: get(row, 5)?,
+        place: place(row)?,
         at_ms: get::<Moment>(row, 6)?.timestamp().as_millis(),
         texts: texts.into_iter().map(Cow::Owned).collect(),
         kinds: get(row, 8)?,
@@ -94,5 +82,16 @@ pub(super) fn read(row: &Row) -> Result<RunRow<'static>, Error> {
         at_offsets_ms: get(row, 10)?,
         events: get(row, 11)?,
         events_crc: get(row, 12)?,
+    })
+}
+
+/// The columns of a row from 1 on.
+pub(super) fn place(row: &Row) -> Result<RunPlace, Error> {
+    Ok(RunPlace {
+        attempt_seq: get(row, 1)?,
+        first_token_index: get(row, 2)?,
+        token_count: get(row, 3)?,
+        first_seq: get(row, 4)?,
+        last_seq: get(row, 5)?,
     })
 }

@@ -11,17 +11,32 @@ use super::gather::TokenOfBatch;
 use crate::columns::{ColumnError, signed, unsigned};
 use crate::escape::{escape, unescape};
 
+/// The columns of a run that say which tokens it should have.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RunPlace {
+    pub(crate) attempt_seq: i64,
+    pub(crate) first_token_index: i64,
+    pub(crate) token_count: i64,
+    pub(crate) first_seq: i64,
+    pub(crate) last_seq: i64,
+}
+
+impl RunPlace {
+    pub(super) fn has(&self, attempt: AttemptSeq, index: TokenIndex, seq: Seq) -> bool {
+        let end = self.first_token_index.saturating_add(self.token_count);
+        let has_index = i64::from(attempt.0) == self.attempt_seq
+            && (self.first_token_index..end).contains(&signed(index.0));
+        has_index || (self.first_seq..=self.last_seq).contains(&signed(seq.0))
+    }
+}
+
 /// A row as both databases have it, its columns as values. Texts are escaped.
 ///
 /// A row that was read may be nonsense: whoever takes its tokens is told so.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RunRow<'a> {
     pub(crate) request_id: RequestId,
-    pub(crate) attempt_seq: i64,
-    pub(crate) first_token_index: i64,
-    pub(crate) token_count: i64,
-    pub(crate) first_seq: i64,
-    pub(crate) last_seq: i64,
+    pub(crate) place: RunPlace,
     /// Milliseconds since 1970.
     pub(crate) at_ms: i64,
     pub(crate) texts: Vec<Cow<'a, str>>,
@@ -48,11 +63,13 @@ impl<'a> RunRow<'a> {
         let at_offsets = tokens.iter().map(|token| token.at.as_millis() - first.at.as_millis());
         Some(Self {
             request_id: first.request_id,
-            attempt_seq: first.token.attempt_seq.0.into(),
-            first_token_index: signed(first.token.token_index.0),
-            token_count: signed(tokens.len() as u64),
-            first_seq: signed(first.seq.0),
-            last_seq: signed(last.seq.0),
+            place: RunPlace {
+                attempt_seq: first.token.attempt_seq.0.into(),
+                first_token_index: signed(first.token.token_index.0),
+                token_count: signed(tokens.len() as u64),
+                first_seq: signed(first.seq.0),
+                last_seq: signed(last.seq.0),
+            },
             at_ms: first.at.as_millis(),
             texts: tokens.iter().map(|token| escape(&token.token.text)).collect(),
             kinds: kinds.then(|| tokens.iter().map(|token| letter(token.token.kind)).collect()),
@@ -68,7 +85,7 @@ impl<'a> RunRow<'a> {
     /// # Errors
     /// Where its columns contradict each other: nothing of it is then known for certain.
     pub(crate) fn events(&self) -> Result<Vec<Event>, ColumnError> {
-        let count = usize::try_from(self.token_count)?;
+        let count = usize::try_from(self.place.token_count)?;
         let lengths = [
             ("texts", Some(self.texts.len())),
             ("kinds", self.kinds.as_ref().map(String::len)),
@@ -108,14 +125,16 @@ impl<'a> RunRow<'a> {
         let letter = self.kinds.as_ref().and_then(|kinds| kinds.as_bytes().get(place)).unwrap_or(&b't');
         let text = self.texts.get(place).map(AsRef::as_ref).unwrap_or_default();
         let token = Token {
-            attempt_seq: AttemptSeq(u32::try_from(self.attempt_seq)?),
-            token_index: TokenIndex(unsigned(self.first_token_index.checked_add(step).ok_or_else(beyond)?)),
+            attempt_seq: AttemptSeq(u32::try_from(self.place.attempt_seq)?),
+            token_index: TokenIndex(unsigned(
+                self.place.first_token_index.checked_add(step).ok_or_else(beyond)?,
+            )),
             kind: kind(*letter)?,
             text: unescape(text)?.into_owned(),
             events: None,
         };
         Ok(Event {
-            seq: Seq(unsigned(self.first_seq.checked_add(*seq_offset).ok_or_else(beyond)?)),
+            seq: Seq(unsigned(self.place.first_seq.checked_add(*seq_offset).ok_or_else(beyond)?)),
             at: Timestamp::from_millis(self.at_ms.checked_add(*at_offset).ok_or_else(beyond)?),
             body: EventBody::Token(token),
         })

@@ -8,9 +8,8 @@ use std::fmt::Display;
 
 use wordhoard_model::{AttemptSeq, Event, EventBody, RequestId, Seq, Token, TokenIndex};
 
-use super::{RunRow, TokenOfBatch};
+use super::{RunPlace, RunRow, TokenOfBatch};
 use crate::Conflict;
-use crate::columns::signed;
 
 /// What is there of the requests of a batch.
 #[derive(Debug, Default)]
@@ -37,25 +36,6 @@ pub(crate) struct AttemptRows {
     pub(crate) started_seq: Seq,
     pub(crate) finished_seq: Option<Seq>,
     pub(crate) token_count: Option<u64>,
-}
-
-/// The columns of a run that say which tokens it should have.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct RunPlace {
-    pub(crate) attempt_seq: i64,
-    pub(crate) first_token_index: i64,
-    pub(crate) token_count: i64,
-    pub(crate) first_seq: i64,
-    pub(crate) last_seq: i64,
-}
-
-impl RunPlace {
-    fn has(&self, attempt: AttemptSeq, index: TokenIndex, seq: Seq) -> bool {
-        let end = self.first_token_index.saturating_add(self.token_count);
-        let has_index = i64::from(attempt.0) == self.attempt_seq
-            && (self.first_token_index..end).contains(&signed(index.0));
-        has_index || (self.first_seq..=self.last_seq).contains(&signed(seq.0))
-    }
 }
 
 /// What has become of the tokens of a batch.
@@ -96,16 +76,7 @@ impl Standing {
                     }
                 }
             }
-            Err(error) => {
-                let place = RunPlace {
-                    attempt_seq: row.attempt_seq,
-                    first_token_index: row.first_token_index,
-                    token_count: row.token_count,
-                    first_seq: row.first_seq,
-                    last_seq: row.last_seq,
-                };
-                self.unreadable_run(row.request_id, place, &*error);
-            }
+            Err(error) => self.unreadable_run(row.request_id, row.place, &*error),
         }
     }
 

@@ -2,7 +2,7 @@ use rusqlite::{Connection, OptionalExtension, Params, Row, Transaction};
 use wordhoard_model::{RequestId, Timestamp};
 
 use super::rows::signed;
-use super::upkeep;
+use super::{runs, upkeep};
 use crate::Error;
 use crate::check::{
     AttemptRow, CheckSlice, Checked, Evidence, MAINTENANCE_NAME, RequestRow, RunNumbers, Selection, Span,
@@ -102,11 +102,7 @@ fn run_numbers(row: &Row<'_>) -> Result<RunNumbers, rusqlite::Error> {
     let offsets: Option<String> = row.get(6)?;
     let parsed = offsets.map(|offsets| serde_json::from_str(&offsets)).transpose();
     Ok(RunNumbers {
-        attempt_seq: row.get(1)?,
-        first_token_index: row.get(2)?,
-        token_count: row.get(3)?,
-        first_seq: row.get(4)?,
-        last_seq: row.get(5)?,
+        place: runs::place(row)?,
         is_sound: parsed.is_ok() && row.get(7)? && is_sum_of(row.get_ref(8)?.as_blob_or_null()?, row.get(9)?),
         seq_offsets: parsed.unwrap_or_default(),
     })

@@ -8,10 +8,10 @@ use wordhoard_model::{
 };
 
 use super::rows::{damaged, lanes_from_json, named, signed, unsigned, usage};
-use super::runs::{self, run_columns};
+use super::runs;
 use crate::Error;
 use crate::columns::{MAX_SEARCHED_REQUESTS, call_id_fragment, fallback_from_json, rest, usage_details};
-use crate::runs::from_runs_between;
+use crate::runs::{from_runs_between, run_columns};
 
 const RUNS: &str = concat!("SELECT ", run_columns!(), from_runs_between!());
 

@@ -8,16 +8,7 @@ use serde::de::DeserializeOwned;
 use wordhoard_model::RequestId;
 
 use super::rows::damaged;
-use crate::runs::RunRow;
-
-/// The columns, in the order in which [`read`] takes them.
-macro_rules! run_columns {
-    () => {
-        "request_id, attempt_seq, first_token_index, token_count, first_seq, last_seq, at, texts, kinds, seq_offsets,
-             at_offsets_ms, events, events_crc"
-    };
-}
-pub(super) use run_columns;
+use crate::runs::{RunPlace, RunRow, run_columns};
 
 const INSERT: &str = concat!(
     "INSERT INTO llm_token_runs (",
@@ -28,11 +19,11 @@ const INSERT: &str = concat!(
 pub(super) fn insert(tx: &Transaction<'_>, row: &RunRow<'_>) -> Result<(), rusqlite::Error> {
     tx.prepare_cached(INSERT)?.execute(params![
         row.request_id.as_bytes(),
-        row.attempt_seq,
-        row.first_token_index,
-        row.token_count,
-        row.first_seq,
-        row.last_seq,
+        row.place.attempt_seq,
+        row.place.first_token_index,
+        row.place.token_count,
+        row.place.first_seq,
+        row.place.last_seq,
         row.at_ms,
         json(&row.texts)?,
         row.kinds,
@@ -55,11 +46,7 @@ pub(super) fn read(row: &Row<'_>) -> Result<RunRow<'static>, rusqlite::Error> {
         serde_json::from_str(row.get_ref(7)?.as_str()?).map_err(|error| damaged(7, error))?;
     Ok(RunRow {
         request_id: RequestId::from_bytes(row.get(0)?),
-        attempt_seq: row.get(1)?,
-        first_token_index: row.get(2)?,
-        token_count: row.get(3)?,
-        first_seq: row.get(4)?,
-        last_seq: row.get(5)?,
+        place: place(row)?,
         at_ms: row.get(6)?,
         texts: texts.into_iter().map(Cow::Owned).collect(),
         kinds: row.get(8)?,
@@ -67,6 +54,17 @@ pub(super) fn read(row: &Row<'_>) -> Result<RunRow<'static>, rusqlite::Error> {
         at_offsets_ms: optional(row, 10)?,
         events: row.get(11)?,
         events_crc: row.get(12)?,
+    })
+}
+
+/// The columns of a row from 1 on.
+pub(super) fn place(row: &Row<'_>) -> Result<RunPlace, rusqlite::Error> {
+    Ok(RunPlace {
+        attempt_seq: row.get(1)?,
+        first_token_index: row.get(2)?,
+        token_count: row.get(3)?,
+        first_seq: row.get(4)?,
+        last_seq: row.get(5)?,
     })
 }
 

@@ -11,11 +11,11 @@ use wordhoard_model::{AttemptSeq, RequestId, Seq};
 
 use super::super::failure::Failure;
 use super::super::rows::{count, get, narrow, optional_count};
-use super::super::runs::{self, COLUMN_TYPES, WrittenRun, run_columns};
+use super::super::runs::{self, COLUMN_TYPES, WrittenRun};
 use super::super::session::Session;
 use super::super::types::{Id, Log};
 use crate::columns::signed;
-use crate::runs::{AttemptRows, Examined, RunPlace, RunRow, Standing, TokenOfBatch, reaches};
+use crate::runs::{AttemptRows, Examined, RunRow, Standing, TokenOfBatch, reaches, run_columns};
 use crate::{Batch, Error};
 
 /// Writes a run if no record of the batch can be there: if the log `$14` is applied up to `$15`, where the batch begins, and none of its
@@ -152,16 +152,7 @@ pub(super) async fn missing<'a>(
     for row in overlapping {
         match runs::read(&row) {
             Ok(run) => standing.run(&run),
-            Err(error) => {
-                let place = RunPlace {
-                    attempt_seq: get(&row, 1)?,
-                    first_token_index: get(&row, 2)?,
-                    token_count: get(&row, 3)?,
-                    first_seq: get(&row, 4)?,
-                    last_seq: get(&row, 5)?,
-                };
-                standing.unreadable_run(get::<Id>(&row, 0)?.0, place, &error);
-            }
+            Err(error) => standing.unreadable_run(get::<Id>(&row, 0)?.0, runs::place(&row)?, &error),
         }
     }
     Ok(standing.examine(tokens))

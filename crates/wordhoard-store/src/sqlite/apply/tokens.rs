@@ -4,8 +4,8 @@ use rusqlite::{OptionalExtension, Transaction, params};
 use wordhoard_model::{AttemptSeq, RequestId, Seq};
 
 use super::super::rows::{signed, unsigned};
-use super::super::runs::{self, run_columns};
-use crate::runs::{AttemptRows, Examined, Reach, RunPlace, Standing, TokenOfBatch, reaches};
+use super::super::runs;
+use crate::runs::{AttemptRows, Examined, Reach, Standing, TokenOfBatch, reaches, run_columns};
 
 /// Rows of which the batch may have a token: of an attempt from one `token_index` to another, or of its request from one `seq` to another.
 const OVERLAPPING: &str = concat!(
@@ -74,16 +74,7 @@ fn read_overlapping(
     while let Some(row) = rows.next()? {
         match runs::read(row) {
             Ok(run) => standing.run(&run),
-            Err(error) => {
-                let place = RunPlace {
-                    attempt_seq: row.get(1)?,
-                    first_token_index: row.get(2)?,
-                    token_count: row.get(3)?,
-                    first_seq: row.get(4)?,
-                    last_seq: row.get(5)?,
-                };
-                standing.unreadable_run(reach.request_id, place, &error);
-            }
+            Err(error) => standing.unreadable_run(reach.request_id, runs::place(row)?, &error),
         }
     }
     Ok(())
