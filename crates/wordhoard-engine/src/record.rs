@@ -6,6 +6,8 @@
 use wordhoard_model::{Event, EventBody, RequestId, Seq, Token, TokenIndex};
 pub use wordhoard_record::{Error, Next, Reader};
 use wordhoard_record::{Frame, FrameHead, Kind, Piece, Place, VERSION};
+use wordhoard_store::LoggedEvent;
+use wordhoard_wal::Record;
 
 pub(crate) const KIND_REQUEST_CREATED: u8 = Kind::RequestCreated as u8;
 pub(crate) const KIND_REQUEST_FINISHED: u8 = Kind::RequestFinished as u8;
@@ -106,6 +108,19 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
             one(place, EventBody::RequestFinished(finished))
         }
     }
+}
+
+/// The events of a record, each with its place in the log; none of a filler.
+///
+/// # Errors
+/// As [`decode`].
+pub(crate) fn decode_logged(found: &Record) -> Result<Vec<LoggedEvent>, Error> {
+    let decoded = decode(found.kind, found.version, &found.payload)?;
+    let position = found.position.0;
+    let logged = |(request_id, events): (RequestId, Vec<Event>)| {
+        events.into_iter().map(|event| LoggedEvent { position, request_id, event }).collect()
+    };
+    Ok(decoded.map(logged).unwrap_or_default())
 }
 
 fn decode_frame(frame: &Frame<'_>) -> (RequestId, Vec<Event>) {

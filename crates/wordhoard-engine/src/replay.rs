@@ -298,8 +298,8 @@ impl Walk {
             self.flush(0);
             return Ok(Some(false));
         }
-        let decoded = match record::decode(found.kind, found.version, &found.payload) {
-            Ok(decoded) => decoded,
+        let logged = match record::decode_logged(found) {
+            Ok(logged) => logged,
             Err(error) if self.plan.accept_gaps => {
                 tracing::warn!(position = found.position.0, %error, "a record is passed over");
                 self.position = found.position.plus(1);
@@ -311,15 +311,13 @@ impl Walk {
             }
         };
         // The events of one record have one time.
-        let at = decoded.as_ref().and_then(|(_, events)| Some(events.first()?.at));
+        let at = logged.first().map(|first| first.event.at);
         if at.zip(self.plan.until).is_some_and(|(at, until)| at > until) {
             self.flush(0);
             return Ok(Some(true));
         }
-        if let Some((request_id, events)) = decoded {
-            let position = found.position.0;
-            let logged = |event| LoggedEvent { position, request_id, event };
-            self.events.extend(events.into_iter().map(logged));
+        if !logged.is_empty() {
+            self.events.extend(logged);
             self.bytes += found.payload.len();
         }
         self.position = found.position.plus(1);

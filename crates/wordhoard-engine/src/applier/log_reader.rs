@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use tokio::task::JoinHandle;
-use wordhoard_store::{Batch, LogKey, LoggedEvent};
+use wordhoard_store::{Batch, LogKey};
 use wordhoard_wal::{LogId, Position, ReadError, Reader, Record, Wal};
 
 use crate::{quarantine, record};
@@ -97,12 +97,8 @@ fn decode(
     let mut events = Vec::with_capacity(records.len());
     let mut put_aside = 0;
     for found in records {
-        match record::decode(found.kind, found.version, &found.payload) {
-            Ok(Some((request_id, decoded))) => {
-                let position = found.position.0;
-                events.extend(decoded.into_iter().map(|event| LoggedEvent { position, request_id, event }));
-            }
-            Ok(None) => {}
+        match record::decode_logged(found) {
+            Ok(logged) => events.extend(logged),
             Err(error) => {
                 quarantine::keep(quarantine_dir, log_id, found)
                     .map_err(|failed| format!("record {} cannot be put aside: {failed}", found.position))?;

@@ -147,13 +147,8 @@ pub(super) fn events_of(
         for (source, end) in sources {
             source.walk(end, |record| {
                 let wanted = record::request_id(&record.payload).is_some_and(|id| requests.contains(&id));
-                if wanted
-                    && let Ok(Some((request_id, events))) =
-                        record::decode(record.kind, record.version, &record.payload)
-                {
-                    let position = record.position.0;
-                    let logged = |event| LoggedEvent { position, request_id, event };
-                    gathered.extend(events.into_iter().map(logged));
+                if wanted && let Ok(logged) = record::decode_logged(record) {
+                    gathered.extend(logged);
                 }
                 gathered.len() < BATCH_EVENTS || found.blocking_send(std::mem::take(&mut gathered)).is_ok()
             });

@@ -31,12 +31,17 @@ impl Histogram {
 
     /// Something took so long.
     pub fn observe(&self, duration: Duration) {
+        self.observe_times(duration, 1);
+    }
+
+    /// So many things took so long each.
+    pub(crate) fn observe_times(&self, duration: Duration, times: u64) {
         let nanos = u64::try_from(duration.as_nanos()).unwrap_or(u64::MAX);
         let bucket = self.bounds_micros.partition_point(|bound| bound.saturating_mul(1_000) < nanos);
         if let Some(count) = self.counts.get(bucket) {
-            count.fetch_add(1, Ordering::Relaxed);
+            count.fetch_add(times, Ordering::Relaxed);
         }
-        self.sum_nanos.fetch_add(nanos, Ordering::Relaxed);
+        self.sum_nanos.fetch_add(nanos.saturating_mul(times), Ordering::Relaxed);
     }
 
     /// What it holds. What is observed meanwhile may be in one figure and not yet in another, but buckets and count

@@ -28,8 +28,8 @@ pub(super) struct Frames<'a> {
     held: Vec<ProviderEvent>,
     held_bytes: usize,
     keeps_events: bool,
-    /// What came behind it.
-    behind: Option<Option<Result<AnswerPart, Broken>>>,
+    /// What came behind what was gathered.
+    behind: Option<Received>,
 }
 
 /// What came.
@@ -68,13 +68,11 @@ impl<'a> Frames<'a> {
     /// The next frame, or what is no token. Dropping the future loses nothing that came.
     pub(super) async fn next(&mut self) -> Received {
         while self.gathered.is_empty() {
-            let part = match self.behind.take() {
-                Some(part) => part,
-                None => self.answer.next().await,
-            };
-            if let Some(other) = self.take(part) {
+            if let Some(other) = self.behind.take() {
                 return other;
             }
+            let part = self.answer.next().await;
+            self.behind = self.take(part);
         }
         self.gather().await;
         match self.take_frame() {
@@ -100,7 +98,7 @@ impl<'a> Frames<'a> {
             AnswerRest::Events(events) if self.keeps_events => {
                 let mut rest = Vec::new();
                 for event in self.held.drain(..).chain(events) {
-                    self.coder.code(event.name.as_deref().unwrap_or_default(), &event.data, &[]);
+                    code(&mut self.coder, &event, &[]);
                 }
                 self.coder.take(&mut rest);
                 Rest::Events(rest.into())
@@ -116,12 +114,10 @@ impl<'a> Frames<'a> {
         // No frame divides an event.
         while self.behind.is_none() && (self.current.is_some() || !self.is_full()) {
             match poll!(self.answer.next()) {
-                Poll::Ready(Some(Ok(AnswerPart::Delta(delta)))) => {
-                    self.push(delta);
+                Poll::Ready(part) => {
+                    self.behind = self.take(part);
                     had_its_turn = false;
                 }
-                Poll::Ready(Some(Ok(AnswerPart::Event(event)))) => self.event(event),
-                Poll::Ready(part) => self.behind = Some(part),
                 Poll::Pending if had_its_turn => return,
                 Poll::Pending => {
                     had_its_turn = true;
@@ -135,6 +131,7 @@ impl<'a> Frames<'a> {
         self.gathered.len() >= MAX_TOKENS || self.bytes >= MAX_BYTES
     }
 
+    /// Takes a token or an event in; gives what is neither.
     fn take(&mut self, part: Option<Result<AnswerPart, Broken>>) -> Option<Received> {
         match part {
             Some(Ok(AnswerPart::Delta(delta))) => {
@@ -159,7 +156,7 @@ impl<'a> Frames<'a> {
         let tokens = self.gathered.get(self.told..).unwrap_or_default();
         if let Some(event) = self.current.take_if(|event| event.delta_count <= tokens.len()) {
             let texts: Vec<&str> = tokens.iter().map(|delta| delta.text.as_str()).collect();
-            self.coder.code(event.name.as_deref().unwrap_or_default(), &event.data, &texts);
+            code(&mut self.coder, &event, &texts);
             self.bytes += event.data.len();
             self.told = self.gathered.len();
         }
@@ -172,7 +169,7 @@ impl<'a> Frames<'a> {
         }
         if event.delta_count > 0 {
             for held in self.held.drain(..) {
-                self.coder.code(held.name.as_deref().unwrap_or_default(), &held.data, &[]);
+                code(&mut self.coder, &held, &[]);
             }
             self.held_bytes = 0;
             self.current = Some(event);
@@ -185,6 +182,11 @@ impl<'a> Frames<'a> {
             self.held = Vec::new();
         }
     }
+}
+
+/// Codes an event, out of which tokens with these texts came.
+fn code(coder: &mut Coder, event: &ProviderEvent, texts: &[&str]) {
+    coder.code(event.name.as_deref().unwrap_or_default(), &event.data, texts);
 }
 
 #[cfg(test)]
