@@ -1,6 +1,7 @@
 //! For tests and benches only: parts that break on purpose, and the server as a process.
 
 mod aimock;
+pub mod chance;
 pub mod client;
 mod counterpart;
 pub mod cutter;

@@ -7,48 +7,31 @@ mod slices;
 mod stories;
 mod volume;
 
-use std::cell::Cell;
-
-use crate::database::Database;
+use crate::database::Backend;
 use wordhoard_model::{RequestId, Timestamp};
 use wordhoard_store::{CheckScope, CheckSlice, Checked, Fault, Store};
-use wordhoard_testkit::postgres::Postgres;
 
 #[tokio::test]
 async fn sqlite_finds_what_is_planted_and_nothing_else() {
-    let dir = tempfile::tempdir().unwrap();
-    let count = Cell::new(0);
-    all(&async || {
-        count.set(count.get() + 1);
-        let dir = dir.path().join(count.get().to_string());
-        std::fs::create_dir(&dir).unwrap();
-        Database::sqlite(&dir).await
-    })
-    .await;
+    all(&Backend::sqlite()).await;
 }
 
 #[tokio::test]
 async fn postgres_finds_what_is_planted_and_nothing_else() {
-    let cluster = Postgres::builder().setting("fsync", "off").start().await;
-    let count = Cell::new(0);
-    all(&async || {
-        count.set(count.get() + 1);
-        Database::postgres(&cluster, &format!("check{}", count.get())).await
-    })
-    .await;
+    all(&Backend::postgres().await).await;
 }
 
-async fn all(empty: &impl AsyncFn() -> Database) {
-    planted::each_fault_is_told_as_what_it_is(&empty().await).await;
-    planted::a_request_that_is_gone_wholly_is_known_by_its_id(&empty().await).await;
-    planted::a_request_with_more_gaps_than_fit_is_told_to_the_limit(&empty().await).await;
-    slices::cursors_cover_everything_exactly_once(empty).await;
-    slices::rows_without_a_request_are_found_between_above_and_below_requests(empty).await;
-    changed::only_what_has_changed_is_looked_at(&empty().await).await;
-    changed::clean_checks_are_remembered_and_never_moved_back(&empty().await).await;
-    random::no_state_on_the_way_is_a_finding(empty).await;
-    random::what_is_applied_meanwhile_is_no_finding(&empty().await).await;
-    random::missing_tokens_are_told_exactly(empty).await;
+async fn all(backend: &Backend) {
+    planted::each_fault_is_told_as_what_it_is(&backend.empty().await).await;
+    planted::a_request_that_is_gone_wholly_is_known_by_its_id(&backend.empty().await).await;
+    planted::a_request_with_more_gaps_than_fit_is_told_to_the_limit(&backend.empty().await).await;
+    slices::cursors_cover_everything_exactly_once(backend).await;
+    slices::rows_without_a_request_are_found_between_above_and_below_requests(backend).await;
+    changed::only_what_has_changed_is_looked_at(&backend.empty().await).await;
+    changed::clean_checks_are_remembered_and_never_moved_back(&backend.empty().await).await;
+    random::no_state_on_the_way_is_a_finding(backend).await;
+    random::what_is_applied_meanwhile_is_no_finding(&backend.empty().await).await;
+    random::missing_tokens_are_told_exactly(backend).await;
 }
 
 /// A check in slices of `requests`, from the newest request to the oldest.

@@ -1,8 +1,10 @@
 //! A database, and a way to it that goes around the store.
 
+use std::cell::Cell;
 use std::path::Path;
 use std::sync::Arc;
 
+use tempfile::TempDir;
 use wordhoard_model::{RequestId, Timestamp};
 use wordhoard_store::{Batch, PostgresStore, SqliteStore, Store};
 use wordhoard_testkit::postgres::Postgres;
@@ -18,6 +20,42 @@ pub struct Database {
 enum ByHand {
     Sqlite(rusqlite::Connection),
     Postgres(tokio_postgres::Client),
+}
+
+/// Where empty databases come from, one for each of many tests.
+pub struct Backend {
+    place: Place,
+    count: Cell<u32>,
+}
+
+enum Place {
+    Sqlite(TempDir),
+    Postgres(Postgres),
+}
+
+impl Backend {
+    pub fn sqlite() -> Self {
+        Self { place: Place::Sqlite(tempfile::tempdir().unwrap()), count: Cell::default() }
+    }
+
+    pub async fn postgres() -> Self {
+        let cluster = Postgres::builder().setting("fsync", "off").start().await;
+        Self { place: Place::Postgres(cluster), count: Cell::default() }
+    }
+
+    /// Another empty database.
+    pub async fn empty(&self) -> Database {
+        self.count.update(|count| count + 1);
+        let name = format!("empty{}", self.count.get());
+        match &self.place {
+            Place::Sqlite(dir) => {
+                let dir = dir.path().join(name);
+                std::fs::create_dir(&dir).unwrap();
+                Database::sqlite(&dir).await
+            }
+            Place::Postgres(cluster) => Database::postgres(cluster, &name).await,
+        }
+    }
 }
 
 impl Database {

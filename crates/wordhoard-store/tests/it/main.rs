@@ -8,7 +8,6 @@
     reason = "a test fails by panicking"
 )]
 
-mod chance;
 mod check;
 mod conformance;
 mod database;

@@ -1,52 +1,35 @@
 //! Tokens as rows of `llm_token_runs`: whatever they say and in whatever order they come, they come back one by one, from the store and
 //! from the view. The same cases on every backend.
 
-use std::cell::Cell;
-
 use wordhoard_model::{
     Event, EventBody, Outcome, RequestState, Seq, Timestamp, Token, TokenIndex, TokenKind,
 };
 use wordhoard_store::{Batch, Erasure};
-use wordhoard_testkit::postgres::Postgres;
 
-use crate::chance::Chance;
-use crate::database::Database;
+use crate::database::{Backend, Database};
 use crate::story::{LOG, Story};
+use wordhoard_testkit::chance::Chance;
 
 #[tokio::test]
 async fn in_sqlite_they_come_back_one_by_one() {
-    let dir = tempfile::tempdir().unwrap();
-    let count = Cell::new(0);
-    all(&async || {
-        count.set(count.get() + 1);
-        let dir = dir.path().join(count.get().to_string());
-        std::fs::create_dir(&dir).unwrap();
-        Database::sqlite(&dir).await
-    })
-    .await;
+    all(&Backend::sqlite()).await;
 }
 
 #[tokio::test]
 async fn in_postgresql_they_come_back_one_by_one() {
-    let cluster = Postgres::builder().setting("fsync", "off").start().await;
-    let count = Cell::new(0);
-    all(&async || {
-        count.set(count.get() + 1);
-        Database::postgres(&cluster, &format!("runs{}", count.get())).await
-    })
-    .await;
+    all(&Backend::postgres().await).await;
 }
 
-async fn all(empty: &impl AsyncFn() -> Database) {
-    from_anywhere(&empty().await).await;
-    however_far_apart(&empty().await).await;
-    however_many_and_long(&empty().await).await;
-    what_a_log_has_lost_is_doubted(&empty().await).await;
-    what_was_erased_is_put_back_without_words(&empty().await).await;
-    what_cannot_be_is_no_token(&empty().await).await;
-    what_providers_said_comes_back_in_its_order(&empty().await).await;
-    damage_in_what_providers_said_costs_no_token(&empty().await).await;
-    a_row_that_nothing_speaks_of_is_no_refusal(&empty().await).await;
+async fn all(backend: &Backend) {
+    from_anywhere(&backend.empty().await).await;
+    however_far_apart(&backend.empty().await).await;
+    however_many_and_long(&backend.empty().await).await;
+    what_a_log_has_lost_is_doubted(&backend.empty().await).await;
+    what_was_erased_is_put_back_without_words(&backend.empty().await).await;
+    what_cannot_be_is_no_token(&backend.empty().await).await;
+    what_providers_said_comes_back_in_its_order(&backend.empty().await).await;
+    damage_in_what_providers_said_costs_no_token(&backend.empty().await).await;
+    a_row_that_nothing_speaks_of_is_no_refusal(&backend.empty().await).await;
 }
 
 /// Lanes that take turns by chance, applied in pieces of any size.

@@ -8,9 +8,9 @@ use wordhoard_store::{Batch, CheckScope, Checked, Fault, LoggedEvent};
 
 use super::stories::{any, tokens};
 use super::{changed, check_in_slices, check_whole};
-use crate::chance::Chance;
-use crate::database::Database;
+use crate::database::{Backend, Database};
 use crate::story::{LOG, Story};
+use wordhoard_testkit::chance::Chance;
 
 /// The seeds that are tried; a failure names its own.
 const SEEDS: std::ops::Range<u64> = 0..12;
@@ -43,9 +43,9 @@ fn batch(from: usize, events: &[LoggedEvent]) -> Batch {
     Batch { log: LOG, from, through, events: events.to_vec() }
 }
 
-pub async fn no_state_on_the_way_is_a_finding(empty: &impl AsyncFn() -> Database) {
+pub async fn no_state_on_the_way_is_a_finding(backend: &Backend) {
     for seed in SEEDS {
-        let database = empty().await;
+        let database = backend.empty().await;
         let mut chance = Chance::new(seed);
         let stories = stories(&mut chance);
         let log = interleaved(&stories, &mut chance);
@@ -95,9 +95,9 @@ pub async fn what_is_applied_meanwhile_is_no_finding(database: &Database) {
     assert!(states > 3, "only {states} states were seen: nothing happened meanwhile");
 }
 
-pub async fn missing_tokens_are_told_exactly(empty: &impl AsyncFn() -> Database) {
+pub async fn missing_tokens_are_told_exactly(backend: &Backend) {
     for seed in SEEDS {
-        let database = empty().await;
+        let database = backend.empty().await;
         let mut chance = Chance::new(seed);
         let stories = stories(&mut chance);
         let applied: Vec<(&Story, usize)> = stories

@@ -3,7 +3,7 @@ use wordhoard_store::{CheckScope, Fault};
 
 use super::stories::{plain, tokens_missing};
 use super::{changed, check_in_slices, faults};
-use crate::database::Database;
+use crate::database::{Backend, Database};
 use crate::story::Story;
 
 const SIZES: [usize; 4] = [1, 2, 7, 100];
@@ -14,8 +14,8 @@ async fn fourteen_requests(database: &Database) -> Vec<Story> {
     stories
 }
 
-pub async fn cursors_cover_everything_exactly_once(empty: &impl AsyncFn() -> Database) {
-    let database = empty().await;
+pub async fn cursors_cover_everything_exactly_once(backend: &Backend) {
+    let database = backend.empty().await;
     let stories = fourteen_requests(&database).await;
     database.run("DELETE FROM llm_token_log WHERE attempt_seq = 2 AND token_index = 3").await;
     let expected: Vec<_> =
@@ -31,11 +31,9 @@ pub async fn cursors_cover_everything_exactly_once(empty: &impl AsyncFn() -> Dat
     }
 }
 
-pub async fn rows_without_a_request_are_found_between_above_and_below_requests(
-    empty: &impl AsyncFn() -> Database,
-) {
+pub async fn rows_without_a_request_are_found_between_above_and_below_requests(backend: &Backend) {
     for table in ["llm_token_runs", "llm_attempts"] {
-        let database = empty().await;
+        let database = backend.empty().await;
         let stories = fourteen_requests(&database).await;
         // Of some requests only tokens remain, of others only attempts.
         let orphans: Vec<RequestId> = [13, 7, 6, 0].map(|place| stories[place].id).into();

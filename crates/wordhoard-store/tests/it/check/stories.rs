@@ -5,8 +5,8 @@ use wordhoard_model::{
 };
 use wordhoard_store::Fault;
 
-use crate::chance::Chance;
 use crate::story::Story;
+use wordhoard_testkit::chance::Chance;
 
 /// Two attempts of ten tokens, one after the other, both completed. Their numbers: 0 created; 1 started, 2 to 11
 /// tokens, 12 finished; 13 started, 14 to 23 tokens, 24 finished; 25 finished.
