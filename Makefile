@@ -12,7 +12,7 @@ help: ## What there is to make
 .PHONY: help run build test check lint deps bench bench-peers soak prices acceptance fuzz deny clean
 
 run: ## Build target/quick/wordhoard and start it with its built-in defaults (ARGS="--listen 127.0.0.1:9000" to change them)
-	$(CARGO) run --profile quick --locked --bin wordhoard -- serve $(ARGS)
+	$(CARGO) run --profile quick --locked -p wordhoard --no-default-features --bin wordhoard -- serve $(ARGS)
 
 build: ## Build the binary to deploy: target/release/wordhoard
 	$(CARGO) build --release --locked --bin wordhoard
