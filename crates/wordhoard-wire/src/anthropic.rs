@@ -12,6 +12,7 @@ mod encoder;
 mod error;
 mod event;
 mod pass_through;
+mod plain_delta;
 mod request;
 
 pub use answer::{decode_answer, encode_answer};

@@ -2,7 +2,7 @@
 
 use wordhoard_model::{Capabilities, Failure};
 
-use crate::{AnswerHead, Ask, Completion, Delta, Dialect, LeftOut, Limits, Unsupported};
+use crate::{AnswerHead, Ask, Completion, Delta, Dialect, LeftOut, Limits, ProviderEvent, Unsupported};
 
 fn decode<'a>(
     dialect: Dialect,
@@ -19,6 +19,31 @@ fn decode<'a>(
     (deltas, end)
 }
 
+/// All that is read of a stream, and how it ended.
+type Read = (Vec<Delta>, Vec<ProviderEvent>, Result<(), Failure>, Completion);
+
+fn read(dialect: Dialect, bytes: &[u8], parses_each: bool) -> Read {
+    let mut decoder = dialect.stream_decoder(Limits::default());
+    decoder.keep_events();
+    if parses_each {
+        decoder.parse_each();
+    }
+    let mut deltas = Vec::new();
+    let pushed = decoder.push(bytes, &mut deltas);
+    let end = pushed.and_then(|()| decoder.end_of_body(&mut deltas)).and_then(|()| decoder.finish());
+    (deltas, decoder.take_events(), end.map(drop), decoder.so_far())
+}
+
+/// Reads `bytes` as a provider's stream with every short cut, and without any.
+///
+/// # Panics
+///
+/// Where that makes a difference.
+pub fn check_short_cuts(dialect: Dialect, bytes: &[u8]) {
+    let (quick, tolerant) = (read(dialect, bytes, false), read(dialect, bytes, true));
+    assert_eq!(quick, tolerant, "{dialect:?} of {:?}", String::from_utf8_lossy(bytes));
+}
+
 /// Reads `bytes` as a provider's stream, a whole answer, an error and a client's request, and writes again what was
 /// read.
 ///
@@ -33,6 +58,7 @@ pub fn check(dialect: Dialect, bytes: &[u8]) {
         let split = decode(dialect, small, bytes.chunks(piece_bytes));
         assert_eq!((&deltas, &end), (&split.0, &split.1), "in pieces of {piece_bytes}");
     }
+    check_short_cuts(dialect, bytes);
     assert!(deltas.iter().all(|delta| !delta.text.is_empty()), "an empty delta");
 
     let head = AnswerHead { id: "fuzz".to_owned(), created_s: 0, model: "fuzz".to_owned() };

@@ -8,6 +8,7 @@ mod client_request;
 mod decoder;
 mod encoder;
 mod event;
+mod plain_delta;
 mod request;
 
 pub use answer::{decode_answer, encode_answer};

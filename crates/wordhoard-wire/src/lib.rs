@@ -30,6 +30,7 @@ mod open_blocks;
 pub mod openai_chat;
 pub mod openai_responses;
 mod pass_through;
+mod plain_text;
 mod provider_event;
 mod recorded;
 pub mod retry_hint;

@@ -12,6 +12,7 @@ mod encoder;
 mod error;
 mod options;
 mod pass_through;
+mod plain_chunk;
 mod prompt;
 mod request;
 mod usage;

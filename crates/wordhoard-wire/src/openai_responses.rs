@@ -14,6 +14,7 @@ mod event;
 mod output;
 mod own_fields;
 mod pass_through;
+mod plain_delta;
 mod request;
 mod tools;
 

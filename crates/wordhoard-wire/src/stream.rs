@@ -3,9 +3,10 @@
 use std::fmt::Debug;
 
 use bytes::BytesMut;
-use wordhoard_model::{Failure, FailureClass, Usage};
+use wordhoard_model::{Failure, FailureClass, TokenKind, Usage};
 
 use crate::error_body::{classify_error_body, classify_stream_error, classify_words};
+use crate::plain_text::{Part, PlainText, Template};
 use crate::{AnswerRest, Completion, Delta, ProviderEvent, sse, tolerant};
 
 /// How much a provider may send.
@@ -31,6 +32,15 @@ pub(crate) trait Fold: Debug + Send {
     /// `Malformed` for what the dialect does not allow; `StreamError`, or the class that its code tells, for an error
     /// of the provider. What it held before the fault is in `out` even then.
     fn take(&mut self, event: &sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure>;
+
+    /// What an event says that only says one piece of a text, and changes nothing else in the fold but by [`Fold::say`]; read
+    /// strictly. None of any other event, nor of one that only [`Fold::take`] can read.
+    fn plain_text<'a>(&self, _event: &'a sse::Event) -> Option<PlainText<'a>> {
+        None
+    }
+
+    /// Takes in what [`Fold::plain_text`] gave.
+    fn say(&mut self, _kind: TokenKind, _part: Part, _text: &str) {}
 
     /// Whether an event without the blank line behind it is whole, so that it counts at the end of the body.
     fn is_whole(&self, event: &sse::Event) -> bool {
@@ -72,6 +82,10 @@ pub(crate) trait Fold: Debug + Send {
 pub struct StreamDecoder {
     parser: sse::Parser,
     fold: Box<dyn Fold>,
+    /// Of the last event that only said a piece of a text.
+    template: Option<Template>,
+    /// Whether each event goes the tolerant way.
+    parses_each: bool,
     kept: Option<Kept>,
 }
 
@@ -98,7 +112,19 @@ impl Kept {
 
 impl StreamDecoder {
     pub(crate) fn new(limits: Limits, fold: Box<dyn Fold>) -> Self {
-        Self { parser: sse::Parser::new(limits.max_event_bytes), fold, kept: None }
+        Self {
+            parser: sse::Parser::new(limits.max_event_bytes),
+            fold,
+            template: None,
+            parses_each: false,
+            kept: None,
+        }
+    }
+
+    /// Reads no event in another way than the tolerant one, which is what every other way is measured by.
+    #[cfg(feature = "any-bytes")]
+    pub fn parse_each(&mut self) {
+        self.parses_each = true;
     }
 
     /// Also gives the events that the deltas come out of, for clients of the provider's dialect.
@@ -183,6 +209,13 @@ impl StreamDecoder {
     }
 
     fn take(&mut self, event: sse::Event, out: &mut Vec<Delta>) -> Result<(), Failure> {
+        if let Some(delta) = self.take_plain_text(&event) {
+            out.push(delta);
+            if let Some(kept) = &mut self.kept {
+                kept.take(event, 1, self.fold.is_of_the_dialect());
+            }
+            return Ok(());
+        }
         let before = out.len();
         let taken = self.fold.take(&event, out).and_then(|()| match event.event.as_deref() {
             Some("error") => Err(told_as_error(&event.data)),
@@ -193,6 +226,26 @@ impl StreamDecoder {
             kept.take(event, out.len() - before, can_be_told);
         }
         taken
+    }
+}
+
+impl StreamDecoder {
+    fn take_plain_text(&mut self, event: &sse::Event) -> Option<Delta> {
+        let name = event.event.as_deref();
+        if self.parses_each || event.is_bare || name == Some("error") {
+            return None;
+        }
+        let known = self.template.as_ref().and_then(|template| template.read(name, &event.data));
+        let plain = match known {
+            Some(plain) => plain,
+            None => {
+                let plain = self.fold.plain_text(event)?;
+                self.template = Template::of(name, &event.data, &plain);
+                plain
+            }
+        };
+        self.fold.say(plain.kind, plain.part, plain.text);
+        Some(Delta::new(plain.kind, plain.text))
     }
 }
 

@@ -4,9 +4,11 @@ use serde_json::Value;
 use wordhoard_model::{Failure, TokenKind, Usage};
 
 use super::event::{Event, Message, UsageBody};
+use super::plain_delta;
 use crate::clean_text::{model_name, one_line};
 use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
+use crate::plain_text::{Part, PlainText};
 use crate::stream::{self, Fold};
 use crate::{Completion, Delta, Limits, StreamDecoder, ToolCallPiece, sse, tolerant};
 
@@ -86,6 +88,14 @@ impl Fold for MessageFold {
         }
         self.seen.note(&out[before..]);
         Ok(())
+    }
+
+    fn plain_text<'a>(&self, event: &'a sse::Event) -> Option<PlainText<'a>> {
+        plain_delta::read(&event.data)
+    }
+
+    fn say(&mut self, _kind: TokenKind, _part: Part, _text: &str) {
+        self.seen.has_said = true;
     }
 
     fn is_done(&self) -> bool {

@@ -1,10 +1,12 @@
-use wordhoard_model::Failure;
+use wordhoard_model::{Failure, TokenKind};
 
 use super::answer::decode_answer;
 use super::ending;
 use super::event::{Event, EventDelta, UsageBody};
+use super::plain_delta;
 use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
+use crate::plain_text::{Part, PlainText};
 use crate::stream::{self, Fold};
 use crate::{Completion, Delta, Limits, StreamDecoder, sse};
 
@@ -46,6 +48,14 @@ impl Fold for ChatFold {
         }
         self.seen.note(&out[before..]);
         Ok(())
+    }
+
+    fn plain_text<'a>(&self, event: &'a sse::Event) -> Option<PlainText<'a>> {
+        plain_delta::read(&event.data)
+    }
+
+    fn say(&mut self, _kind: TokenKind, _part: Part, _text: &str) {
+        self.seen.has_said = true;
     }
 
     fn is_done(&self) -> bool {

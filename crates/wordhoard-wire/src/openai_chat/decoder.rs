@@ -5,11 +5,13 @@ use wordhoard_model::{Failure, FailureClass, ServiceTier, TokenKind, Usage};
 use super::DONE;
 use super::beside;
 use super::chunk::{Choice, Chunk, CustomBody, DeltaBody};
+use super::plain_chunk::PlainChunk;
 use super::usage::UsageBody;
 use crate::call_fragments::CallFragments;
 use crate::clean_text::{model_name, one_line};
 use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
+use crate::plain_text::{Part, PlainText};
 use crate::said_so_far::SaidSoFar;
 use crate::stream::{self, Fold};
 use crate::tool_shape::{CUSTOM_CLOSING, CUSTOM_OPENING, custom_piece};
@@ -54,6 +56,19 @@ impl Fold for ChatFold {
             Some(chunk) => self.take_chunk(chunk, out),
             None => Ok(()),
         }
+    }
+
+    fn plain_text<'a>(&self, event: &'a sse::Event) -> Option<PlainText<'a>> {
+        let chunk = PlainChunk::read(&event.data)?;
+        let is_known_model = self.answered_by.is_some() || chunk.model.is_none();
+        let tier = chunk.service_tier.and_then(ServiceTier::from_name);
+        let is_known_tier = tier.is_none() || tier == self.service_tier;
+        if is_known_model && is_known_tier { chunk.into_text() } else { None }
+    }
+
+    fn say(&mut self, kind: TokenKind, _part: Part, text: &str) {
+        self.said_of(kind).push(text);
+        self.seen.has_said = true;
     }
 
     fn is_whole(&self, event: &sse::Event) -> bool {

@@ -6,10 +6,12 @@ use wordhoard_model::{Failure, FailureClass, TokenKind};
 use super::calls::Calls;
 use super::event::{Event, Response};
 use super::output::{Slot, is_call, item_deltas, item_texts, push, sealed_reasoning};
+use super::plain_delta;
 use crate::clean_text::model_name;
 use crate::ending::Seen;
 use crate::error_body::classify_stream_error;
 use crate::logprobs;
+use crate::plain_text::{Part, PlainText};
 use crate::said_so_far::SaidSoFar;
 use crate::stream::{self, Fold};
 use crate::tool_shape::custom_piece;
@@ -60,6 +62,15 @@ impl Fold for ResponseFold {
         taken
     }
 
+    fn plain_text<'a>(&self, event: &'a sse::Event) -> Option<PlainText<'a>> {
+        plain_delta::read(&event.data)
+    }
+
+    fn say(&mut self, kind: TokenKind, (place, part): Part, text: &str) {
+        self.note_said((place, Slot::of(kind), part), text);
+        self.seen.has_said = true;
+    }
+
     fn is_done(&self) -> bool {
         self.end.is_some()
     }
@@ -105,15 +116,15 @@ impl ResponseFold {
             }
             "response.output_item.done" => self.end_item(place, &told.item.unwrap_or_default(), out),
             "response.output_text.delta" => {
-                self.say((place, Slot::Text, part), &delta, out);
+                self.say_piece((place, Slot::Text, part), &delta, out);
                 out.extend(told.logprobs.and_then(logprobs::of_content));
             }
-            "response.refusal.delta" => self.say((place, Slot::Refusal, part), &delta, out),
+            "response.refusal.delta" => self.say_piece((place, Slot::Refusal, part), &delta, out),
             // Servers of open models tell the reasoning itself, OpenAI a summary of it.
             "response.reasoning_summary_text.delta" => {
-                self.say((place, Slot::Summary, part), &delta, out);
+                self.say_piece((place, Slot::Summary, part), &delta, out);
             }
-            "response.reasoning_text.delta" => self.say((place, Slot::Reasoning, part), &delta, out),
+            "response.reasoning_text.delta" => self.say_piece((place, Slot::Reasoning, part), &delta, out),
             "response.output_text.done" => self.say_rest((place, Slot::Text, part), &whole, out),
             "response.refusal.done" => self.say_rest((place, Slot::Refusal, part), &whole, out),
             "response.reasoning_summary_text.done" => {
@@ -152,12 +163,15 @@ impl ResponseFold {
         Ok(())
     }
 
-    fn say(&mut self, part: (u64, Slot, u64), text: &str, out: &mut Vec<Delta>) {
-        let kind = part.1.kind();
+    fn say_piece(&mut self, part: (u64, Slot, u64), text: &str, out: &mut Vec<Delta>) {
+        self.note_said(part, text);
+        push(out, part.1.kind(), Some(text));
+    }
+
+    fn note_said(&mut self, part: (u64, Slot, u64), text: &str) {
         self.said.entry(part).or_default().push(text);
-        self.totals.entry(kind).or_default().push(text);
+        self.totals.entry(part.1.kind()).or_default().push(text);
         self.run.push(text);
-        push(out, kind, Some(text));
     }
 
     /// Says what of a part was not said yet, now that it is told whole. Of one that nothing was said of, the pieces may have
@@ -166,7 +180,7 @@ impl ResponseFold {
         let said = self.said.get(&part).copied().unwrap_or_default();
         let is_run = said.is_empty() && self.run.is_all_of(whole);
         if let Some(rest) = said.rest_of(whole).filter(|_| !is_run) {
-            self.say(part, rest, out);
+            self.say_piece(part, rest, out);
         }
     }
 
@@ -245,7 +259,7 @@ impl ResponseFold {
             let whole: String = texts.map(|(_, text)| text).collect();
             let said = self.totals.get(&kind).copied().unwrap_or_default();
             if let Some(rest) = said.rest_of(&whole) {
-                self.say((place, Slot::of(kind), 0), rest, out);
+                self.say_piece((place, Slot::of(kind), 0), rest, out);
             }
         }
     }
