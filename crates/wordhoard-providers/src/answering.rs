@@ -29,7 +29,7 @@ use crate::redaction::Redactor;
 use crate::transport::{Endpoint, Post, Reply, Transport};
 use crate::{
     AnswerPart, AnswerStream, Broken, Call, ClientCredential, Forwarded, Passage, Passed, Provider,
-    TimeLimits, Verbatim,
+    TimeLimits, UpstreamStream, Verbatim,
 };
 
 /// The headers of what is passed on that are the client's affair; one that ends in `*` stands for all that begin so. Others are
@@ -73,6 +73,7 @@ pub(crate) struct Speaker {
     pub(crate) redactor: Redactor,
     pub(crate) catalogue: Catalogue,
     pub(crate) unsupported: Unsupported,
+    pub(crate) upstream_stream: UpstreamStream,
     pub(crate) account: Account,
 }
 
@@ -97,6 +98,16 @@ impl DialectProvider {
         }
     }
 
+    /// Whether the provider is asked for a stream. A compaction, too, is encoded as its client sent it, and asks for none.
+    fn is_streamed(&self, call: &Call, capabilities: &Capabilities) -> bool {
+        let asked = call.verbatim.as_ref();
+        let wants_document = asked.is_some_and(|asked| asked.body.get("stream") != Some(&Value::Bool(true)));
+        let is_as_asked = self.0.upstream_stream == UpstreamStream::AsAsked;
+        let is_compaction =
+            asked.is_some_and(|asked| asked.dialect == self.0.dialect && asked.kind == CallKind::Compaction);
+        capabilities.stream && !is_compaction && !(is_as_asked && wants_document)
+    }
+
     fn ask_of<'a>(
         &self,
         call: &'a Call,
@@ -107,7 +118,7 @@ impl DialectProvider {
             model: &call.model,
             conversation: &call.conversation,
             answer_so_far: call.answer_so_far.as_deref(),
-            stream: capabilities.stream,
+            stream: self.is_streamed(call, capabilities),
             capabilities,
             unsupported: self.0.unsupported,
             left_out,
@@ -207,6 +218,7 @@ impl Provider for DialectProvider {
         }
         let speaker = &self.0;
         let capabilities = self.capabilities(&call.model);
+        let is_stream = self.is_streamed(&call, &capabilities);
         let body = match self.encode(&call, &capabilities, None) {
             Ok(body) => body,
             Err(error) => {
@@ -228,7 +240,6 @@ impl Provider for DialectProvider {
         };
         let keeps_events = call.keeps_events && verbatim.is_some();
         let is_compaction = verbatim.as_ref().is_some_and(|verbatim| verbatim.kind == CallKind::Compaction);
-        let is_stream = capabilities.stream && !is_compaction;
         let post = Post {
             model: call.model,
             stream: is_stream,
@@ -245,14 +256,15 @@ impl Provider for DialectProvider {
         let is_clients = speaker.account.is_clients();
         let blamed =
             move |broken: Broken| Broken { failure: Account::blame(is_clients, broken.failure), ..broken };
-        let named = move |part: AnswerPart| match part {
-            AnswerPart::Delta(delta) => AnswerPart::Delta(delta.with_tool_name(&tool_names)),
-            other => other,
+        let named = move |mut part: AnswerPart| {
+            if let (AnswerPart::Pieces(pieces), false) = (&mut part, tool_names.is_empty()) {
+                let deltas = std::mem::take(&mut pieces.deltas).into_iter();
+                pieces.deltas = deltas.map(|delta| delta.with_tool_name(&tool_names)).collect();
+            }
+            part
         };
-        let parts = stream::unfold(answer, Answer::next).map(move |parts| {
-            parts.into_iter().map(|part| part.map(&named).map_err(blamed)).collect::<Vec<_>>()
-        });
-        stops::cut_at(stops, parts.flat_map(stream::iter).boxed())
+        let parts = stream::unfold(answer, Answer::next);
+        stops::cut_at(stops, parts.map(move |part| part.map(&named).map_err(blamed)).boxed())
     }
 
     fn pass_on(&self, passage: Passage) -> BoxFuture<'static, Result<Passed, Failure>> {

@@ -18,7 +18,7 @@ use crate::answering::{Account, DialectProvider, Speaker};
 use crate::catalogue::{Catalogue, Declared};
 use crate::key_ring::KeyRing;
 use crate::redaction::Redactor;
-use crate::{Provider, TimeLimits};
+use crate::{Provider, TimeLimits, UpstreamStream};
 
 pub(crate) fn provider(limits: TimeLimits) -> Arc<dyn Provider> {
     #[expect(
@@ -36,6 +36,7 @@ pub(crate) fn provider(limits: TimeLimits) -> Arc<dyn Provider> {
         redactor: Redactor::default(),
         catalogue: Catalogue::new(Dialect::OpenAiChat, &models),
         unsupported: Unsupported::Drop,
+        upstream_stream: UpstreamStream::Always,
         account: Account::Ours(Arc::new(KeyRing::new(name.clone(), Vec::new()))),
         name,
     }))

@@ -28,8 +28,8 @@ pub use key_ring::{NamedKey, Resting};
 pub use limits::TimeLimits;
 pub use passage::{Passage, Passed};
 pub use prices::{DollarPrice, PriceTable, PriceTableError, known_price, own_prices, price_fields, put_over};
-pub use provider::{AnswerPart, AnswerStream, Broken, Call, Forwarded, Provider, Verbatim};
-pub use settings::{Auth, HttpSettings, SettingsError, over_http};
+pub use provider::{AnswerPart, AnswerStream, Broken, Call, Forwarded, Pieces, Provider, Verbatim};
+pub use settings::{Auth, HttpSettings, SettingsError, UpstreamStream, over_http};
 pub use wordhoard_wire::seals::keep_those_of;
 pub use wordhoard_wire::{
     AnswerRest, CallKind, CannotHonour, Completion, Delta, Dialect, InvalidRequest, ProviderEvent, Recorded,

@@ -60,9 +60,9 @@ pub trait Provider: Send + Sync + std::fmt::Debug {
     /// Calls the provider. Everything, connecting included, happens while the stream is polled; dropping it closes
     /// the connection.
     ///
-    /// The stream gives every delta as it comes, then [`AnswerPart::Completed`] or a failure, and ends. Whoever polls
+    /// The stream gives what is there as it comes, then [`AnswerPart::Completed`] or a failure, and ends. Whoever polls
     /// it to its end, and does not drop it at `Completed`, lets the connection be used again. A slow reader slows the
-    /// provider down: nothing is read ahead but what one read of the socket brought.
+    /// provider down: no more is read ahead than makes one part.
     fn answer(&self, call: Call) -> AnswerStream;
 
     /// Passes a request on to a path that the server knows nothing of. A provider without paths refuses.
@@ -114,17 +114,38 @@ pub struct Forwarded {
     pub query: Option<String>,
 }
 
-/// A piece of an answer, or its end.
+/// A part of an answer, or its end.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum AnswerPart {
-    /// The next piece.
-    Delta(Delta),
-    /// The event that the pieces behind it came out of, as many as it says; where events are kept.
-    Event(ProviderEvent),
+    /// All that the provider said and that was there to be read at one time.
+    Pieces(Pieces),
     /// What the provider has counted so far, whenever it says so before the end: what a call consumed that somebody ends.
     Usage(Usage),
     /// The answer is whole. Comes last, exactly once, unless a failure ends the stream.
     Completed(Box<Completion>),
+}
+
+/// Pieces of an answer, and the events that they came out of where those are kept.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Pieces {
+    /// The pieces, in their order.
+    pub deltas: Vec<Delta>,
+    /// The events, in their order: each has as many of the deltas as it says, one event behind the other. Deltas behind all of them
+    /// came out of what no client of the dialect could read.
+    pub events: Vec<ProviderEvent>,
+}
+
+impl Pieces {
+    /// Whether there is nothing.
+    pub fn is_empty(&self) -> bool {
+        self.deltas.is_empty() && self.events.is_empty()
+    }
+}
+
+impl From<Vec<Delta>> for Pieces {
+    fn from(deltas: Vec<Delta>) -> Self {
+        Self { deltas, events: Vec::new() }
+    }
 }
 
 /// An answer that failed.

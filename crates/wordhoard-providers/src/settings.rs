@@ -35,6 +35,18 @@ pub struct HttpSettings {
     pub models: Vec<(String, Declared)>,
     /// What happens to a field that it, or a model, cannot honour.
     pub unsupported: Unsupported,
+    /// How it is asked for an answer that its client wants as one document.
+    pub upstream_stream: UpstreamStream,
+}
+
+/// How a provider is asked for an answer that its client wants as one document.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum UpstreamStream {
+    /// For a stream: each token is recorded as it comes, so what came before a cut is not lost, and can be gone on from.
+    #[default]
+    Always,
+    /// For one document, which costs less. One that is cut leaves nothing, and is asked for again from the start.
+    AsAsked,
 }
 
 /// How a provider knows us.
@@ -139,6 +151,7 @@ pub fn over_http(settings: HttpSettings) -> Result<Arc<dyn Provider>, SettingsEr
         redactor: Redactor::new(settings.keys.iter().map(|named| named.key.clone())),
         catalogue: Catalogue::new(settings.dialect, &settings.models),
         unsupported: settings.unsupported,
+        upstream_stream: settings.upstream_stream,
         account: match settings.auth {
             Some(Auth::Client) => Account::of_clients(),
             _ => Account::Ours(Arc::new(KeyRing::new(settings.name.clone(), settings.keys))),
@@ -237,6 +250,7 @@ mod tests {
             limits: TimeLimits::default(),
             models: Vec::new(),
             unsupported: Unsupported::Refuse,
+            upstream_stream: UpstreamStream::Always,
         }
     }
 

@@ -141,10 +141,23 @@ impl StreamDecoder {
     /// Takes the next bytes of the body in and appends the deltas that they complete.
     ///
     /// # Errors
-    /// `Malformed` for what the dialect does not allow; `StreamError`, or the class that its code tells, for an error
-    /// of the provider. The deltas before it are in `out` even then. Nothing more can be pushed after it.
+    /// As [`decode`](StreamDecoder::decode).
     pub fn push(&mut self, bytes: &[u8], out: &mut Vec<Delta>) -> Result<(), Failure> {
+        self.feed(bytes);
+        self.decode(out)
+    }
+
+    /// Takes the next bytes of the body in, for [`decode`](StreamDecoder::decode).
+    pub fn feed(&mut self, bytes: &[u8]) {
         self.parser.feed(bytes);
+    }
+
+    /// Appends the deltas of all events that are complete.
+    ///
+    /// # Errors
+    /// `Malformed` for what the dialect does not allow; `StreamError`, or the class that its code tells, for an error
+    /// of the provider. The deltas before it are in `out` even then. Nothing more can be fed after it.
+    pub fn decode(&mut self, out: &mut Vec<Delta>) -> Result<(), Failure> {
         while !self.fold.is_done() {
             match self.parser.next_event().map_err(malformed_stream)? {
                 Some(event) => self.take(event, out)?,

@@ -156,7 +156,7 @@ impl Engine {
         let end = tokio::time::timeout(PROBE_PATIENCE, async {
             loop {
                 match answer.next().await {
-                    Some(Ok(AnswerPart::Delta(_) | AnswerPart::Event(_) | AnswerPart::Usage(_))) => {}
+                    Some(Ok(AnswerPart::Pieces(_) | AnswerPart::Usage(_))) => {}
                     Some(Ok(AnswerPart::Completed(_))) => return None,
                     Some(Err(broken)) => return Some(broken.failure),
                     None => {

@@ -245,10 +245,12 @@ impl Recording<'_, '_> {
 
     /// Records what has come by now.
     async fn stopped(&mut self, frames: &mut Frames<'_>, end: End) -> Result<End, AppendError> {
-        match frames.take_frame() {
-            Some(frame) => Ok(self.record(frame).await?.unwrap_or(end)),
-            None => Ok(end),
+        for frame in frames.what_came() {
+            if let Some(end) = self.record(frame).await? {
+                return Ok(end);
+            }
         }
+        Ok(end)
     }
 
     /// Records a frame. The end of the attempt where the log has no place for it.

@@ -1,10 +1,12 @@
-//! What one read from a provider completed, as one unit of work: one record, one commit, one look for each reader.
+//! What a provider said at one time, as one unit of work: one record, one commit, one look for each reader.
 
-use std::task::Poll;
+use std::collections::VecDeque;
 
-use futures_util::{StreamExt, poll};
+use futures_util::{FutureExt, StreamExt};
 use wordhoard_model::{Rest, Usage};
-use wordhoard_providers::{AnswerPart, AnswerRest, AnswerStream, Broken, Completion, Delta, ProviderEvent};
+use wordhoard_providers::{
+    AnswerPart, AnswerRest, AnswerStream, Broken, Completion, Delta, Pieces, ProviderEvent,
+};
 use wordhoard_record::Coder;
 
 /// A frame is closed once it has so many tokens, or so many bytes of what came with them (docs/decisions/0026-frames-and-runs.md).
@@ -12,24 +14,22 @@ const MAX_TOKENS: usize = 1_024;
 const MAX_BYTES: usize = 256 << 10;
 /// The most that is kept of events until a token comes, or the end. A provider that says more without one is not told by its events.
 const MAX_HELD_BYTES: usize = 1 << 20;
+/// How often an answer is asked for what came: it gives other tasks a turn between two looks at its connection.
+const LAST_LOOKS: usize = 4;
 
 /// An answer, by its frames.
 pub(super) struct Frames<'a> {
     answer: &'a mut AnswerStream,
-    /// What came and was not given yet. Whoever stops listening finds it here.
-    gathered: Vec<Delta>,
-    bytes: usize,
-    /// How many of them came out of events that are coded.
-    told: usize,
-    /// The event whose tokens are coming.
-    current: Option<ProviderEvent>,
+    /// Frames that were not given yet.
+    closed: VecDeque<Frame>,
+    /// The tokens of the frame that is not closed yet, and the bytes of them and of what they came out of.
+    open: Vec<Delta>,
+    open_bytes: usize,
     coder: Coder,
     /// Events behind the last token. They are told with the next one, or with the end.
     held: Vec<ProviderEvent>,
     held_bytes: usize,
     keeps_events: bool,
-    /// What came behind what was gathered.
-    behind: Option<Received>,
 }
 
 /// What came.
@@ -53,42 +53,45 @@ impl<'a> Frames<'a> {
     pub(super) fn new(answer: &'a mut AnswerStream) -> Self {
         Self {
             answer,
-            gathered: Vec::new(),
-            bytes: 0,
-            told: 0,
-            current: None,
+            closed: VecDeque::new(),
+            open: Vec::new(),
+            open_bytes: 0,
             coder: Coder::default(),
             held: Vec::new(),
             held_bytes: 0,
             keeps_events: true,
-            behind: None,
         }
     }
 
     /// The next frame, or what is no token. Dropping the future loses nothing that came.
     pub(super) async fn next(&mut self) -> Received {
-        while self.gathered.is_empty() {
-            if let Some(other) = self.behind.take() {
-                return other;
+        loop {
+            if let Some(frame) = self.closed.pop_front() {
+                return Received::Frame(frame);
             }
-            let part = self.answer.next().await;
-            self.behind = self.take(part);
-        }
-        self.gather().await;
-        match self.take_frame() {
-            Some(frame) => Received::Frame(frame),
-            None => Received::Nothing,
+            match self.answer.next().await {
+                Some(Ok(AnswerPart::Pieces(pieces))) => self.divide(pieces),
+                Some(Ok(AnswerPart::Usage(usage))) => return Received::Usage(usage),
+                Some(Ok(AnswerPart::Completed(completion))) => return Received::Completed(completion),
+                Some(Err(broken)) => return Received::Failed(broken),
+                None => return Received::Nothing,
+            }
         }
     }
 
-    /// What came and was not given.
-    pub(super) fn take_frame(&mut self) -> Option<Frame> {
-        (self.bytes, self.told, self.current) = (0, 0, None);
-        let deltas = std::mem::take(&mut self.gathered);
-        let mut events = Vec::new();
-        self.coder.take(&mut events);
-        (!deltas.is_empty())
-            .then(|| Frame { deltas, events: (!events.is_empty()).then(|| events.into_boxed_slice()) })
+    /// The frames of what has come by now, for who takes no more: nothing is waited for, and a provider that never pauses is left.
+    pub(super) fn what_came(&mut self) -> VecDeque<Frame> {
+        for _ in 0..LAST_LOOKS {
+            if !self.closed.is_empty() {
+                break;
+            }
+            match self.answer.next().now_or_never() {
+                Some(Some(Ok(AnswerPart::Pieces(pieces)))) => self.divide(pieces),
+                Some(Some(Ok(AnswerPart::Usage(_)))) | None => {}
+                Some(Some(Ok(AnswerPart::Completed(_)) | Err(_)) | None) => break,
+            }
+        }
+        std::mem::take(&mut self.closed)
     }
 
     /// What is kept of the end of an answer that is whole.
@@ -107,72 +110,53 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// Takes all that is there. The connection hands on one chunk at a time, each by another task: so that one gets its turn, and only
-    /// where it had nothing then, nothing is there.
-    async fn gather(&mut self) {
-        let mut had_its_turn = false;
-        // No frame divides an event.
-        while self.behind.is_none() && (self.current.is_some() || !self.is_full()) {
-            match poll!(self.answer.next()) {
-                Poll::Ready(part) => {
-                    self.behind = self.take(part);
-                    had_its_turn = false;
-                }
-                Poll::Pending if had_its_turn => return,
-                Poll::Pending => {
-                    had_its_turn = true;
-                    tokio::task::yield_now().await;
-                }
+    /// Makes frames of what came. None of them divides an event.
+    fn divide(&mut self, Pieces { deltas, events }: Pieces) {
+        let mut deltas = deltas.into_iter();
+        for event in events {
+            if event.delta_count == 0 {
+                self.hold(event);
+                continue;
             }
+            let first = self.open.len();
+            self.open.extend(deltas.by_ref().take(event.delta_count));
+            self.open_bytes += self.open[first..].iter().map(|delta| delta.text.len()).sum::<usize>();
+            if self.keeps_events {
+                self.open_bytes += event.data.len();
+                self.held_bytes = 0;
+                self.held.drain(..).for_each(|held| code(&mut self.coder, &held, &[]));
+                code(&mut self.coder, &event, &self.open[first..]);
+            }
+            self.close_if_large();
+        }
+        for delta in deltas {
+            self.open_bytes += delta.text.len();
+            self.open.push(delta);
+            self.close_if_large();
+        }
+        self.close();
+    }
+
+    fn close_if_large(&mut self) {
+        if self.open.len() >= MAX_TOKENS || self.open_bytes >= MAX_BYTES {
+            self.close();
         }
     }
 
-    fn is_full(&self) -> bool {
-        self.gathered.len() >= MAX_TOKENS || self.bytes >= MAX_BYTES
-    }
-
-    /// Takes a token or an event in; gives what is neither.
-    fn take(&mut self, part: Option<Result<AnswerPart, Broken>>) -> Option<Received> {
-        match part {
-            Some(Ok(AnswerPart::Delta(delta))) => {
-                self.push(delta);
-                None
-            }
-            Some(Ok(AnswerPart::Event(event))) => {
-                self.event(event);
-                None
-            }
-            Some(Ok(AnswerPart::Usage(usage))) => Some(Received::Usage(usage)),
-            Some(Ok(AnswerPart::Completed(completion))) => Some(Received::Completed(completion)),
-            Some(Err(broken)) => Some(Received::Failed(broken)),
-            None => Some(Received::Nothing),
+    fn close(&mut self) {
+        self.open_bytes = 0;
+        let deltas = std::mem::take(&mut self.open);
+        if !deltas.is_empty() {
+            let mut events = Vec::new();
+            self.coder.take(&mut events);
+            let events = (!events.is_empty()).then(|| events.into_boxed_slice());
+            self.closed.push_back(Frame { deltas, events });
         }
     }
 
-    /// Takes a token in, and its event with the last of its tokens.
-    fn push(&mut self, delta: Delta) {
-        self.bytes += delta.text.len();
-        self.gathered.push(delta);
-        let tokens = self.gathered.get(self.told..).unwrap_or_default();
-        if let Some(event) = self.current.take_if(|event| event.delta_count <= tokens.len()) {
-            let texts: Vec<&str> = tokens.iter().map(|delta| delta.text.as_str()).collect();
-            code(&mut self.coder, &event, &texts);
-            self.bytes += event.data.len();
-            self.told = self.gathered.len();
-        }
-    }
-
-    /// Takes an event in, whose tokens come next.
-    fn event(&mut self, event: ProviderEvent) {
+    /// Keeps an event out of which no token came.
+    fn hold(&mut self, event: ProviderEvent) {
         if !self.keeps_events {
-            return;
-        }
-        if event.delta_count > 0 {
-            for held in self.held.drain(..) {
-                code(&mut self.coder, &held, &[]);
-            }
-            self.held_bytes = 0;
-            self.current = Some(event);
             return;
         }
         self.held_bytes += event.data.len();
@@ -184,9 +168,16 @@ impl<'a> Frames<'a> {
     }
 }
 
-/// Codes an event, out of which tokens with these texts came.
-fn code(coder: &mut Coder, event: &ProviderEvent, texts: &[&str]) {
-    coder.code(event.name.as_deref().unwrap_or_default(), &event.data, texts);
+/// Codes an event, out of which these tokens came.
+fn code(coder: &mut Coder, event: &ProviderEvent, tokens: &[Delta]) {
+    let name = event.name.as_deref().unwrap_or_default();
+    match tokens {
+        [token] => coder.code(name, &event.data, &[&token.text]),
+        tokens => {
+            let texts: Vec<&str> = tokens.iter().map(|token| token.text.as_str()).collect();
+            coder.code(name, &event.data, &texts);
+        }
+    }
 }
 
 #[cfg(test)]
@@ -195,24 +186,22 @@ mod tests {
 
     use super::*;
 
-    fn answer(parts: Vec<Result<AnswerPart, Broken>>) -> AnswerStream {
+    type Part = Result<AnswerPart, Broken>;
+
+    fn answer(parts: Vec<Part>) -> AnswerStream {
         stream::iter(parts).boxed()
     }
 
-    fn delta(text: &str) -> Result<AnswerPart, Broken> {
-        Ok(AnswerPart::Delta(Delta::text(text)))
+    fn pieces(texts: &[&str]) -> Part {
+        let deltas: Vec<_> = texts.iter().map(|text| Delta::text(*text)).collect();
+        Ok(AnswerPart::Pieces(deltas.into()))
     }
 
     #[tokio::test]
-    async fn all_that_is_there_is_one_frame_and_what_ends_it_comes_behind() {
+    async fn all_that_came_at_one_time_is_one_frame() {
         let usage = Usage { input_tokens: 1, ..Usage::default() };
-        let parts = vec![
-            delta("a"),
-            delta("b"),
-            Ok(AnswerPart::Usage(usage)),
-            delta("c"),
-            Ok(AnswerPart::Completed(Box::default())),
-        ];
+        let completed = Ok(AnswerPart::Completed(Box::default()));
+        let parts = vec![pieces(&["a", "b"]), Ok(AnswerPart::Usage(usage)), pieces(&["c"]), completed];
         let mut answer = answer(parts);
         let mut frames = Frames::new(&mut answer);
         assert!(matches!(frames.next().await, Received::Frame(frame) if frame.deltas.len() == 2));
@@ -224,14 +213,13 @@ mod tests {
 
     #[tokio::test]
     async fn a_frame_is_closed_where_it_is_large() {
-        let many = (0..2_000).map(|_| delta("x")).collect();
-        let mut many = answer(many);
+        let mut many = answer(vec![pieces(&["x"; 2_000])]);
         let mut frames = Frames::new(&mut many);
         for length in [1_024, 976] {
             assert!(matches!(frames.next().await, Received::Frame(frame) if frame.deltas.len() == length));
         }
         let long = "x".repeat(200 << 10);
-        let mut long = answer((0..3).map(|_| delta(&long)).collect());
+        let mut long = answer(vec![pieces(&[long.as_str(); 3])]);
         let mut frames = Frames::new(&mut long);
         for length in [2, 1] {
             assert!(matches!(frames.next().await, Received::Frame(frame) if frame.deltas.len() == length));
@@ -243,14 +231,16 @@ mod tests {
     async fn no_event_is_divided() {
         let event = |delta_count| {
             let data = format!("{{\"of\":{delta_count}}}");
-            Ok(AnswerPart::Event(ProviderEvent { name: None, data, delta_count }))
+            ProviderEvent { name: None, data, delta_count }
         };
         let long = "x".repeat(MAX_BYTES);
-        let mut parts =
-            vec![event(0), event(2), delta(&long), delta("a"), event(1), delta("b"), event(1_500)];
-        parts.extend((0..1_500).map(|_| delta("c")));
-        parts.extend([event(0), Ok(AnswerPart::Completed(Box::default()))]);
-        let mut answer = answer(parts);
+        let texts = [&[long.as_str(), "a", "b"][..], &["c"; 1_500]].concat();
+        let came = Pieces {
+            deltas: texts.into_iter().map(Delta::text).collect(),
+            events: [0, 2, 1, 1_500, 0].into_iter().map(event).collect(),
+        };
+        let mut answer =
+            answer(vec![Ok(AnswerPart::Pieces(came)), Ok(AnswerPart::Completed(Box::default()))]);
         let mut frames = Frames::new(&mut answer);
         let mut reader = wordhoard_record::Reader::default();
         for (deltas, told) in [(2, vec![0, 2]), (1_501, vec![1, 1_500])] {
@@ -269,12 +259,16 @@ mod tests {
 
     #[tokio::test]
     async fn whoever_stops_listening_loses_nothing_that_came() {
-        let mut answer = stream::iter([delta("a")]).chain(stream::pending()).boxed();
+        let late = stream::once(async {
+            tokio::task::yield_now().await;
+            pieces(&["b"])
+        });
+        let mut answer = stream::iter([pieces(&["a"])]).chain(late).chain(stream::pending()).boxed();
         let mut frames = Frames::new(&mut answer);
-        {
-            let mut next = std::pin::pin!(frames.next());
-            assert!(poll!(&mut next).is_pending(), "the connection has its turn first");
+        for text in ["a", "b"] {
+            let came: Vec<_> = frames.what_came().into_iter().flat_map(|frame| frame.deltas).collect();
+            assert_eq!(came, [Delta::text(text)]);
         }
-        assert_eq!(frames.take_frame().unwrap().deltas.len(), 1);
+        assert!(frames.what_came().is_empty());
     }
 }

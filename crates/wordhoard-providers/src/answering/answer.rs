@@ -1,23 +1,25 @@
 use std::time::Duration;
 
-use futures_util::StreamExt;
+use std::task::Poll;
+
 use futures_util::future::BoxFuture;
+use futures_util::{StreamExt, poll};
 use tokio::time::{timeout, timeout_at};
 use wordhoard_model::{Failure, FailureClass, Usage};
-use wordhoard_wire::{AnswerRest, Completion, Delta, Dialect, Limits, StreamDecoder};
+use wordhoard_wire::{AnswerRest, Completion, Dialect, Limits, StreamDecoder};
 
 use super::alarm::Alarm;
 use super::clock::Clock;
 use super::head::{self, Head};
 use crate::redaction::Redactor;
 use crate::transport::{Reply, ReplyBody};
-use crate::{AnswerPart, Broken, TimeLimits};
+use crate::{AnswerPart, Broken, Pieces, TimeLimits};
 
 /// How long the end of the body is awaited after the answer is complete, so that the connection can be used again.
 const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 
-/// Parts of an answer that came together.
-pub(super) type Parts = Vec<Result<AnswerPart, Broken>>;
+/// So many bytes are gathered before they are decoded, if they are there: as much as a frame of the log holds.
+const GATHERED_BYTES: usize = 256 << 10;
 
 /// One answer, from the call to its end.
 pub(super) struct Answer {
@@ -27,7 +29,7 @@ pub(super) struct Answer {
     /// Whether events come with their deltas.
     keeps_events: bool,
     /// Decoded and not yet given. Whatever ends the answer comes after them.
-    pending: Vec<AnswerPart>,
+    pending: Pieces,
     /// What the provider has counted, told already.
     told_usage: Option<Usage>,
     stage: Stage,
@@ -53,6 +55,8 @@ struct Streaming {
     decoder: StreamDecoder,
     clock: Clock,
     alarm: Alarm,
+    /// What came behind the bytes that were gathered: the end of the body, or why there is none.
+    behind: Option<Option<Failure>>,
     /// Whether the last read gave deltas, with which somebody may have been busy since.
     gave_deltas: bool,
 }
@@ -70,23 +74,24 @@ impl Answer {
             limits,
             redactor,
             keeps_events,
-            pending: Vec::new(),
+            pending: Pieces::default(),
             told_usage: None,
             stage: Stage::Called(call),
         })
     }
 
-    /// The next parts, all that one read brought, and the answer after them; none after the end.
-    pub(super) async fn next(mut self: Box<Self>) -> Option<(Parts, Box<Self>)> {
+    /// The next part, and the answer behind it; none after the end.
+    pub(super) async fn next(mut self: Box<Self>) -> Option<(Result<AnswerPart, Broken>, Box<Self>)> {
         loop {
             if !self.pending.is_empty() {
-                return Some((self.pending.drain(..).map(Ok).collect(), self));
+                let pieces = std::mem::take(&mut self.pending);
+                return Some((Ok(AnswerPart::Pieces(pieces)), self));
             }
             if let Stage::Streaming(streaming) = &self.stage
                 && let Some(usage) = streaming.decoder.usage().filter(|usage| self.told_usage != Some(*usage))
             {
                 self.told_usage = Some(usage);
-                return Some((vec![Ok(AnswerPart::Usage(usage))], self));
+                return Some((Ok(AnswerPart::Usage(usage)), self));
             }
             self.stage = match std::mem::replace(&mut self.stage, Stage::Ended) {
                 Stage::Called(call) => {
@@ -96,11 +101,11 @@ impl Answer {
                 Stage::Streaming(streaming) => streaming.read(&mut self.pending).await,
                 Stage::Complete(completion, body) => {
                     self.stage = body.map_or(Stage::Ended, Stage::Draining);
-                    return Some((vec![Ok(AnswerPart::Completed(completion))], self));
+                    return Some((Ok(AnswerPart::Completed(completion)), self));
                 }
                 Stage::Failed(Broken { failure, so_far }) => {
                     let failure = self.redactor.redact(failure);
-                    return Some((vec![Err(Broken { failure, so_far })], self));
+                    return Some((Err(Broken { failure, so_far }), self));
                 }
                 Stage::Draining(mut body) => {
                     let rest = async { while let Some(Ok(_)) = body.next().await {} };
@@ -120,7 +125,7 @@ async fn begin(
     dialect: Dialect,
     limits: TimeLimits,
     keeps_events: bool,
-    pending: &mut Vec<AnswerPart>,
+    pending: &mut Pieces,
 ) -> Stage {
     let mut clock = Clock::start(limits);
     let deadline = clock.deadline();
@@ -141,15 +146,14 @@ async fn begin(
                 decoder,
                 alarm: Alarm::new(clock.deadline().at),
                 clock,
+                behind: None,
                 gave_deltas: true,
             }))
         }
         Ok(Head::Whole(document)) => {
-            let mut deltas = Vec::new();
             let decoded = dialect
-                .decode_answer(&document, &mut deltas)
+                .decode_answer(&document, &mut pending.deltas)
                 .map(|completion| Completion { rest: kept_document(keeps_events, &document), ..completion });
-            pending.extend(deltas.into_iter().map(AnswerPart::Delta));
             match decoded {
                 Ok(completion) => Stage::Complete(Box::new(completion), None),
                 Err(failure) => Stage::Failed(failure.into()),
@@ -185,14 +189,16 @@ pub(super) async fn document(
 }
 
 impl Streaming {
-    /// Reads until at least one delta is pending or the answer ends.
-    async fn read(mut self: Box<Self>, pending: &mut Vec<AnswerPart>) -> Stage {
+    /// Reads until at least one piece is pending or the answer ends.
+    async fn read(mut self: Box<Self>, pending: &mut Pieces) -> Stage {
+        if let Some(behind) = self.behind.take() {
+            return self.end_of_body(behind, pending);
+        }
         // Nobody had to take in an event without a delta: it is no reason to wait for the end for longer.
         if std::mem::take(&mut self.gave_deltas) {
             self.clock.wait();
         }
         let mut deadline = self.clock.deadline();
-        let mut deltas = Vec::new();
         // The limit is looked at before each read too: a timer alone never fires where bytes are always ready. Such
         // bytes must leave room for others on this thread as well.
         while !deadline.is_over() {
@@ -202,54 +208,82 @@ impl Streaming {
                 read = self.body.next() => read,
                 () = self.alarm.until(deadline.at) => break,
             };
-            let pushed = match read {
-                None => return self.end_of_body(pending),
-                Some(Err(failure)) => return self.end_or(failure),
-                Some(Ok(bytes)) => {
-                    self.clock.saw_byte();
-                    deadline = self.clock.deadline();
-                    self.decoder.push(&bytes, &mut deltas)
-                }
-            };
-            let says_more = !deltas.is_empty();
+            match read {
+                Some(Ok(bytes)) => self.gather(&bytes).await,
+                None => return self.end_of_body(None, pending),
+                Some(Err(failure)) => return self.end_of_body(Some(failure), pending),
+            }
+            self.clock.saw_byte();
+            deadline = self.clock.deadline();
+            let before = pending.deltas.len();
+            let decoded = self.decoder.decode(&mut pending.deltas);
+            pending.events.append(&mut self.decoder.take_events());
+            let says_more = pending.deltas.len() > before;
             if says_more {
+                self.gave_deltas = true;
                 self.clock.saw_token();
             }
-            self.give(&mut deltas, pending);
             if self.decoder.has_finish_reason() {
                 self.clock.saw_finish(self.decoder.has_all(), says_more);
                 deadline = self.clock.deadline();
             }
-            match pushed {
+            match decoded {
                 Err(failure) => return self.failed(failure),
-                Ok(()) if self.decoder.is_done() => return ended(&self.decoder, Some(self.body)),
+                Ok(()) if self.decoder.is_done() => return self.ended(),
                 Ok(()) if !pending.is_empty() => return Stage::Streaming(self),
                 Ok(()) => {}
+            }
+            if let Some(behind) = self.behind.take() {
+                return self.end_of_body(behind, pending);
             }
         }
         self.end_or(deadline.failure())
     }
 
-    /// Gives on what was decoded: each event, where it is kept, then the deltas that came out of it.
-    fn give(&mut self, deltas: &mut Vec<Delta>, pending: &mut Vec<AnswerPart>) {
-        self.gave_deltas |= !deltas.is_empty();
-        let mut deltas = deltas.drain(..).map(AnswerPart::Delta);
-        for event in self.decoder.take_events() {
-            let count = event.delta_count;
-            pending.push(AnswerPart::Event(event));
-            pending.extend(deltas.by_ref().take(count));
+    /// Takes bytes in, and all that is there behind them. The connection hands on one chunk at a time, each by another task: so that
+    /// one gets its turn, and only where it had nothing then, nothing is there.
+    async fn gather(&mut self, first: &[u8]) {
+        self.decoder.feed(first);
+        let mut gathered_bytes = first.len();
+        let mut had_its_turn = false;
+        while gathered_bytes < GATHERED_BYTES {
+            match poll!(self.body.next()) {
+                Poll::Ready(Some(Ok(bytes))) => {
+                    self.decoder.feed(&bytes);
+                    gathered_bytes += bytes.len();
+                    had_its_turn = false;
+                }
+                Poll::Ready(end) => {
+                    self.behind = Some(end.and_then(Result::err));
+                    return;
+                }
+                Poll::Pending if had_its_turn => return,
+                Poll::Pending => {
+                    had_its_turn = true;
+                    tokio::task::yield_now().await;
+                }
+            }
         }
-        pending.extend(deltas);
     }
 
-    fn end_of_body(mut self: Box<Self>, pending: &mut Vec<AnswerPart>) -> Stage {
-        let mut deltas = Vec::new();
-        let taken = self.decoder.end_of_body(&mut deltas);
-        self.give(&mut deltas, pending);
+    /// What the end of the body means, or the failure in its place.
+    fn end_of_body(mut self: Box<Self>, failure: Option<Failure>, pending: &mut Pieces) -> Stage {
+        if let Some(failure) = failure {
+            return self.end_or(failure);
+        }
+        let taken = self.decoder.end_of_body(&mut pending.deltas);
+        pending.events.append(&mut self.decoder.take_events());
         match taken {
             Ok(()) => ended(&self.decoder, None),
             Err(failure) => self.failed(failure),
         }
+    }
+
+    /// The end of an answer behind which nothing counts.
+    fn ended(self: Box<Self>) -> Stage {
+        let has_more = self.behind.is_none();
+        let Self { decoder, body, .. } = *self;
+        ended(&decoder, has_more.then_some(body))
     }
 
     fn failed(&self, failure: Failure) -> Stage {

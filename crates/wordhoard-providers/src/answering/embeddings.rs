@@ -5,7 +5,7 @@ use serde::Deserialize;
 use wordhoard_model::{Failure, FailureClass, Usage};
 use wordhoard_wire::{Completion, Delta};
 
-use crate::{AnswerPart, Broken};
+use crate::{AnswerPart, Broken, Pieces};
 
 /// The longest piece, in bytes.
 const PIECE_BYTES: usize = 256 * 1024;
@@ -47,8 +47,8 @@ fn of_document(document: &[u8]) -> Result<Vec<AnswerPart>, Failure> {
         answered_by: told.model,
         ..Completion::default()
     };
-    let piece = |text: &str| AnswerPart::Delta(Delta::text(text));
-    Ok(pieces(text).map(piece).chain([AnswerPart::Completed(Box::new(completion))]).collect())
+    let deltas: Vec<_> = pieces(text).map(Delta::text).collect();
+    Ok(vec![AnswerPart::Pieces(Pieces::from(deltas)), AnswerPart::Completed(Box::new(completion))])
 }
 
 fn pieces(mut text: &str) -> impl Iterator<Item = &str> {
@@ -72,18 +72,21 @@ mod tests {
         let mut whole = String::new();
         for part in &parts {
             match part {
-                AnswerPart::Delta(delta) => {
-                    assert!(delta.text.len() <= PIECE_BYTES);
-                    whole += &delta.text;
+                AnswerPart::Pieces(pieces) => {
+                    assert_eq!(pieces.deltas.len(), 4);
+                    for delta in &pieces.deltas {
+                        assert!(delta.text.len() <= PIECE_BYTES);
+                        whole += &delta.text;
+                    }
                 }
-                AnswerPart::Event(_) | AnswerPart::Usage(_) => {}
+                AnswerPart::Usage(_) => {}
                 AnswerPart::Completed(completion) => {
                     assert_eq!(completion.answered_by.as_deref(), Some("m-1"));
                     assert_eq!(completion.usage, Some(Usage { input_tokens: 7, ..Usage::default() }));
                 }
             }
         }
-        assert_eq!((whole, parts.len()), (document, 5));
+        assert_eq!((whole, parts.len()), (document, 2));
         assert!(of_document(b"[1]").is_err() && of_document(b"\xff").is_err());
     }
 }

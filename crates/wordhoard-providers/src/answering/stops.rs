@@ -6,15 +6,22 @@ use futures_util::{StreamExt, stream};
 use wordhoard_model::{FinishReason, TokenKind, Usage, UsageDetails};
 use wordhoard_wire::{Completion, Delta};
 
-use crate::{AnswerPart, AnswerStream, Broken};
+use crate::{AnswerPart, AnswerStream, Broken, Pieces};
 
 /// The answer up to the first of the stops. Text that may be the beginning of one is held back until it is known not to be.
 pub(super) fn cut_at(stops: Vec<String>, answer: AnswerStream) -> AnswerStream {
     if stops.is_empty() {
         return answer;
     }
-    let cutter =
-        Cutter { stops, held: String::new(), answer: Some(answer), ready: VecDeque::new(), usage: None };
+    let cutter = Cutter {
+        stops,
+        held: String::new(),
+        answer: Some(answer),
+        free: Vec::new(),
+        ready: VecDeque::new(),
+        usage: None,
+        end: None,
+    };
     stream::unfold(cutter, Cutter::next).boxed()
 }
 
@@ -24,9 +31,13 @@ struct Cutter {
     held: String,
     /// None once the answer has ended. Dropping it closes the provider's connection.
     answer: Option<AnswerStream>,
+    /// Pieces that no stop begins with.
+    free: Vec<Delta>,
     ready: VecDeque<Result<AnswerPart, Broken>>,
     /// What the provider has counted so far.
     usage: Option<Usage>,
+    /// The end behind what is free, where a stop was found.
+    end: Option<Result<AnswerPart, Broken>>,
 }
 
 impl Cutter {
@@ -37,22 +48,39 @@ impl Cutter {
             }
             let part = self.answer.as_mut()?.next().await;
             match part {
-                Some(Ok(AnswerPart::Delta(delta))) if delta.kind == TokenKind::Text => self.text(&delta.text),
+                Some(Ok(AnswerPart::Pieces(pieces))) => {
+                    for delta in pieces.deltas {
+                        self.take(delta);
+                        if self.answer.is_none() {
+                            break;
+                        }
+                    }
+                    self.give();
+                }
                 Some(Ok(AnswerPart::Usage(usage))) => {
                     self.usage = Some(usage);
                     self.ready.push_back(Ok(AnswerPart::Usage(usage)));
                 }
                 Some(part) => {
                     self.release();
+                    self.give();
                     self.ready.push_back(part);
                 }
                 None => self.answer = None,
             }
+            if self.answer.is_none() {
+                self.ready.extend(self.end.take());
+            }
         }
     }
 
-    fn text(&mut self, text: &str) {
-        self.held.push_str(text);
+    fn take(&mut self, delta: Delta) {
+        if delta.kind != TokenKind::Text {
+            self.release();
+            self.free.push(delta);
+            return;
+        }
+        self.held.push_str(&delta.text);
         let found = self.stops.iter().filter_map(|stop| self.held.find(stop.as_str())).min();
         if let Some(place) = found {
             self.held.truncate(place);
@@ -63,7 +91,7 @@ impl Cutter {
             let usage = self.usage.unwrap_or_default();
             let usage = Some(Usage { details: UsageDetails { is_estimate: true, ..usage.details }, ..usage });
             let completion = Completion { finish_reason, usage, ..Completion::default() };
-            self.ready.push_back(Ok(AnswerPart::Completed(Box::new(completion))));
+            self.end = Some(Ok(AnswerPart::Completed(Box::new(completion))));
             return;
         }
         let safe = self.held.len() - self.held_back();
@@ -81,8 +109,14 @@ impl Cutter {
 
     fn release(&mut self) {
         if !self.held.is_empty() {
-            let delta = Delta::text(std::mem::take(&mut self.held));
-            self.ready.push_back(Ok(AnswerPart::Delta(delta)));
+            self.free.push(Delta::text(std::mem::take(&mut self.held)));
+        }
+    }
+
+    fn give(&mut self) {
+        if !self.free.is_empty() {
+            let free = std::mem::take(&mut self.free);
+            self.ready.push_back(Ok(AnswerPart::Pieces(Pieces::from(free))));
         }
     }
 }
@@ -95,18 +129,19 @@ mod tests {
     use super::*;
 
     fn cut(stops: &[&str], pieces: &[&str]) -> (String, bool) {
-        let deltas = pieces.iter().map(|text| Ok(AnswerPart::Delta(Delta::text(*text)))).collect::<Vec<_>>();
+        let part = |text: &&str| Ok(AnswerPart::Pieces(Pieces::from(vec![Delta::text(*text)])));
+        let deltas = pieces.iter().map(part).collect::<Vec<_>>();
         let whole = Ok(AnswerPart::Completed(Box::default()));
         let answer = stream::iter(deltas.into_iter().chain([whole])).boxed();
         let stops = stops.iter().map(|stop| (*stop).to_owned()).collect();
         let parts: Vec<_> = cut_at(stops, answer).collect().now_or_never().unwrap();
-        let text = parts.iter().filter_map(|part| match part {
-            Ok(AnswerPart::Delta(delta)) => Some(delta.text.as_str()),
+        let texts = parts.iter().filter_map(|part| match part {
+            Ok(AnswerPart::Pieces(pieces)) => Some(pieces.deltas.iter().map(|delta| delta.text.as_str())),
             _ => None,
         });
         let is_cut =
             matches!(parts.last(), Some(Ok(AnswerPart::Completed(end))) if end.finish_reason.is_some());
-        (text.collect(), is_cut)
+        (texts.flatten().collect(), is_cut)
     }
 
     #[test]

@@ -20,8 +20,8 @@ async fn ask(model: &str, prompt: Prompt) -> (Vec<Delta>, Result<Completion, Fai
     while let Some(part) = stream.next().await {
         assert!(end.is_none(), "a part came after the end");
         match part {
-            Ok(AnswerPart::Delta(delta)) => deltas.push(delta),
-            Ok(AnswerPart::Event(_) | AnswerPart::Usage(_)) => {}
+            Ok(AnswerPart::Pieces(pieces)) => deltas.extend(pieces.deltas),
+            Ok(AnswerPart::Usage(_)) => {}
             Ok(AnswerPart::Completed(completion)) => end = Some(Ok(*completion)),
             Err(broken) => end = Some(Err(broken.failure)),
         }

@@ -21,7 +21,7 @@ use futures_util::StreamExt;
 use wordhoard_model::{Failure, Parameters, Prompt, ProviderName};
 use wordhoard_providers::{
     AnswerPart, ApiKey, Call, Completion, Dialect, HttpSettings, NamedKey, Provider, TimeLimits, Unsupported,
-    conversation_of, over_http,
+    UpstreamStream, conversation_of, over_http,
 };
 use wordhoard_testkit::provider::MisbehavingProvider;
 
@@ -47,6 +47,7 @@ fn settings(base_url: String, limits: TimeLimits) -> HttpSettings {
         limits,
         models: Vec::new(),
         unsupported: Unsupported::Refuse,
+        upstream_stream: UpstreamStream::Always,
     }
 }
 
@@ -75,8 +76,10 @@ async fn ask(provider: &dyn Provider, model: &str) -> Answered {
     while let Some(part) = stream.next().await {
         assert!(end.is_none(), "a part came after the end");
         match part {
-            Ok(AnswerPart::Delta(delta)) => tokens.push((delta.kind, delta.text)),
-            Ok(AnswerPart::Event(_) | AnswerPart::Usage(_)) => {}
+            Ok(AnswerPart::Pieces(pieces)) => {
+                tokens.extend(pieces.deltas.into_iter().map(|delta| (delta.kind, delta.text)));
+            }
+            Ok(AnswerPart::Usage(_)) => {}
             Ok(AnswerPart::Completed(completion)) => end = Some(Ok(*completion)),
             Err(broken) => end = Some(Err(broken.failure)),
         }
