@@ -381,6 +381,7 @@ pub(crate) fn provider(config: &ProviderConfig) -> anyhow::Result<Arc<dyn Provid
         limits: config.limits,
         models: models.collect(),
         unsupported: http.unsupported,
+        upstream_stream: http.upstream_stream,
     };
     wordhoard_providers::over_http(settings).with_context(|| format!("provider {}", config.name))
 }

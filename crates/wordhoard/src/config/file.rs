@@ -7,7 +7,7 @@ use std::path::Path;
 
 pub(super) use providers::{
     BreakerTable, DialectText, FallbackTable, ModelTable, ProviderTable, QueueTable, RetryTable, RuleText,
-    TimeoutsTable, UnsupportedText,
+    TimeoutsTable, UnsupportedText, UpstreamStreamText,
 };
 
 use serde::Deserialize;

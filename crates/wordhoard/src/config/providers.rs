@@ -1,7 +1,7 @@
 //! Whom the server can call, and how.
 
 use wordhoard_model::{ModelRef, ProviderName};
-use wordhoard_providers::{Auth, Declared, NamedKey, TimeLimits, Unsupported};
+use wordhoard_providers::{Auth, Declared, NamedKey, TimeLimits, Unsupported, UpstreamStream};
 
 /// A provider as configured.
 #[derive(Clone, Debug)]
@@ -44,6 +44,8 @@ pub struct HttpProvider {
     pub allow_private: bool,
     /// What happens to a field that it cannot honour.
     pub unsupported: Unsupported,
+    /// How it is asked for an answer that its client wants as one document.
+    pub upstream_stream: UpstreamStream,
 }
 
 /// A model as configured.

@@ -1,7 +1,7 @@
 use toml::{Table, Value};
 use wordhoard_engine::{CallSettings, Durability};
 use wordhoard_model::Prefill;
-use wordhoard_providers::{Auth, Unsupported, price_fields};
+use wordhoard_providers::{Auth, Unsupported, UpstreamStream, price_fields};
 
 use super::units::size_text;
 use super::{
@@ -207,12 +207,14 @@ fn provider(provider: &ProviderConfig) -> Value {
     let auth = http.auth.unwrap_or_else(|| Auth::of(http.dialect));
     let auth = Auth::ALL.into_iter().find(|(_, known)| *known == auth).map_or("bearer", |(name, _)| name);
     let unsupported = if http.unsupported == Unsupported::Drop { "drop" } else { "refuse" };
+    let upstream_stream = if http.upstream_stream == UpstreamStream::AsAsked { "as_asked" } else { "always" };
     table.extend([
         ("dialect".to_owned(), http.dialect.as_str().into()),
         ("base_url".to_owned(), without_secrets(&http.base_url).into()),
         ("auth".to_owned(), auth.into()),
         ("allow_private".to_owned(), http.allow_private.into()),
         ("unsupported".to_owned(), unsupported.into()),
+        ("upstream_stream".to_owned(), upstream_stream.into()),
         ("models".to_owned(), provider.models.iter().map(model).collect::<Vec<Value>>().into()),
     ]);
     table.into()

@@ -1,6 +1,7 @@
 //! The drop-in APIs, with the real clients as the judge.
 
 mod agents;
+mod as_asked;
 mod compliance;
 mod dropped_fields;
 mod embeddings;
@@ -38,13 +39,7 @@ impl Front {
 
     fn home(further: &str) -> (MisbehavingProvider, ServerHome) {
         let mock = MisbehavingProvider::start().unwrap();
-        let provider = |dialect: &&str| {
-            format!(
-                "[[providers]]\nname = {dialect:?}\ndialect = {dialect:?}\nbase_url = {:?}\nallow_private = true\n",
-                mock.base_url()
-            )
-        };
-        let providers: String = DIALECTS.iter().map(provider).collect();
+        let providers = providers(&mock, "");
         let nobody = if further.contains("[fallback]") { "" } else { "[fallback]\nqueue = []\n" };
         // What is no table stands before all tables.
         let parts = match further.starts_with("require_keys") {
@@ -53,4 +48,15 @@ impl Front {
         };
         (mock, ServerHome::new(EXE, &parts.concat()).unwrap())
     }
+}
+
+/// The tables of a provider for each dialect, with a further line in each.
+fn providers(mock: &MisbehavingProvider, line: &str) -> String {
+    let provider = |dialect: &&str| {
+        format!(
+            "[[providers]]\nname = {dialect:?}\ndialect = {dialect:?}\nbase_url = {:?}\nallow_private = true\n{line}\n",
+            mock.base_url()
+        )
+    };
+    DIALECTS.iter().map(provider).collect()
 }

@@ -21,6 +21,7 @@ pub(in crate::config) struct ProviderTable {
     pub(in crate::config) concurrency: Option<usize>,
     pub(in crate::config) drop_in_concurrency: Option<usize>,
     pub(in crate::config) unsupported: Option<UnsupportedText>,
+    pub(in crate::config) upstream_stream: Option<UpstreamStreamText>,
     #[serde(default)]
     pub(in crate::config) timeouts: TimeoutsTable,
     #[serde(default)]
@@ -48,6 +49,13 @@ pub(in crate::config) enum DialectText {
 pub(in crate::config) enum UnsupportedText {
     Refuse,
     Drop,
+}
+
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "snake_case")]
+pub(in crate::config) enum UpstreamStreamText {
+    Always,
+    AsAsked,
 }
 
 #[derive(Clone, Copy, Debug, Default, Deserialize)]

@@ -3,9 +3,13 @@ use std::path::Path;
 use std::sync::Arc;
 use wordhoard_model::ProviderName;
 
-use wordhoard_providers::{ApiKey, Auth, Declared, Dialect, NamedKey, TimeLimits, Unsupported, demo};
+use wordhoard_providers::{
+    ApiKey, Auth, Declared, Dialect, NamedKey, TimeLimits, Unsupported, UpstreamStream, demo,
+};
 
-use crate::config::file::{DialectText, ModelTable, ProviderTable, TimeoutsTable, UnsupportedText};
+use crate::config::file::{
+    DialectText, ModelTable, ProviderTable, TimeoutsTable, UnsupportedText, UpstreamStreamText,
+};
 use crate::config::{Environment, Error, HttpProvider, ModelConfig, ProviderConfig, Reach};
 
 /// Providers that are there without configuration once their key is in the environment: name, dialect, URL, variable.
@@ -50,6 +54,7 @@ pub(super) fn resolve(
             keys: vec![NamedKey { key: ApiKey::new(key.to_owned()), source: variable.to_owned() }],
             allow_private: false,
             unsupported: Unsupported::Refuse,
+            upstream_stream: UpstreamStream::Always,
         });
         providers.push(ProviderConfig {
             name: ProviderName::new(name).map_err(|error| Error::setting("providers", error.to_string()))?,
@@ -120,6 +125,10 @@ fn provider(table: ProviderTable, environment: &Environment) -> Result<ProviderC
         unsupported: match table.unsupported {
             None | Some(UnsupportedText::Refuse) => Unsupported::Refuse,
             Some(UnsupportedText::Drop) => Unsupported::Drop,
+        },
+        upstream_stream: match table.upstream_stream {
+            None | Some(UpstreamStreamText::Always) => UpstreamStream::Always,
+            Some(UpstreamStreamText::AsAsked) => UpstreamStream::AsAsked,
         },
     });
     let concurrency = concurrency(name.as_str(), table.concurrency, environment)?;

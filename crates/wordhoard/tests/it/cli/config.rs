@@ -98,6 +98,10 @@ fn a_bad_file_is_2_and_tells_where() {
             &["line 5", "maybe"],
         ),
         (
+            &format!("{provider}base_url = \"https://p.example\"\nupstream_stream = \"never\""),
+            &["line 5", "never", "as_asked"],
+        ),
+        (
             &format!(
                 "{provider}base_url = \"https://p.example\"\nmodels = [{{ name = \"a\" }}, {{ name = \"a\" }}]"
             ),
