@@ -18,6 +18,11 @@ pub(crate) trait Rules: Debug + Send {
         true
     }
 
+    /// Whether [`Rules::own_end`] looks at what it hears.
+    fn needs_own_end(&self) -> bool {
+        false
+    }
+
     /// Hears how the encoder would end the answer, before the provider's last events.
     fn own_end(&mut self, _events: &[u8]) {}
 
@@ -147,9 +152,11 @@ impl<R: Rules> EncodeStream for PassThrough<R> {
             AnswerRest::Events(events)
                 if self.stage == Stage::Passing || (self.stage == Stage::Waiting && !events.is_empty()) =>
             {
-                let mut own = BytesMut::new();
-                self.encoder.finish(&mut own, completion);
-                self.rules.own_end(&own);
+                if self.rules.needs_own_end() {
+                    let mut own = BytesMut::new();
+                    self.encoder.finish(&mut own, completion);
+                    self.rules.own_end(&own);
+                }
                 events.iter().for_each(|event| self.pass(out, event.clone()));
                 self.rules.end(out);
             }

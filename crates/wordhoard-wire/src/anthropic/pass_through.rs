@@ -6,7 +6,9 @@ use bytes::BytesMut;
 use serde_json::{Map, Value, json};
 
 use super::encoder::{stream_encoder, write};
+use super::plain_delta;
 use crate::pass_through::{self, PassThrough, Rules, Whole};
+use crate::plain_text::Template;
 use crate::{AnswerHead, Completion, EncodeStream, ProviderEvent};
 
 const STOP: &str = "message_stop";
@@ -41,10 +43,24 @@ pub fn passed_answer(events: Vec<ProviderEvent>, completion: &Completion) -> Opt
         Whole::Events(events) => events,
     };
     let mut message = Message::default();
-    events
-        .iter()
-        .filter_map(|event| serde_json::from_str(&event.data).ok())
-        .for_each(|event| message.take(event));
+    // Nearly all events are like the one before but for their text.
+    let mut known: Option<(Template, u64, &str)> = None;
+    for event in &events {
+        let name = event.name.as_deref();
+        let said = known
+            .as_ref()
+            .and_then(|(known, index, field)| Some((*index, *field, known.read(name, &event.data)?.text)));
+        if let Some((index, field, text)) = said {
+            message.go_on(index, field, text.into());
+            continue;
+        }
+        let Ok(told) = serde_json::from_str::<Value>(&event.data) else { continue };
+        known = plain_field(&told).and_then(|(index, field)| {
+            let plain = plain_delta::read(&event.data)?;
+            Some((Template::of(name, &event.data, &plain)?, index, field))
+        });
+        message.take(told);
+    }
     Some(message.into_value()?.to_string().into_bytes())
 }
 
@@ -56,6 +72,17 @@ struct Message {
     blocks: BTreeMap<u64, Value>,
     /// The JSON of the input of a tool, as far as it was told.
     inputs: BTreeMap<u64, String>,
+}
+
+/// The block and the field that a delta goes on with, where it is one of text or thinking and says nothing besides.
+fn plain_field(event: &Value) -> Option<(u64, &'static str)> {
+    let delta = event["delta"].as_object().filter(|delta| delta.len() == 2)?;
+    let field = match delta.get("type")?.as_str()? {
+        "text_delta" => "text",
+        "thinking_delta" => "thinking",
+        _ => return None,
+    };
+    Some((event["index"].as_u64().unwrap_or_default(), field))
 }
 
 impl Message {
@@ -91,13 +118,17 @@ impl Message {
             _ => {
                 let Value::Object(mut fields) = delta else { return };
                 fields.remove("type");
-                for (name, piece) in fields {
-                    match (&mut block[name.as_str()], piece) {
-                        (Value::String(so_far), Value::String(piece)) => so_far.push_str(&piece),
-                        (so_far, piece) => *so_far = piece,
-                    }
-                }
+                fields.into_iter().for_each(|(name, piece)| self.go_on(index, &name, piece));
             }
+        }
+    }
+
+    /// Adds the next piece of a field of a block.
+    fn go_on(&mut self, index: u64, name: &str, piece: Value) {
+        let Some(block) = self.blocks.get_mut(&index) else { return };
+        match (&mut block[name], piece) {
+            (Value::String(so_far), Value::String(piece)) => so_far.push_str(&piece),
+            (so_far, piece) => *so_far = piece,
         }
     }
 

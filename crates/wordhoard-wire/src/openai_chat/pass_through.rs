@@ -4,8 +4,10 @@ use bytes::BytesMut;
 use serde_json::{Map, Value, json};
 
 use super::encoder::stream_encoder_for;
+use super::plain_chunk::PlainChunk;
 use super::{DONE, completion};
 use crate::pass_through::{self, PassThrough, Rules, Whole};
+use crate::plain_text::Template;
 use crate::tool_shape::ToolShapes;
 use crate::{AnswerHead, Asked, Completion, Delta, EncodeStream, ProviderEvent, sse};
 
@@ -67,8 +69,20 @@ pub fn passed_answer(
     let (mut body, mut choice) =
         (Map::new(), completion::choice(0, "", &ToolShapes::default(), deltas, completion));
     let mut message = MessageParts::of(choice["message"].take());
+    // Nearly all events are like the one before but for their text, which the pieces hold.
+    let mut known: Option<Template> = None;
     for event in events {
+        let name = event.name.as_deref();
+        if known.as_ref().is_some_and(|known| known.read(name, &event.data).is_some()) {
+            continue;
+        }
         let Ok(Value::Object(mut chunk)) = serde_json::from_str(&event.data) else { continue };
+        known = match adds_nothing_again(&chunk) {
+            true => PlainChunk::read(&event.data)
+                .and_then(PlainChunk::into_text)
+                .and_then(|plain| Template::of(name, &event.data, &plain)),
+            false => None,
+        };
         if let Some(Value::Array(choices)) = chunk.remove("choices") {
             for mut told in choices.into_iter().filter_map(into_object) {
                 message.take(told.remove("delta").and_then(into_object).unwrap_or_default());
@@ -84,6 +98,18 @@ pub fn passed_answer(
     body.insert("object".to_owned(), "chat.completion".into());
     body.insert("choices".to_owned(), json!([choice]));
     Some(Value::Object(body).to_string().into_bytes())
+}
+
+/// Whether a second such chunk would add nothing to the message, whatever its text: it has no field that is told in pieces and that
+/// the pieces of the answer do not hold.
+fn adds_nothing_again(chunk: &Map<String, Value>) -> bool {
+    let choices = chunk.get("choices").and_then(Value::as_array);
+    let mut deltas = choices.into_iter().flatten().filter_map(|choice| choice.get("delta")?.as_object());
+    let is_held = |(name, value): (&String, &Value)| {
+        value.is_null()
+            || matches!(name.as_str(), "role" | "content" | "refusal" | "annotations" | "function_call")
+    };
+    deltas.all(|delta| delta.iter().all(is_held))
 }
 
 /// A message, to which is added what its pieces do not hold.

@@ -134,6 +134,10 @@ impl Rules for ResponseRules {
         out
     }
 
+    fn needs_own_end(&self) -> bool {
+        true
+    }
+
     fn own_end(&mut self, events: &[u8]) {
         let mut last = sse_data::events(events).last().unwrap_or_default();
         if let Value::Object(known) = last["response"].take() {
