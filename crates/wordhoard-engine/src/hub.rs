@@ -6,6 +6,7 @@
 
 mod journal;
 mod live;
+mod tail;
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::Arc;
@@ -42,7 +43,6 @@ pub(crate) struct Hub {
 impl Hub {
     pub(crate) fn insert(&self, live: Arc<LiveRequest>) {
         let mut requests = self.requests.lock();
-        live.journal().note_live_requests(requests.len() + 1);
         self.broken_off.lock().remove(&live.id());
         requests.insert(live.id(), live);
     }
@@ -85,7 +85,6 @@ impl Hub {
             let key = requests.remove(&id).and_then(|live| live.idempotency());
             keys.extend(key.map(|key| (position, id, key)));
         }
-        journal.note_live_requests(requests.len());
         drop(requests);
         let mut known = Vec::new();
         while keys.front().is_some_and(|(position, ..)| *position < applied) {

@@ -97,15 +97,15 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
         }
         Kind::AttemptStarted => {
             let (place, started) = wordhoard_record::decode_attempt_started(payload)?;
-            one(place, EventBody::AttemptStarted(started))
+            one(place, EventBody::AttemptStarted(Box::new(started)))
         }
         Kind::AttemptFinished => {
             let (place, finished) = wordhoard_record::decode_attempt_finished(payload)?;
-            one(place, EventBody::AttemptFinished(finished))
+            one(place, EventBody::AttemptFinished(Box::new(finished)))
         }
         Kind::RequestFinished => {
             let (place, finished) = wordhoard_record::decode_request_finished(payload)?;
-            one(place, EventBody::RequestFinished(finished))
+            one(place, EventBody::RequestFinished(Box::new(finished)))
         }
     }
 }

@@ -134,7 +134,7 @@ pub(crate) async fn recover(
         {
             recovered.resumed.push(live);
         } else {
-            live.append(|state| EventBody::RequestFinished(state.closing()))?;
+            live.append(|state| EventBody::RequestFinished(Box::new(state.closing())))?;
             recovered.note_closed(live, &stories);
         }
     }
@@ -142,7 +142,7 @@ pub(crate) async fn recover(
         let Some(store) = ground.store else { break };
         if let Some((created, state)) = salvage(store, id).await? {
             let live = take_up(ground, id, created, state)?;
-            live.append(|state| EventBody::RequestFinished(state.closing()))?;
+            live.append(|state| EventBody::RequestFinished(Box::new(state.closing())))?;
             recovered.note_closed(live, &stories);
         }
     }
@@ -286,7 +286,7 @@ pub(crate) fn close_open_attempts(live: &Arc<LiveRequest>) -> Result<(), AppendE
     for attempt_seq in open {
         let failure = Some(request::server_stopped());
         live.append(|state| {
-            EventBody::AttemptFinished(state.ending(attempt_seq, Outcome::Interrupted, failure))
+            EventBody::AttemptFinished(Box::new(state.ending(attempt_seq, Outcome::Interrupted, failure)))
         })?;
     }
     Ok(())

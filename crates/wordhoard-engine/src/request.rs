@@ -86,7 +86,7 @@ impl Run {
         if stopped && self.engine.settings.resume_interrupted {
             return Ok(());
         }
-        let closed = self.live.append(|state| EventBody::RequestFinished(state.closing()))?;
+        let closed = self.live.append(|state| EventBody::RequestFinished(Box::new(state.closing())))?;
         if let EventBody::RequestFinished(finished) = &closed.body {
             report::request_finished(self, finished);
         }

@@ -32,9 +32,9 @@ pub struct Settings {
     pub disk_reserve_bytes: u64,
     /// Bytes that the log may have on disk before new prompts are refused; unlimited but for the reserve if none.
     pub wal_limit_bytes: Option<u64>,
-    /// Events of running requests that are kept in memory for readers that follow them, shared among the requests.
-    /// Older ones are read from SQL. 30,000 are some 10 MiB.
-    pub live_events: usize,
+    /// How many bytes of its newest events a request keeps in memory for readers that follow it; older ones are read from the log or
+    /// from SQL. Where many requests hold much, each holds less.
+    pub tail_bytes: usize,
     /// How many tokens waiting for SQL start a transaction.
     pub flush_tokens: u64,
     /// How long a token waits for SQL at most before a transaction starts.
@@ -70,7 +70,7 @@ impl Settings {
             max_running_requests: 1_000,
             disk_reserve_bytes: 1 << 30,
             wal_limit_bytes: None,
-            live_events: 30_000,
+            tail_bytes: 256 << 10,
             flush_tokens: 16,
             flush_interval: Duration::from_secs(1),
             idempotency_window: Duration::from_secs(24 * 60 * 60),

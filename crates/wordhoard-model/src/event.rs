@@ -16,20 +16,22 @@ pub struct Event {
     pub body: EventBody,
 }
 
-/// What happened.
+/// What happened. Nearly all events are tokens, so what is larger than one stands in a box.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventBody {
     /// The prompt was accepted. Always the first event, and only that.
     RequestCreated(Box<RequestCreated>),
     /// A provider is being called.
-    AttemptStarted(AttemptStarted),
+    AttemptStarted(Box<AttemptStarted>),
     /// A delta came from the provider.
     Token(Token),
     /// The attempt ended.
-    AttemptFinished(AttemptFinished),
+    AttemptFinished(Box<AttemptFinished>),
     /// All lanes ended. Always the last event.
-    RequestFinished(RequestFinished),
+    RequestFinished(Box<RequestFinished>),
 }
+
+const _: () = assert!(size_of::<Event>() <= 96, "nearly all events are tokens: they stay small");
 
 impl EventBody {
     /// The name of the event on the wire.

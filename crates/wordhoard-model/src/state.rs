@@ -154,13 +154,13 @@ impl RequestState {
                         problem: "counts other tokens than it has",
                     });
                 }
-                attempt.finished = Some((event.at, finished.clone()));
+                attempt.finished = Some((event.at, AttemptFinished::clone(finished)));
             }
             EventBody::RequestFinished(finished) => {
                 if self.open_attempts().next().is_some() {
                     return Err(Violation::Misplaced { event: name, problem: "comes while an attempt runs" });
                 }
-                self.finished = Some((event.at, finished.clone()));
+                self.finished = Some((event.at, RequestFinished::clone(finished)));
             }
         }
         self.next_seq = event.seq.next();

@@ -128,12 +128,12 @@ mod tests {
             event: Event {
                 seq: Seq(seq),
                 at: Timestamp::from_millis(0),
-                body: EventBody::AttemptStarted(AttemptStarted {
+                body: EventBody::AttemptStarted(Box::new(AttemptStarted {
                     attempt_seq: AttemptSeq(1),
                     lane: Lane(0),
                     model: "demo:brisk".parse().unwrap(),
                     continues: None,
-                }),
+                })),
             },
         };
         Batch { log: LogKey([1; 16]), from: 3, through: 9, events: (0..).zip(positions).map(event).collect() }

@@ -11,7 +11,7 @@ mod told;
 
 use std::collections::HashMap;
 use std::net::SocketAddr;
-use std::sync::Arc;
+use std::sync::{Arc, OnceLock};
 use std::time::Duration;
 
 use anyhow::Context;
@@ -32,7 +32,7 @@ use wordhoard_wal::{DirLock, Options, OsDisk, Recovery, SyncPolicy, Wal};
 use crate::access::{Access, FailedTries};
 use crate::backup::BackupService;
 use crate::config::{ArchiveConfig, Config, DatabaseConfig, ProviderConfig, Reach};
-use crate::http::{self, Administration, Bodies, Hosts, Surface};
+use crate::http::{self, Administration, Bodies, Hosts, Services, Surface};
 use crate::lifecycle::RestartHandle;
 use crate::maintenance::{BACKUP, Maintenance, PRUNE};
 use crate::metrics::{self, HttpMetrics};
@@ -174,7 +174,7 @@ impl App {
         tasks.spawn(TaskKind::Prices, prices::follow(config.data_dir.clone(), stop_serving.clone()));
         tasks.spawn(TaskKind::Access, access.clone().run(core.engine.clone(), stop_serving.clone()));
         let config = Arc::new(config);
-        let surface = Surface {
+        let surface = Surface::new(Services {
             engine: core.engine.clone(),
             config: Arc::clone(&config),
             store,
@@ -192,7 +192,8 @@ impl App {
             upkeep: told::upkeep(&core, &backups, &shutdown),
             started_at,
             administration: Administration::new(tasks.clone()),
-        };
+            document: OnceLock::new(),
+        });
         let leaving = Leaving::new(&config.data_dir);
         let ending = Ending {
             engine: core.engine.clone(),

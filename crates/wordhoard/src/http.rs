@@ -8,6 +8,7 @@ mod backups;
 mod body;
 mod booting;
 mod check;
+mod entrance;
 mod front;
 mod guard;
 mod health;
@@ -27,13 +28,15 @@ mod server_view;
 mod stream;
 mod unread_body;
 
-use std::sync::Arc;
+use std::ops::Deref;
+use std::sync::{Arc, OnceLock};
 
 pub(crate) use admin::limits_of_key;
 pub(crate) use administration::Administration;
-use axum::{Extension, Router, middleware};
+use axum::{Router, middleware};
 pub(crate) use body::Bodies;
 pub(crate) use booting::router as booting_router;
+use entrance::Entrance;
 pub(crate) use guard::Hosts;
 use problem::{Problem, ProblemKind};
 pub(crate) use prompt_body::parse as parse_prompt;
@@ -54,9 +57,12 @@ use crate::metrics::HttpMetrics;
 use crate::selection::Catalogue;
 use crate::upkeep::UpkeepSource;
 
-/// What handlers need.
+/// What handlers need, shared by all of them.
 #[derive(Clone)]
-pub(crate) struct Surface {
+pub(crate) struct Surface(Arc<Services>);
+
+/// What it is made of.
+pub(crate) struct Services {
     pub(crate) engine: Engine,
     pub(crate) config: Arc<Config>,
     pub(crate) store: Arc<dyn Store>,
@@ -78,9 +84,23 @@ pub(crate) struct Surface {
     pub(crate) upkeep: UpkeepSource,
     /// When the server started.
     pub(crate) started_at: Timestamp,
+    /// The OpenAPI document, once there are routes.
+    pub(crate) document: OnceLock<openapi::Served>,
+}
+
+impl Deref for Surface {
+    type Target = Services;
+
+    fn deref(&self) -> &Services {
+        &self.0
+    }
 }
 
 impl Surface {
+    pub(crate) fn new(services: Services) -> Self {
+        Self(Arc::new(services))
+    }
+
     /// Makes a backup; what it has led to, or why there is none.
     pub(crate) fn backup_job<T>(
         &self,
@@ -132,24 +152,16 @@ pub(crate) fn router(surface: Surface, hosts: Arc<Hosts>) -> Router {
         .merge(authorisation::keyed(for_administrators, Scope::Admin, &surface, &mut document));
     layer_problems::add(&mut document);
     openapi::take_null_from_parameters(&mut document);
-    let served = Arc::new(openapi::Served::of(&document, &surface.catalogue));
+    surface.document.get_or_init(|| openapi::Served::of(&document, &surface.catalogue));
     // Each test of the server thereby tests the document. A release build does without: no answer costs more there.
     let router = match cfg!(debug_assertions) {
         true => router.route_layer(middleware::from_fn_with_state(Arc::new(document), problem::check_told)),
         false => router,
     };
+    let (clock, metrics) = (Arc::clone(&surface.clock), Some(Arc::clone(&surface.http_metrics)));
+    let entrance = Arc::new(Entrance { hosts, clock, metrics });
     router
         .fallback(async || Problem::new(ProblemKind::NotFound, "there is nothing at this path"))
-        .layer(Extension(served))
-        .layer(middleware::from_fn_with_state(Arc::clone(&surface.clock), rate_headers::tell_standing))
-        .layer(middleware::from_fn_with_state(Arc::clone(&hosts), guard::check_origin))
-        .layer(middleware::from_fn_with_state(hosts, guard::check_host))
-        .layer(middleware::from_fn(guard::close_behind_chunks))
-        .layer(middleware::from_fn(guard::limit_header_lines))
-        .layer(middleware::from_fn(unread_body::close))
-        .layer(middleware::from_fn(guard::log_refusals))
-        // Around all that may refuse: whoever calls a dialect's path understands no other errors.
-        .layer(middleware::from_fn(front::speak_dialect))
-        .layer(middleware::from_fn_with_state(Arc::clone(&surface.http_metrics), observe::observe))
+        .layer(middleware::from_fn_with_state(entrance, entrance::pass))
         .with_state(surface)
 }

@@ -106,7 +106,7 @@ impl Engine {
                 continue;
             }
             let end = recovery::close_open_attempts(&live)
-                .and_then(|()| live.append(|state| EventBody::RequestFinished(state.closing())));
+                .and_then(|()| live.append(|state| EventBody::RequestFinished(Box::new(state.closing()))));
             match end {
                 Ok(_) => ended += 1,
                 Err(error) => problem = Some(format!("request {} is still open: {error}", live.id())),

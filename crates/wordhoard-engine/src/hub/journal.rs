@@ -1,6 +1,6 @@
 use std::collections::VecDeque;
 use std::sync::Arc;
-use std::sync::atomic::{AtomicU64, AtomicUsize, Ordering};
+use std::sync::atomic::{AtomicU64, Ordering};
 use std::time::Duration;
 
 use parking_lot::Mutex;
@@ -8,6 +8,7 @@ use wordhoard_model::{RequestId, Seq, Timestamp};
 use wordhoard_wal::{Position, State, Wal};
 
 use super::LiveRequest;
+use super::tail::{Tail, TailBudget};
 use crate::clock::Clock;
 use crate::log_index::LogIndex;
 use crate::record::{self, Encoded};
@@ -22,8 +23,7 @@ const WAITING_PAUSE: Duration = Duration::from_millis(5);
 pub(crate) struct Journal {
     wal: Wal,
     pub(super) durability: Durability,
-    live_events: usize,
-    live_requests: AtomicUsize,
+    tail_budget: Arc<TailBudget>,
     clock: Arc<dyn Clock>,
     index: Arc<LogIndex>,
     /// In the order of the log. Bounded by [`Journal::has_room`].
@@ -48,8 +48,7 @@ impl Journal {
         Self {
             wal,
             durability: settings.durability,
-            live_events: settings.live_events,
-            live_requests: AtomicUsize::new(0),
+            tail_budget: Arc::new(TailBudget::new(settings.tail_bytes)),
             clock,
             index: Arc::default(),
             waiting: Mutex::default(),
@@ -69,13 +68,9 @@ impl Journal {
         Ok(())
     }
 
-    /// How many visible events one request may keep in memory, as many requests as there are.
-    pub(super) fn window_events(&self) -> usize {
-        self.live_events / self.live_requests.load(Ordering::Relaxed).max(1)
-    }
-
-    pub(super) fn note_live_requests(&self, count: usize) {
-        self.live_requests.store(count, Ordering::Relaxed);
+    /// The memory of a request that begins, or is taken up again.
+    pub(super) fn tail(&self) -> Tail {
+        Tail::new(Arc::clone(&self.tail_budget))
     }
 
     /// Where in the log requests begin.

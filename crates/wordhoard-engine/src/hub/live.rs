@@ -1,4 +1,3 @@
-use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
@@ -12,6 +11,7 @@ use wordhoard_model::{
 use wordhoard_wal::{MAX_RECORD_SIZE_BYTES, Position};
 
 use super::Journal;
+use super::tail::Tail;
 use crate::admission::OwnedKey;
 use crate::record::{self, Encoded};
 use crate::settings::Durability;
@@ -19,8 +19,6 @@ use crate::subscription::AttemptLabel;
 
 /// Events between two marks of the sparse index from `seq` to position.
 const INDEX_EVERY: u64 = 256;
-/// Text after which a page of events ends.
-const PAGE_TEXT_BYTES: usize = 64 << 10;
 
 /// A request in memory: its state, its newest events, and how far it is visible.
 #[derive(Debug)]
@@ -54,7 +52,7 @@ struct Inner {
     /// The fold over all events, visible or not.
     state: RequestState,
     /// The newest events, without a gap up to `state.next_seq()`. Never fewer than those that are not visible.
-    tail: VecDeque<Arc<Event>>,
+    tail: Tail,
     /// Every so many events, where in the log one stands; ascending in both.
     index: Vec<(Seq, Position)>,
 }
@@ -122,7 +120,7 @@ impl LiveRequest {
             id,
             created: Arc::new(created),
             journal: Arc::clone(journal),
-            inner: Mutex::new(Inner { state, tail: VecDeque::new(), index: Vec::new() }),
+            inner: Mutex::new(Inner { state, tail: journal.tail(), index: Vec::new() }),
             visible: watch::Sender::new(visible),
             recorded_end: AtomicU64::new(visible_end.0),
             looks: AtomicU64::new(0),
@@ -181,29 +179,22 @@ impl LiveRequest {
             inner.index.push((first, position));
         }
         let events: Vec<_> = events.into_iter().map(Arc::new).collect();
-        inner.tail.extend(events.iter().cloned());
+        inner.tail.extend(&events);
         if self.journal.durability == Durability::Relaxed {
             self.show(end, is_last);
         }
-        self.trim(inner, self.journal.window_events());
+        // Readers take what is let go from SQL or from the log.
+        inner.tail.trim(self.recorded_end());
         Ok(events)
     }
 
-    /// Keeps memory bounded: events past the window go once they are durable, readers then take them from SQL or
-    /// from the log.
-    fn trim(&self, inner: &mut Inner, window: usize) {
-        let recorded_end = Seq(self.recorded_end.load(Ordering::Acquire));
-        while inner.tail.len() > window && inner.tail.front().is_some_and(|event| event.seq < recorded_end) {
-            inner.tail.pop_front();
-        }
-        if inner.tail.is_empty() {
-            inner.tail.shrink_to_fit();
-        }
+    fn recorded_end(&self) -> Seq {
+        Seq(self.recorded_end.load(Ordering::Acquire))
     }
 
     /// Lets all events go that are durable: the request has ended, and others need the memory.
     pub(super) fn forget_events(&self) {
-        self.trim(&mut self.inner.lock(), 0);
+        self.inner.lock().tail.forget(self.recorded_end());
     }
 
     /// Events below `end` are durable by the rule in force, so memory is no longer the only place that has them.
@@ -234,11 +225,16 @@ impl LiveRequest {
         let open: Vec<_> = self.state().open_attempts().map(|attempt| attempt.started.attempt_seq).collect();
         let ends = open.into_iter().map(|attempt_seq| {
             self.append(|state| {
-                EventBody::AttemptFinished(state.ending(attempt_seq, Outcome::Failed, Some(failure.clone())))
+                EventBody::AttemptFinished(Box::new(state.ending(
+                    attempt_seq,
+                    Outcome::Failed,
+                    Some(failure.clone()),
+                )))
             })
         });
         let ended = ends.collect::<Result<Vec<_>, _>>();
-        let closed = ended.and_then(|_| self.append(|state| EventBody::RequestFinished(state.closing())));
+        let closed =
+            ended.and_then(|_| self.append(|state| EventBody::RequestFinished(Box::new(state.closing()))));
         if let Err(error) = closed {
             tracing::error!(request_id = %self.id, %error, "a request could not be ended; recovery does it at the next start");
             self.break_off();
@@ -330,22 +326,9 @@ impl LiveRequest {
         self.inner.lock().state.attempt(attempt).map_or(0, |attempt| attempt.next_token_index.0)
     }
 
-    /// Events `from..end`, at most `limit` of them and about [`PAGE_TEXT_BYTES`], if memory still has the first of
-    /// them. The caller asks for visible ones.
+    /// Events `from..end`, at most `limit` of them, if memory still has the first of them. The caller asks for visible ones.
     pub(crate) fn tail(&self, from: Seq, end: Seq, limit: usize) -> Option<Vec<Arc<Event>>> {
-        let inner = self.inner.lock();
-        let first = inner.tail.front()?.seq;
-        let skip = usize::try_from(from.0.checked_sub(first.0)?).ok()?;
-        let take = usize::try_from(end.0.saturating_sub(from.0)).ok()?.min(limit);
-        let mut text_bytes = 0;
-        let fits = |event: &&Arc<Event>| {
-            let fits = text_bytes < PAGE_TEXT_BYTES;
-            if let EventBody::Token(token) = &event.body {
-                text_bytes += token.text.len();
-            }
-            fits
-        };
-        Some(inner.tail.range(skip..).take(take).take_while(fits).cloned().collect())
+        self.inner.lock().tail.page(from, end, limit)
     }
 
     /// A position in the log at or before which event `seq` stands, if it was written since this server started.

@@ -2,7 +2,7 @@
 
 use std::sync::Arc;
 
-use futures_util::StreamExt;
+use futures_util::{FutureExt, StreamExt};
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, EventBody, Failure, FailureClass, Lane,
     ModelRef, Outcome, Prompt, RequestState, Rest, Token, TokenIndex, Usage, UsageDetails, Violation,
@@ -108,7 +108,10 @@ pub(super) async fn run(
     record_end(&run.live, finished)?;
     if let (Outcome::Completed, Some(mut rest)) = (outcome, answer) {
         // What may follow a whole answer says nothing more, but a connection whose body was read can be used again.
-        run.engine.tasks.spawn(TaskKind::AnswerRest, async move { while rest.next().await.is_some() {} });
+        let is_read = matches!(rest.next().now_or_never(), Some(None));
+        if !is_read {
+            run.engine.tasks.spawn(TaskKind::AnswerRest, async move { while rest.next().await.is_some() {} });
+        }
     }
     Ok(outcome)
 }
@@ -148,7 +151,12 @@ fn start(
 ) -> Result<AttemptSeq, AppendError> {
     let event = live.append(|state| {
         let attempt_seq = state.next_attempt_seq();
-        EventBody::AttemptStarted(AttemptStarted { attempt_seq, lane, model: model.clone(), continues })
+        EventBody::AttemptStarted(Box::new(AttemptStarted {
+            attempt_seq,
+            lane,
+            model: model.clone(),
+            continues,
+        }))
     })?;
     match &event.body {
         EventBody::AttemptStarted(started) => Ok(started.attempt_seq),
@@ -160,7 +168,7 @@ fn record_end(live: &Arc<LiveRequest>, finished: AttemptFinished) -> Result<(), 
     let attempt = finished.attempt_seq;
     live.append(|state| {
         let token_count = token_count(state, attempt);
-        EventBody::AttemptFinished(AttemptFinished { token_count, ..finished })
+        EventBody::AttemptFinished(Box::new(AttemptFinished { token_count, ..finished }))
     })?;
     Ok(())
 }

@@ -12,9 +12,9 @@ const PROMPT: &str = "read me [demo tokens=700 rate=0]";
 
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn any_place_can_be_resumed_from_memory_from_sql_and_from_the_log() {
-    for (window, database) in [(10_000, true), (8, true), (8, false)] {
+    for (window, database) in [(256 << 10, true), (1_000, true), (1_000, false)] {
         let bench = Bench::new();
-        let running = bench.start_with(|settings| settings.live_events = window).await;
+        let running = bench.start_with(|settings| settings.tail_bytes = window).await;
         bench.open_database(database);
         let id = running.submit(PROMPT, &["demo:brisk", "demo:bard"]).await.request_id;
         let whole = running.read_to_end(id).await;
@@ -40,7 +40,7 @@ async fn any_place_can_be_resumed_from_memory_from_sql_and_from_the_log() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn without_a_database_prompts_run_and_everything_is_there_when_it_is_back() {
     let bench = Bench::new();
-    let running = bench.start_with(|settings| settings.live_events = 8).await;
+    let running = bench.start_with(|settings| settings.tail_bytes = 1_000).await;
     bench.open_database(false);
     let mut told = Vec::new();
     for _ in 0..5 {
@@ -71,7 +71,7 @@ async fn without_a_database_prompts_run_and_everything_is_there_when_it_is_back(
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn readers_that_come_at_any_time_see_one_and_the_same_story() {
     let bench = Bench::new();
-    let running = Arc::new(bench.start_with(|settings| settings.live_events = 16).await);
+    let running = Arc::new(bench.start_with(|settings| settings.tail_bytes = 2_000).await);
     let id =
         running.submit("many [demo tokens=2000 rate=4000]", &["demo:brisk", "demo:bard"]).await.request_id;
     let mut readers = tokio::task::JoinSet::new();

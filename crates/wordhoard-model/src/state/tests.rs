@@ -26,12 +26,12 @@ impl Story {
 
     fn started(self, attempt: u32, lane: u8) -> Self {
         let model = "demo:brisk".parse().unwrap();
-        self.then(EventBody::AttemptStarted(AttemptStarted {
+        self.then(EventBody::AttemptStarted(Box::new(AttemptStarted {
             attempt_seq: AttemptSeq(attempt),
             lane: Lane(lane),
             model,
             continues: None,
-        }))
+        })))
     }
 
     fn token(self, attempt: u32, index: u64) -> Self {
@@ -45,7 +45,7 @@ impl Story {
     }
 
     fn ended(self, attempt: u32, outcome: Outcome, token_count: u64) -> Self {
-        self.then(EventBody::AttemptFinished(AttemptFinished {
+        self.then(EventBody::AttemptFinished(Box::new(AttemptFinished {
             attempt_seq: AttemptSeq(attempt),
             outcome,
             finish_reason: None,
@@ -56,7 +56,7 @@ impl Story {
             answered_by: None,
             failure: None,
             rest: Rest::Nothing,
-        }))
+        })))
     }
 
     fn state(&self) -> Result<RequestState, Violation> {
@@ -77,7 +77,7 @@ fn a_whole_story_of_two_lanes_with_a_retry_is_told_and_closed() {
     assert_eq!((closing.attempt_count, closing.token_count), (3, 4));
     assert_eq!(closing.usage.unwrap().output_tokens, 2, "of the attempts that completed");
     assert_eq!(closing.failed_usage.unwrap().output_tokens, 2, "of the others");
-    let story = story.then(EventBody::RequestFinished(closing));
+    let story = story.then(EventBody::RequestFinished(Box::new(closing)));
     assert_eq!(story.state().unwrap().status(), RequestStatus::Finished(Outcome::Completed));
 }
 
@@ -112,7 +112,7 @@ fn what_cannot_follow_is_refused_by_its_reason() {
     );
     let closing = begun().state().unwrap().closing();
     assert_eq!(
-        told(begun().then(EventBody::RequestFinished(closing))),
+        told(begun().then(EventBody::RequestFinished(Box::new(closing)))),
         "request.finished comes while an attempt runs"
     );
     let mut doubled = begun();
@@ -139,10 +139,10 @@ fn whatever_is_missing_a_request_can_be_ended() {
         let open: Vec<_> = state.open_attempts().map(|attempt| attempt.started.attempt_seq).collect();
         for attempt in open {
             let ending = state.ending(attempt, Outcome::Interrupted, None);
-            then(&mut state, EventBody::AttemptFinished(ending));
+            then(&mut state, EventBody::AttemptFinished(Box::new(ending)));
         }
         let closing = state.closing();
-        then(&mut state, EventBody::RequestFinished(closing));
+        then(&mut state, EventBody::RequestFinished(Box::new(closing)));
     }
     assert_eq!(RequestState::salvage(&story), RequestState::replay(&story).ok());
     assert_eq!(RequestState::salvage(&story[1..]), None);

@@ -82,12 +82,12 @@ fn created() -> EventBody {
 
 fn started() -> EventBody {
     let model = "demo:brisk".parse().unwrap();
-    EventBody::AttemptStarted(AttemptStarted {
+    EventBody::AttemptStarted(Box::new(AttemptStarted {
         attempt_seq: AttemptSeq(1),
         lane: Lane(0),
         model,
         continues: None,
-    })
+    }))
 }
 
 fn token(index: u64) -> EventBody {
@@ -102,7 +102,7 @@ fn token(index: u64) -> EventBody {
 }
 
 fn attempt_finished(token_count: u64) -> EventBody {
-    EventBody::AttemptFinished(AttemptFinished {
+    EventBody::AttemptFinished(Box::new(AttemptFinished {
         attempt_seq: AttemptSeq(1),
         outcome: Outcome::Completed,
         finish_reason: Some(FinishReason("stop".into())),
@@ -113,12 +113,12 @@ fn attempt_finished(token_count: u64) -> EventBody {
         answered_by: None,
         failure: None,
         rest: Rest::Nothing,
-    })
+    }))
 }
 
 fn request_finished(token_count: u64) -> EventBody {
     let usage = Some(Usage { input_tokens: 9, output_tokens: token_count, ..Usage::default() });
-    EventBody::RequestFinished(RequestFinished {
+    EventBody::RequestFinished(Box::new(RequestFinished {
         outcome: Outcome::Completed,
         lanes_completed: 1,
         attempt_count: 1,
@@ -126,5 +126,5 @@ fn request_finished(token_count: u64) -> EventBody {
         usage,
         failed_usage: None,
         cost: None,
-    })
+    }))
 }

@@ -161,7 +161,7 @@ fn request_finished_event(row: &Row) -> Result<Option<Event>, Error> {
     };
     let seq = Seq(count(row, 12)?.saturating_sub(1));
     let at = get::<Moment>(row, 11)?.timestamp();
-    Ok(Some(Event { seq, at, body: EventBody::RequestFinished(finished) }))
+    Ok(Some(Event { seq, at, body: EventBody::RequestFinished(Box::new(finished)) }))
 }
 
 fn attempt_seq(row: &Row, column: usize) -> Result<AttemptSeq, Error> {
@@ -181,7 +181,7 @@ fn started_event(row: &Row) -> Result<Event, Error> {
     let lane = Lane(lane.try_into().map_err(|error: std::num::TryFromIntError| damaged(row, 2, error))?);
     let started = AttemptStarted { attempt_seq: attempt_seq(row, 1)?, lane, model, continues };
     let at = get::<Moment>(row, 8)?.timestamp();
-    Ok(Event { seq: Seq(count(row, 7)?), at, body: EventBody::AttemptStarted(started) })
+    Ok(Event { seq: Seq(count(row, 7)?), at, body: EventBody::AttemptStarted(Box::new(started)) })
 }
 
 fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
@@ -220,5 +220,5 @@ fn attempt_finished_event(row: &Row) -> Result<Option<Event>, Error> {
         provider_finish_reason: optional_text(row, 25)?,
     };
     let at = get::<Moment>(row, 11)?.timestamp();
-    Ok(Some(Event { seq: Seq(seq), at, body: EventBody::AttemptFinished(finished) }))
+    Ok(Some(Event { seq: Seq(seq), at, body: EventBody::AttemptFinished(Box::new(finished)) }))
 }

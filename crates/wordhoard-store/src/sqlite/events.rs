@@ -117,7 +117,7 @@ fn request_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
     };
     let seq = Seq(unsigned(row.get::<_, i64>(11)? - 1));
     let at = Timestamp::from_millis(row.get(10)?);
-    Ok(Some(Event { seq, at, body: EventBody::RequestFinished(finished) }))
+    Ok(Some(Event { seq, at, body: EventBody::RequestFinished(Box::new(finished)) }))
 }
 
 fn cost(row: &Row<'_>, column: usize) -> Result<Option<Cost>, rusqlite::Error> {
@@ -153,7 +153,7 @@ fn started_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
     let attempt_seq = AttemptSeq(row.get(0)?);
     let started = AttemptStarted { attempt_seq, lane: Lane(row.get(1)?), model, continues };
     let at = Timestamp::from_millis(row.get(7)?);
-    Ok(Event { seq: Seq(unsigned(row.get(6)?)), at, body: EventBody::AttemptStarted(started) })
+    Ok(Event { seq: Seq(unsigned(row.get(6)?)), at, body: EventBody::AttemptStarted(Box::new(started)) })
 }
 
 fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Error> {
@@ -189,7 +189,7 @@ fn attempt_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Erro
         provider_finish_reason: row.get(24)?,
     };
     let at = Timestamp::from_millis(row.get(10)?);
-    Ok(Some(Event { seq: Seq(unsigned(seq)), at, body: EventBody::AttemptFinished(finished) }))
+    Ok(Some(Event { seq: Seq(unsigned(seq)), at, body: EventBody::AttemptFinished(Box::new(finished)) }))
 }
 
 fn token_events(

@@ -68,7 +68,7 @@ fn woven(at_ms: i64, lanes: u32, events: usize, chance: &mut Chance) -> Story {
         story.end(attempt, Outcome::Completed, count);
     }
     let closing = RequestState::replay(&story.events).unwrap().closing();
-    story.push(EventBody::RequestFinished(closing));
+    story.push(EventBody::RequestFinished(Box::new(closing)));
     story
 }
 

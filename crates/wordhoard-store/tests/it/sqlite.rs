@@ -79,7 +79,9 @@ async fn a_prune_gives_its_space_back() {
         story.start(1, 0, None);
         (0..40).for_each(|index| story.token(1, index, TokenKind::Text, &text));
         story.end(1, Outcome::Completed, 40);
-        story.push(EventBody::RequestFinished(RequestState::replay(&story.events).unwrap().closing()));
+        story.push(EventBody::RequestFinished(Box::new(
+            RequestState::replay(&story.events).unwrap().closing(),
+        )));
         let at = store.applied(LOG).await.unwrap();
         store.apply(story.batch(at)).await.unwrap();
     }

@@ -60,7 +60,7 @@ impl Story {
         story.end(3, Outcome::Completed, 2);
         story.end(2, Outcome::Cancelled, 2);
         let closing = RequestState::replay(&story.events).unwrap().closing();
-        story.push(EventBody::RequestFinished(closing));
+        story.push(EventBody::RequestFinished(Box::new(closing)));
         story
     }
 
@@ -70,13 +70,13 @@ impl Story {
     }
 
     pub fn start(&mut self, attempt: u32, lane: u8, continues: Option<(u32, u64)>) {
-        self.push(EventBody::AttemptStarted(AttemptStarted {
+        self.push(EventBody::AttemptStarted(Box::new(AttemptStarted {
             attempt_seq: AttemptSeq(attempt),
             lane: Lane(lane),
             model: "demo:brisk".parse().unwrap(),
             continues: continues
                 .map(|(a, t)| Continues { attempt_seq: AttemptSeq(a), token_index: TokenIndex(t) }),
-        }));
+        })));
     }
 
     pub fn token(&mut self, attempt: u32, index: u64, kind: TokenKind, text: &str) {
@@ -88,7 +88,7 @@ impl Story {
 
     pub fn end(&mut self, attempt: u32, outcome: Outcome, token_count: u64) {
         let failed = outcome != Outcome::Completed;
-        self.push(EventBody::AttemptFinished(AttemptFinished {
+        self.push(EventBody::AttemptFinished(Box::new(AttemptFinished {
             attempt_seq: AttemptSeq(attempt),
             outcome,
             finish_reason: (!failed).then(|| FinishReason("stop".into())),
@@ -114,7 +114,7 @@ impl Story {
             }),
             rest: if failed { Rest::Nothing } else { Rest::Events(b"\0 the last events".as_slice().into()) },
             provider_finish_reason: (!failed).then(|| "end_turn".into()),
-        }));
+        })));
     }
 
     pub fn batch(&self, from: u64) -> Batch {
@@ -136,7 +136,7 @@ impl Story {
         }
         story.end(1, Outcome::Completed, tokens);
         let closing = RequestState::replay(&story.events).unwrap().closing();
-        story.push(EventBody::RequestFinished(closing));
+        story.push(EventBody::RequestFinished(Box::new(closing)));
         story
     }
 

@@ -11,11 +11,10 @@ use axum::routing::{get, head};
 use wordhoard_engine::{BootLog, Clock};
 use wordhoard_model::Timestamp;
 
-use super::front;
-use super::guard::{self, Hosts};
+use super::entrance::{self, Entrance};
+use super::guard::Hosts;
 use super::health;
 use super::problem::Problem;
-use super::unread_body;
 use crate::metrics;
 
 #[derive(Clone)]
@@ -27,6 +26,7 @@ struct Start {
 
 pub(crate) fn router(boot: BootLog, clock: Arc<dyn Clock>, hosts: Arc<Hosts>) -> Router {
     let started_at = clock.now();
+    let entrance = Entrance { hosts, clock: Arc::clone(&clock), metrics: None };
     Router::new()
         .route("/", head(health::root))
         .route("/livez", get(health::livez))
@@ -34,11 +34,7 @@ pub(crate) fn router(boot: BootLog, clock: Arc<dyn Clock>, hosts: Arc<Hosts>) ->
         .route("/api/health", get(report))
         .route("/metrics", get(figures))
         .fallback(async || Problem::starting())
-        .layer(middleware::from_fn_with_state(hosts, guard::check_host))
-        .layer(middleware::from_fn(guard::close_behind_chunks))
-        .layer(middleware::from_fn(guard::limit_header_lines))
-        .layer(middleware::from_fn(unread_body::close))
-        .layer(middleware::from_fn(front::speak_dialect))
+        .layer(middleware::from_fn_with_state(Arc::new(entrance), entrance::pass))
         .with_state(Start { boot, clock, started_at })
 }
 

@@ -1,12 +1,10 @@
-//! What every request passes: the check of its `Host` and its `Origin`, and the line in the log if it is refused.
+//! What may not pass: the checks of a request's `Host` and `Origin`, and the line in the log where it is refused.
 
 use std::net::{IpAddr, SocketAddr};
-use std::sync::Arc;
 
-use axum::extract::{Request, State};
-use axum::http::{HeaderMap, HeaderValue, Method, Uri, header};
-use axum::middleware::Next;
-use axum::response::{IntoResponse, Response};
+use axum::extract::Request;
+use axum::http::{HeaderMap, Method, Uri, header};
+use axum::response::Response;
 
 use super::problem::{Problem, ProblemKind};
 use crate::access::without_keys;
@@ -79,66 +77,67 @@ fn called_host(uri: &Uri, headers: &HeaderMap) -> Option<String> {
     Some(if all.next().is_none() { first.to_owned() } else { String::new() })
 }
 
-pub(super) async fn check_host(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+/// Whether a request may pass.
+pub(super) fn check(hosts: &Hosts, request: &Request) -> Result<(), Problem> {
+    check_header_lines(request)?;
+    check_host(hosts, request)?;
+    check_origin(hosts, request)
+}
+
+fn check_host(hosts: &Hosts, request: &Request) -> Result<(), Problem> {
     match called_host(request.uri(), request.headers()) {
-        Some(host) if hosts.allow(&host) => next.run(request).await,
+        Some(host) if hosts.allow(&host) => Ok(()),
         Some(host) => {
             let detail =
                 format!("{host:?} is no name of this server; add it to allowed_hosts if it should be");
-            Problem::new(ProblemKind::UnknownHost, detail).field("Host").into_response()
+            Err(Problem::new(ProblemKind::UnknownHost, detail).field("Host"))
         }
-        None => Problem::new(ProblemKind::NoHost, "the Host header is missing").field("Host").into_response(),
+        None => Err(Problem::new(ProblemKind::NoHost, "the Host header is missing").field("Host")),
     }
 }
 
 /// Refuses more header lines than the parser of HTTP/1.1 takes, whichever version they came with.
-pub(super) async fn limit_header_lines(request: Request, next: Next) -> Response {
+fn check_header_lines(request: &Request) -> Result<(), Problem> {
     let lines = request.headers().len();
     if lines <= MAX_HEADERS {
-        return next.run(request).await;
+        return Ok(());
     }
     let detail = format!("the request has {lines} header lines, and at most {MAX_HEADERS} are taken");
-    Problem::new(ProblemKind::TooManyHeaders, detail).into_response()
+    Err(Problem::new(ProblemKind::TooManyHeaders, detail))
 }
 
 /// Refuses what a page of another origin has its reader's browser do. Programs send no `Origin`.
-pub(super) async fn check_origin(State(hosts): State<Arc<Hosts>>, request: Request, next: Next) -> Response {
+fn check_origin(hosts: &Hosts, request: &Request) -> Result<(), Problem> {
     let changes_nothing = matches!(*request.method(), Method::GET | Method::HEAD | Method::OPTIONS);
     let Some(origin) = request.headers().get(header::ORIGIN).filter(|_| !changes_nothing) else {
-        return next.run(request).await;
+        return Ok(());
     };
     let called = called_host(request.uri(), request.headers()).unwrap_or_default();
     let origin = origin.to_str().unwrap_or_default();
     if hosts.allow_origin(origin, &called) {
-        return next.run(request).await;
+        return Ok(());
     }
     let shown: String = origin.chars().take(80).collect();
     let detail = format!(
         "pages of {shown:?} may not change anything here; add its host to allowed_hosts if they should"
     );
-    Problem::new(ProblemKind::ForeignOrigin, detail).field("Origin").into_response()
+    Err(Problem::new(ProblemKind::ForeignOrigin, detail).field("Origin"))
 }
 
-/// Closes the connection behind a request of HTTP/1.1 whose body came in chunks. What a proxy before us may have taken for the
-/// body of another length (`Content-Length` beside `Transfer-Encoding`) is then never read as a request of its own.
-pub(super) async fn close_behind_chunks(request: Request, next: Next) -> Response {
-    let chunked = request.headers().contains_key(header::TRANSFER_ENCODING);
-    let mut response = next.run(request).await;
-    if chunked {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
-    }
-    response
+/// Whether the body of a request came in chunks. What a proxy before us may have taken for the body of another length
+/// (`Content-Length` beside `Transfer-Encoding`) must never be read as a request of its own.
+pub(super) fn came_in_chunks(request: &Request) -> bool {
+    request.headers().contains_key(header::TRANSFER_ENCODING)
 }
 
 /// One line for each request that is refused or fails; those that succeed are told where the work is done.
-pub(super) async fn log_refusals(request: Request, next: Next) -> Response {
-    let (method, path) = (request.method().clone(), request.uri().path().to_owned());
-    let response = next.run(request).await;
+pub(super) fn log_refusal(method: &Method, uri: &Uri, response: &Response) {
     let status = response.status();
     if status.is_client_error() || status.is_server_error() {
         let problem = response.extensions().get::<Problem>();
         let (detail, field) = (problem.map(|p| p.detail.as_str()), problem.and_then(|p| p.field.as_deref()));
-        let (path, field, detail) = (without_keys(&path), field.map(without_keys), detail.map(without_keys));
+        let (path, field, detail) =
+            (without_keys(uri.path()), field.map(without_keys), detail.map(without_keys));
         let (path, field, detail) = (&*path, field.as_deref(), detail.as_deref());
         if status.is_server_error() {
             tracing::warn!(%method, path, status = status.as_u16(), field, detail, "request failed");
@@ -146,7 +145,6 @@ pub(super) async fn log_refusals(request: Request, next: Next) -> Response {
             tracing::info!(%method, path, status = status.as_u16(), field, detail, "request refused");
         }
     }
-    response
 }
 
 #[cfg(test)]

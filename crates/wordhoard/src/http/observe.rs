@@ -1,10 +1,7 @@
 //! Every request is counted when it is answered, and has a span in a trace, which may be its caller's.
 
-use std::sync::Arc;
-
-use axum::extract::{MatchedPath, Request, State};
+use axum::extract::{MatchedPath, Request};
 use axum::http::{HeaderMap, Method, StatusCode};
-use axum::middleware::Next;
 use axum::response::Response;
 use opentelemetry::context::FutureExt;
 use opentelemetry::global;
@@ -18,17 +15,20 @@ use crate::metrics::HttpMetrics;
 /// Asked so often that spans of them would hide all others.
 const NOT_TRACED: &[&str] = &["/livez", "/readyz", "/api/health", "/metrics", "/api/metrics"];
 
-pub(super) async fn observe(
-    State(metrics): State<Arc<HttpMetrics>>,
+pub(super) async fn observe<A>(
+    metrics: &HttpMetrics,
     request: Request,
-    next: Next,
-) -> Response {
+    answer: impl FnOnce(Request) -> A,
+) -> Response
+where
+    A: Future<Output = Response>,
+{
     let route = request.extensions().get::<MatchedPath>().map(|path| path.as_str().to_owned());
     let method = request.method().clone();
     let trace = route.as_deref().and_then(|route| Trace::start(&method, route, request.headers()));
     let response = match &trace {
-        Some(trace) => next.run(request).with_context(trace.0.clone()).await,
-        None => next.run(request).await,
+        Some(trace) => answer(request).with_context(trace.0.clone()).await,
+        None => answer(request).await,
     };
     metrics.answered(&method, route.as_deref(), response.status());
     if let Some(trace) = trace {

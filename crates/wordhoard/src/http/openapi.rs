@@ -1,6 +1,4 @@
-use std::sync::Arc;
-
-use axum::extract::Extension;
+use axum::extract::State;
 use axum::response::{IntoResponse, Json, Response};
 use serde_json::{Value, json};
 use utoipa::openapi::path::Operation;
@@ -9,6 +7,7 @@ use utoipa::openapi::security::{Http, HttpAuthScheme, SecurityScheme};
 use utoipa::openapi::{PathItem, RefOr, Schema};
 use utoipa::{Modify, OpenApi};
 
+use super::Surface;
 use super::front::{AnthropicError, OpenAiError};
 use super::problem::Problem;
 use crate::selection::Catalogue;
@@ -170,7 +169,7 @@ fn schema_of(kind: ParameterKind) -> Value {
 }
 
 /// The document as it is served.
-pub(super) struct Served(Value);
+pub(crate) struct Served(Value);
 
 impl Served {
     pub(super) fn of(document: &utoipa::openapi::OpenApi, catalogue: &Catalogue) -> Self {
@@ -191,6 +190,6 @@ impl Served {
         (status = 200, description = "OpenAPI 3.1", body = Object),
     )
 )]
-pub(super) async fn serve(Extension(document): Extension<Arc<Served>>) -> Response {
-    Json(&document.0).into_response()
+pub(super) async fn serve(State(surface): State<Surface>) -> Response {
+    Json(surface.document.get().map(|document| &document.0)).into_response()
 }

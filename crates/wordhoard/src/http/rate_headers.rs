@@ -1,11 +1,8 @@
 //! How a key stands with its limits by the minute, as clients look for it in headers.
 
-use std::sync::Arc;
 use std::time::Duration;
 
-use axum::extract::{Request, State};
 use axum::http::{HeaderMap, HeaderName, HeaderValue};
-use axum::middleware::Next;
 use axum::response::Response;
 use wordhoard_engine::{Clock, Standing, Window};
 use wordhoard_model::Timestamp;
@@ -13,13 +10,7 @@ use wordhoard_model::Timestamp;
 /// Tells it in the headers of OpenAI (<https://platform.openai.com/docs/guides/rate-limits>, rate limits in headers), and to
 /// clients of Anthropic in theirs (<https://docs.anthropic.com/en/api/rate-limits>, response headers), wherever a handler has
 /// left it with its response.
-pub(super) async fn tell_standing(
-    State(clock): State<Arc<dyn Clock>>,
-    request: Request,
-    next: Next,
-) -> Response {
-    let is_anthropic = super::front::is_anthropic(&request);
-    let mut response = next.run(request).await;
+pub(super) fn tell_standing(response: &mut Response, is_anthropic: bool, clock: &dyn Clock) {
     if let Some(standing) = response.extensions().get::<Standing>().copied() {
         let tell = if is_anthropic { anthropic } else { openai };
         for (name, window) in [("requests", standing.requests), ("tokens", standing.tokens)] {
@@ -28,7 +19,6 @@ pub(super) async fn tell_standing(
             }
         }
     }
-    response
 }
 
 fn openai(headers: &mut HeaderMap, what: &str, window: Window, _: Timestamp) {

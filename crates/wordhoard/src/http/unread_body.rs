@@ -8,24 +8,28 @@ use std::task::{Context, Poll};
 
 use axum::body::{Body, Bytes, HttpBody};
 use axum::extract::Request;
-use axum::http::{HeaderValue, Version, header};
-use axum::middleware::Next;
-use axum::response::Response;
+use axum::http::Version;
 use http_body::{Frame, SizeHint};
 
-/// Closes the connection of HTTP/1 after an answer whose request was not read to its end. In HTTP/2 only its stream ends.
-pub(super) async fn close(request: Request, next: Next) -> Response {
+/// Watches the body of a request, and says of it later whether it was read. In HTTP/2 only the stream of a request ends with it, so
+/// nothing is watched there.
+pub(super) fn watch(request: Request) -> (Request, Reading) {
     if request.version() >= Version::HTTP_2 || request.body().is_end_stream() {
-        return next.run(request).await;
+        return (request, Reading(None));
     }
     let was_read = Arc::new(AtomicBool::new(false));
     let watched = Arc::clone(&was_read);
-    let request = request.map(|body| Body::new(Watched { body, was_read: watched }));
-    let mut response = next.run(request).await;
-    if !was_read.load(Ordering::Relaxed) {
-        response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
+    (request.map(|body| Body::new(Watched { body, was_read: watched })), Reading(Some(was_read)))
+}
+
+/// How far a body was read.
+pub(super) struct Reading(Option<Arc<AtomicBool>>);
+
+impl Reading {
+    /// Whether there is more of the body than was read.
+    pub(super) fn is_unfinished(&self) -> bool {
+        self.0.as_ref().is_some_and(|was_read| !was_read.load(Ordering::Relaxed))
     }
-    response
 }
 
 /// A body that notes when it was read to its end.

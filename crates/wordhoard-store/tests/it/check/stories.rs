@@ -53,12 +53,12 @@ pub fn any(at_ms: i64, length: u64, chance: &mut Chance) -> Story {
 
 fn end_attempt(story: &mut Story, attempt: u32, outcome: Outcome) {
     let state = RequestState::replay(&story.events).unwrap();
-    story.push(EventBody::AttemptFinished(state.ending(AttemptSeq(attempt), outcome, None)));
+    story.push(EventBody::AttemptFinished(Box::new(state.ending(AttemptSeq(attempt), outcome, None))));
 }
 
 fn end(story: &mut Story) {
     let state = RequestState::replay(&story.events).unwrap();
-    story.push(EventBody::RequestFinished(state.closing()));
+    story.push(EventBody::RequestFinished(Box::new(state.closing())));
     assert_ne!(RequestState::replay(&story.events).unwrap().status(), RequestStatus::Running);
 }
 

@@ -16,7 +16,7 @@ fn told(at_ms: i64) -> Story {
     story.token(2, 0, TokenKind::Text, "secret");
     story.end(2, Outcome::Completed, 1);
     let closing = RequestState::replay(&story.events).unwrap().closing();
-    story.push(EventBody::RequestFinished(closing));
+    story.push(EventBody::RequestFinished(Box::new(closing)));
     story
 }
 

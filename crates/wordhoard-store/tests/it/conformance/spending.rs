@@ -18,7 +18,7 @@ pub async fn what_keys_use_is_summed_up_from_their_requests(store: &dyn Store) {
         if ends {
             story.end(1, wordhoard_model::Outcome::Completed, 0);
             let closing = RequestState::replay(&story.events).unwrap().closing();
-            story.push(wordhoard_model::EventBody::RequestFinished(closing));
+            story.push(wordhoard_model::EventBody::RequestFinished(Box::new(closing)));
         }
         story
     };

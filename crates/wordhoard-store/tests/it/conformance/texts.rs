@@ -67,16 +67,16 @@ fn told_in(text: &str, at_ms: i64) -> Story {
     let at = story.events[0].at;
     story.events = vec![Event { seq: Seq(0), at, body: EventBody::RequestCreated(Box::new(created)) }];
     let attempt_seq = AttemptSeq(1);
-    story.push(EventBody::AttemptStarted(AttemptStarted {
+    story.push(EventBody::AttemptStarted(Box::new(AttemptStarted {
         attempt_seq,
         lane: Lane(0),
         model,
         continues: None,
-    }));
+    })));
     let events = (!text.is_empty()).then(|| text.as_bytes().into());
     let (token_index, kind) = (TokenIndex(0), TokenKind::Text);
     story.push(EventBody::Token(Token { attempt_seq, token_index, kind, text: text.to_owned(), events }));
-    story.push(EventBody::AttemptFinished(AttemptFinished {
+    story.push(EventBody::AttemptFinished(Box::new(AttemptFinished {
         attempt_seq,
         outcome: Outcome::Failed,
         finish_reason: Some(FinishReason(text.to_owned())),
@@ -87,8 +87,8 @@ fn told_in(text: &str, at_ms: i64) -> Story {
         failure: Some(Failure { provider_status: Some(u16::MAX), ..Failure::new(FailureClass::Cut, text) }),
         rest: Rest::Document(text.into()),
         provider_finish_reason: Some(text.to_owned()),
-    }));
+    })));
     let closing = RequestState::replay(&story.events).unwrap().closing();
-    story.push(EventBody::RequestFinished(closing));
+    story.push(EventBody::RequestFinished(Box::new(closing)));
     story
 }

@@ -274,7 +274,7 @@ impl Writer {
                 Said::AnotherCall => self.encoder.another_call(out, choice),
                 Said::Completed(completion) => {
                     let ended_at_s = self.following.choices.ended_at().map(seconds);
-                    if self.encoder.complete(out, choice, completion, ended_at_s) {
+                    if self.encoder.complete(out, choice, *completion, ended_at_s) {
                         self.stage = Stage::Ended;
                     }
                 }

@@ -94,7 +94,7 @@ impl Choices {
                 Some(Outcome::Completed) if self.relays.len() > 1 => Outcome::Completed,
                 _ => finished.outcome,
             };
-            let body = EventBody::RequestFinished(RequestFinished { outcome, ..finished.clone() });
+            let body = EventBody::RequestFinished(Box::new(RequestFinished { outcome, ..finished.clone() }));
             self.pass_on(choice, &Event { body, ..event.clone() }, &mut ends);
         }
         match ends.iter().position(|(_, said)| matches!(said, Said::Failed(_))) {

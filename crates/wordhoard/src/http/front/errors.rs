@@ -1,7 +1,6 @@
 use axum::body::Body;
 use axum::extract::Request;
 use axum::http::{HeaderValue, StatusCode, header};
-use axum::middleware::Next;
 use axum::response::Response;
 use serde_json::{Value, json};
 
@@ -39,9 +38,8 @@ impl Shape {
 const OVERLOADED: u16 = 529;
 
 /// Tells errors of the drop-in APIs in the shape of their dialects, wherever they come from.
-pub(in crate::http) async fn speak_dialect(request: Request, next: Next) -> Response {
-    let Some(shape) = shape_of(&request) else { return next.run(request).await };
-    let mut response = next.run(request).await;
+pub(in crate::http) fn speak_dialect(shape: Option<Shape>, mut response: Response) -> Response {
+    let Some(shape) = shape else { return response };
     let Some(problem) = response.extensions().get::<Problem>().cloned() else { return response };
     *response.status_mut() = shape.status_of(problem.kind(), response.status());
     let told = match shape {
@@ -54,7 +52,8 @@ pub(in crate::http) async fn speak_dialect(request: Request, next: Next) -> Resp
     response
 }
 
-fn shape_of(request: &Request) -> Option<Shape> {
+/// The shape that whoever sent a request understands.
+pub(in crate::http) fn shape_of(request: &Request) -> Option<Shape> {
     let shape = Shape::of_path(request.uri().path())?;
     Some(if is_anthropic(request) { Shape::Anthropic } else { shape })
 }

@@ -97,7 +97,7 @@ impl Following {
                     Said::Completed(completion) => {
                         let model = self.choices.model(choice).unwrap_or_default().to_owned();
                         let (deltas, events) = (std::mem::take(deltas), std::mem::take(events));
-                        whole.insert(choice, WholeChoice { model, deltas, events, completion });
+                        whole.insert(choice, WholeChoice { model, deltas, events, completion: *completion });
                     }
                     Said::Failed(failure) => return Ok(Err(failure)),
                 }

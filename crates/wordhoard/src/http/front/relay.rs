@@ -20,7 +20,7 @@ pub(super) enum Said {
     /// What follows comes from another call of a model than what was told.
     AnotherCall,
     /// Its end: it is whole.
-    Completed(Completion),
+    Completed(Box<Completion>),
     /// Its end: it is not.
     Failed(Failure),
 }
@@ -122,7 +122,7 @@ impl Relay {
 
     fn finish(&mut self, outcome: Outcome, out: &mut Vec<Said>) {
         let end = match outcome {
-            Outcome::Completed => Said::Completed(self.completion.clone()),
+            Outcome::Completed => Said::Completed(Box::new(self.completion.clone())),
             Outcome::Cancelled => {
                 Said::Failed(Failure::new(FailureClass::StreamError, "the request was cancelled"))
             }

@@ -14,13 +14,18 @@ fn told(attempts: &[(&str, &[&str], bool)]) -> (String, Result<(), String>) {
             token_index: TokenIndex(index.parse().unwrap()),
         });
         let model = format!("a:{attempt}").parse().unwrap();
-        take(EventBody::AttemptStarted(AttemptStarted { attempt_seq, lane: Lane(0), model, continues }));
+        take(EventBody::AttemptStarted(Box::new(AttemptStarted {
+            attempt_seq,
+            lane: Lane(0),
+            model,
+            continues,
+        })));
         for (index, text) in (0..).zip(*tokens) {
             let kind = if *text == "{}" { TokenKind::ToolCall } else { TokenKind::Text };
             let (token_index, text) = (TokenIndex(index), (*text).to_owned());
             take(EventBody::Token(Token { attempt_seq, token_index, kind, text, events: None }));
         }
-        take(EventBody::AttemptFinished(AttemptFinished {
+        take(EventBody::AttemptFinished(Box::new(AttemptFinished {
             attempt_seq,
             outcome: if *is_whole { Outcome::Completed } else { Outcome::Failed },
             finish_reason: is_whole.then(|| FinishReason("stop".into())),
@@ -31,10 +36,10 @@ fn told(attempts: &[(&str, &[&str], bool)]) -> (String, Result<(), String>) {
             failure: (!is_whole).then(|| Failure::new(FailureClass::Cut, "it broke")),
             rest: Rest::Nothing,
             provider_finish_reason: None,
-        }));
+        })));
     }
     let is_whole = attempts.last().is_some_and(|(.., is_whole)| *is_whole);
-    take(EventBody::RequestFinished(RequestFinished {
+    take(EventBody::RequestFinished(Box::new(RequestFinished {
         outcome: if is_whole { Outcome::Completed } else { Outcome::Failed },
         lanes_completed: u32::from(is_whole),
         attempt_count: attempts.len() as u32,
@@ -42,7 +47,7 @@ fn told(attempts: &[(&str, &[&str], bool)]) -> (String, Result<(), String>) {
         usage: None,
         failed_usage: None,
         cost: None,
-    }));
+    })));
     let text = out.iter().filter_map(|said| match said {
         Said::Delta(delta) => Some(delta.text.as_str()),
         Said::Event(..) | Said::Anew | Said::AnotherCall | Said::Completed(_) | Said::Failed(_) => None,
