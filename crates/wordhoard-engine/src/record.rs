@@ -3,6 +3,8 @@
 //! A record is one event, or the tokens of a frame. It begins with the id of its request, so that a scan for one request need not
 //! decode the others.
 
+use std::sync::Arc;
+
 use wordhoard_model::{Event, EventBody, RequestId, Seq, Token, TokenIndex};
 pub use wordhoard_record::{Error, Next, Reader};
 use wordhoard_record::{Frame, FrameHead, Kind, Piece, Place, VERSION};
@@ -93,7 +95,7 @@ pub fn decode(kind: u8, version: u8, payload: &[u8]) -> Result<Option<(RequestId
         Kind::Frame => Ok(Some(decode_frame(&Frame::decode(payload)?))),
         Kind::RequestCreated => {
             let (place, created) = wordhoard_record::decode_request_created(payload)?;
-            one(place, EventBody::RequestCreated(Box::new(created)))
+            one(place, EventBody::RequestCreated(Arc::new(created)))
         }
         Kind::AttemptStarted => {
             let (place, started) = wordhoard_record::decode_attempt_started(payload)?;

@@ -102,7 +102,7 @@ pub(crate) struct RetiredLog {
     pub(crate) is_closed_here: bool,
 }
 
-type Found = (RequestCreated, RequestState);
+type Found = (Arc<RequestCreated>, RequestState);
 
 pub(crate) async fn recover(
     ground: &Ground<'_>,
@@ -152,7 +152,7 @@ pub(crate) async fn recover(
 fn take_up(
     ground: &Ground<'_>,
     id: RequestId,
-    created: RequestCreated,
+    created: Arc<RequestCreated>,
     state: RequestState,
 ) -> Result<Arc<LiveRequest>, RecoveryError> {
     let live = LiveRequest::resume(id, created, state, ground.journal);
@@ -173,7 +173,7 @@ async fn salvage(store: &dyn Store, id: RequestId) -> Result<Option<Found>, Reco
         events.extend(page);
     }
     let created = match events.first().map(|first| &first.body) {
-        Some(EventBody::RequestCreated(created)) => (**created).clone(),
+        Some(EventBody::RequestCreated(created)) => Arc::clone(created),
         _ => return Ok(None),
     };
     Ok(RequestState::salvage(&events).map(|state| (created, state)))
@@ -269,7 +269,7 @@ impl Stories {
             (Some((_, state)), _) if event.seq < state.next_seq() => return,
             (Some((_, state)), _) => state.apply(event),
             (None, EventBody::RequestCreated(created)) => RequestState::begin(event)
-                .map(|state| drop(self.whole.insert(id, ((**created).clone(), state)))),
+                .map(|state| drop(self.whole.insert(id, (Arc::clone(created), state)))),
             (None, other) => Err(Violation::NotCreated(other.name())),
         };
         if let Err(violation) = followed {

@@ -1,5 +1,7 @@
 //! What can happen to a request. The events of a request are its whole truth: its state is a fold over them.
 
+use std::sync::Arc;
+
 use crate::{
     AttemptSeq, Cost, Failure, Fallback, FinishReason, Idempotency, KeyId, Lane, LaneSpec, ModelRef, Outcome,
     Prompt, Seq, Timestamp, Token, TokenIndex, Usage,
@@ -16,11 +18,11 @@ pub struct Event {
     pub body: EventBody,
 }
 
-/// What happened. Nearly all events are tokens, so what is larger than one stands in a box.
+/// What happened. Nearly all events are tokens, so what is larger than one stands behind a pointer; the prompt behind one that is shared.
 #[derive(Clone, Debug, PartialEq)]
 pub enum EventBody {
     /// The prompt was accepted. Always the first event, and only that.
-    RequestCreated(Box<RequestCreated>),
+    RequestCreated(Arc<RequestCreated>),
     /// A provider is being called.
     AttemptStarted(Box<AttemptStarted>),
     /// A delta came from the provider.

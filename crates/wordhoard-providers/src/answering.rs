@@ -182,6 +182,10 @@ impl Provider for DialectProvider {
     }
 
     fn check(&self, call: &Call) -> Result<BTreeSet<String>, CannotHonour> {
+        // What goes as it came leaves nothing out.
+        if call.verbatim.as_ref().is_some_and(|asked| asked.dialect == self.0.dialect) {
+            return Ok(BTreeSet::new());
+        }
         let left_out = LeftOut::default();
         self.encode(call, &self.capabilities(&call.model), Some(&left_out))?;
         Ok(left_out.into_names())

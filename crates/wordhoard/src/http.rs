@@ -25,6 +25,7 @@ mod rate_headers;
 mod request_path;
 mod requests;
 mod server_view;
+mod silence;
 mod stream;
 mod unread_body;
 

@@ -87,7 +87,8 @@ impl LiveRequest {
         created: RequestCreated,
         journal: &Arc<Journal>,
     ) -> Result<Arc<Self>, AppendError> {
-        let body = EventBody::RequestCreated(Box::new(created.clone()));
+        let created = Arc::new(created);
+        let body = EventBody::RequestCreated(Arc::clone(&created));
         let event = Event { seq: Seq::FIRST, at: journal.now(), body };
         let state = RequestState::begin(&event)?;
         let live = Arc::new(Self::with_state(id, created, state, Seq::FIRST, journal));
@@ -100,7 +101,7 @@ impl LiveRequest {
     /// A request from before the start of this server, all of whose events are durable.
     pub(crate) fn resume(
         id: RequestId,
-        created: RequestCreated,
+        created: Arc<RequestCreated>,
         state: RequestState,
         journal: &Arc<Journal>,
     ) -> Arc<Self> {
@@ -110,7 +111,7 @@ impl LiveRequest {
 
     fn with_state(
         id: RequestId,
-        created: RequestCreated,
+        created: Arc<RequestCreated>,
         state: RequestState,
         visible_end: Seq,
         journal: &Arc<Journal>,
@@ -118,7 +119,7 @@ impl LiveRequest {
         let visible = Visible { end: visible_end, finished: false, broken: false };
         Self {
             id,
-            created: Arc::new(created),
+            created,
             journal: Arc::clone(journal),
             inner: Mutex::new(Inner { state, tail: journal.tail(), index: Vec::new() }),
             visible: watch::Sender::new(visible),

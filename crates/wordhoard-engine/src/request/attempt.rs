@@ -1,5 +1,6 @@
 //! One call to one provider, recorded from its start to its typed end.
 
+use std::pin::pin;
 use std::sync::Arc;
 
 use futures_util::{FutureExt, StreamExt};
@@ -223,12 +224,15 @@ impl Recording<'_, '_> {
     async fn run(&mut self, answer: &mut AnswerStream) -> Result<End, AppendError> {
         let run = self.run;
         let mut frames = Frames::new(answer);
+        let mut broken = pin!(run.live.broken().cancelled());
+        let mut cancelled = pin!(run.live.cancelled().cancelled());
+        let mut stopping = pin!(run.engine.stop.cancelled());
         loop {
             let received = tokio::select! {
                 biased;
-                () = run.live.broken().cancelled() => return Err(latched(run).await),
-                () = run.live.cancelled().cancelled() => return self.stopped(&mut frames, End::Cancelled).await,
-                () = run.engine.stop.cancelled() => return self.stopped(&mut frames, End::ServerStopped).await,
+                () = &mut broken => return Err(latched(run).await),
+                () = &mut cancelled => return self.stopped(&mut frames, End::Cancelled).await,
+                () = &mut stopping => return self.stopped(&mut frames, End::ServerStopped).await,
                 received = frames.next() => received,
             };
             match received {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use super::*;
 use crate::{ModelRef, Parameters, Prompt, RequestCreated, Token, TokenKind};
 
@@ -15,7 +17,7 @@ impl Story {
             fallback: crate::Fallback::Default,
             key: None,
         };
-        Self(Vec::new()).then(EventBody::RequestCreated(Box::new(created)))
+        Self(Vec::new()).then(EventBody::RequestCreated(Arc::new(created)))
     }
 
     fn then(mut self, body: EventBody) -> Self {

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Fallback, FinishReason, Lane, LaneSpec,
     Outcome, Parameters, Prompt, RequestCreated, RequestFinished, RequestId, Rest, Seq, Timestamp, Token,
@@ -71,7 +73,7 @@ pub fn runs(from: u64, runs: usize) -> Batch {
 fn created() -> EventBody {
     let prompt = Prompt::new("Tell me of the word hoard.".into(), None, Parameters::default()).unwrap();
     let lanes = vec![LaneSpec { model: "demo:brisk".parse().unwrap(), weight: None }];
-    EventBody::RequestCreated(Box::new(RequestCreated {
+    EventBody::RequestCreated(Arc::new(RequestCreated {
         prompt,
         lanes,
         idempotency: None,

@@ -1,5 +1,7 @@
 //! Rows to events.
 
+use std::sync::Arc;
+
 use tokio_postgres::Row;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
@@ -143,7 +145,7 @@ fn created_event(row: &Row) -> Result<Event, Error> {
     let key = get::<Option<Key>>(row, 26)?.map(|Key(key)| key);
     let created = RequestCreated { prompt, lanes: lanes(row, 7)?, idempotency, fallback, key };
     let at = get::<Moment>(row, 1)?.timestamp();
-    Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
+    Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Arc::new(created)) })
 }
 
 fn request_finished_event(row: &Row) -> Result<Option<Event>, Error> {

@@ -1,5 +1,7 @@
 //! Rows to events.
 
+use std::sync::Arc;
+
 use rusqlite::{OptionalExtension, Row, Transaction, params};
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
@@ -99,7 +101,7 @@ fn created_event(row: &Row<'_>) -> Result<Event, rusqlite::Error> {
     let key = row.get::<_, Option<[u8; 16]>>(25)?.map(KeyId::from_bytes);
     let created = RequestCreated { prompt, lanes: lanes_from_json(row, 6)?, idempotency, fallback, key };
     let at = Timestamp::from_millis(row.get(0)?);
-    Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Box::new(created)) })
+    Ok(Event { seq: Seq::FIRST, at, body: EventBody::RequestCreated(Arc::new(created)) })
 }
 
 fn request_finished_event(row: &Row<'_>) -> Result<Option<Event>, rusqlite::Error> {

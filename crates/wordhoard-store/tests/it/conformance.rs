@@ -169,7 +169,7 @@ async fn other_content_in_the_same_place_is_a_conflict_and_the_first_stays(store
     let mut altered = story.batch(0);
     for logged in &mut altered.events {
         match &mut logged.event.body {
-            EventBody::RequestCreated(created) => created.prompt.text.push('!'),
+            EventBody::RequestCreated(created) => Arc::make_mut(created).prompt.text.push('!'),
             EventBody::AttemptStarted(started) => started.model = "demo:bard".parse().unwrap(),
             EventBody::Token(token) => token.text.push('!'),
             EventBody::AttemptFinished(finished) => finished.token_count += 1,

@@ -1,5 +1,7 @@
 //! A request that uses every column, as its events.
 
+use std::sync::Arc;
+
 use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Continues, Cost, Event, EventBody, Failure, FailureClass,
@@ -35,7 +37,7 @@ impl Story {
             key: key.map(Self::owner),
         };
         let id = RequestId::generate(Timestamp::from_millis(at_ms));
-        let body = EventBody::RequestCreated(Box::new(created));
+        let body = EventBody::RequestCreated(Arc::new(created));
         Self { id, events: vec![Event { seq: Seq(0), at: Timestamp::from_millis(at_ms), body }] }
     }
 

@@ -1,4 +1,5 @@
 use std::io;
+use std::pin::Pin;
 use std::sync::Arc;
 use std::time::Duration;
 
@@ -8,7 +9,7 @@ use axum::http::{HeaderMap, HeaderValue, StatusCode, header};
 use axum::response::{IntoResponse, Response};
 use bytes::BytesMut;
 use futures_util::Stream;
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFutureOwned};
 use utoipa::ToSchema;
 use wordhoard_engine::metrics::Inside;
 use wordhoard_engine::{ReadError, Subscribed, Subscription};
@@ -20,9 +21,8 @@ use super::problem::{Problem, ProblemKind, Problems, can_fail};
 use super::query::{self, Query, invalid};
 use super::request_path::RequestPath;
 use super::server_view::server_view;
+use super::silence::Silence;
 
-/// How long a stream is silent at most (SPEC FD 1).
-pub(super) const KEEP_ALIVE: Duration = Duration::from_secs(15);
 /// How long a stream that is broken off has for what was written last.
 pub(super) const LAST_WORDS: Duration = Duration::from_millis(100);
 /// How long a client shall wait before it comes back; it stands in the first event.
@@ -128,7 +128,8 @@ struct Writer {
     id: RequestId,
     subscription: Subscription,
     lane: Option<Lane>,
-    disconnect: CancellationToken,
+    disconnected: Pin<Box<WaitForCancellationFutureOwned>>,
+    silence: Silence,
     is_first: bool,
     /// The stream has told why it ends before its request; next it does.
     ending: Option<Ending>,
@@ -152,7 +153,16 @@ impl Writer {
         disconnect: CancellationToken,
         open: Inside,
     ) -> Self {
-        Self { id, subscription, lane, disconnect, is_first: true, ending: None, _open: open }
+        Self {
+            id,
+            subscription,
+            lane,
+            disconnected: Box::pin(disconnect.cancelled_owned()),
+            silence: Silence::new(),
+            is_first: true,
+            ending: None,
+            _open: open,
+        }
     }
 
     fn into_stream(self) -> impl Stream<Item = io::Result<Bytes>> {
@@ -175,18 +185,17 @@ impl Writer {
             return Some(Err(io::Error::other("the stream ends before its request")));
         }
         // One clock for the whole silence: events that this reader does not want must not start it anew.
-        let silence = tokio::time::sleep(KEEP_ALIVE);
-        tokio::pin!(silence);
+        self.silence.begin();
         loop {
             let mut out = BytesMut::new();
             let read = tokio::select! {
                 biased;
-                () = &mut silence => {
+                () = self.silence.is_long() => {
                     sse::write_keep_alive(&mut out);
                     return Some(Ok(out.freeze()));
                 }
                 read = self.subscription.next() => read,
-                () = self.disconnect.cancelled() => {
+                () = &mut self.disconnected => {
                     self.ending = Some(Ending::Broken);
                     sse::write_comment(&mut out, "the server stops: reconnect with Last-Event-ID");
                     return Some(Ok(out.freeze()));

@@ -1,3 +1,5 @@
+use std::sync::Arc;
+
 use serde_json::json;
 use wordhoard_model::{
     AttemptFinished, AttemptSeq, AttemptStarted, Event, EventBody, Failure, FailureClass, Fallback,
@@ -65,7 +67,7 @@ fn told_in(text: &str, at_ms: i64) -> Story {
         key: None,
     };
     let at = story.events[0].at;
-    story.events = vec![Event { seq: Seq(0), at, body: EventBody::RequestCreated(Box::new(created)) }];
+    story.events = vec![Event { seq: Seq(0), at, body: EventBody::RequestCreated(Arc::new(created)) }];
     let attempt_seq = AttemptSeq(1);
     story.push(EventBody::AttemptStarted(Box::new(AttemptStarted {
         attempt_seq,

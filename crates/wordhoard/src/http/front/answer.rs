@@ -1,4 +1,5 @@
 use std::io;
+use std::pin::Pin;
 use std::time::Duration;
 
 use axum::body::{Body, Bytes};
@@ -8,6 +9,7 @@ use bytes::{Buf, BytesMut};
 use futures_util::Stream;
 use serde_json::Value;
 use tokio::time::{Instant, timeout_at};
+use tokio_util::sync::WaitForCancellationFutureOwned;
 use wordhoard_engine::ReadError;
 use wordhoard_engine::metrics::Inside;
 use wordhoard_model::{Failure, FailureClass, ModelRef, RequestId, Timestamp};
@@ -25,7 +27,8 @@ use super::route::Route;
 use crate::http::Surface;
 use crate::http::problem::Problem;
 use crate::http::request_path::RESPONSE_PREFIX;
-use crate::http::stream::{KEEP_ALIVE, LAST_WORDS, event_stream};
+use crate::http::silence::Silence;
+use crate::http::stream::{LAST_WORDS, event_stream};
 
 /// The id under which the native API has the request.
 const REQUEST_ID: HeaderName = HeaderName::from_static("x-wordhoard-request-id");
@@ -83,6 +86,8 @@ pub(super) async fn stream(surface: &Surface, id: RequestId, telling: Telling) -
     let writer = Writer {
         id,
         dialect: telling.dialect,
+        disconnected: Box::pin(following.disconnect.clone().cancelled_owned()),
+        silence: Silence::new(),
         following,
         encoder: Encoder::new(&telling, head),
         waiting,
@@ -204,6 +209,9 @@ struct Writer {
     /// Events that are still to be passed over.
     known_events: u64,
     stage: Stage,
+    silence: Silence,
+    /// The server stops.
+    disconnected: Pin<Box<WaitForCancellationFutureOwned>>,
     client: PresentClient,
     _open: Inside,
 }
@@ -225,9 +233,7 @@ impl Writer {
             self.encoder.open(&mut out);
         }
         self.write_waiting(&mut out);
-        let disconnect = self.following.disconnect.clone();
-        let silence = tokio::time::sleep(KEEP_ALIVE);
-        tokio::pin!(silence);
+        self.silence.begin();
         while out.is_empty() {
             match self.stage {
                 Stage::Ended => {
@@ -243,9 +249,9 @@ impl Writer {
             }
             tokio::select! {
                 biased;
-                () = &mut silence => self.dialect.write_keep_alive(&mut out),
+                () = self.silence.is_long() => self.dialect.write_keep_alive(&mut out),
                 said = self.following.next() => self.hear(said),
-                () = disconnect.cancelled() => self.stage = Stage::Broken,
+                () = &mut self.disconnected => self.stage = Stage::Broken,
             }
             self.write_waiting(&mut out);
         }

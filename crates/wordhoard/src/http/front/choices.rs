@@ -18,6 +18,8 @@ pub(super) struct Choices {
     dialect: Dialect,
     new_relay: fn(Dialect) -> Relay,
     route: Route,
+    /// Empty between two events: its memory is used again.
+    said: Vec<Said>,
 }
 
 impl Choices {
@@ -38,6 +40,7 @@ impl Choices {
             dialect,
             new_relay,
             route: Route::default(),
+            said: Vec::new(),
         }
     }
 
@@ -79,11 +82,12 @@ impl Choices {
     }
 
     fn pass_on(&mut self, choice: usize, event: &Event, out: &mut Vec<(usize, Said)>) {
-        let mut said = Vec::new();
+        let mut said = std::mem::take(&mut self.said);
         if let Some(relay) = self.relays.get_mut(choice) {
             relay.take(event, &mut said);
         }
-        out.extend(said.into_iter().map(|said| (choice, self.named(choice, said))));
+        out.extend(said.drain(..).map(|said| (choice, self.named(choice, said))));
+        self.said = said;
     }
 
     fn finish(&mut self, event: &Event, finished: &RequestFinished, out: &mut Vec<(usize, Said)>) {

@@ -1,8 +1,9 @@
 //! What is told of a request, as its events come.
 
 use std::collections::BTreeMap;
+use std::pin::{Pin, pin};
 
-use tokio_util::sync::CancellationToken;
+use tokio_util::sync::{CancellationToken, WaitForCancellationFuture};
 use wordhoard_engine::{ReadError, Subscribed, Subscription};
 use wordhoard_model::{Failure, FailureClass, RequestId, Seq};
 use wordhoard_providers::{Delta, Dialect, ProviderEvent};
@@ -70,9 +71,16 @@ impl Following {
     /// on at the next start.
     pub(super) async fn next_unless_stopped(&mut self) -> Result<Option<Vec<(usize, Said)>>, Problem> {
         let disconnect = self.disconnect.clone();
+        self.next_until(pin!(disconnect.cancelled())).await
+    }
+
+    async fn next_until(
+        &mut self,
+        stopped: Pin<&mut WaitForCancellationFuture<'_>>,
+    ) -> Result<Option<Vec<(usize, Said)>>, Problem> {
         tokio::select! {
             said = self.next() => Ok(said?),
-            () = disconnect.cancelled() => {
+            () = stopped => {
                 let detail = "the server stops; the request goes on when it is back";
                 Err(Problem::new(ProblemKind::Stopping, detail).retry_after(5))
             }
@@ -83,7 +91,9 @@ impl Following {
     pub(super) async fn whole(&mut self) -> Result<Result<Vec<WholeChoice>, Failure>, Problem> {
         let mut parts: BTreeMap<usize, (Vec<Delta>, Vec<ProviderEvent>)> = BTreeMap::new();
         let mut whole = BTreeMap::new();
-        while let Some(said) = self.next_unless_stopped().await? {
+        let disconnect = self.disconnect.clone();
+        let mut stopped = pin!(disconnect.cancelled());
+        while let Some(said) = self.next_until(stopped.as_mut()).await? {
             for (choice, one) in said {
                 let (deltas, events) = parts.entry(choice).or_default();
                 match one {

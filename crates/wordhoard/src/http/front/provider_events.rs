@@ -36,8 +36,15 @@ impl ProviderEvents {
         self.reader.push(coded.unwrap_or_default());
         self.waiting.push(delta);
         loop {
-            let texts: Vec<&str> = self.waiting.iter().map(|delta| delta.text.as_str()).collect();
-            match self.reader.next(&texts)? {
+            let next = match self.waiting.as_slice() {
+                [] => self.reader.next(&[])?,
+                [delta] => self.reader.next(&[&delta.text])?,
+                several => {
+                    let texts: Vec<&str> = several.iter().map(|delta| delta.text.as_str()).collect();
+                    self.reader.next(&texts)?
+                }
+            };
+            match next {
                 Next::Event(event) => {
                     let event = owned(event.name, event.data, event.token_count);
                     let deltas = self.waiting.drain(..event.delta_count).collect();
