@@ -118,6 +118,10 @@ json() {
   row nginx $u:9101/v1
   ours=',"model_prefix":"mock:","anthropic":true'
   row wordhoard-local $u:9111/v1 "$ours"
+  # The same server; only what is not streamed differs.
+  streams='"sse-burst-c32","sse-each-c32","sse-anthropic-c32","sse-1kB-c32","sse-10ms-c200","sse-10ms-c1000","sse-50ms-c1000"'
+  [ ! -f run/wordhoard-local.pid ] ||
+    printf ',\n  {"name":"wordhoard-as-asked","url":"%s:9111/v1/chat/completions","pidfile":"%s/run/wordhoard-local.pid","model_prefix":"asked:","skip":[%s]}' $u "$PEERS" "$streams"
   row wordhoard-relaxed $u:9112/v1 "$ours"
   row wordhoard-database $u:9113/v1 "$ours"
   row wordhoard-local-postgres $u:9114/v1 "$ours"

@@ -229,6 +229,8 @@ impl StreamDecoder {
             }
             return Ok(());
         }
+        // What it says may change what another event like the template would.
+        self.template = None;
         let before = out.len();
         let taken = self.fold.take(&event, out).and_then(|()| match event.event.as_deref() {
             Some("error") => Err(told_as_error(&event.data)),
@@ -245,7 +247,7 @@ impl StreamDecoder {
 impl StreamDecoder {
     fn take_plain_text(&mut self, event: &sse::Event) -> Option<Delta> {
         let name = event.event.as_deref();
-        if self.parses_each || event.is_bare || name == Some("error") {
+        if self.parses_each || event.is_bare || name == Some("error") || !event.data.starts_with('{') {
             return None;
         }
         let known = self.template.as_ref().and_then(|template| template.read(name, &event.data));

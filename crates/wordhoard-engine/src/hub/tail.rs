@@ -4,7 +4,7 @@ use std::collections::VecDeque;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
-use wordhoard_model::{Event, EventBody, Seq};
+use wordhoard_model::{Event, EventBody, Rest, Seq};
 
 /// So many requests may hold all that one may.
 const FULL_TAILS: usize = 256;
@@ -104,7 +104,12 @@ impl Drop for Tail {
 fn bytes_of(event: &Event) -> usize {
     let said = match &event.body {
         EventBody::Token(token) => token.text.len() + token.events.as_ref().map_or(0, |events| events.len()),
-        _ => 0,
+        EventBody::AttemptFinished(finished) => match &finished.rest {
+            Rest::Nothing => 0,
+            Rest::Events(events) => events.len(),
+            Rest::Document(document) => document.len(),
+        },
+        EventBody::RequestCreated(_) | EventBody::AttemptStarted(_) | EventBody::RequestFinished(_) => 0,
     };
     EVENT_BYTES + said
 }

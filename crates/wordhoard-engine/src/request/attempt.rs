@@ -242,10 +242,7 @@ impl Recording<'_, '_> {
                     }
                 }
                 Received::Usage(usage) => self.usage = Some(usage),
-                Received::Completed(mut completion) => {
-                    let rest = frames.rest(std::mem::take(&mut completion.rest));
-                    return Ok(End::Completed(completion, rest));
-                }
+                Received::Completed(completion) => return Ok(completed(&mut frames, completion)),
                 Received::Failed(broken) => return Ok(End::Failed(broken)),
                 Received::Nothing => {
                     let reason = "the provider's stream ended without saying that the answer is whole";
@@ -257,9 +254,17 @@ impl Recording<'_, '_> {
 
     /// Records what has come by now.
     async fn stopped(&mut self, frames: &mut Frames<'_>, end: End) -> Result<End, AppendError> {
-        for frame in frames.what_came() {
-            if let Some(end) = self.record(frame).await? {
-                return Ok(end);
+        while let Some(received) = frames.by_now() {
+            match received {
+                Received::Frame(frame) => {
+                    if let Some(end) = self.record(frame).await? {
+                        return Ok(end);
+                    }
+                }
+                Received::Usage(usage) => self.usage = Some(usage),
+                // It was there before anybody wanted it no more.
+                Received::Completed(completion) => return Ok(completed(frames, completion)),
+                Received::Failed(_) | Received::Nothing => break,
             }
         }
         Ok(end)
@@ -298,6 +303,11 @@ impl Recording<'_, '_> {
             Err(error) => Err(error),
         }
     }
+}
+
+fn completed(frames: &mut Frames<'_>, mut completion: Box<Completion>) -> End {
+    let rest = frames.rest(std::mem::take(&mut completion.rest));
+    End::Completed(completion, rest)
 }
 
 /// Why the log cannot go on, as the log itself says it.

@@ -14,8 +14,8 @@ const MAX_TOKENS: usize = 1_024;
 const MAX_BYTES: usize = 256 << 10;
 /// The most that is kept of events until a token comes, or the end. A provider that says more without one is not told by its events.
 const MAX_HELD_BYTES: usize = 1 << 20;
-/// How often an answer is asked for what came: it gives other tasks a turn between two looks at its connection.
-const LAST_LOOKS: usize = 4;
+/// How often an answer is looked at that is wanted no more: it gives other tasks a turn between two looks at its connection.
+const LAST_LOOKS: usize = 8;
 
 /// An answer, by its frames.
 pub(super) struct Frames<'a> {
@@ -30,6 +30,9 @@ pub(super) struct Frames<'a> {
     held: Vec<ProviderEvent>,
     held_bytes: usize,
     keeps_events: bool,
+    /// Whether anything has come.
+    has_begun: bool,
+    last_looks: usize,
 }
 
 /// What came.
@@ -60,6 +63,8 @@ impl<'a> Frames<'a> {
             held: Vec::new(),
             held_bytes: 0,
             keeps_events: true,
+            has_begun: false,
+            last_looks: LAST_LOOKS,
         }
     }
 
@@ -69,7 +74,9 @@ impl<'a> Frames<'a> {
             if let Some(frame) = self.closed.pop_front() {
                 return Received::Frame(frame);
             }
-            match self.answer.next().await {
+            let part = self.answer.next().await;
+            self.has_begun = true;
+            match part {
                 Some(Ok(AnswerPart::Pieces(pieces))) => self.divide(pieces),
                 Some(Ok(AnswerPart::Usage(usage))) => return Received::Usage(usage),
                 Some(Ok(AnswerPart::Completed(completion))) => return Received::Completed(completion),
@@ -79,19 +86,19 @@ impl<'a> Frames<'a> {
         }
     }
 
-    /// The frames of what has come by now, for who takes no more: nothing is waited for, and a provider that never pauses is left.
-    pub(super) fn what_came(&mut self) -> VecDeque<Frame> {
-        for _ in 0..LAST_LOOKS {
-            if !self.closed.is_empty() {
-                break;
-            }
-            match self.answer.next().now_or_never() {
-                Some(Some(Ok(AnswerPart::Pieces(pieces)))) => self.divide(pieces),
-                Some(Some(Ok(AnswerPart::Usage(_)))) | None => {}
-                Some(Some(Ok(AnswerPart::Completed(_)) | Err(_)) | None) => break,
+    /// What has come by now, for who takes no more: nothing is waited for, a provider that never pauses is left, and one that was not
+    /// called yet is not called.
+    pub(super) fn by_now(&mut self) -> Option<Received> {
+        if let Some(frame) = self.closed.pop_front() {
+            return Some(Received::Frame(frame));
+        }
+        while self.has_begun && self.last_looks > 0 {
+            self.last_looks -= 1;
+            if let Some(received) = self.next().now_or_never() {
+                return Some(received);
             }
         }
-        std::mem::take(&mut self.closed)
+        None
     }
 
     /// What is kept of the end of an answer that is whole.
@@ -263,12 +270,28 @@ mod tests {
             tokio::task::yield_now().await;
             pieces(&["b"])
         });
-        let mut answer = stream::iter([pieces(&["a"])]).chain(late).chain(stream::pending()).boxed();
+        let usage = Usage { input_tokens: 1, ..Usage::default() };
+        let further = stream::iter([Ok(AnswerPart::Usage(usage)), pieces(&["c"])]);
+        let mut answer =
+            stream::iter([pieces(&["a"])]).chain(late).chain(further).chain(stream::pending()).boxed();
         let mut frames = Frames::new(&mut answer);
-        for text in ["a", "b"] {
-            let came: Vec<_> = frames.what_came().into_iter().flat_map(|frame| frame.deltas).collect();
-            assert_eq!(came, [Delta::text(text)]);
-        }
-        assert!(frames.what_came().is_empty());
+        assert!(frames.by_now().is_none(), "nobody was called yet");
+        assert!(matches!(frames.next().await, Received::Frame(_)));
+        assert!(
+            matches!(frames.by_now(), Some(Received::Frame(frame)) if frame.deltas == [Delta::text("b")])
+        );
+        assert!(matches!(frames.by_now(), Some(Received::Usage(told)) if told == usage));
+        assert!(
+            matches!(frames.by_now(), Some(Received::Frame(frame)) if frame.deltas == [Delta::text("c")])
+        );
+        assert!(frames.by_now().is_none());
+    }
+
+    #[tokio::test]
+    async fn a_provider_that_never_pauses_is_left() {
+        let mut answer = stream::repeat_with(|| pieces(&["x"])).boxed();
+        let mut frames = Frames::new(&mut answer);
+        assert!(matches!(frames.next().await, Received::Frame(_)));
+        assert!(std::iter::from_fn(|| frames.by_now()).count() <= LAST_LOOKS);
     }
 }

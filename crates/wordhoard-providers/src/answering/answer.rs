@@ -20,6 +20,8 @@ const DRAIN_LIMIT: Duration = Duration::from_millis(200);
 
 /// So many bytes are gathered before they are decoded, if they are there: as much as a frame of the log holds.
 const GATHERED_BYTES: usize = 256 << 10;
+/// And so many reads, each of which may bring nothing: the limits of time are looked at between two of such gatherings.
+const GATHERED_READS: usize = 1_024;
 
 /// One answer, from the call to its end.
 pub(super) struct Answer {
@@ -246,7 +248,10 @@ impl Streaming {
         self.decoder.feed(first);
         let mut gathered_bytes = first.len();
         let mut had_its_turn = false;
-        while gathered_bytes < GATHERED_BYTES {
+        for _ in 0..GATHERED_READS {
+            if gathered_bytes >= GATHERED_BYTES {
+                return;
+            }
             match poll!(self.body.next()) {
                 Poll::Ready(Some(Ok(bytes))) => {
                     self.decoder.feed(&bytes);

@@ -1,6 +1,7 @@
 //! Events of a provider of this dialect, passed through to a client of it.
 
 use std::collections::BTreeMap;
+use std::collections::btree_map::Entry;
 
 use bytes::BytesMut;
 use serde_json::{Map, Value, json};
@@ -9,7 +10,7 @@ use super::encoder::{stream_encoder, write};
 use super::plain_delta;
 use crate::pass_through::{self, PassThrough, Rules, Whole};
 use crate::plain_text::Template;
-use crate::{AnswerHead, Completion, EncodeStream, ProviderEvent};
+use crate::{AnswerHead, Completion, EncodeStream, ProviderEvent, tolerant};
 
 const STOP: &str = "message_stop";
 
@@ -54,7 +55,7 @@ pub fn passed_answer(events: Vec<ProviderEvent>, completion: &Completion) -> Opt
             message.go_on(index, field, text.into());
             continue;
         }
-        let Ok(told) = serde_json::from_str::<Value>(&event.data) else { continue };
+        let Ok(told) = tolerant::read::<Value>(&event.data) else { continue };
         known = plain_field(&told).and_then(|(index, field)| {
             let plain = plain_delta::read(&event.data)?;
             Some((Template::of(name, &event.data, &plain)?, index, field))
@@ -82,12 +83,18 @@ fn plain_field(event: &Value) -> Option<(u64, &'static str)> {
         "thinking_delta" => "thinking",
         _ => return None,
     };
-    Some((event["index"].as_u64().unwrap_or_default(), field))
+    Some((index_of(event), field))
+}
+
+/// The number of the block that an event is of; servers exist that write it as a text.
+fn index_of(event: &Value) -> u64 {
+    let index = &event["index"];
+    index.as_u64().or_else(|| index.as_str()?.trim().parse().ok()).unwrap_or_default()
 }
 
 impl Message {
     fn take(&mut self, mut event: Value) {
-        let index = event["index"].as_u64().unwrap_or_default();
+        let index = index_of(&event);
         match event["type"].as_str().unwrap_or_default() {
             "message_start" => merge(&mut self.fields, event["message"].take()),
             "content_block_start" => drop(self.blocks.insert(index, event["content_block"].take())),
@@ -104,8 +111,17 @@ impl Message {
     }
 
     fn take_delta(&mut self, index: u64, mut delta: Value) {
-        let Some(block) = self.blocks.get_mut(&index) else { return };
-        match delta["type"].as_str().unwrap_or_default() {
+        let kind = delta["type"].as_str().unwrap_or_default();
+        let block = match (self.blocks.entry(index), kind) {
+            (Entry::Occupied(block), _) => block.into_mut(),
+            // Servers exist that do not say that a block begins.
+            (Entry::Vacant(none), "text_delta") => none.insert(json!({"type": "text", "text": ""})),
+            (Entry::Vacant(none), "thinking_delta") => {
+                none.insert(json!({"type": "thinking", "thinking": ""}))
+            }
+            (Entry::Vacant(_), _) => return,
+        };
+        match kind {
             "input_json_delta" => {
                 let piece = delta["partial_json"].as_str().unwrap_or_default();
                 self.inputs.entry(index).or_default().push_str(piece);

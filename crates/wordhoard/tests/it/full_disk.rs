@@ -60,7 +60,7 @@ async fn new_prompts_are_refused_and_running_streams_go_on() {
 #[tokio::test(flavor = "multi_thread", worker_threads = 2)]
 async fn where_not_even_running_streams_have_space_they_are_told_and_lose_nothing() {
     // Once freed it has room for the whole flood, in the log and in SQL: where it had not, it would rightly stay full.
-    let home = home(160 << 20);
+    let home = home(256 << 20);
     let server = home.start().unwrap();
     let client = server.client();
     let submit = || client.submit("a flood [demo tokens=100000 rate=20000 bytes=60]", &["demo:brisk"]);

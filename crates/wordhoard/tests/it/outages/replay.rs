@@ -10,7 +10,7 @@ use super::{audit, probe, scene};
 const STREAMS: usize = 8;
 /// Requests that only make the log long.
 const BULK: usize = 120;
-const BULK_TOKENS: usize = 5_000;
+const BULK_TOKENS: usize = 12_000;
 const KILLS: usize = 2;
 const APPLIED_BETWEEN_KILLS: u64 = 20_000;
 const PATIENCE: Duration = Duration::from_secs(40);
