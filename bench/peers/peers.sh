@@ -112,16 +112,18 @@ stop() { # only what start() started, by pid, children after their parent
 }
 
 json() {
-  row() { [ -f "run/$1.pid" ] || return 0; printf ',\n  {"name":"%s","url":"%s/chat/completions","pidfile":"%s/run/%s.pid"%s}' "$1" "$2" "$PEERS" "$1" "${3:-}"; }
+  row() { # name, URL, further fields, and whose process it is where that has another name
+    pid=${4:-$1}
+    [ -f "run/$pid.pid" ] || return 0
+    printf ',\n  {"name":"%s","url":"%s/chat/completions","pidfile":"%s/run/%s.pid"%s}' "$1" "$2" "$PEERS" "$pid" "${3:-}"
+  }
   u=http://127.0.0.1
   printf '[\n  {"name":"direct","mock":true,"mock_pidfile":"%s/run/mock.pid","url":"%s:9100/v1/chat/completions","anthropic":true}' "$PEERS" $u
   row nginx $u:9101/v1
   ours=',"model_prefix":"mock:","anthropic":true'
   row wordhoard-local $u:9111/v1 "$ours"
   # The same server; only what is not streamed differs.
-  streams='"sse-burst-c32","sse-each-c32","sse-anthropic-c32","sse-1kB-c32","sse-10ms-c200","sse-10ms-c1000","sse-50ms-c1000"'
-  [ ! -f run/wordhoard-local.pid ] ||
-    printf ',\n  {"name":"wordhoard-as-asked","url":"%s:9111/v1/chat/completions","pidfile":"%s/run/wordhoard-local.pid","model_prefix":"asked:","skip":[%s]}' $u "$PEERS" "$streams"
+  row wordhoard-as-asked $u:9111/v1 ',"model_prefix":"asked:","skip":["sse-"]' wordhoard-local
   row wordhoard-relaxed $u:9112/v1 "$ours"
   row wordhoard-database $u:9113/v1 "$ours"
   row wordhoard-local-postgres $u:9114/v1 "$ours"

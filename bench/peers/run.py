@@ -131,7 +131,7 @@ def main():
     for rnd in range(a.rounds):
         for sc in a.scenarios.split(","):
             for peer in peers:  # A B C A B C
-                if sc in peer.get("skip", []) or ("anthropic" in sc and not peer.get("anthropic")):
+                if sc.startswith(tuple(peer.get("skip", []))) or ("anthropic" in sc and not peer.get("anthropic")):
                     continue
                 out = measure(peer, sc, mock_pid, a)
                 out["round"] = rnd

@@ -89,7 +89,7 @@ impl DialectProvider {
         left_out: Option<&LeftOut>,
     ) -> Result<Vec<u8>, CannotHonour> {
         let (dialect, ask) = (self.0.dialect, self.ask_of(call, capabilities, left_out));
-        match call.verbatim.as_ref().filter(|verbatim| verbatim.dialect == dialect) {
+        match self.own_request(call) {
             Some(verbatim) if verbatim.kind == CallKind::Compaction => {
                 Ok(dialect.encode_compaction(&verbatim.body, &ask))
             }
@@ -98,14 +98,21 @@ impl DialectProvider {
         }
     }
 
-    /// Whether the provider is asked for a stream. A compaction, too, is encoded as its client sent it, and asks for none.
+    /// The client's request as it came, where the client speaks the provider's dialect.
+    fn own_request<'a>(&self, call: &'a Call) -> Option<&'a Verbatim> {
+        call.verbatim.as_ref().filter(|verbatim| verbatim.dialect == self.0.dialect)
+    }
+
+    fn is_compaction(&self, call: &Call) -> bool {
+        self.own_request(call).is_some_and(|own| own.kind == CallKind::Compaction)
+    }
+
+    /// Whether the provider is asked for a stream.
     fn is_streamed(&self, call: &Call, capabilities: &Capabilities) -> bool {
         let asked = call.verbatim.as_ref();
         let wants_document = asked.is_some_and(|asked| asked.body.get("stream") != Some(&Value::Bool(true)));
         let is_as_asked = self.0.upstream_stream == UpstreamStream::AsAsked;
-        let is_compaction =
-            asked.is_some_and(|asked| asked.dialect == self.0.dialect && asked.kind == CallKind::Compaction);
-        capabilities.stream && !is_compaction && !(is_as_asked && wants_document)
+        capabilities.stream && !self.is_compaction(call) && !(is_as_asked && wants_document)
     }
 
     fn ask_of<'a>(
@@ -183,7 +190,7 @@ impl Provider for DialectProvider {
 
     fn check(&self, call: &Call) -> Result<BTreeSet<String>, CannotHonour> {
         // What goes as it came leaves nothing out.
-        if call.verbatim.as_ref().is_some_and(|asked| asked.dialect == self.0.dialect) {
+        if self.own_request(call).is_some() {
             return Ok(BTreeSet::new());
         }
         let left_out = LeftOut::default();
@@ -222,7 +229,7 @@ impl Provider for DialectProvider {
         }
         let speaker = &self.0;
         let capabilities = self.capabilities(&call.model);
-        let is_stream = self.is_streamed(&call, &capabilities);
+        let (is_stream, is_compaction) = (self.is_streamed(&call, &capabilities), self.is_compaction(&call));
         let body = match self.encode(&call, &capabilities, None) {
             Ok(body) => body,
             Err(error) => {
@@ -243,7 +250,6 @@ impl Provider for DialectProvider {
             ),
         };
         let keeps_events = call.keeps_events && verbatim.is_some();
-        let is_compaction = verbatim.as_ref().is_some_and(|verbatim| verbatim.kind == CallKind::Compaction);
         let post = Post {
             model: call.model,
             stream: is_stream,
@@ -312,7 +318,7 @@ impl Provider for DialectProvider {
         let capabilities = self.capabilities(&call.model);
         let refused = |problem| future::ready(Err(Failure::new(FailureClass::Unsupported, problem))).boxed();
         let ask = self.ask_of(&call, &capabilities, None);
-        let encoded = match call.verbatim.as_ref().filter(|verbatim| verbatim.dialect == dialect) {
+        let encoded = match self.own_request(&call) {
             Some(verbatim) => Ok(dialect.encode_count_verbatim(&verbatim.body, &ask)),
             None => dialect.encode_count(&ask, self.0.is_vertex),
         };

@@ -242,9 +242,7 @@ impl StreamDecoder {
         }
         taken
     }
-}
 
-impl StreamDecoder {
     fn take_plain_text(&mut self, event: &sse::Event) -> Option<Delta> {
         let name = event.event.as_deref();
         if self.parses_each || event.is_bare || name == Some("error") || !event.data.starts_with('{') {

@@ -94,8 +94,7 @@ fn decode(
     quarantine_dir: &Path,
     log_id: LogId,
 ) -> Result<Read, String> {
-    let counts = records.iter().map(|found| record::event_count(found.kind, found.version, &found.payload));
-    let mut events = Vec::with_capacity(counts.sum::<u64>() as usize);
+    let mut events = Vec::with_capacity(records.len());
     let mut put_aside = 0;
     for found in records {
         match record::decode_logged(found) {

@@ -235,39 +235,47 @@ impl Recording<'_, '_> {
                 () = &mut stopping => return self.stopped(&mut frames, End::ServerStopped).await,
                 received = frames.next() => received,
             };
-            match received {
-                Received::Frame(frame) => {
-                    if let Some(end) = self.record(frame).await? {
-                        return Ok(end);
-                    }
-                }
-                Received::Usage(usage) => self.usage = Some(usage),
-                Received::Completed(completion) => return Ok(completed(&mut frames, completion)),
-                Received::Failed(broken) => return Ok(End::Failed(broken)),
-                Received::Nothing => {
-                    let reason = "the provider's stream ended without saying that the answer is whole";
-                    return Ok(End::Failed(Failure::new(FailureClass::Cut, reason).into()));
-                }
+            if let Some(end) = self.take(&mut frames, received).await? {
+                return Ok(end);
             }
         }
     }
 
-    /// Records what has come by now.
+    /// Records what has come by now. An answer that was whole before anybody wanted it no more is whole.
     async fn stopped(&mut self, frames: &mut Frames<'_>, end: End) -> Result<End, AppendError> {
         while let Some(received) = frames.by_now() {
-            match received {
-                Received::Frame(frame) => {
-                    if let Some(end) = self.record(frame).await? {
-                        return Ok(end);
-                    }
-                }
-                Received::Usage(usage) => self.usage = Some(usage),
-                // It was there before anybody wanted it no more.
-                Received::Completed(completion) => return Ok(completed(frames, completion)),
-                Received::Failed(_) | Received::Nothing => break,
+            if matches!(received, Received::Failed(_) | Received::Nothing) {
+                break;
+            }
+            if let Some(end) = self.take(frames, received).await? {
+                return Ok(end);
             }
         }
         Ok(end)
+    }
+
+    /// Takes in what has come. The end of the attempt, if it is one.
+    async fn take(
+        &mut self,
+        frames: &mut Frames<'_>,
+        received: Received,
+    ) -> Result<Option<End>, AppendError> {
+        match received {
+            Received::Frame(frame) => self.record(frame).await,
+            Received::Usage(usage) => {
+                self.usage = Some(usage);
+                Ok(None)
+            }
+            Received::Completed(mut completion) => {
+                let rest = frames.rest(std::mem::take(&mut completion.rest));
+                Ok(Some(End::Completed(completion, rest)))
+            }
+            Received::Failed(broken) => Ok(Some(End::Failed(broken))),
+            Received::Nothing => {
+                let reason = "the provider's stream ended without saying that the answer is whole";
+                Ok(Some(End::Failed(Failure::new(FailureClass::Cut, reason).into())))
+            }
+        }
     }
 
     /// Records a frame. The end of the attempt where the log has no place for it.
@@ -303,11 +311,6 @@ impl Recording<'_, '_> {
             Err(error) => Err(error),
         }
     }
-}
-
-fn completed(frames: &mut Frames<'_>, mut completion: Box<Completion>) -> End {
-    let rest = frames.rest(std::mem::take(&mut completion.rest));
-    End::Completed(completion, rest)
 }
 
 /// Why the log cannot go on, as the log itself says it.

@@ -57,8 +57,8 @@ struct Streaming {
     decoder: StreamDecoder,
     clock: Clock,
     alarm: Alarm,
-    /// What came behind the bytes that were gathered: the end of the body, or why there is none.
-    behind: Option<Option<Failure>>,
+    /// How the body ended, once it has.
+    body_end: Option<Result<(), Failure>>,
     /// Whether the last read gave deltas, with which somebody may have been busy since.
     gave_deltas: bool,
 }
@@ -148,7 +148,7 @@ async fn begin(
                 decoder,
                 alarm: Alarm::new(clock.deadline().at),
                 clock,
-                behind: None,
+                body_end: None,
                 gave_deltas: true,
             }))
         }
@@ -193,9 +193,6 @@ pub(super) async fn document(
 impl Streaming {
     /// Reads until at least one piece is pending or the answer ends.
     async fn read(mut self: Box<Self>, pending: &mut Pieces) -> Stage {
-        if let Some(behind) = self.behind.take() {
-            return self.end_of_body(behind, pending);
-        }
         // Nobody had to take in an event without a delta: it is no reason to wait for the end for longer.
         if std::mem::take(&mut self.gave_deltas) {
             self.clock.wait();
@@ -203,17 +200,25 @@ impl Streaming {
         let mut deadline = self.clock.deadline();
         // The limit is looked at before each read too: a timer alone never fires where bytes are always ready. Such
         // bytes must leave room for others on this thread as well.
-        while !deadline.is_over() {
+        loop {
+            match self.body_end.take() {
+                Some(Ok(())) => return self.end_of_body(pending),
+                Some(Err(failure)) => return self.end_or(failure),
+                None if deadline.is_over() => return self.end_or(deadline.failure()),
+                None => {}
+            }
             tokio::task::consume_budget().await;
             let read = tokio::select! {
                 biased;
                 read = self.body.next() => read,
-                () = self.alarm.until(deadline.at) => break,
+                () = self.alarm.until(deadline.at) => return self.end_or(deadline.failure()),
             };
             match read {
                 Some(Ok(bytes)) => self.gather(&bytes).await,
-                None => return self.end_of_body(None, pending),
-                Some(Err(failure)) => return self.end_of_body(Some(failure), pending),
+                end => {
+                    self.body_end = Some(end.transpose().map(drop));
+                    continue;
+                }
             }
             self.clock.saw_byte();
             deadline = self.clock.deadline();
@@ -235,11 +240,7 @@ impl Streaming {
                 Ok(()) if !pending.is_empty() => return Stage::Streaming(self),
                 Ok(()) => {}
             }
-            if let Some(behind) = self.behind.take() {
-                return self.end_of_body(behind, pending);
-            }
         }
-        self.end_or(deadline.failure())
     }
 
     /// Takes bytes in, and all that is there behind them. The connection hands on one chunk at a time, each by another task: so that
@@ -259,7 +260,7 @@ impl Streaming {
                     had_its_turn = false;
                 }
                 Poll::Ready(end) => {
-                    self.behind = Some(end.and_then(Result::err));
+                    self.body_end = Some(end.transpose().map(drop));
                     return;
                 }
                 Poll::Pending if had_its_turn => return,
@@ -271,11 +272,7 @@ impl Streaming {
         }
     }
 
-    /// What the end of the body means, or the failure in its place.
-    fn end_of_body(mut self: Box<Self>, failure: Option<Failure>, pending: &mut Pieces) -> Stage {
-        if let Some(failure) = failure {
-            return self.end_or(failure);
-        }
+    fn end_of_body(mut self: Box<Self>, pending: &mut Pieces) -> Stage {
         let taken = self.decoder.end_of_body(&mut pending.deltas);
         pending.events.append(&mut self.decoder.take_events());
         match taken {
@@ -286,9 +283,8 @@ impl Streaming {
 
     /// The end of an answer behind which nothing counts.
     fn ended(self: Box<Self>) -> Stage {
-        let has_more = self.behind.is_none();
-        let Self { decoder, body, .. } = *self;
-        ended(&decoder, has_more.then_some(body))
+        let Self { decoder, body, body_end, .. } = *self;
+        ended(&decoder, body_end.is_none().then_some(body))
     }
 
     fn failed(&self, failure: Failure) -> Stage {

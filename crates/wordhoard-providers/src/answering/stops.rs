@@ -20,7 +20,6 @@ pub(super) fn cut_at(stops: Vec<String>, answer: AnswerStream) -> AnswerStream {
         free: Vec::new(),
         ready: VecDeque::new(),
         usage: None,
-        end: None,
     };
     stream::unfold(cutter, Cutter::next).boxed()
 }
@@ -36,8 +35,6 @@ struct Cutter {
     ready: VecDeque<Result<AnswerPart, Broken>>,
     /// What the provider has counted so far.
     usage: Option<Usage>,
-    /// The end behind what is free, where a stop was found.
-    end: Option<Result<AnswerPart, Broken>>,
 }
 
 impl Cutter {
@@ -68,9 +65,6 @@ impl Cutter {
                 }
                 None => self.answer = None,
             }
-            if self.answer.is_none() {
-                self.ready.extend(self.end.take());
-            }
         }
     }
 
@@ -91,7 +85,8 @@ impl Cutter {
             let usage = self.usage.unwrap_or_default();
             let usage = Some(Usage { details: UsageDetails { is_estimate: true, ..usage.details }, ..usage });
             let completion = Completion { finish_reason, usage, ..Completion::default() };
-            self.end = Some(Ok(AnswerPart::Completed(Box::new(completion))));
+            self.give();
+            self.ready.push_back(Ok(AnswerPart::Completed(Box::new(completion))));
             return;
         }
         let safe = self.held.len() - self.held_back();

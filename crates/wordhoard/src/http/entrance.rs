@@ -31,14 +31,14 @@ pub(super) async fn pass(State(entrance): State<Arc<Entrance>>, request: Request
 impl Entrance {
     async fn answer(&self, request: Request, next: Next) -> Response {
         let (method, uri) = (request.method().clone(), request.uri().clone());
-        let (shape, is_anthropic) = (front::shape_of(&request), front::is_anthropic(&request));
+        let shape = front::shape_of(&request);
         let came_in_chunks = guard::came_in_chunks(&request);
         let (request, reading) = unread_body::watch(request);
         let mut response = match guard::check(&self.hosts, &request) {
             Ok(()) => next.run(request).await,
             Err(problem) => problem.into_response(),
         };
-        rate_headers::tell_standing(&mut response, is_anthropic, &*self.clock);
+        rate_headers::tell_standing(&mut response, shape, &*self.clock);
         if came_in_chunks || reading.is_unfinished() {
             response.headers_mut().insert(header::CONNECTION, HeaderValue::from_static("close"));
         }

@@ -26,7 +26,7 @@ mod route;
 mod targets;
 mod told_problems;
 
-pub(super) use errors::{Shape, is_anthropic, shape_of, speak_dialect};
+pub(super) use errors::{Shape, shape_of, speak_dialect};
 pub(super) use told_problems::{AnthropicError, OpenAiError, told as told_problems};
 
 use axum::routing::any;

@@ -7,12 +7,14 @@ use axum::response::Response;
 use wordhoard_engine::{Clock, Standing, Window};
 use wordhoard_model::Timestamp;
 
+use super::front::Shape;
+
 /// Tells it in the headers of OpenAI (<https://platform.openai.com/docs/guides/rate-limits>, rate limits in headers), and to
 /// clients of Anthropic in theirs (<https://docs.anthropic.com/en/api/rate-limits>, response headers), wherever a handler has
 /// left it with its response.
-pub(super) fn tell_standing(response: &mut Response, is_anthropic: bool, clock: &dyn Clock) {
+pub(super) fn tell_standing(response: &mut Response, shape: Option<Shape>, clock: &dyn Clock) {
     if let Some(standing) = response.extensions().get::<Standing>().copied() {
-        let tell = if is_anthropic { anthropic } else { openai };
+        let tell = if shape == Some(Shape::Anthropic) { anthropic } else { openai };
         for (name, window) in [("requests", standing.requests), ("tokens", standing.tokens)] {
             if let Some(window) = window {
                 tell(response.headers_mut(), name, window, clock.now());

@@ -55,16 +55,7 @@ pub(in crate::http) fn speak_dialect(shape: Option<Shape>, mut response: Respons
 /// The shape that whoever sent a request understands.
 pub(in crate::http) fn shape_of(request: &Request) -> Option<Shape> {
     let shape = Shape::of_path(request.uri().path())?;
-    Some(if is_anthropic(request) { Shape::Anthropic } else { shape })
-}
-
-/// Whether it is a client of Anthropic's API that calls.
-pub(in crate::http) fn is_anthropic(request: &Request) -> bool {
-    match Shape::of_path(request.uri().path()) {
-        Some(Shape::Anthropic) => true,
-        Some(Shape::OpenAi) => request.headers().contains_key("anthropic-version"),
-        None => false,
-    }
+    Some(if request.headers().contains_key("anthropic-version") { Shape::Anthropic } else { shape })
 }
 
 /// Source: <https://platform.openai.com/docs/guides/error-codes>.

@@ -37,7 +37,6 @@ impl ProviderEvents {
         self.waiting.push(delta);
         loop {
             let next = match self.waiting.as_slice() {
-                [] => self.reader.next(&[])?,
                 [delta] => self.reader.next(&[&delta.text])?,
                 several => {
                     let texts: Vec<&str> = several.iter().map(|delta| delta.text.as_str()).collect();
